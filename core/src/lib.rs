@@ -1,1 +1,20 @@
+//! Holdfast's storage library: one ordered, transactional key-value contract over several engines.
+//!
+//! Everything stands on one call, an atomic conditional [`Batch`], and on ordered reads over a
+//! [`View`](engine::View). `ARCHITECTURE.md` in the repository tells the whole story.
 
+pub mod batch;
+pub mod conformance;
+pub mod engine;
+pub mod error;
+pub mod glob;
+pub mod key;
+pub mod record;
+pub mod value;
+
+pub use batch::{Batch, Check, Commit, Op, Outcome, RangeCheck};
+pub use engine::Engine;
+pub use error::{Code, Error, Result};
+pub use key::{Key, KeyRange, Space};
+pub use record::{Record, Version};
+pub use value::Value;

@@ -1,0 +1,114 @@
+//! How a batch is carried out, the same for every engine that writes for itself.
+
+use crate::batch::{Batch, Check, Op, Outcome, RangeCheck};
+use crate::error::{Code, Error, Result};
+use crate::key::{Key, KeyRange, Space};
+use crate::record::{Millis, Record, Version};
+use crate::value::Value;
+
+/// The state a batch is applied to. After an error the engine drops what was written to it.
+pub trait Target {
+    /// The record of a key as the batch sees it, expired or not.
+    fn get(&mut self, space: Space, key: &Key) -> Result<Option<Record>>;
+
+    /// Writes a record. Its `created_at` is the time of the write: a target that keeps times
+    /// keeps that of a live record it replaces.
+    fn put(&mut self, space: Space, key: &Key, record: Record) -> Result<()>;
+
+    fn remove(&mut self, space: Space, key: &Key) -> Result<()>;
+
+    /// Removes the keys that `range` contains.
+    fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<()>;
+
+    /// True if a commit after `since` may have touched a key of `range`.
+    fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool>;
+
+    /// The version a record gets that commit `seq` writes.
+    fn version(&self, seq: u64, value: &Value, expires_at: Option<Millis>) -> Version {
+        let _ = (value, expires_at);
+        Version::of_commit(seq)
+    }
+}
+
+/// Makes the checks of `batch`, then its writes, as commit `seq` at time `now`.
+pub fn apply(batch: &Batch, target: &mut impl Target, seq: u64, now: Millis) -> Result<Vec<Outcome>> {
+    check(batch, target, now)?;
+    let mut outcomes = Vec::new();
+    for op in &batch.ops {
+        let outcome = write(op, target, batch.report, seq, now)?;
+        if batch.report {
+            outcomes.push(outcome);
+        }
+    }
+    Ok(outcomes)
+}
+
+/// CONFLICT unless every check of `batch` holds.
+fn check(batch: &Batch, target: &mut impl Target, now: Millis) -> Result<()> {
+    for Check { space, key, version } in &batch.checks {
+        let found = target.get(*space, key)?.filter(|record| !record.expired(now)).map(|record| record.version);
+        if found != *version {
+            return Err(Error::conflict(key));
+        }
+    }
+    for RangeCheck { space, range, since } in &batch.range_checks {
+        if target.changed_since(*space, range, *since)? {
+            return Err(Error::new(Code::Conflict, "a key of a range that was read has changed"));
+        }
+    }
+    Ok(())
+}
+
+fn write(op: &Op, target: &mut impl Target, report: bool, seq: u64, now: Millis) -> Result<Outcome> {
+    match op {
+        Op::Set { space, key, value, expires_at, metadata } => {
+            let version = target.version(seq, value, *expires_at);
+            target.put(
+                *space,
+                key,
+                Record {
+                    value: value.clone(),
+                    version,
+                    expires_at: *expires_at,
+                    created_at: Some(now),
+                    updated_at: Some(now),
+                    metadata: metadata.clone(),
+                },
+            )?;
+            Ok(Outcome::Set { version })
+        }
+        Op::Add { space, key, by, expires_at, metadata } => {
+            let old = target.get(*space, key)?.filter(|record| !record.expired(now));
+            let sum = add(key, old.as_ref(), *by)?;
+            let value = Value::from_number(sum);
+            let expires_at = expires_at.or(old.as_ref().and_then(|old| old.expires_at));
+            let metadata = metadata.clone().or_else(|| old.and_then(|old| old.metadata));
+            let version = target.version(seq, &value, expires_at);
+            let record = Record { value, version, expires_at, created_at: Some(now), updated_at: Some(now), metadata };
+            target.put(*space, key, record)?;
+            Ok(Outcome::Added { value: sum, version })
+        }
+        Op::Delete { space, key } => {
+            let existed = report && target.get(*space, key)?.is_some_and(|record| !record.expired(now));
+            target.remove(*space, key)?;
+            Ok(Outcome::Deleted { existed })
+        }
+        Op::DeleteRange { space, range } => {
+            if !range.is_empty() {
+                target.remove_range(*space, range)?;
+            }
+            Ok(Outcome::Cleared)
+        }
+    }
+}
+
+/// The sum of a counter and `by`; INVALID_ARGUMENT if the key holds something else than a number.
+pub fn add(key: &[u8], old: Option<&Record>, by: f64) -> Result<f64> {
+    let Some(old) = old else { return Ok(by) };
+    match old.value.as_number() {
+        Some(number) => Ok(number + by),
+        None => {
+            Err(Error::new(Code::InvalidArgument, "increment needs a number, the key holds another type").at_key(key))
+        }
+    }
+}

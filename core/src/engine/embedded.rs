@@ -1,0 +1,410 @@
+//! The queue in front of every engine that lives in this process: it answers what memory can answer on
+//! the caller's thread, groups waiting writes into one commit, and keeps calls in order by key.
+//!
+//! Invariants: a write is unresolved from `submit` until its `done` is about to be called, and until then no
+//! read of its key is answered; a write never starts while an earlier read of its key is in the pool. Pool
+//! tasks never wait for one another: a drain that must let reads finish ends, and the last read restarts it.
+
+use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::sweep::{self, Sweep};
+use super::{Capabilities, Done, Engine, Progress, Read, Reply, Report, Request, Stats, View, spawn_blocking};
+use crate::batch::{Batch, Commit};
+use crate::error::{Code, Error, Result};
+use crate::key::{Key, Space};
+use crate::record::Millis;
+
+/// What an engine in this process provides; [`Embedded`] makes an [`Engine`] of it.
+///
+/// Calls come from several threads at once, but for `commit`, which has one caller beside `try_commit`.
+pub trait Store: Send + Sync + 'static {
+    fn name(&self) -> &'static str;
+
+    fn capabilities(&self) -> Capabilities;
+
+    /// Answers from memory, or `None` if that cannot be done without a disk or a wait.
+    fn try_read(&self, read: &Read) -> Option<Result<Reply>>;
+
+    fn read(&self, read: &Read) -> Result<Reply>;
+
+    /// Commits in memory or in the system's cache, or `None` with nothing written.
+    fn try_commit(&self, batch: &Batch) -> Option<Result<Commit>>;
+
+    /// Commits the batches in order, each atomic by itself, all made durable together. One result each.
+    fn commit(&self, batches: &[Batch]) -> Vec<Result<Commit>>;
+
+    fn view(&self) -> Result<Arc<dyn View>>;
+
+    /// Frees records that expired before `now`, never a newer value of their key.
+    fn sweep(&self, now: Millis) -> Result<u64>;
+
+    fn stats(&self) -> Result<Stats>;
+
+    fn verify(&self, repair: bool, progress: Progress<'_>) -> Result<Report>;
+
+    fn compact(&self) -> Result<()>;
+
+    /// Syncs and gives up locks. No call of this store runs or follows, but views may still be held.
+    fn close(&self) -> Result<()>;
+}
+
+/// Writes grouped into one commit at most.
+const GROUP_BATCHES: usize = 1024;
+/// Bytes grouped into one commit, but for the write that crosses the line.
+const GROUP_BYTES: usize = 16 << 20;
+
+/// An engine in this process: a [`Store`] behind its queue.
+pub struct Embedded<S> {
+    shared: Arc<Shared<S>>,
+}
+
+struct Shared<S> {
+    store: S,
+    /// Requests in the queue or in the running group.
+    queued: AtomicUsize,
+    /// Reads in the pool.
+    reading: AtomicUsize,
+    closed: AtomicBool,
+    state: Mutex<State>,
+    quiet: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<(Request, Done)>,
+    draining: bool,
+    /// Keys of unresolved writes.
+    writes: HashMap<(Space, Key), usize>,
+    /// Unresolved writes of whole ranges.
+    wide_writes: usize,
+    /// Keys of reads in the pool.
+    reads: HashMap<(Space, Key), usize>,
+    finished: bool,
+}
+
+impl<S: Store> Embedded<S> {
+    /// Puts the queue in front of `store`.
+    pub fn new(store: S) -> Self {
+        let shared = Arc::new(Shared {
+            store,
+            queued: AtomicUsize::new(0),
+            reading: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+            state: Mutex::default(),
+            quiet: Condvar::new(),
+        });
+        let weak = Arc::downgrade(&shared);
+        sweep::register(weak);
+        Embedded { shared }
+    }
+
+    /// The store itself.
+    #[must_use]
+    pub fn store(&self) -> &S {
+        &self.shared.store
+    }
+}
+
+impl<S: Store> Engine for Embedded<S> {
+    fn name(&self) -> &'static str {
+        self.shared.store.name()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.shared.store.capabilities()
+    }
+
+    fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
+        let shared = &*self.shared;
+        if shared.closed.load(Ordering::Acquire) {
+            return Some(Err(shared.closed_error()));
+        }
+        if shared.queued.load(Ordering::Acquire) > 0 && shared.state.lock().blocks_read(read) {
+            return None;
+        }
+        shared.store.try_read(read).map(|result| result.map_err(|error| shared.name_it(error)))
+    }
+
+    fn try_commit(&self, batch: &Batch) -> Option<Result<Commit>> {
+        let shared = &*self.shared;
+        if shared.closed.load(Ordering::Acquire) {
+            return Some(Err(shared.closed_error()));
+        }
+        if let Err(error) = batch.check_size() {
+            return Some(Err(shared.name_it(error)));
+        }
+        if shared.queued.load(Ordering::Acquire) > 0 || shared.reading.load(Ordering::Acquire) > 0 {
+            return None;
+        }
+        shared.store.try_commit(batch).map(|result| result.map_err(|error| shared.name_it(error)))
+    }
+
+    fn submit(&self, request: Request, done: Done) {
+        let shared = &self.shared;
+        let mut state = shared.state.lock();
+        if shared.closed.load(Ordering::Acquire) {
+            drop(state);
+            return done(Err(shared.closed_error()));
+        }
+        match request {
+            Request::Read(read) if !state.blocks_read(&read) => {
+                state.count_reads(&read);
+                shared.reading.fetch_add(1, Ordering::AcqRel);
+                drop(state);
+                let shared = shared.clone();
+                spawn_blocking(move || shared.run_read(&read, done));
+            }
+            Request::Commit(batch) if batch.check_size().is_err() => {
+                drop(state);
+                let error = batch.check_size().err().unwrap_or_else(Error::closed);
+                done(Err(shared.name_it(error)));
+            }
+            request => {
+                if let Request::Commit(batch) = &request {
+                    state.count_writes(batch);
+                }
+                shared.queued.fetch_add(1, Ordering::AcqRel);
+                state.queue.push_back((request, done));
+                shared.start_drain(&mut state);
+            }
+        }
+    }
+
+    fn stats(&self) -> Result<Stats> {
+        self.shared.running(|store| store.stats())
+    }
+
+    fn verify(&self, repair: bool, progress: Progress<'_>) -> Result<Report> {
+        self.shared.running(|store| store.verify(repair, progress))
+    }
+
+    fn compact(&self) -> Result<()> {
+        self.shared.running(Store::compact)
+    }
+
+    fn close(&self) -> Result<()> {
+        let shared = &*self.shared;
+        let mut state = shared.state.lock();
+        shared.closed.store(true, Ordering::Release);
+        while state.draining || !state.queue.is_empty() || shared.reading.load(Ordering::Acquire) > 0 {
+            shared.quiet.wait(&mut state);
+        }
+        if std::mem::replace(&mut state.finished, true) {
+            return Ok(());
+        }
+        drop(state);
+        shared.store.close().map_err(|error| shared.name_it(error))
+    }
+}
+
+impl<S: Store> Shared<S> {
+    fn name_it(&self, error: Error) -> Error {
+        error.in_engine(self.store.name())
+    }
+
+    fn closed_error(&self) -> Error {
+        self.name_it(Error::closed())
+    }
+
+    /// Runs a call that is not queued, keeping `close` away until it is over.
+    fn running<T>(&self, call: impl FnOnce(&S) -> Result<T>) -> Result<T> {
+        {
+            let _state = self.state.lock();
+            if self.closed.load(Ordering::Acquire) {
+                return Err(self.closed_error());
+            }
+            self.reading.fetch_add(1, Ordering::AcqRel);
+        }
+        let result = guarded(|| call(&self.store));
+        self.reading.fetch_sub(1, Ordering::AcqRel);
+        let _state = self.state.lock();
+        self.quiet.notify_all();
+        result.map_err(|error| self.name_it(error))
+    }
+
+    fn start_drain(self: &Arc<Self>, state: &mut State) {
+        if !state.draining {
+            state.draining = true;
+            let shared = self.clone();
+            spawn_blocking(move || shared.drain());
+        }
+    }
+
+    fn run_read(self: &Arc<Self>, read: &Read, done: Done) {
+        let result = guarded(|| self.store.read(read)).map_err(|error| self.name_it(error));
+        let mut state = self.state.lock();
+        state.uncount_reads(read);
+        self.reading.fetch_sub(1, Ordering::AcqRel);
+        if !state.queue.is_empty() {
+            self.start_drain(&mut state);
+        }
+        self.quiet.notify_all();
+        drop(state);
+        done(result);
+    }
+
+    /// Works through the queue until it is empty or its head waits for reads in the pool.
+    fn drain(self: &Arc<Self>) {
+        loop {
+            let mut state = self.state.lock();
+            let work = state.take_work();
+            if matches!(work, Work::Nothing) {
+                state.draining = false;
+                self.quiet.notify_all();
+                return;
+            }
+            drop(state);
+            match work {
+                Work::Nothing => {}
+                Work::Writes(batches, dones) => self.run_writes(&batches, dones),
+                Work::One(request, done) => {
+                    let result = guarded(|| match &request {
+                        Request::Read(read) => self.store.read(read),
+                        Request::View => self.store.view().map(Reply::View),
+                        Request::Commit(_) => Err(super::unexpected_reply()),
+                    });
+                    self.queued.fetch_sub(1, Ordering::AcqRel);
+                    done(result.map_err(|error| self.name_it(error)));
+                }
+            }
+        }
+    }
+
+    fn run_writes(&self, batches: &[Batch], dones: Vec<Done>) {
+        let committed = guarded(|| Ok(self.store.commit(batches)));
+        let mut results = match committed {
+            Ok(results) => results,
+            Err(error) => vec![Err(error); batches.len()],
+        };
+        results.resize_with(batches.len(), || Err(super::unexpected_reply()));
+        let mut state = self.state.lock();
+        for batch in batches {
+            state.uncount_writes(batch);
+        }
+        self.queued.fetch_sub(batches.len(), Ordering::AcqRel);
+        drop(state);
+        for (result, done) in results.into_iter().zip(dones) {
+            done(result.map(Reply::Commit).map_err(|error| self.name_it(error)));
+        }
+    }
+}
+
+impl<S: Store> Sweep for Shared<S> {
+    fn sweep(&self, now: Millis) {
+        if !self.closed.load(Ordering::Acquire) {
+            // What one sweep could not free, the next one finds again; reads never see it.
+            let _ = self.running(|store| store.sweep(now));
+        }
+    }
+}
+
+enum Work {
+    Nothing,
+    Writes(Vec<Batch>, Vec<Done>),
+    One(Request, Done),
+}
+
+impl State {
+    fn blocks_read(&self, read: &Read) -> bool {
+        if self.wide_writes > 0 {
+            return true;
+        }
+        match read {
+            Read::Get(space, key) | Read::Entry(space, key) | Read::Has(space, key) => {
+                self.writes.contains_key(&(*space, key.clone()))
+            }
+            Read::Many(space, keys) => keys.iter().any(|key| self.writes.contains_key(&(*space, key.clone()))),
+        }
+    }
+
+    /// True if a read in the pool may still have to see the state before `batch`.
+    fn blocks_write(&self, batch: &Batch) -> bool {
+        !self.reads.is_empty()
+            && batch.ops.iter().any(|op| match op.key() {
+                Some((space, key)) => self.reads.contains_key(&(space, key.clone())),
+                None => true,
+            })
+    }
+
+    fn count_writes(&mut self, batch: &Batch) {
+        for op in &batch.ops {
+            match op.key() {
+                Some((space, key)) => *self.writes.entry((space, key.clone())).or_insert(0) += 1,
+                None => self.wide_writes += 1,
+            }
+        }
+    }
+
+    fn uncount_writes(&mut self, batch: &Batch) {
+        for op in &batch.ops {
+            match op.key() {
+                Some((space, key)) => uncount(&mut self.writes, space, key),
+                None => self.wide_writes -= 1,
+            }
+        }
+    }
+
+    fn count_reads(&mut self, read: &Read) {
+        for_each_key(read, |space, key| *self.reads.entry((space, key.clone())).or_insert(0) += 1);
+    }
+
+    fn uncount_reads(&mut self, read: &Read) {
+        for_each_key(read, |space, key| uncount(&mut self.reads, space, key));
+    }
+
+    /// Takes the next read or view, or the longest run of writes that may be committed together.
+    fn take_work(&mut self) -> Work {
+        let mut batches = Vec::new();
+        let mut dones = Vec::new();
+        let mut bytes = 0;
+        while batches.len() < GROUP_BATCHES && bytes < GROUP_BYTES {
+            match self.queue.front() {
+                Some((Request::Commit(batch), _)) if !self.blocks_write(batch) => {}
+                Some((Request::Commit(_), _)) | None => break,
+                Some(_) if batches.is_empty() => {
+                    return self.queue.pop_front().map_or(Work::Nothing, |(request, done)| Work::One(request, done));
+                }
+                Some(_) => break,
+            }
+            if let Some((Request::Commit(batch), done)) = self.queue.pop_front() {
+                bytes += batch.size();
+                batches.push(batch);
+                dones.push(done);
+            }
+        }
+        if batches.is_empty() { Work::Nothing } else { Work::Writes(batches, dones) }
+    }
+}
+
+fn uncount(counts: &mut HashMap<(Space, Key), usize>, space: Space, key: &Key) {
+    if let std::collections::hash_map::Entry::Occupied(mut entry) = counts.entry((space, key.clone())) {
+        *entry.get_mut() -= 1;
+        if *entry.get() == 0 {
+            entry.remove();
+        }
+    }
+}
+
+fn for_each_key(read: &Read, mut take: impl FnMut(Space, &Key)) {
+    match read {
+        Read::Get(space, key) | Read::Entry(space, key) | Read::Has(space, key) => take(*space, key),
+        Read::Many(space, keys) => keys.iter().for_each(|key| take(*space, key)),
+    }
+}
+
+/// Turns a panic of a store into an error of its caller.
+fn guarded<T>(call: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
+        let what = panic
+            .downcast_ref::<&str>()
+            .map(ToString::to_string)
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_default();
+        Err(Error::new(Code::Io, format!("the engine failed inside: {what}")))
+    })
+}

@@ -1,0 +1,122 @@
+//! The memory engine: a persistent ordered map, so that a snapshot is one reference more and a page of a
+//! scan holds no lock.
+
+mod eviction;
+mod state;
+mod view;
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use self::state::State;
+use super::embedded::Store;
+use super::{Capabilities, Embedded, Engine, Progress, Read, Reply, Report, Stats, View};
+use crate::batch::{Batch, Commit};
+use crate::error::Result;
+use crate::record::{Millis, now};
+
+/// What happens when a bounded memory engine is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Eviction {
+    /// Writes are refused with NO_SPACE.
+    #[default]
+    None,
+    /// The least recently used keys make room. Keys of the models are never evicted.
+    Lru,
+}
+
+/// Options of the memory engine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MemoryOptions {
+    /// Bytes of keys, values and bookkeeping held at most; unlimited if absent.
+    pub max_bytes: Option<u64>,
+    pub eviction: Eviction,
+}
+
+/// Makes an empty memory engine.
+#[must_use]
+pub fn open(options: MemoryOptions) -> Arc<dyn Engine> {
+    Arc::new(Embedded::new(Memory { state: RwLock::new(State::new(options)) }))
+}
+
+struct Memory {
+    state: RwLock<State>,
+}
+
+impl Memory {
+    fn answer(state: &State, read: &Read) -> Reply {
+        let now = now();
+        match read {
+            Read::Get(space, key) => Reply::Value(state.get(*space, key, now).map(|record| record.value.clone())),
+            Read::Entry(space, key) => Reply::Entry(state.get(*space, key, now).cloned()),
+            Read::Has(space, key) => Reply::Has(state.get(*space, key, now).is_some()),
+            Read::Many(space, keys) => Reply::Values(
+                keys.iter().map(|key| state.get(*space, key, now).map(|record| record.value.clone())).collect(),
+            ),
+        }
+    }
+}
+
+impl Store for Memory {
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            snapshots: true,
+            atomic_batch: true,
+            atomic_clear: true,
+            timestamps: true,
+            multi_process: false,
+            sync: true,
+        }
+    }
+
+    fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
+        let state = self.state.try_read()?;
+        Some(Ok(Memory::answer(&state, read)))
+    }
+
+    fn read(&self, read: &Read) -> Result<Reply> {
+        Ok(Memory::answer(&self.state.read(), read))
+    }
+
+    fn try_commit(&self, batch: &Batch) -> Option<Result<Commit>> {
+        let mut state = self.state.try_write()?;
+        Some(state.commit(batch, now()))
+    }
+
+    fn commit(&self, batches: &[Batch]) -> Vec<Result<Commit>> {
+        let mut state = self.state.write();
+        batches.iter().map(|batch| state.commit(batch, now())).collect()
+    }
+
+    fn view(&self) -> Result<Arc<dyn View>> {
+        Ok(Arc::new(self.state.read().view()))
+    }
+
+    fn sweep(&self, now: Millis) -> Result<u64> {
+        Ok(self.state.write().sweep(now))
+    }
+
+    fn stats(&self) -> Result<Stats> {
+        Ok(self.state.read().stats())
+    }
+
+    fn verify(&self, _repair: bool, progress: Progress<'_>) -> Result<Report> {
+        let checked = self.state.read().stats().keys.unwrap_or(0);
+        progress(checked, checked)?;
+        Ok(Report { checked, errors: Vec::new() })
+    }
+
+    fn compact(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn close(&self) -> Result<()> {
+        self.state.write().drop_everything();
+        Ok(())
+    }
+}

@@ -1,0 +1,229 @@
+//! The maps, the sequence number and the accounting behind the memory engine's lock.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use imbl::OrdMap;
+
+use super::eviction::Recency;
+use super::view::MemoryView;
+use super::{Eviction, MemoryOptions};
+use crate::batch::{Batch, Commit};
+use crate::engine::Stats;
+use crate::engine::apply::{Target, apply};
+use crate::engine::recent::Recent;
+use crate::error::{Code, Error, Result};
+use crate::key::{Key, KeyRange, Space};
+use crate::record::{Millis, Record};
+
+pub(super) type Map = OrdMap<Key, Arc<Slot>>;
+
+/// A record and when it was last used.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub record: Record,
+    pub used: std::sync::atomic::AtomicU64,
+}
+
+/// Bytes a record costs beside key, value and metadata: the slot, its counts, and its share of the tree.
+const OVERHEAD: u64 = 256;
+
+pub(super) struct State {
+    user: Map,
+    internal: Map,
+    seq: u64,
+    recent: Recent,
+    bytes: u64,
+    expiries: BTreeSet<(Millis, Space, Key)>,
+    options: MemoryOptions,
+    recency: Recency,
+    /// What the running batch overwrote, to take it back. Kept to reuse its memory.
+    undo: Vec<Undo>,
+}
+
+/// A key and what it held.
+type Undo = (Space, Key, Option<Arc<Slot>>);
+
+impl State {
+    pub fn new(options: MemoryOptions) -> Self {
+        State {
+            user: Map::new(),
+            internal: Map::new(),
+            seq: 0,
+            recent: Recent::new(0),
+            bytes: 0,
+            expiries: BTreeSet::new(),
+            options,
+            recency: Recency::default(),
+            undo: Vec::new(),
+        }
+    }
+
+    pub fn get(&self, space: Space, key: &[u8], now: Millis) -> Option<&Record> {
+        let slot = self.map(space).get(key)?;
+        if self.options.eviction == Eviction::Lru {
+            self.recency.touch(slot);
+        }
+        (!slot.record.expired(now)).then_some(&slot.record)
+    }
+
+    pub fn view(&self) -> MemoryView {
+        MemoryView::new(self.user.clone(), self.internal.clone(), self.seq)
+    }
+
+    pub fn stats(&self) -> Stats {
+        Stats { keys: Some(self.user.len() as u64), memory_bytes: Some(self.bytes), ..Stats::default() }
+    }
+
+    pub fn drop_everything(&mut self) {
+        *self = State::new(self.options);
+    }
+
+    pub fn commit(&mut self, batch: &Batch, now: Millis) -> Result<Commit> {
+        let seq = self.seq + 1;
+        let applied = apply(batch, self, seq, now).and_then(|outcomes| {
+            self.make_room()?;
+            Ok(outcomes)
+        });
+        match applied {
+            Ok(outcomes) => {
+                self.undo.clear();
+                self.seq = seq;
+                self.recent.record(seq, batch);
+                Ok(Commit { seq, outcomes })
+            }
+            Err(error) => {
+                self.roll_back();
+                Err(error)
+            }
+        }
+    }
+
+    /// Frees what expired by `now`. A newer value of the key has another expiry, and stays.
+    pub fn sweep(&mut self, now: Millis) -> u64 {
+        let mut freed = 0;
+        while let Some((at, space, key)) = self.expiries.first().cloned() {
+            if at > now {
+                break;
+            }
+            self.write(space, &key, None);
+            freed += 1;
+        }
+        self.undo.clear();
+        freed
+    }
+
+    fn map(&self, space: Space) -> &Map {
+        match space {
+            Space::User => &self.user,
+            Space::Internal => &self.internal,
+        }
+    }
+
+    fn map_mut(&mut self, space: Space) -> &mut Map {
+        match space {
+            Space::User => &mut self.user,
+            Space::Internal => &mut self.internal,
+        }
+    }
+
+    /// Replaces what `key` holds, keeping size and expiries true. Returns what it held.
+    fn swap(&mut self, space: Space, key: &Key, slot: Option<Arc<Slot>>) -> Option<Arc<Slot>> {
+        if let Some(slot) = &slot {
+            self.bytes += cost(key, &slot.record);
+            if let Some(at) = slot.record.expires_at {
+                self.expiries.insert((at, space, key.clone()));
+            }
+        }
+        let new_expiry = slot.as_ref().and_then(|slot| slot.record.expires_at);
+        let old = match slot {
+            Some(slot) => self.map_mut(space).insert(key.clone(), slot),
+            None => self.map_mut(space).remove(key.as_ref()),
+        };
+        if let Some(old) = &old {
+            self.bytes = self.bytes.saturating_sub(cost(key, &old.record));
+            if let Some(at) = old.record.expires_at
+                && new_expiry != Some(at)
+            {
+                self.expiries.remove(&(at, space, key.clone()));
+            }
+        }
+        old
+    }
+
+    fn write(&mut self, space: Space, key: &Key, slot: Option<Arc<Slot>>) {
+        let old = self.swap(space, key, slot);
+        self.undo.push((space, key.clone(), old));
+    }
+
+    fn roll_back(&mut self) {
+        while let Some((space, key, old)) = self.undo.pop() {
+            self.swap(space, &key, old);
+        }
+    }
+
+    /// Brings the size under the bound: by eviction, else NO_SPACE.
+    fn make_room(&mut self) -> Result<()> {
+        let Some(max) = self.options.max_bytes else { return Ok(()) };
+        while self.bytes > max {
+            let victim = match self.options.eviction {
+                Eviction::Lru => self.recency.oldest(&self.user),
+                Eviction::None => None,
+            };
+            let Some(victim) = victim else {
+                return Err(Error::new(
+                    Code::NoSpace,
+                    format!(
+                        "the memory engine is full ({max} bytes); raise maxBytes, delete keys, or set eviction to 'lru'"
+                    ),
+                ));
+            };
+            self.write(Space::User, &victim, None);
+        }
+        Ok(())
+    }
+}
+
+impl Target for State {
+    fn get(&mut self, space: Space, key: &Key) -> Result<Option<Record>> {
+        Ok(self.map(space).get(key.as_ref()).map(|slot| slot.record.clone()))
+    }
+
+    fn put(&mut self, space: Space, key: &Key, mut record: Record) -> Result<()> {
+        let now = record.updated_at.unwrap_or(0);
+        if let Some(old) = self.map(space).get(key.as_ref())
+            && !old.record.expired(now)
+        {
+            record.created_at = old.record.created_at;
+        }
+        let slot = Arc::new(Slot { record, used: self.recency.stamp() });
+        if self.options.eviction == Eviction::Lru && space == Space::User {
+            self.recency.inserted(key, &slot, &self.user);
+        }
+        self.write(space, key, Some(slot));
+        Ok(())
+    }
+
+    fn remove(&mut self, space: Space, key: &Key) -> Result<()> {
+        self.write(space, key, None);
+        Ok(())
+    }
+
+    fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<()> {
+        let bounds = (range.start.as_ref().map(AsRef::<[u8]>::as_ref), range.end.as_ref().map(AsRef::<[u8]>::as_ref));
+        let keys: Vec<Key> = self.map(space).range::<_, [u8]>(bounds).map(|(key, _)| key.clone()).collect();
+        for key in &keys {
+            self.write(space, key, None);
+        }
+        Ok(())
+    }
+
+    fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool> {
+        Ok(self.recent.changed_since(space, range, since))
+    }
+}
+
+fn cost(key: &Key, record: &Record) -> u64 {
+    let metadata = record.metadata.as_ref().map_or(0, |metadata| metadata.len());
+    OVERHEAD + (key.len() + record.value.len() + metadata) as u64
+}

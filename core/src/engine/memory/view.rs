@@ -1,0 +1,83 @@
+//! A snapshot of the memory engine: a reference to the two maps as they were.
+
+use super::state::Map;
+use crate::engine::{Item, Page, Projection, View};
+use crate::error::Result;
+use crate::key::{KeyRange, Space};
+use crate::record::{Record, now};
+
+pub(super) struct MemoryView {
+    user: Map,
+    internal: Map,
+    seq: u64,
+}
+
+impl MemoryView {
+    pub fn new(user: Map, internal: Map, seq: u64) -> Self {
+        MemoryView { user, internal, seq }
+    }
+
+    fn map(&self, space: Space) -> &Map {
+        match space {
+            Space::User => &self.user,
+            Space::Internal => &self.internal,
+        }
+    }
+}
+
+/// Keys passed over in one page at most, so that a page of a sparse pattern stays short.
+const STEPS: usize = 65_536;
+
+impl View for MemoryView {
+    fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Record>> {
+        let now = now();
+        Ok(self.map(space).get(key).map(|slot| &slot.record).filter(|record| !record.expired(now)).cloned())
+    }
+
+    fn scan(
+        &self,
+        space: Space,
+        range: &KeyRange,
+        what: Projection,
+        after: Option<&[u8]>,
+        max_bytes: usize,
+    ) -> Result<Page> {
+        let now = now();
+        let range = after.map_or_else(|| range.clone(), |key| range.after(key));
+        if range.is_empty() {
+            return Ok(Page::default());
+        }
+        let bounds = (range.start.as_ref().map(AsRef::<[u8]>::as_ref), range.end.as_ref().map(AsRef::<[u8]>::as_ref));
+        let mut slots = self.map(space).range::<_, [u8]>(bounds);
+        let mut page = Page::default();
+        let mut bytes = 0;
+        for _ in 0..STEPS {
+            let Some((key, slot)) = (if range.reverse { slots.next_back() } else { slots.next() }) else {
+                return Ok(page);
+            };
+            let record = &slot.record;
+            page.next = Some(key.clone());
+            if record.expired(now) || !range.selects(key) {
+                continue;
+            }
+            bytes += key.len() + if what == Projection::Keys { 16 } else { record.value.len() };
+            page.entries.push((key.clone(), item(record, what)));
+            if bytes >= max_bytes {
+                break;
+            }
+        }
+        Ok(page)
+    }
+}
+
+fn item(record: &Record, what: Projection) -> Item {
+    match what {
+        Projection::Keys => Item::Key,
+        Projection::Values => Item::Value(record.value.clone()),
+        Projection::Records => Item::Record(Box::new(record.clone())),
+    }
+}

@@ -1,0 +1,266 @@
+//! The contract of an engine, and what engines share.
+
+pub mod apply;
+pub mod embedded;
+pub mod memory;
+mod pool;
+pub mod recent;
+pub mod registry;
+mod sweep;
+
+use std::sync::Arc;
+use std::sync::mpsc;
+
+use crate::batch::{Batch, Commit};
+use crate::error::{Error, Result};
+use crate::key::{Key, KeyRange, Space};
+use crate::record::Record;
+use crate::value::Value;
+
+pub use embedded::Embedded;
+pub use pool::spawn_blocking;
+
+/// What an engine can do. The conformance suite is gated by it, and says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// A view is one moment of the store.
+    pub snapshots: bool,
+    /// A batch takes effect as one.
+    pub atomic_batch: bool,
+    /// `clear` takes effect as one.
+    pub atomic_clear: bool,
+    /// Records have created and updated times without being asked for.
+    pub timestamps: bool,
+    /// Several processes may open one store.
+    pub multi_process: bool,
+    /// Calls that block the caller are offered.
+    pub sync: bool,
+}
+
+/// What a resolved write survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// Power loss.
+    #[default]
+    Full,
+    /// The death of the process.
+    Normal,
+    /// Nothing promised: whole or not at all, though.
+    None,
+}
+
+/// A read of single keys.
+#[derive(Clone, Debug)]
+pub enum Read {
+    /// The value alone: [`Reply::Value`].
+    Get(Space, Key),
+    /// The record with its version and times: [`Reply::Entry`].
+    Entry(Space, Key),
+    /// [`Reply::Has`].
+    Has(Space, Key),
+    /// Values in the order of the keys, from one moment where the engine has snapshots: [`Reply::Values`].
+    Many(Space, Vec<Key>),
+}
+
+/// The answer to a request.
+#[derive(Clone)]
+pub enum Reply {
+    Value(Option<Value>),
+    Entry(Option<Record>),
+    Has(bool),
+    Values(Vec<Option<Value>>),
+    Commit(Commit),
+    View(Arc<dyn View>),
+}
+
+/// What can be queued.
+#[derive(Clone, Debug)]
+pub enum Request {
+    Read(Read),
+    Commit(Batch),
+    /// A view that sees every write requested before it.
+    View,
+}
+
+/// Receives the answer to a request, exactly once, on any thread; it must not block.
+pub type Done = Box<dyn FnOnce(Result<Reply>) + Send>;
+
+/// Receives `(done, total)` of a long call.
+pub type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> Result<()>;
+
+/// A storage engine.
+///
+/// Calls of one caller take effect in the order they were made: a read behind an unresolved write of
+/// its key waits for it.
+pub trait Engine: Send + Sync {
+    /// The name users know it by: `memory`, `file`, `sqlite`, `leveldb`, `redis`.
+    fn name(&self) -> &'static str;
+
+    fn capabilities(&self) -> Capabilities;
+
+    /// Answers at once, or `None` if that would touch a disk, a network or a lock, or overtake a
+    /// queued call. Runs on the JavaScript thread.
+    fn try_read(&self, read: &Read) -> Option<Result<Reply>>;
+
+    /// Commits at once, or `None` like [`try_read`](Engine::try_read), with nothing written.
+    fn try_commit(&self, batch: &Batch) -> Option<Result<Commit>>;
+
+    /// Queues a request; never blocks. `done` is called exactly once, on close too.
+    fn submit(&self, request: Request, done: Done);
+
+    /// Waits for what the engine's own queue holds, runs `request`, and answers. Blocks.
+    fn wait(&self, request: Request) -> Result<Reply> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        self.submit(
+            request,
+            Box::new(move |reply| {
+                // The receiver waits below; it cannot be gone before it has the answer.
+                let _ = sender.send(reply);
+            }),
+        );
+        receiver.recv().unwrap_or_else(|_| Err(Error::closed()))
+    }
+
+    /// An ordered, read-only view that sees every write requested before it. Blocks.
+    fn view(&self) -> Result<Arc<dyn View>> {
+        match self.wait(Request::View)? {
+            Reply::View(view) => Ok(view),
+            _ => Err(unexpected_reply()),
+        }
+    }
+
+    /// Commits a batch, waiting for it. Blocks.
+    fn commit(&self, batch: Batch) -> Result<Commit> {
+        if let Some(result) = self.try_commit(&batch) {
+            return result;
+        }
+        match self.wait(Request::Commit(batch))? {
+            Reply::Commit(commit) => Ok(commit),
+            _ => Err(unexpected_reply()),
+        }
+    }
+
+    /// Figures about the store: sizes in bytes, counts.
+    fn stats(&self) -> Result<Stats>;
+
+    /// Reads everything and reports each damaged key. With `repair`, sets damaged data aside. Blocks.
+    fn verify(&self, repair: bool, progress: Progress<'_>) -> Result<Report>;
+
+    /// Gives back space that deleted data still takes. Blocks.
+    fn compact(&self) -> Result<()>;
+
+    /// Finishes what runs, refuses what comes, syncs, and gives up locks. Idempotent. Blocks.
+    fn close(&self) -> Result<()>;
+}
+
+/// What to read of each key of a scan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Projection {
+    Keys,
+    Values,
+    Records,
+}
+
+/// One entry of a page, as far as the projection asked for it.
+#[derive(Clone, Debug)]
+pub enum Item {
+    Key,
+    Value(Value),
+    Record(Box<Record>),
+}
+
+/// A piece of a scan, in the range's order.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    pub entries: Vec<(Key, Item)>,
+    /// Where the next page starts, as its `after`; `None` if the range is exhausted. It may lie behind
+    /// the last entry, where keys were passed over.
+    pub next: Option<Key>,
+}
+
+/// A read-only view of both keyspaces. One moment, where the engine has snapshots; expired records are
+/// absent from it by the clock of the reader.
+pub trait View: Send + Sync {
+    /// The commit the view stands at. 0 where the engine has no snapshots.
+    fn seq(&self) -> u64;
+
+    /// The record of a key.
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Record>>;
+
+    /// The entries of `range` behind `after`, until they hold about `max_bytes`; at least one, unless the
+    /// range is exhausted or a page would take too long, which an empty page with `next` says. The
+    /// range's limit is the caller's business.
+    fn scan(
+        &self,
+        space: Space,
+        range: &KeyRange,
+        what: Projection,
+        after: Option<&[u8]>,
+        max_bytes: usize,
+    ) -> Result<Page>;
+
+    /// How many keys `range` holds, its limit included.
+    fn count(&self, space: Space, range: &KeyRange) -> Result<u64> {
+        let mut count = 0;
+        for_each_page(self, space, range, Projection::Keys, |page| {
+            count += page.len() as u64;
+            Ok(true)
+        })?;
+        Ok(count)
+    }
+}
+
+/// Bytes of keys and values in a page: large enough to make the crossing of a page free, small enough
+/// to bound memory.
+pub const PAGE_BYTES: usize = 256 << 10;
+
+/// Hands the pages of a range to `take`, cut at the range's limit, until it returns false.
+pub fn for_each_page<V: View + ?Sized>(
+    view: &V,
+    space: Space,
+    range: &KeyRange,
+    what: Projection,
+    mut take: impl FnMut(Vec<(Key, Item)>) -> Result<bool>,
+) -> Result<()> {
+    let mut left = range.limit.unwrap_or(usize::MAX);
+    let mut after: Option<Key> = None;
+    while left > 0 {
+        let mut page = view.scan(space, range, what, after.as_deref(), PAGE_BYTES)?;
+        page.entries.truncate(left);
+        left -= page.entries.len();
+        if !take(page.entries)? {
+            return Ok(());
+        }
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
+/// Figures about a store. What an engine cannot tell is absent.
+#[derive(Clone, Debug, Default)]
+pub struct Stats {
+    /// User keys, expired ones not yet swept included.
+    pub keys: Option<u64>,
+    /// Bytes in memory that the store itself accounts for.
+    pub memory_bytes: Option<u64>,
+    /// Bytes on disk.
+    pub disk_bytes: Option<u64>,
+    /// Figures of this engine alone, by name.
+    pub details: Vec<(&'static str, u64)>,
+}
+
+/// What [`Engine::verify`] found.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    pub checked: u64,
+    pub errors: Vec<Error>,
+}
+
+/// A read answered with another kind of reply: a defect of an engine, told instead of a panic.
+#[must_use]
+pub fn unexpected_reply() -> Error {
+    Error::new(crate::Code::Io, "the engine gave an answer of the wrong kind")
+}

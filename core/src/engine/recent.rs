@@ -1,0 +1,115 @@
+//! Which keys the latest commits touched, for the range checks of engines that one process owns.
+
+use std::collections::VecDeque;
+
+use crate::batch::{Batch, Op};
+use crate::key::{Key, KeyRange, Space};
+
+/// Keys remembered at most; an older `since` counts as changed.
+const MAX_KEYS: usize = 65_536;
+
+/// A bounded history of written keys.
+#[derive(Debug)]
+pub struct Recent {
+    /// Every commit after this one is remembered.
+    floor: u64,
+    keys: usize,
+    commits: VecDeque<(u64, Vec<Touched>)>,
+}
+
+#[derive(Debug)]
+enum Touched {
+    Key(Space, Key),
+    Range(Space, KeyRange),
+}
+
+impl Recent {
+    /// The history of a store that stands at commit `seq`.
+    #[must_use]
+    pub fn new(seq: u64) -> Self {
+        Recent { floor: seq, keys: 0, commits: VecDeque::new() }
+    }
+
+    /// Remembers what commit `seq` wrote.
+    pub fn record(&mut self, seq: u64, batch: &Batch) {
+        let touched: Vec<Touched> = batch
+            .ops
+            .iter()
+            .map(|op| match op {
+                Op::Set { space, key, .. } | Op::Add { space, key, .. } | Op::Delete { space, key } => {
+                    Touched::Key(*space, key.clone())
+                }
+                Op::DeleteRange { space, range } => Touched::Range(*space, range.clone()),
+            })
+            .collect();
+        self.keys += touched.len();
+        self.commits.push_back((seq, touched));
+        while self.keys > MAX_KEYS {
+            let Some((seq, touched)) = self.commits.pop_front() else { break };
+            self.keys -= touched.len();
+            self.floor = seq;
+        }
+    }
+
+    /// True if a commit after `since` touched `range`, or may have.
+    #[must_use]
+    pub fn changed_since(&self, space: Space, range: &KeyRange, since: u64) -> bool {
+        if since < self.floor {
+            return true;
+        }
+        self.commits.iter().rev().take_while(|(seq, _)| *seq > since).flat_map(|(_, touched)| touched).any(|touched| {
+            match touched {
+                Touched::Key(in_space, key) => *in_space == space && range.contains(key),
+                Touched::Range(in_space, deleted) => *in_space == space && overlap(deleted, range),
+            }
+        })
+    }
+}
+
+fn overlap(a: &KeyRange, b: &KeyRange) -> bool {
+    let mut both = a.clone();
+    both.raise_start(b.start.clone());
+    both.lower_end(b.end.clone());
+    !both.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(key: &'static [u8]) -> Batch {
+        Batch::one(Op::Delete { space: Space::User, key: Key::from_static(key) })
+    }
+
+    #[test]
+    fn only_later_commits_in_the_range_count() {
+        let mut recent = Recent::new(4);
+        recent.record(5, &set(b"a/1"));
+        recent.record(6, &set(b"b/1"));
+        let range = KeyRange::prefix(&b"a/"[..]);
+        assert!(recent.changed_since(Space::User, &range, 4));
+        assert!(!recent.changed_since(Space::User, &range, 5));
+        assert!(!recent.changed_since(Space::Internal, &range, 4));
+        assert!(recent.changed_since(Space::User, &range, 3), "what is not remembered counts as changed");
+    }
+
+    #[test]
+    fn a_range_delete_touches_what_it_overlaps() {
+        let mut recent = Recent::new(0);
+        let range = KeyRange::prefix(&b"a/b"[..]);
+        recent.record(1, &Batch::one(Op::DeleteRange { space: Space::User, range }));
+        assert!(recent.changed_since(Space::User, &KeyRange::prefix(&b"a/"[..]), 0));
+        assert!(!recent.changed_since(Space::User, &KeyRange::prefix(&b"b"[..]), 0));
+    }
+
+    #[test]
+    fn the_history_is_bounded() {
+        let mut recent = Recent::new(0);
+        for seq in 1..=100_000 {
+            recent.record(seq, &set(b"k"));
+        }
+        assert!(recent.commits.len() <= MAX_KEYS);
+        assert!(recent.changed_since(Space::User, &KeyRange::prefix(&b"z"[..]), 10));
+        assert!(!recent.changed_since(Space::User, &KeyRange::prefix(&b"z"[..]), 99_000));
+    }
+}

@@ -1,0 +1,171 @@
+//! A value as the specification's two columns, `type` and `value`, so that a table reads naturally
+//! and one written by the specification's own code is understood.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::{Value, json, tag};
+use crate::error::{Error, Result};
+
+/// The specification's `type` column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Null,
+    Boolean,
+    Number,
+    String,
+    Date,
+    Buffer,
+    Json,
+}
+
+impl Kind {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Kind::Null => "null",
+            Kind::Boolean => "boolean",
+            Kind::Number => "number",
+            Kind::String => "string",
+            Kind::Date => "date",
+            Kind::Buffer => "buffer",
+            Kind::Json => "json",
+        }
+    }
+
+    /// The kind a column names; the specification reads an unknown one as JSON.
+    #[must_use]
+    pub fn from_column(text: &str) -> Self {
+        match text {
+            "null" => Kind::Null,
+            "boolean" => Kind::Boolean,
+            "number" => Kind::Number,
+            "string" => Kind::String,
+            "date" => Kind::Date,
+            "buffer" => Kind::Buffer,
+            _ => Kind::Json,
+        }
+    }
+}
+
+impl Value {
+    /// The `type` and `value` columns. A Buffer gives its raw bytes.
+    #[must_use]
+    pub fn to_column(&self) -> (Kind, Bytes) {
+        let text = match self {
+            Value::Binary(bytes) => return (Kind::Buffer, bytes.clone()),
+            Value::Json(text) => text,
+        };
+        match text.first() {
+            Some(b'n') => (Kind::Null, text.clone()),
+            Some(b't' | b'f') => (Kind::Boolean, text.clone()),
+            Some(b'-' | b'0'..=b'9') => (Kind::Number, text.clone()),
+            Some(b'"') => match plain_string(text) {
+                Some(string) => (Kind::String, string),
+                None => (Kind::Json, text.clone()),
+            },
+            Some(b'{') => match tag::date(text) {
+                Some(iso) => (Kind::Date, text.slice_ref(iso.as_bytes())),
+                None => match tag::number(text) {
+                    Some(_) => (Kind::Number, Bytes::from(special_number(text))),
+                    None => (Kind::Json, text.clone()),
+                },
+            },
+            _ => (Kind::Json, text.clone()),
+        }
+    }
+
+    /// The value of the two columns, CORRUPTED where they do not fit. A Buffer is raw or base64.
+    pub fn from_column(kind: Kind, text: Bytes) -> Result<Self> {
+        let misfit = || Error::corrupted(format!("the value is not a {}", kind.as_str()));
+        match kind {
+            Kind::Json => Value::from_text(text),
+            Kind::Null if text.as_ref() == b"null" => Ok(Value::Json(text)),
+            Kind::Boolean if text.as_ref() == b"true" || text.as_ref() == b"false" => Ok(Value::Json(text)),
+            Kind::Null | Kind::Boolean => Err(misfit()),
+            Kind::Number => {
+                let number = std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse::<f64>().ok());
+                number.map(Value::from_number).ok_or_else(misfit)
+            }
+            Kind::String => {
+                let string = std::str::from_utf8(&text).map_err(|_| misfit())?;
+                let mut quoted = BytesMut::with_capacity(string.len() + 2);
+                json::quote_into(string, &mut quoted);
+                Ok(Value::Json(quoted.freeze()))
+            }
+            Kind::Date => {
+                let mut tagged = BytesMut::with_capacity(text.len() + 12);
+                tagged.put_slice(b"{\"$date\":\"");
+                tagged.put_slice(&text);
+                tagged.put_slice(b"\"}");
+                let tagged = tagged.freeze();
+                tag::date(&tagged).ok_or_else(misfit)?;
+                Ok(Value::Json(tagged))
+            }
+            Kind::Buffer => tag::decode_base64(&text).map(|bytes| Value::Binary(bytes.into())).ok_or_else(misfit),
+        }
+    }
+}
+
+/// The text of a JSON string, without copying where it has no escapes.
+fn plain_string(text: &Bytes) -> Option<Bytes> {
+    let inside = text.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    if memchr::memchr(b'\\', inside).is_none() {
+        return Some(text.slice_ref(inside));
+    }
+    json::unquote(text).map(Bytes::from)
+}
+
+fn special_number(text: &[u8]) -> &'static [u8] {
+    match tag::number(text) {
+        Some(number) if number.is_nan() => b"NaN",
+        Some(number) if number == 0.0 => b"-0",
+        Some(number) if number > 0.0 => b"Infinity",
+        _ => b"-Infinity",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_comes_back_from_its_columns() {
+        for (text, kind, column) in [
+            ("null", Kind::Null, "null"),
+            ("true", Kind::Boolean, "true"),
+            ("1.5", Kind::Number, "1.5"),
+            ("{\"$number\":\"NaN\"}", Kind::Number, "NaN"),
+            ("{\"$number\":\"-0\"}", Kind::Number, "-0"),
+            ("{\"$number\":\"-Infinity\"}", Kind::Number, "-Infinity"),
+            ("\"a\\n\\\"b\"", Kind::String, "a\n\"b"),
+            ("\"plain\"", Kind::String, "plain"),
+            ("\"\"", Kind::String, ""),
+            ("\"\\ud800\"", Kind::Json, "\"\\ud800\""),
+            ("{\"$date\":\"2026-01-02T03:04:05.678Z\"}", Kind::Date, "2026-01-02T03:04:05.678Z"),
+            ("{\"a\":1}", Kind::Json, "{\"a\":1}"),
+            ("{\"$bigint\":\"1\"}", Kind::Json, "{\"$bigint\":\"1\"}"),
+        ] {
+            let value = Value::json(text);
+            let (found, stored) = value.to_column();
+            assert_eq!((found, stored.as_ref()), (kind, column.as_bytes()), "{text}");
+            assert_eq!(Value::from_column(kind, stored).unwrap(), value, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_row_of_the_specifications_own_code_is_understood() {
+        let read = |kind, text: &'static str| Value::from_column(kind, text.into());
+        assert_eq!(read(Kind::Buffer, "AQI=").unwrap(), Value::Binary(Bytes::from_static(&[1, 2])));
+        assert_eq!(read(Kind::Number, "Infinity").unwrap(), Value::from_number(f64::INFINITY));
+        for (kind, text) in [
+            (Kind::Null, "0"),
+            (Kind::Boolean, "1"),
+            (Kind::Number, "x"),
+            (Kind::Date, "today"),
+            (Kind::Json, "{"),
+            (Kind::Buffer, "*"),
+        ] {
+            assert!(read(kind, text).is_err(), "{kind:?} {text}");
+        }
+    }
+}
