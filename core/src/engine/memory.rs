@@ -97,6 +97,11 @@ impl Store for Memory {
         Ok(Arc::new(self.state.read().view()))
     }
 
+    fn try_view(&self) -> Option<Result<Arc<dyn View>>> {
+        let state = self.state.try_read()?;
+        Some(Ok(Arc::new(state.view())))
+    }
+
     fn sweep(&self, now: Millis) -> Result<u64> {
         Ok(self.state.write().sweep(now))
     }
