@@ -135,7 +135,7 @@ fn settle_done(_: Reply) -> Result<Settled> {
     Ok(Settled::Bool(true))
 }
 
-fn settle_deleted(reply: Reply) -> Result<Settled> {
+pub fn settle_deleted(reply: Reply) -> Result<Settled> {
     match reply {
         Reply::Commit(commit) => {
             Ok(Settled::Bool(matches!(commit.outcomes.first(), Some(Outcome::Deleted { existed: true }))))
@@ -144,7 +144,7 @@ fn settle_deleted(reply: Reply) -> Result<Settled> {
     }
 }
 
-fn set(key: Text, value: Payload, expires_at: Option<f64>, metadata: Option<Text>) -> Batch {
+pub fn set(key: Text, value: Payload, expires_at: Option<f64>, metadata: Option<Text>) -> Batch {
     Batch::one(Op::Set {
         space: Space::User,
         key: key.0,
@@ -157,7 +157,7 @@ fn set(key: Text, value: Payload, expires_at: Option<f64>, metadata: Option<Text
     })
 }
 
-fn delete(key: Text) -> Batch {
+pub fn delete(key: Text) -> Batch {
     Batch::one(Op::Delete { space: Space::User, key: key.0 }).reporting()
 }
 
@@ -193,16 +193,10 @@ impl NativeStore {
         .to_string()
     }
 
-    #[napi(catch_unwind)]
-    pub fn try_get(&self, key: Text) -> Inline {
-        let (space, key) = user(key);
-        inline(self.shared.engine.try_read(&Read::Get(space, key)).map(|reply| reply.and_then(settle_reply)))
-    }
-
-    #[napi(catch_unwind)]
-    pub fn try_has(&self, key: Text) -> Inline {
-        let (space, key) = user(key);
-        inline(self.shared.engine.try_read(&Read::Has(space, key)).map(|reply| reply.and_then(settle_reply)))
+    /// `{ tryGet, tryHas, trySet, tryDelete }`: the calls that are made most, without the cost of a method.
+    #[napi(getter)]
+    pub fn hot(&self, env: Env) -> napi::Result<crate::hot::Hot> {
+        crate::hot::functions(&env, &self.shared)
     }
 
     #[napi(catch_unwind)]
@@ -215,18 +209,6 @@ impl NativeStore {
     pub fn try_get_many(&self, keys: Text) -> Inline {
         let keys = wire::keys(&keys.0).map_err(|error| thrown(&error))?;
         inline(self.shared.engine.try_read(&Read::Many(Space::User, keys)).map(|reply| reply.and_then(settle_reply)))
-    }
-
-    #[napi(catch_unwind)]
-    pub fn try_set(&self, key: Text, value: Payload, expires_at: Option<f64>, metadata: Option<Text>) -> Inline {
-        let batch = set(key, value, expires_at, metadata);
-        inline(self.shared.engine.try_commit(&batch).map(|commit| commit.map(|_| Settled::Bool(true))))
-    }
-
-    #[napi(catch_unwind)]
-    pub fn try_delete(&self, key: Text) -> Inline {
-        let batch = delete(key);
-        inline(self.shared.engine.try_commit(&batch).map(|commit| commit.map(Reply::Commit).and_then(settle_deleted)))
     }
 
     #[napi(catch_unwind)]
