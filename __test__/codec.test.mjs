@@ -282,6 +282,16 @@ test('__proto__ is a property like any other, and touches no prototype', (t) => 
   t.is(encode(value), text);
 });
 
+test.serial('what others add to Object.prototype is not stored', (t) => {
+  Object.prototype.added = () => 1; // eslint-disable-line no-extend-native
+  try {
+    t.is(encode({ a: 1 }), '{"a":1}');
+    t.is(encode({ $date: 1 }), '{"$escape":{"$date":1}}');
+  } finally {
+    delete Object.prototype.added;
+  }
+});
+
 test('a null prototype comes back plain', (t) => {
   const value = Object.assign(Object.create(null), { a: 1, b: new Date(0) });
   const decoded = decode(encode(value));

@@ -63,6 +63,7 @@ function checkSection(name: string, prefix: string, options: unknown, shape: Sha
   }
   const given = options as Record<string, unknown>;
   for (const option of Object.keys(given)) {
+    // A shape is a literal, so `constructor` and `__proto__` are no options of it.
     const type = Object.hasOwn(shape, option) ? shape[option] : undefined;
     if (type === undefined) throw unknownOption(name, prefix, option, shape);
     const value = given[option];
@@ -70,9 +71,10 @@ function checkSection(name: string, prefix: string, options: unknown, shape: Sha
     if (type.shape !== undefined) checkSection(name, `${prefix}${option}.`, value, type.shape);
     else if (!type.accepts(value)) throw wrongType(name, prefix + option, type, value);
   }
-  for (const option of Object.keys(shape)) {
-    if (shape[option]?.required === true && given[option] === undefined) {
-      throw new StorageTypeError(`Expected option ${prefix}${option} of ${name} to be ${shape[option].expected}; it is missing`);
+  for (const option in shape) {
+    const type = shape[option]!;
+    if (type.required === true && given[option] === undefined) {
+      throw new StorageTypeError(`Expected option ${prefix}${option} of ${name} to be ${type.expected}; it is missing`);
     }
   }
 }
@@ -86,9 +88,14 @@ function unknownOption(name: string, prefix: string, option: string, shape: Shap
 }
 
 function wrongType(name: string, option: string, type: OptionType, value: unknown): StorageTypeError {
-  // A value of the right type but out of range is not shown: it may be a password in the wrong place.
-  const got = typeof value === 'number' && type.expected.includes('integer') ? String(value) : describeKind(value);
-  return new StorageTypeError(`Expected option ${option} of ${name} to be ${type.expected}, got ${got}`);
+  return new StorageTypeError(`Expected option ${option} of ${name} to be ${type.expected}, got ${describeGiven(type, value)}`);
+}
+
+// A string is never shown, as it may be a password in the wrong place; a number only where one is expected.
+function describeGiven(type: OptionType, value: unknown): string {
+  if (typeof value === 'number' && /number|integer|time/.test(type.expected)) return String(value);
+  if (value === '') return 'an empty string';
+  return typeof value === 'string' && type.expected.startsWith("'") ? 'another string' : describeKind(value);
 }
 
 /** Any string. */

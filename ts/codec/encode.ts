@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { StorageError } from '../errors.js';
-import { checkPlain } from './plain.js';
+import { isPlain } from './plain.js';
 import { DEFAULT_MAX_VALUE_BYTES } from './tags.js';
 import { Writer } from './writer.js';
 
@@ -19,7 +19,7 @@ import { Writer } from './writer.js';
 export function encode(value: unknown, maxBytes: number = DEFAULT_MAX_VALUE_BYTES): string | Buffer {
   let text: string | undefined;
   try {
-    if (checkPlain(value, maxBytes, 0) >= 0) text = JSON.stringify(value);
+    if (isPlain(value, maxBytes)) text = JSON.stringify(value);
   } catch (error) {
     throw explain(error, undefined, maxBytes);
   }
