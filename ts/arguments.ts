@@ -1,3 +1,4 @@
+/// <reference lib="es2024.string" />
 import { Buffer } from 'node:buffer';
 import { describeKind } from './codec/kinds.js';
 import { StorageError, StorageTypeError } from './errors.js';
@@ -72,7 +73,7 @@ function checkSection(name: string, prefix: string, options: unknown, shape: Sha
     else if (!type.accepts(value)) throw wrongType(name, prefix + option, type, value);
   }
   for (const option in shape) {
-    const type = shape[option]!;
+    const type = shape[option];
     if (type.required === true && given[option] === undefined) {
       throw new StorageTypeError(`Expected option ${prefix}${option} of ${name} to be ${type.expected}; it is missing`);
     }

@@ -1,18 +1,15 @@
-const { getPrototypeOf } = Object;
-const hasOwn = Object.prototype.hasOwnProperty;
-
 // Objects of another realm (node:vm, and with it Jest) have other prototypes, so these look at the prototypes' shape.
 
 /** Whether `value`'s prototype is none or an Object.prototype, of any realm. */
 export function isPlainObject(value: object): boolean {
-  const prototype: unknown = getPrototypeOf(value);
+  const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || isObjectPrototype(prototype as object);
 }
 
 /** Whether `array` is no instance of a subclass of Array. */
 export function isPlainArray(array: readonly unknown[]): boolean {
   // Array.prototype is an array itself; the prototype of a subclass is not.
-  const prototype: unknown = getPrototypeOf(array);
+  const prototype: unknown = Object.getPrototypeOf(array);
   return Array.isArray(prototype) && inherits(prototype, 1);
 }
 
@@ -22,12 +19,12 @@ export function isPlainArray(array: readonly unknown[]): boolean {
  */
 export function inherits(value: object, count: number): boolean {
   let object: object | null = value;
-  for (let step = 0; step < count && object !== null; step++) object = getPrototypeOf(object) as object | null;
+  for (let step = 0; step < count && object !== null; step++) object = Object.getPrototypeOf(object) as object | null;
   return object !== null && isObjectPrototype(object);
 }
 
 function isObjectPrototype(object: object): boolean {
-  return object === Object.prototype || (getPrototypeOf(object) === null && hasOwn.call(object, 'isPrototypeOf'));
+  return object === Object.prototype || (Object.getPrototypeOf(object) === null && Object.hasOwn(object, 'isPrototypeOf'));
 }
 
 /** What `value` is, for a message: `a function`, `an instance of Point`. Never what it holds. */

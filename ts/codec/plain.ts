@@ -1,7 +1,5 @@
 const objectPrototype = Object.prototype;
 const arrayPrototype = Array.prototype;
-const hasOwn = Object.prototype.hasOwnProperty;
-const { getPrototypeOf, getOwnPropertySymbols } = Object;
 
 // Deeper values, and cycles with them, are left to the writer, which knows the path.
 const MAX_DEPTH = 64;
@@ -38,11 +36,11 @@ function check(value: unknown, budget: number, depth: number): number {
 }
 
 function checkObject(object: Record<string, unknown>, budget: number, depth: number): number {
-  const prototype: unknown = getPrototypeOf(object);
+  const prototype: unknown = Object.getPrototypeOf(object);
   // A null prototype may be JSON.rawJSON, whose text is not that of its properties.
   if (prototype !== objectPrototype && (prototype !== null || object['rawJSON'] !== undefined)) return -1;
   // JSON.stringify would call it, were it hidden or inherited too.
-  if (object['toJSON'] !== undefined || getOwnPropertySymbols(object).length !== 0) return -1;
+  if (object['toJSON'] !== undefined || Object.getOwnPropertySymbols(object).length !== 0) return -1;
   let left = budget - 2;
   let count = 0;
   let last = '';
@@ -69,7 +67,7 @@ function checkObject(object: Record<string, unknown>, budget: number, depth: num
 }
 
 function checkArray(array: readonly unknown[], budget: number, depth: number): number {
-  if (getPrototypeOf(array) !== arrayPrototype) return -1;
+  if (Object.getPrototypeOf(array) !== arrayPrototype) return -1;
   if ((array as { toJSON?: unknown }).toJSON !== undefined) return -1;
   const { length } = array;
   let left = budget - length - 1;
@@ -79,7 +77,7 @@ function checkArray(array: readonly unknown[], budget: number, depth: number): n
     else if (typeof value === 'number') {
       if (!isPlainNumber(value)) return -1;
     } else if (value === undefined) {
-      if (!hasOwn.call(array, index)) return -1;
+      if (!Object.hasOwn(array, index)) return -1;
     } else left = check(value, left, depth + 1);
     if (left < 0) return -1;
   }

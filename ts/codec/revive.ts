@@ -33,13 +33,13 @@ export function revive(root: unknown): unknown {
   for (let place = holders.length - 1; place >= 0; place--) {
     const value = at(holders, keys, place);
     const revived = Array.isArray(value) ? value : (escaped(value) ?? reviveTag(value));
-    if (revived !== value) holders[place]![keys[place]!] = revived;
+    if (revived !== value) holders[place][keys[place]] = revived;
   }
   return top['root'];
 }
 
 function at(holders: readonly Container[], keys: readonly (string | number)[], place: number): Container {
-  return holders[place]![keys[place]!] as Container;
+  return holders[place][keys[place]] as Container;
 }
 
 function pushChildren(value: Container, holders: Container[], keys: (string | number)[]): void {

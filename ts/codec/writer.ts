@@ -1,3 +1,4 @@
+/* eslint-disable @typescript-eslint/unbound-method -- the methods taken from prototypes here are always called with `call` */
 import { Buffer } from 'node:buffer';
 import { types } from 'node:util';
 import { StorageError } from '../errors.js';
@@ -7,7 +8,6 @@ import { TAGS, type TypedArray, TYPED_ARRAYS, viewToBase64 } from './tags.js';
 
 type Replacer = { toJSON?: unknown };
 
-const { getOwnPropertySymbols } = Object;
 const hasOwn = Object.prototype.hasOwnProperty;
 const isEnumerable = Object.prototype.propertyIsEnumerable;
 const { isRawJSON } = JSON as { isRawJSON?: (value: unknown) => boolean };
@@ -99,7 +99,7 @@ export class Writer {
   }
 
   #writeProperties(object: Record<string, unknown>): string {
-    for (const symbol of getOwnPropertySymbols(object)) {
+    for (const symbol of Object.getOwnPropertySymbols(object)) {
       if (isEnumerable.call(object, symbol)) throw this.#refuse('a symbol key');
     }
     let text = '{';
