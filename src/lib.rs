@@ -1,5 +1,7 @@
 //! The Node addon: converts arguments, dispatches to `holdfast-core`, settles what was queued. No logic.
 
+#![cfg_attr(test, allow(dead_code))] // What JavaScript calls is registered outside of tests only.
+
 mod error;
 mod hot;
 mod options;

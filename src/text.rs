@@ -34,8 +34,8 @@ impl FromNapiValue for Text {
     unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> Result<Self> {
         let mut short = [0_u8; SHORT];
         let mut length = 0;
-        // SAFETY: the buffer holds SHORT bytes, and Node writes at most that many, the NUL included.
         check_status!(
+            // SAFETY: the buffer holds SHORT bytes, and Node writes at most that many, the NUL included.
             unsafe { sys::napi_get_value_string_utf8(env, value, short.as_mut_ptr().cast(), SHORT, &mut length) },
             "expected a string"
         )?;
@@ -77,8 +77,8 @@ impl FromNapiValue for Payload {
             return unsafe { Text::from_napi_value(env, value) }.map(|text| Payload::Text(text.0));
         }
         let (mut data, mut length) = (ptr::null_mut(), 0);
-        // SAFETY: as above; Node refuses what is no Buffer.
         check_status!(
+            // SAFETY: as above; Node refuses what is no Buffer.
             unsafe { sys::napi_get_buffer_info(env, value, &mut data, &mut length) },
             "expected a string or a Buffer"
         )?;
