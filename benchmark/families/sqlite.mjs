@@ -13,7 +13,7 @@ const betterSqlite = {
     const db = new Database(`${folder}/data.db`);
     db.pragma('journal_mode = WAL');
     db.pragma('synchronous = NORMAL');
-    db.exec('CREATE TABLE kv (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID');
+    db.exec('CREATE TABLE kv (key TEXT PRIMARY KEY, value TEXT NOT NULL)');
     const select = db.prepare('SELECT value FROM kv WHERE key = ?').pluck();
     const upsert = db.prepare('INSERT INTO kv VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value');
     const all = db.prepare('SELECT key, value FROM kv ORDER BY key').raw();

@@ -34,9 +34,12 @@ function inFlight(subject, work, call) {
   });
 }
 
-/** Document `index` as round `round` writes it: another document's content, so that no write leaves a record as it was. */
+/**
+ * What the current measurement writes under key `index`. `work.version` differs from one measurement to the next: a store
+ * that finds a record unchanged (SQLite does) would otherwise skip the write.
+ */
 function written(work, index) {
-  return work.documents[(index + work.round) % work.documents.length];
+  return work.documents[(index + work.version) % work.documents.length];
 }
 
 const getter = (subject, work) => (index) => subject.get(work.keys[index]);

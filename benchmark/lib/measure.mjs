@@ -63,13 +63,13 @@ export async function measureFamily(family, { rounds, scale, folder, redisPort, 
   const data = dataset(Math.max(500, Math.round((family.keys ?? 20_000) * scale)));
   const subjects = await openSubjects(family, { folder, redisPort, data, withOurs });
   const operations = Math.max(500, Math.round((family.operations ?? data.keys.length) * scale));
-  const work = { ...data, order: data.order.slice(0, operations), passes: family.passes ?? 1, round: 0 };
+  const work = { ...data, order: data.order.slice(0, operations), passes: family.passes ?? 1, version: 0 };
   const samples = new Map();
   try {
     for (let round = 0; round <= rounds; round += 1) {
-      work.round = round;
       for (const [name, run] of Object.entries(CASES)) {
         if (!family.cases.includes(name)) continue;
+        work.version += 1;
         for (let turn = 0; turn < subjects.length; turn += 1) {
           const subject = subjects[(turn + round) % subjects.length];
           if (!applies(subject, name)) continue;
