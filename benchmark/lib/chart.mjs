@@ -10,15 +10,14 @@ const WIDTH = 900;
 const COLUMNS = 3;
 const GAP = 24;
 const PANEL = (WIDTH - GAP * (COLUMNS - 1)) / COLUMNS;
-const LABEL = 68; // for the name of the case, left of the bars
+const LABEL = 72; // for the name of the case, left of the bars
 const VALUE = 42; // for the figure, right of the longest bar
 const ROW = 18;
 const BAR = 11;
 const PANEL_HEAD = 22;
 const GROUP_HEAD = 34;
 const TOP = 62;
-const BOTTOM = 40;
-const FOOT = 34;
+const FOOT = 36;
 
 const STYLE = `
   text { font: 12px -apple-system, BlinkMacSystemFont, "Segoe UI", "Noto Sans", Helvetica, Arial, sans-serif; fill: #1f2328 }
@@ -93,7 +92,7 @@ export function drawChart({ comparisons, machine, versions, date }) {
       y += PANEL_HEAD + ROW * Math.max(...shelf.map(([, of]) => of.length)) + GAP / 2;
     }
   }
-  const height = y + BOTTOM + FOOT / 2;
+  const height = y + FOOT;
   const where = `${machine.cpu}, ${machine.cores} cores, Node.js ${machine.node}, ${date.slice(0, 10)}`;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${n(height)}" width="${WIDTH}" height="${n(height)}" role="img" aria-labelledby="t d">
 <title id="t">Speed of Holdfast against its peers</title>
