@@ -44,8 +44,9 @@ await main(async () => {
   if (tag !== undefined && tag !== `v${manifest.version}`) found.push(`the tag is ${tag}, package.json says ${manifest.version}`);
   const crate = /^\[workspace\.package\][^[]*?^version = "([^"]+)"/ms.exec(readFileSync(join(root, 'Cargo.toml'), 'utf8'))?.[1];
   if (crate !== manifest.version) found.push(`Cargo.toml says ${crate}, package.json ${manifest.version}`);
-  if (!readFileSync(join(root, 'CHANGELOG.md'), 'utf8').includes(`## ${manifest.version}`)) {
-    found.push(`CHANGELOG.md has no entry for ${manifest.version}`);
+  const headings = readFileSync(join(root, 'CHANGELOG.md'), 'utf8').split('\n');
+  if (!headings.some((line) => line.startsWith(`## ${manifest.version} (2`))) {
+    found.push(`CHANGELOG.md has no dated entry: ## ${manifest.version} (YYYY-MM-DD)`);
   }
   for (const path of publishedManifest().files) if (!existsSync(join(root, path))) found.push(`${path} is not built`);
   if (found.length > 0) throw new Problem(`this set must not be published:\n  ${found.join('\n  ')}`);

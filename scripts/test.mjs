@@ -15,7 +15,7 @@ const runners = {
   rust: {
     title: 'Rust tests (cargo test)',
     command: ['cargo', ['test', '--release', '--locked', '--workspace', '--no-fail-fast']],
-    count: (output) => [sum(output, /^test result: .*? (\d+) passed/gm), sum(output, /^test result: .*? (\d+) failed/gm)],
+    count: (output) => [sum(output, /^test result: .*? (\d+) passed/gm), sum(output, /^test result: .*? (\d+) failed/gm), sum(output, /^test result: .*? (\d+) ignored/gm)],
   },
   js: {
     title: 'JavaScript tests through the public entry (ava)',
@@ -23,6 +23,7 @@ const runners = {
     count: (output) => [
       sum(output, /^\s*(\d+) tests? passed/gm),
       sum(output, /^\s*(\d+) (?:tests? failed|uncaught exceptions?|unhandled rejections?|tests? remained pending)/gm),
+      sum(output, /^\s*(\d+) tests? (?:skipped|todo)/gm),
     ],
   },
   types: {
@@ -45,11 +46,13 @@ await main(async () => {
     step(runner.title);
     const [command, args] = runner.command;
     const { code, output } = await run(command, args, { env, tee: true, allowFailure: true });
-    const [passed, failed] = runner.count(plain(output));
-    results.push({ name, passed, failed: code === 0 ? failed : Math.max(failed, 1), code });
+    const [passed, failed, skipped = 0] = runner.count(plain(output));
+    results.push({ name, passed, failed: code === 0 ? failed : Math.max(failed, 1), skipped });
   }
   console.log();
-  for (const { name, passed, failed } of results) console.log(`${name}: ${passed} passed, ${failed} failed`);
+  for (const { name, passed, failed, skipped } of results) {
+    console.log(`${name}: ${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
+  }
   const silent = results.filter(({ passed, failed }) => passed + failed === 0);
   if (silent.length > 0) throw new Problem(`no test ran in: ${silent.map(({ name }) => name).join(', ')}`);
   if (results.some(({ failed }) => failed > 0)) throw new Problem('tests failed');

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
-const folder = dirname(createRequire(import.meta.url).resolve('vega-datasets/package.json'));
+const folder = join(dirname(createRequire(import.meta.url).resolve('vega-datasets')), '..');
 const read = (name) => JSON.parse(readFileSync(join(folder, 'data', name), 'utf8'));
 const number = (index) => String(index).padStart(6, '0');
 

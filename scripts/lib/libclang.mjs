@@ -62,7 +62,7 @@ function wheelEnvironment(env) {
   return found;
 }
 
-async function fetchWheel() {
+async function fetchWheel(env) {
   const request = ['install', '--quiet', '--disable-pip-version-check', '--no-deps', '--only-binary=:all:', '--upgrade'];
   const pips = [['pip3'], ['pip'], ['python3', '-m', 'pip'], ['python', '-m', 'pip'], ['py', '-m', 'pip']];
   for (const [program, ...before] of pips) {
@@ -71,7 +71,7 @@ async function fetchWheel() {
     mkdirSync(toolsDir, { recursive: true });
     const partial = `${wheelRoot}.partial-${process.pid}`;
     const args = [...before, ...request, '--target', partial, `libclang==${wheelVersion}`];
-    const { code } = await run(program, args, { allowFailure: true });
+    const { code } = await run(program, args, { env: { ...env, PIP_ROOT_USER_ACTION: 'ignore' }, allowFailure: true });
     if (code === 0 && holds(join(partial, 'clang', 'native'))) {
       try {
         // One step: of two builds at once none sees half a library.
@@ -102,7 +102,7 @@ export async function libclangEnvironment(env = process.env) {
     note(`libclang: ${system}`);
     return { LIBCLANG_PATH: system };
   }
-  if (holds(wheelFolder) || (await fetchWheel())) {
+  if (holds(wheelFolder) || (await fetchWheel(env))) {
     note(`libclang: ${wheelFolder} (PyPI wheel)`);
     return wheelEnvironment(env);
   }
