@@ -69,14 +69,15 @@ impl RecordCache {
     }
 
     /// A writer put this record.
-    pub fn put(&self, space: Space, encoded: &Encoded, record: Arc<Record>) {
+    pub fn put(&self, space: Space, encoded: &Encoded) {
+        let record = &encoded.record;
         if record.value.len() > self.largest {
-            return self.remove(space, &encoded.key);
+            return self.remove(space, encoded.key());
         }
-        if let Some(writes) = self.stripes.get(stripe_of(&encoded.key)) {
+        if let Some(writes) = self.stripes.get(stripe_of(encoded.key())) {
             let mut writes = writes.lock();
             *writes += 1;
-            self.records.insert(Name { space, key: encoded.key.clone() }, record);
+            self.records.insert(Name { space, key: encoded.shared_key() }, record.clone());
         }
     }
 
@@ -177,7 +178,7 @@ mod tests {
         let cache = RecordCache::new(1 << 20);
         let ticket = cache.ticket(b"k");
         let encoded = encode(b"k", &record("2"), 2);
-        cache.put(Space::User, &encoded, Arc::new(encoded.record.clone()));
+        cache.put(Space::User, &encoded);
         cache.fill(ticket, Space::User, b"k", &Arc::new(record("1")));
         assert_eq!(cache.get(Space::User, b"k").unwrap().value, Value::json("2"));
 
@@ -214,12 +215,12 @@ mod tests {
         let cache = RecordCache::new(1 << 20);
         for n in 0..20_000_u32 {
             let encoded = encode(&n.to_be_bytes(), &record("1"), 1);
-            cache.put(Space::User, &encoded, Arc::new(encoded.record.clone()));
+            cache.put(Space::User, &encoded);
         }
         assert!(cache.bytes() <= 1 << 20);
         let huge = Record::bare(Value::Binary(vec![0; 1 << 19].into()), None);
         let encoded = encode(b"huge", &huge, 1);
-        cache.put(Space::User, &encoded, Arc::new(huge));
+        cache.put(Space::User, &encoded);
         assert!(cache.get(Space::User, b"huge").is_none());
     }
 }

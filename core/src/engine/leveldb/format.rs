@@ -1,6 +1,8 @@
 //! A record as bytes: a small header in front of the payload. `docs/formats/leveldb.md` describes it, and the golden
 //! test below holds it still.
 
+use std::sync::Arc;
+
 use bytes::{BufMut, Bytes};
 
 use crate::error::{Code, Error, Result};
@@ -20,12 +22,29 @@ const KNOWN: u8 = BINARY | CREATED_AT | EXPIRES_AT | METADATA;
 /// The longest header without metadata.
 const MAX_HEADER: usize = 2 + 4 * 8 + 4;
 
-/// A record in its stored form. Key, bytes and the record's value share one allocation of their own, so that keeping one never
-/// keeps a larger buffer of the caller alive.
+/// A record in its stored form. Its bytes, its key and the record's value share one allocation of their own, so that keeping one
+/// never keeps a larger buffer of the caller alive.
 pub(super) struct Encoded {
-    pub key: Key,
-    pub bytes: Bytes,
-    pub record: Record,
+    /// The stored bytes, then the key.
+    whole: Bytes,
+    key_at: usize,
+    pub record: Arc<Record>,
+}
+
+impl Encoded {
+    /// The record's stored bytes.
+    pub fn bytes(&self) -> &[u8] {
+        self.whole.get(..self.key_at).unwrap_or_default()
+    }
+
+    pub fn key(&self) -> &[u8] {
+        self.whole.get(self.key_at..).unwrap_or_default()
+    }
+
+    /// The key, sharing the allocation.
+    pub fn shared_key(&self) -> Key {
+        self.whole.slice(self.key_at..)
+    }
 }
 
 /// Encodes `record`, which commit `seq` writes.
@@ -73,7 +92,7 @@ pub(super) fn encode(key: &[u8], record: &Record, seq: u64) -> Encoded {
         updated_at: Some(updated_at),
         metadata: record.metadata.as_ref().map(|_| whole.slice(metadata)),
     };
-    Encoded { key: whole.slice(end..), bytes: whole.slice(..end), record }
+    Encoded { whole, key_at: end, record: Arc::new(record) }
 }
 
 fn flag(on: bool, flag: u8) -> u8 {
@@ -236,9 +255,10 @@ mod tests {
     fn records_have_the_documented_bytes() {
         for (record, bytes) in [(short(), SHORT), (full(), FULL)] {
             let encoded = encode(b"key", &record, 42);
-            assert_eq!(encoded.bytes, bytes);
-            assert_eq!(encoded.record, record);
-            assert_eq!(encoded.key, &b"key"[..]);
+            assert_eq!(encoded.bytes(), bytes);
+            assert_eq!(*encoded.record, record);
+            assert_eq!(encoded.key(), b"key");
+            assert_eq!(encoded.shared_key(), &b"key"[..]);
             assert_eq!(decode(&Bytes::from_static(bytes)).unwrap(), record);
         }
     }

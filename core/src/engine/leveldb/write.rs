@@ -24,7 +24,7 @@ const SMALL_RANGE: usize = 1024;
 
 /// One entry of the RocksDB batch. Each takes one sequence number, which is why there is exactly one a variant.
 enum Write {
-    Put(Space, Encoded, Arc<Record>),
+    Put(Space, Encoded),
     Remove(Space, Key),
     RemoveRange(Space, KeyRange, Vec<u8>, Vec<u8>),
     IndexExpiry(Vec<u8>),
@@ -128,11 +128,9 @@ impl<'a> Overlay<'a> {
         }
     }
 
-    fn set_slot(&mut self, space: Space, key: &Key, slot: Option<Arc<Record>>) {
-        if !self.alone {
-            let old = self.slots(space).insert(key.clone(), slot);
-            self.undo.push((space, key.clone(), old));
-        }
+    fn set_slot(&mut self, space: Space, key: Key, slot: Option<Arc<Record>>) {
+        let old = self.slots(space).insert(key.clone(), slot);
+        self.undo.push((space, key, old));
     }
 
     /// The record of a key, expired or not.
@@ -214,9 +212,10 @@ impl Target for Overlay<'_> {
         }
         let seq = record.version.seq().unwrap_or(self.base);
         let encoded = encode(key, &record, seq);
-        let record = Arc::new(encoded.record.clone());
-        self.set_slot(space, &encoded.key, Some(record.clone()));
-        self.writes.push(Write::Put(space, encoded, record));
+        if !self.alone {
+            self.set_slot(space, encoded.shared_key(), Some(encoded.record.clone()));
+        }
+        self.writes.push(Write::Put(space, encoded));
         Ok(())
     }
 
@@ -225,8 +224,10 @@ impl Target for Overlay<'_> {
         if let Some(at) = self.glance(space, key).and_then(|old| old.expires_at) {
             self.writes.push(Write::ForgetExpiry(expiry_key(at, space, key)));
         }
-        self.set_slot(space, key, None);
-        self.writes.push(Write::Remove(space, Key::copy_from_slice(key)));
+        if !self.alone {
+            self.set_slot(space, key.clone(), None);
+        }
+        self.writes.push(Write::Remove(space, key.clone()));
         Ok(())
     }
 
@@ -255,7 +256,7 @@ impl Target for Overlay<'_> {
                 self.writes.push(Write::RemoveRange(space, range.clone(), start, end));
             }
         }
-        for key in &pending {
+        for key in pending {
             self.set_slot(space, key, None);
         }
         self.removed.push((space, range.clone()));
@@ -278,16 +279,16 @@ impl Writes {
         if self.writes.is_empty() {
             return Ok(Ok(()));
         }
-        if let [Write::Put(Space::User, encoded, _)] = self.writes.as_slice() {
-            return Ok(open.db.put_opt(&encoded.key, &encoded.bytes, options));
+        if let [Write::Put(Space::User, encoded)] = self.writes.as_slice() {
+            return Ok(open.db.put_opt(encoded.key(), encoded.bytes(), options));
         }
         let (internal, engine) = (open.family(Space::Internal)?, open.engine_family()?);
         let bytes = self.writes.iter().map(Write::size).sum();
         let mut batch = WriteBatch::with_capacity_bytes(bytes);
         for write in &self.writes {
             match write {
-                Write::Put(Space::User, encoded, _) => batch.put(&encoded.key, &encoded.bytes),
-                Write::Put(Space::Internal, encoded, _) => batch.put_cf(internal, &encoded.key, &encoded.bytes),
+                Write::Put(Space::User, encoded) => batch.put(encoded.key(), encoded.bytes()),
+                Write::Put(Space::Internal, encoded) => batch.put_cf(internal, encoded.key(), encoded.bytes()),
                 Write::Remove(Space::User, key) => batch.delete(key),
                 Write::Remove(Space::Internal, key) => batch.delete_cf(internal, key),
                 Write::RemoveRange(space, _, start, end) => batch.delete_range_cf(open.family(*space)?, start, end),
@@ -302,7 +303,7 @@ impl Writes {
     pub fn show(self, cache: &RecordCache) {
         for write in self.writes {
             match write {
-                Write::Put(space, encoded, record) => cache.put(space, &encoded, record),
+                Write::Put(space, encoded) => cache.put(space, &encoded),
                 Write::Remove(space, key) => cache.remove(space, &key),
                 Write::RemoveRange(space, range, ..) => cache.remove_range(space, &range),
                 Write::IndexExpiry(_) | Write::ForgetExpiry(_) => {}
@@ -315,7 +316,7 @@ impl Write {
     /// Bytes in the RocksDB batch, about.
     fn size(&self) -> usize {
         16 + match self {
-            Write::Put(_, encoded, _) => encoded.key.len() + encoded.bytes.len(),
+            Write::Put(_, encoded) => encoded.key().len() + encoded.bytes().len(),
             Write::Remove(_, key) => key.len(),
             Write::RemoveRange(_, _, start, end) => start.len() + end.len(),
             Write::IndexExpiry(key) | Write::ForgetExpiry(key) => key.len(),
