@@ -2,7 +2,9 @@
 
 pub mod apply;
 pub mod embedded;
+pub mod leveldb;
 pub mod memory;
+pub mod path;
 mod pool;
 pub mod recent;
 pub mod registry;
