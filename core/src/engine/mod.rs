@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod embedded;
 pub mod memory;
+pub mod path;
 mod pool;
 pub mod recent;
 pub mod registry;
