@@ -8,6 +8,7 @@ pub mod path;
 mod pool;
 pub mod recent;
 pub mod registry;
+pub mod sqlite;
 mod sweep;
 
 use std::sync::Arc;

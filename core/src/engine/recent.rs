@@ -46,6 +46,12 @@ impl Recent {
         }
     }
 
+    /// True if every commit after `since` is remembered.
+    #[must_use]
+    pub fn covers(&self, since: u64) -> bool {
+        since >= self.floor
+    }
+
     /// True if a commit after `since` touched `range`, or may have.
     #[must_use]
     pub fn changed_since(&self, space: Space, range: &KeyRange, since: u64) -> bool {
