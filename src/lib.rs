@@ -1,1 +1,13 @@
+//! The Node addon: converts arguments, dispatches to `holdfast-core`, settles what was queued. No logic.
 
+#![cfg_attr(test, allow(dead_code))] // What JavaScript calls is registered outside of tests only.
+
+mod error;
+mod hot;
+mod options;
+mod session;
+mod settle;
+mod store;
+mod text;
+mod view;
+mod wire;

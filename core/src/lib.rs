@@ -4,6 +4,7 @@
 //! [`View`](engine::View). `ARCHITECTURE.md` in the repository tells the whole story.
 
 pub mod batch;
+#[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod engine;
 pub mod error;

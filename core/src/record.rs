@@ -40,6 +40,12 @@ impl Record {
         Record { value, version, expires_at, created_at: None, updated_at: None, metadata: None }
     }
 
+    /// True if the record is absent by the clock, which is asked only where there is an expiry.
+    #[must_use]
+    pub fn has_expired(&self) -> bool {
+        self.expires_at.is_some_and(|at| at <= now())
+    }
+
     /// True if the record is absent at `now`.
     #[must_use]
     pub fn expired(&self, now: Millis) -> bool {

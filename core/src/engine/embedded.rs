@@ -40,6 +40,11 @@ pub trait Store: Send + Sync + 'static {
 
     fn view(&self) -> Result<Arc<dyn View>>;
 
+    /// A view made without a disk or a wait, or `None`.
+    fn try_view(&self) -> Option<Result<Arc<dyn View>>> {
+        None
+    }
+
     /// Frees records that expired before `now`, never a newer value of their key.
     fn sweep(&self, now: Millis) -> Result<u64>;
 
@@ -142,6 +147,17 @@ impl<S: Store> Engine for Embedded<S> {
             return None;
         }
         shared.store.try_commit(batch).map(|result| result.map_err(|error| shared.name_it(error)))
+    }
+
+    fn try_view(&self) -> Option<Result<Arc<dyn View>>> {
+        let shared = &*self.shared;
+        if shared.closed.load(Ordering::Acquire) {
+            return Some(Err(shared.closed_error()));
+        }
+        if shared.queued.load(Ordering::Acquire) > 0 {
+            return None;
+        }
+        shared.store.try_view().map(|result| result.map_err(|error| shared.name_it(error)))
     }
 
     fn submit(&self, request: Request, done: Done) {

@@ -46,13 +46,12 @@ struct Memory {
 
 impl Memory {
     fn answer(state: &State, read: &Read) -> Reply {
-        let now = now();
         match read {
-            Read::Get(space, key) => Reply::Value(state.get(*space, key, now).map(|record| record.value.clone())),
-            Read::Entry(space, key) => Reply::Entry(state.get(*space, key, now).cloned()),
-            Read::Has(space, key) => Reply::Has(state.get(*space, key, now).is_some()),
+            Read::Get(space, key) => Reply::Value(state.get(*space, key).map(|record| record.value.clone())),
+            Read::Entry(space, key) => Reply::Entry(state.get(*space, key).cloned()),
+            Read::Has(space, key) => Reply::Has(state.get(*space, key).is_some()),
             Read::Many(space, keys) => Reply::Values(
-                keys.iter().map(|key| state.get(*space, key, now).map(|record| record.value.clone())).collect(),
+                keys.iter().map(|key| state.get(*space, key).map(|record| record.value.clone())).collect(),
             ),
         }
     }
@@ -95,6 +94,11 @@ impl Store for Memory {
 
     fn view(&self) -> Result<Arc<dyn View>> {
         Ok(Arc::new(self.state.read().view()))
+    }
+
+    fn try_view(&self) -> Option<Result<Arc<dyn View>>> {
+        let state = self.state.try_read()?;
+        Some(Ok(Arc::new(state.view())))
     }
 
     fn sweep(&self, now: Millis) -> Result<u64> {

@@ -2,10 +2,13 @@
 
 pub mod apply;
 pub mod embedded;
+pub mod leveldb;
 pub mod memory;
+pub mod path;
 mod pool;
 pub mod recent;
 pub mod registry;
+pub mod sqlite;
 mod sweep;
 
 use std::sync::Arc;
@@ -104,6 +107,11 @@ pub trait Engine: Send + Sync {
 
     /// Commits at once, or `None` like [`try_read`](Engine::try_read), with nothing written.
     fn try_commit(&self, batch: &Batch) -> Option<Result<Commit>>;
+
+    /// A view made at once, or `None` like [`try_read`](Engine::try_read).
+    fn try_view(&self) -> Option<Result<Arc<dyn View>>> {
+        None
+    }
 
     /// Queues a request; never blocks. `done` is called exactly once, on close too.
     fn submit(&self, request: Request, done: Done);

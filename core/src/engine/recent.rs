@@ -13,42 +13,43 @@ const MAX_KEYS: usize = 65_536;
 pub struct Recent {
     /// Every commit after this one is remembered.
     floor: u64,
-    keys: usize,
-    commits: VecDeque<(u64, Vec<Touched>)>,
+    touched: VecDeque<(u64, Touched)>,
 }
 
 #[derive(Debug)]
 enum Touched {
     Key(Space, Key),
-    Range(Space, KeyRange),
+    Range(Space, Box<KeyRange>),
 }
 
 impl Recent {
     /// The history of a store that stands at commit `seq`.
     #[must_use]
     pub fn new(seq: u64) -> Self {
-        Recent { floor: seq, keys: 0, commits: VecDeque::new() }
+        Recent { floor: seq, touched: VecDeque::new() }
     }
 
     /// Remembers what commit `seq` wrote.
     pub fn record(&mut self, seq: u64, batch: &Batch) {
-        let touched: Vec<Touched> = batch
-            .ops
-            .iter()
-            .map(|op| match op {
+        self.touched.extend(batch.ops.iter().map(|op| {
+            let touched = match op {
                 Op::Set { space, key, .. } | Op::Add { space, key, .. } | Op::Delete { space, key } => {
                     Touched::Key(*space, key.clone())
                 }
-                Op::DeleteRange { space, range } => Touched::Range(*space, range.clone()),
-            })
-            .collect();
-        self.keys += touched.len();
-        self.commits.push_back((seq, touched));
-        while self.keys > MAX_KEYS {
-            let Some((seq, touched)) = self.commits.pop_front() else { break };
-            self.keys -= touched.len();
+                Op::DeleteRange { space, range } => Touched::Range(*space, Box::new(range.clone())),
+            };
+            (seq, touched)
+        }));
+        while self.touched.len() > MAX_KEYS {
+            let Some((seq, _)) = self.touched.pop_front() else { break };
             self.floor = seq;
         }
+    }
+
+    /// True if every commit after `since` is remembered.
+    #[must_use]
+    pub fn covers(&self, since: u64) -> bool {
+        since >= self.floor
     }
 
     /// True if a commit after `since` touched `range`, or may have.
@@ -57,11 +58,9 @@ impl Recent {
         if since < self.floor {
             return true;
         }
-        self.commits.iter().rev().take_while(|(seq, _)| *seq > since).flat_map(|(_, touched)| touched).any(|touched| {
-            match touched {
-                Touched::Key(in_space, key) => *in_space == space && range.contains(key),
-                Touched::Range(in_space, deleted) => *in_space == space && overlap(deleted, range),
-            }
+        self.touched.iter().rev().take_while(|(seq, _)| *seq > since).any(|(_, touched)| match touched {
+            Touched::Key(in_space, key) => *in_space == space && range.contains(key),
+            Touched::Range(in_space, deleted) => *in_space == space && overlap(deleted, range),
         })
     }
 }
@@ -108,7 +107,7 @@ mod tests {
         for seq in 1..=100_000 {
             recent.record(seq, &set(b"k"));
         }
-        assert!(recent.commits.len() <= MAX_KEYS);
+        assert!(recent.touched.len() <= MAX_KEYS);
         assert!(recent.changed_since(Space::User, &KeyRange::prefix(&b"z"[..]), 10));
         assert!(!recent.changed_since(Space::User, &KeyRange::prefix(&b"z"[..]), 99_000));
     }

@@ -118,7 +118,7 @@ fn plain_string(text: &Bytes) -> Option<Bytes> {
 fn special_number(text: &[u8]) -> &'static [u8] {
     match tag::number(text) {
         Some(number) if number.is_nan() => b"NaN",
-        Some(number) if number == 0.0 => b"-0",
+        Some(0.0) => b"-0",
         Some(number) if number > 0.0 => b"Infinity",
         _ => b"-Infinity",
     }

@@ -244,7 +244,6 @@ fn new_line(out: &mut Vec<u8>, depth: usize) {
 
 /// Appends `text` as a JSON string.
 pub fn quote_into(text: &str, out: &mut impl BufMut) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
     out.put_u8(b'"');
     let mut plain = text.as_bytes();
     while let Some(at) = plain.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)) {
@@ -259,11 +258,7 @@ pub fn quote_into(text: &str, out: &mut impl BufMut) {
             b'\t' => out.put_slice(b"\\t"),
             0x08 => out.put_slice(b"\\b"),
             0x0c => out.put_slice(b"\\f"),
-            byte => {
-                out.put_slice(b"\\u00");
-                out.put_u8(HEX[usize::from(byte >> 4)]);
-                out.put_u8(HEX[usize::from(byte & 15)]);
-            }
+            byte => out.put_slice(format!("\\u{byte:04x}").as_bytes()),
         }
         plain = rest;
     }

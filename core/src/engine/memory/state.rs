@@ -59,12 +59,12 @@ impl State {
         }
     }
 
-    pub fn get(&self, space: Space, key: &[u8], now: Millis) -> Option<&Record> {
+    pub fn get(&self, space: Space, key: &[u8]) -> Option<&Record> {
         let slot = self.map(space).get(key)?;
         if self.options.eviction == Eviction::Lru {
             self.recency.touch(slot);
         }
-        (!slot.record.expired(now)).then_some(&slot.record)
+        (!slot.record.has_expired()).then_some(&slot.record)
     }
 
     pub fn view(&self) -> MemoryView {
@@ -127,38 +127,44 @@ impl State {
         }
     }
 
-    /// Replaces what `key` holds, keeping size and expiries true. Returns what it held.
-    fn swap(&mut self, space: Space, key: &Key, slot: Option<Arc<Slot>>) -> Option<Arc<Slot>> {
-        if let Some(slot) = &slot {
-            self.bytes += cost(key, &slot.record);
-            if let Some(at) = slot.record.expires_at {
-                self.expiries.insert((at, space, key.clone()));
-            }
-        }
+    /// Replaces what `key` holds, keeping size and expiries true. Returns what it held. A `fresh` record that
+    /// replaces a live one was created when that one was.
+    fn swap(&mut self, space: Space, key: &Key, slot: Option<Arc<Slot>>, fresh: bool) -> Option<Arc<Slot>> {
         let new_expiry = slot.as_ref().and_then(|slot| slot.record.expires_at);
-        let old = match slot {
-            Some(slot) => self.map_mut(space).insert(key.clone(), slot),
-            None => self.map_mut(space).remove(key.as_ref()),
+        self.bytes += slot.as_ref().map_or(0, |slot| cost(key, &slot.record));
+        let map = self.map_mut(space);
+        let old = match (slot, map.get_mut(key.as_ref())) {
+            (Some(mut slot), Some(place)) => {
+                if fresh {
+                    keep_creation(&place.record, &mut slot);
+                }
+                Some(std::mem::replace(place, slot))
+            }
+            (Some(slot), None) => map.insert(key.clone(), slot),
+            (None, Some(_)) => map.remove(key.as_ref()),
+            (None, None) => None,
         };
-        if let Some(old) = &old {
-            self.bytes = self.bytes.saturating_sub(cost(key, &old.record));
-            if let Some(at) = old.record.expires_at
-                && new_expiry != Some(at)
-            {
+        let old_expiry = old.as_ref().and_then(|old| old.record.expires_at);
+        self.bytes -= old.as_ref().map_or(0, |old| cost(key, &old.record)).min(self.bytes);
+        if new_expiry != old_expiry {
+            if let Some(at) = old_expiry {
                 self.expiries.remove(&(at, space, key.clone()));
+            }
+            if let Some(at) = new_expiry {
+                self.expiries.insert((at, space, key.clone()));
             }
         }
         old
     }
 
     fn write(&mut self, space: Space, key: &Key, slot: Option<Arc<Slot>>) {
-        let old = self.swap(space, key, slot);
+        let old = self.swap(space, key, slot, true);
         self.undo.push((space, key.clone(), old));
     }
 
     fn roll_back(&mut self) {
         while let Some((space, key, old)) = self.undo.pop() {
-            self.swap(space, &key, old);
+            self.swap(space, &key, old, false);
         }
     }
 
@@ -189,13 +195,7 @@ impl Target for State {
         Ok(self.map(space).get(key.as_ref()).map(|slot| slot.record.clone()))
     }
 
-    fn put(&mut self, space: Space, key: &Key, mut record: Record) -> Result<()> {
-        let now = record.updated_at.unwrap_or(0);
-        if let Some(old) = self.map(space).get(key.as_ref())
-            && !old.record.expired(now)
-        {
-            record.created_at = old.record.created_at;
-        }
+    fn put(&mut self, space: Space, key: &Key, record: Record) -> Result<()> {
         let slot = Arc::new(Slot { record, used: self.recency.stamp() });
         if self.options.eviction == Eviction::Lru && space == Space::User {
             self.recency.inserted(key, &slot, &self.user);
@@ -220,6 +220,15 @@ impl Target for State {
 
     fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool> {
         Ok(self.recent.changed_since(space, range, since))
+    }
+}
+
+fn keep_creation(old: &Record, slot: &mut Arc<Slot>) {
+    let written_at = slot.record.updated_at.unwrap_or(0);
+    if !old.expired(written_at)
+        && let Some(slot) = Arc::get_mut(slot)
+    {
+        slot.record.created_at = old.created_at;
     }
 }
 

@@ -1,5 +1,7 @@
 //! The one primitive: an atomic batch of writes that holds only if its checks do.
 
+pub mod codec;
+
 use bytes::Bytes;
 
 use crate::error::{Code, Error, Result};

@@ -1,0 +1,9 @@
+// The ES module entry's types, which must be the very types of the CommonJS entry.
+import { createRequire } from 'node:module';
+import { expectTypeOf } from 'expect-type';
+import { StorageManager } from 'holdfast';
+
+expectTypeOf(new StorageManager().getEngine('memory').has('a')).resolves.toEqualTypeOf<boolean>();
+type Required = typeof import('holdfast', { with: { 'resolution-mode': 'require' } });
+const required = createRequire(import.meta.url)('holdfast') as Required;
+expectTypeOf(new required.StorageManager()).toEqualTypeOf(new StorageManager());

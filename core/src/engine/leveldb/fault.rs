@@ -1,0 +1,72 @@
+//! RocksDB's errors in our words.
+
+use rocksdb::ErrorKind;
+
+use super::NAME;
+use crate::error::{Code, Error};
+
+/// True if RocksDB would have had to wait or to read a file.
+pub(super) fn would_block(error: &rocksdb::Error) -> bool {
+    matches!(error.kind(), ErrorKind::Incomplete | ErrorKind::Busy | ErrorKind::TryAgain)
+}
+
+/// The error of a call that was doing `what`.
+pub(super) fn translate(what: &str, error: &rocksdb::Error) -> Error {
+    let text: &str = error.as_ref();
+    let (code, hint) = match error.kind() {
+        ErrorKind::Corruption => (Code::Corrupted, "; restore a backup, nothing was changed"),
+        ErrorKind::InvalidArgument => (Code::InvalidArgument, ""),
+        ErrorKind::NotSupported => (Code::UnsupportedFormat, ""),
+        _ if no_space(error) => (Code::NoSpace, "; free some space"),
+        _ if text.contains("Read-only file system") => (Code::ReadOnly, ""),
+        _ => (Code::Io, ""),
+    };
+    Error::new(code, format!("cannot {what}: {text}{hint}")).in_engine(NAME)
+}
+
+/// The error of opening a store that is there.
+pub(super) fn translate_open(error: &rocksdb::Error) -> Error {
+    let text: &str = error.as_ref();
+    if text.contains("While lock file") || text.contains("lock hold by current process") {
+        return locked();
+    }
+    if text.contains("legacy magic number") || text.contains("leveldb.BytewiseComparator") {
+        return foreign("LevelDB");
+    }
+    let missing_file = error.kind() == ErrorKind::IOError && text.contains("No such file or directory");
+    // A file that RocksDB reads as options it does not know, or a manifest that names other column families,
+    // was written by something else than this engine.
+    if missing_file || error.kind() == ErrorKind::NotFound {
+        return Error::corrupted(format!("the store lacks a file: {text}; restore a backup, nothing was changed"))
+            .in_engine(NAME);
+    }
+    translate("open the store", error)
+}
+
+/// True if the disk is full.
+pub(super) fn no_space(error: &rocksdb::Error) -> bool {
+    let text: &str = error.as_ref();
+    text.contains("No space left on device") || text.contains("Disk quota exceeded")
+}
+
+/// True if the error may mean that written data was not, and never will be, made durable.
+pub(super) fn poisons(error: &rocksdb::Error) -> bool {
+    let text: &str = error.as_ref();
+    !no_space(error) || text.contains("sync")
+}
+
+pub(super) fn locked() -> Error {
+    Error::new(Code::Locked, "another process has this store open; close it there, or raise lockTimeout")
+        .in_engine(NAME)
+}
+
+pub(super) fn foreign(program: &str) -> Error {
+    Error::new(
+        Code::UnsupportedFormat,
+        format!(
+            "the folder holds a {program} database, which this engine does not read; choose another folder, and copy the \
+             data over with the program that wrote it"
+        ),
+    )
+    .in_engine(NAME)
+}

@@ -1,0 +1,300 @@
+//! The store: reads from the cache, then RocksDB's memory, then the disk; writes one at a time or in groups.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use rocksdb::{ReadOptions, WriteOptions};
+
+use super::cache::RecordCache;
+use super::handle::{Handle, Open};
+use super::view::LevelDbView;
+use super::write::Overlay;
+use super::{LevelDbOptions, NAME, check, expiry, fault, format, tuning};
+use crate::batch::{Batch, Commit};
+use crate::engine::embedded::Store;
+use crate::engine::recent::Recent;
+use crate::engine::{Capabilities, Durability, Progress, Read, Reply, Report, Stats, View, unexpected_reply};
+use crate::error::{Code, Error, Result};
+use crate::key::{Key, Space};
+use crate::record::{Millis, Record, now};
+use crate::value::Value;
+
+/// Batches committed on the caller's thread hold at most this many bytes and operations.
+const INLINE_BYTES: usize = 1 << 20;
+const INLINE_OPS: usize = 4096;
+/// Keys read on the caller's thread in one call at most.
+const INLINE_KEYS: usize = 1024;
+
+/// How far a read may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tier {
+    Memory,
+    Disk,
+}
+
+pub(super) struct LevelDb {
+    pub handle: Arc<Handle>,
+    pub cache: RecordCache,
+    /// Held by whoever writes: sequence numbers are known before a write, and the history is in their order.
+    pub writer: Mutex<Recent>,
+    /// Set by a failed write that may have left the log's end unknown: its pages count as clean now, whether
+    /// they are on the disk or not.
+    poisoned: AtomicBool,
+    read_only: bool,
+    durability: Durability,
+    memory_reads: ReadOptions,
+    disk_reads: ReadOptions,
+    inline_writes: WriteOptions,
+    grouped_writes: WriteOptions,
+}
+
+impl LevelDb {
+    pub fn open(mut options: LevelDbOptions) -> Result<Self> {
+        // The process may change its working directory later.
+        options.path = fs::canonicalize(&options.path).map_err(|error| {
+            Error::io(format_args!("cannot look at {}", options.path.display()), &error).in_engine(NAME)
+        })?;
+        let records = options.cache_size / 2;
+        let blocks = usize::try_from(options.cache_size - records).unwrap_or(usize::MAX);
+        let handle = Handle::open(&options.path, &options, blocks)?;
+        let seq = handle.with(|open| Ok(open.db.latest_sequence_number()))?;
+        Ok(LevelDb {
+            handle: Arc::new(handle),
+            cache: RecordCache::new(records),
+            writer: Mutex::new(Recent::new(seq)),
+            poisoned: AtomicBool::new(false),
+            read_only: options.read_only,
+            durability: options.durability,
+            memory_reads: tuning::memory_reads(),
+            disk_reads: ReadOptions::default(),
+            inline_writes: tuning::inline_writes(),
+            grouped_writes: tuning::grouped_writes(options.durability),
+        })
+    }
+
+    /// The record of a key, expired or not; the outer `None` if memory cannot tell and `tier` allows no more.
+    pub fn load(&self, open: &Open, space: Space, key: &[u8], tier: Tier) -> Result<Option<Option<Arc<Record>>>> {
+        if let Some(record) = self.cache.get(space, key) {
+            return Ok(Some(Some(record)));
+        }
+        let ticket = self.cache.ticket(key);
+        let options = match tier {
+            Tier::Memory => &self.memory_reads,
+            Tier::Disk => &self.disk_reads,
+        };
+        match open.get(space, key, options)? {
+            Ok(None) => Ok(Some(None)),
+            Ok(Some(bytes)) => {
+                let bytes = Bytes::copy_from_slice(&bytes);
+                let record = Arc::new(format::decode(&bytes).map_err(|error| error.at_key(key))?);
+                self.cache.fill(ticket, space, key, &record);
+                Ok(Some(Some(record)))
+            }
+            Err(error) if tier == Tier::Memory && fault::would_block(&error) => Ok(None),
+            Err(error) => Err(fault::translate("read", &error).at_key(key)),
+        }
+    }
+
+    /// The record of a key for a reader: an expired one is absent.
+    fn live(&self, space: Space, key: &[u8], tier: Tier) -> Result<Option<Option<Arc<Record>>>> {
+        let found = match self.cache.get(space, key) {
+            Some(record) => Some(Some(record)),
+            None => self.handle.with(|open| self.load(open, space, key, tier))?,
+        };
+        Ok(found.map(|record| record.filter(|record| record.expires_at.is_none() || !record.expired(now()))))
+    }
+
+    /// Answers a read, `None` if memory cannot and `tier` allows no more.
+    fn answer(&self, read: &Read, tier: Tier) -> Result<Option<Reply>> {
+        Ok(match read {
+            Read::Get(space, key) => {
+                self.live(*space, key, tier)?.map(|record| Reply::Value(record.map(|record| record.value.clone())))
+            }
+            Read::Entry(space, key) => {
+                self.live(*space, key, tier)?.map(|record| Reply::Entry(record.map(|record| (*record).clone())))
+            }
+            Read::Has(space, key) => self.live(*space, key, tier)?.map(|record| Reply::Has(record.is_some())),
+            Read::Many(space, keys) => match tier {
+                Tier::Memory => self.many_inline(*space, keys)?,
+                Tier::Disk => Some(self.many(*space, keys)?),
+            },
+        })
+    }
+
+    /// Several keys from memory, at one moment because no writer works meanwhile.
+    fn many_inline(&self, space: Space, keys: &[Key]) -> Result<Option<Reply>> {
+        if keys.len() > INLINE_KEYS {
+            return Ok(None);
+        }
+        let Some(_writer) = self.writer.try_lock() else { return Ok(None) };
+        let mut values: Vec<Option<Value>> = Vec::with_capacity(keys.len());
+        for key in keys {
+            let Some(found) = self.live(space, key, Tier::Memory)? else { return Ok(None) };
+            values.push(found.map(|record| record.value.clone()));
+        }
+        Ok(Some(Reply::Values(values)))
+    }
+
+    /// Several keys from a snapshot.
+    fn many(&self, space: Space, keys: &[Key]) -> Result<Reply> {
+        let view = LevelDbView::new(&self.handle)?;
+        let values = keys.iter().map(|key| Ok(view.get(space, key)?.map(|record| record.value)));
+        Ok(Reply::Values(values.collect::<Result<_>>()?))
+    }
+
+    /// Why this store takes no writes, if so.
+    pub fn refuses_writes(&self) -> Option<Error> {
+        if self.read_only {
+            return Some(Error::new(Code::ReadOnly, "the store is open read-only").in_engine(NAME));
+        }
+        if self.poisoned.load(Ordering::Acquire) {
+            return Some(
+                Error::new(
+                    Code::Io,
+                    "an earlier write could not be made durable, so writes are refused; close the store and open it again",
+                )
+                .in_engine(NAME),
+            );
+        }
+        None
+    }
+
+    /// The error of a failed write, after which there may be no other.
+    pub fn failed_write(&self, error: &rocksdb::Error) -> Error {
+        if fault::poisons(error) {
+            self.poisoned.store(true, Ordering::Release);
+        }
+        fault::translate("write", error)
+    }
+
+    /// Commits one batch without waiting, or `None` with nothing written.
+    fn commit_inline(&self, open: &Open, batch: &Batch) -> Result<Option<Commit>> {
+        let Some(mut recent) = self.writer.try_lock() else { return Ok(None) };
+        let mut overlay = Overlay::new(self, open, &mut recent, Tier::Memory);
+        if batch.ops.len() == 1 {
+            overlay = overlay.alone();
+        }
+        let applied = overlay.apply(batch);
+        if overlay.blocked {
+            return Ok(None);
+        }
+        let (seq, outcomes) = applied?;
+        let end = overlay.end();
+        let writes = overlay.into_writes();
+        match writes.write(open, &self.inline_writes)? {
+            Ok(()) => writes.show(&self.cache),
+            Err(error) if fault::would_block(&error) => return Ok(None),
+            Err(error) => return Err(self.failed_commit(&error, &mut recent, end)),
+        }
+        Ok(Some(Commit { seq, outcomes }))
+    }
+
+    /// Commits a group as one RocksDB batch with one sync.
+    fn commit_group(&self, open: &Open, batches: &[Batch]) -> Result<Vec<Result<Commit>>> {
+        let mut recent = self.writer.lock();
+        if let Some(error) = self.refuses_writes() {
+            return Err(error);
+        }
+        let mut overlay = Overlay::new(self, open, &mut recent, Tier::Disk);
+        let results = batches.iter().map(|batch| {
+            let (seq, outcomes) = overlay.apply(batch)?;
+            Ok(Commit { seq, outcomes })
+        });
+        let results = results.collect();
+        let end = overlay.end();
+        let writes = overlay.into_writes();
+        match writes.write(open, &self.grouped_writes)? {
+            Ok(()) => writes.show(&self.cache),
+            Err(error) => return Err(self.failed_commit(&error, &mut recent, end)),
+        }
+        Ok(results)
+    }
+
+    /// Forgets what a failed write may have changed, up to sequence number `end`.
+    fn failed_commit(&self, error: &rocksdb::Error, recent: &mut Recent, end: u64) -> Error {
+        self.cache.clear();
+        *recent = Recent::new(end);
+        self.failed_write(error)
+    }
+}
+
+impl Store for LevelDb {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            snapshots: true,
+            atomic_batch: true,
+            atomic_clear: true,
+            timestamps: true,
+            multi_process: false,
+            sync: true,
+        }
+    }
+
+    fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
+        self.answer(read, Tier::Memory).transpose()
+    }
+
+    fn read(&self, read: &Read) -> Result<Reply> {
+        self.answer(read, Tier::Disk)?.ok_or_else(unexpected_reply)
+    }
+
+    fn try_commit(&self, batch: &Batch) -> Option<Result<Commit>> {
+        if let Some(error) = self.refuses_writes() {
+            return Some(Err(error));
+        }
+        let small = batch.ops.len() <= INLINE_OPS && batch.size() <= INLINE_BYTES;
+        if self.durability == Durability::Full || !small {
+            return None;
+        }
+        self.handle.with(|open| self.commit_inline(open, batch)).transpose()
+    }
+
+    fn commit(&self, batches: &[Batch]) -> Vec<Result<Commit>> {
+        let committed = self.handle.with(|open| self.commit_group(open, batches));
+        committed.unwrap_or_else(|error| batches.iter().map(|_| Err(error.clone())).collect())
+    }
+
+    fn view(&self) -> Result<Arc<dyn View>> {
+        Ok(Arc::new(LevelDbView::new(&self.handle)?))
+    }
+
+    fn sweep(&self, now: Millis) -> Result<u64> {
+        if self.refuses_writes().is_some() {
+            return Ok(0);
+        }
+        let freed = expiry::sweep(self, now)?;
+        if self.durability == Durability::None {
+            // What `none` keeps in this process's memory leaves it within a second, so a crash loses no more.
+            self.handle.with(|open| open.db.flush_wal(false).map_err(|error| self.failed_write(&error)))?;
+        }
+        Ok(freed)
+    }
+
+    fn stats(&self) -> Result<Stats> {
+        self.handle.with(|open| Ok(check::stats(self, open)))
+    }
+
+    fn verify(&self, _repair: bool, progress: Progress<'_>) -> Result<Report> {
+        self.handle.with(|open| check::verify(open, progress))
+    }
+
+    fn compact(&self) -> Result<()> {
+        if let Some(error) = self.refuses_writes() {
+            return Err(error);
+        }
+        self.handle.with(check::compact)
+    }
+
+    fn close(&self) -> Result<()> {
+        let closed = self.handle.close(self.read_only);
+        self.cache.clear();
+        closed
+    }
+}

@@ -1,0 +1,266 @@
+//! One connection, set up once and for all, with its prepared statements.
+
+use std::ffi::{CStr, CString};
+use std::os::raw::c_int;
+use std::path::Path;
+use std::ptr;
+use std::sync::Arc;
+
+use rusqlite::ffi;
+
+use super::fault;
+use super::sql::{Query, Sql};
+use super::statement::Statement;
+use super::wal_index::{Header, WalIndex};
+use crate::error::{Code, Error, Result};
+
+/// Receives the text of each statement that is run, with placeholders where the values go.
+pub type Verbose = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// How a connection is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    Write,
+    Read,
+    /// The medium cannot be written by anybody, so there is nothing to lock.
+    Immutable,
+}
+
+/// A connection to a database. Used by one thread at a time, which `&mut` sees to.
+pub(super) struct Connection {
+    db: *mut ffi::sqlite3,
+    sql: Arc<Sql>,
+    verbose: Option<Verbose>,
+    statements: Vec<*mut ffi::sqlite3_stmt>,
+    wal_index: Option<WalIndex>,
+}
+
+// SAFETY: SQLite is built threadsafe; a connection opened NOMUTEX may move between threads as long as one thread uses
+// it at a time. The type is not `Sync`, and its statements and mapping are used through it alone.
+unsafe impl Send for Connection {}
+
+impl Connection {
+    /// Opens the database at `path`, which exists and is absolute, or a private one in memory.
+    pub fn open(path: Option<&Path>, access: Access, verbose: Option<Verbose>) -> Result<Self> {
+        let name = match path {
+            Some(path) => file_name(path, access)?,
+            None => c":memory:".to_owned(),
+        };
+        let mode = match access {
+            Access::Write => ffi::SQLITE_OPEN_READWRITE,
+            Access::Read => ffi::SQLITE_OPEN_READONLY,
+            Access::Immutable => ffi::SQLITE_OPEN_READONLY | ffi::SQLITE_OPEN_URI,
+        };
+        let flags = mode | ffi::SQLITE_OPEN_NOMUTEX | ffi::SQLITE_OPEN_PRIVATECACHE | ffi::SQLITE_OPEN_EXRESCODE;
+        let mut db = ptr::null_mut();
+        // SAFETY: the name ends in NUL; `db` receives the connection, which is closed even where opening failed.
+        let rc = unsafe { ffi::sqlite3_open_v2(name.as_ptr(), &raw mut db, flags, ptr::null()) };
+        let connection =
+            Connection { db, sql: Arc::new(Sql::default()), verbose, statements: Vec::new(), wal_index: None };
+        if rc != ffi::SQLITE_OK {
+            return Err(fault::error(db, rc, "cannot open the database"));
+        }
+        connection.harden();
+        Ok(connection)
+    }
+
+    /// Sets the statements of a store's tables.
+    pub fn use_tables(&mut self, sql: Arc<Sql>) {
+        self.finalize();
+        self.statements = vec![ptr::null_mut(); sql.count()];
+        self.sql = sql;
+    }
+
+    fn harden(&self) {
+        for (option, value) in [
+            (ffi::SQLITE_DBCONFIG_DEFENSIVE, 1),
+            (ffi::SQLITE_DBCONFIG_DQS_DML, 0),
+            (ffi::SQLITE_DBCONFIG_DQS_DDL, 0),
+            (ffi::SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0),
+            (ffi::SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
+        ] {
+            // SAFETY: each of these options takes an int and a pointer that may be null.
+            unsafe { ffi::sqlite3_db_config(self.db, option, value as c_int, ptr::null_mut::<c_int>()) };
+        }
+    }
+
+    /// The statements in use.
+    pub fn sql(&self) -> &Sql {
+        &self.sql
+    }
+
+    /// How long a statement waits for other connections, in milliseconds.
+    pub fn set_busy_timeout(&self, milliseconds: u64) {
+        let milliseconds = c_int::try_from(milliseconds).unwrap_or(c_int::MAX);
+        // SAFETY: the connection is open.
+        unsafe { ffi::sqlite3_busy_timeout(self.db, milliseconds) };
+    }
+
+    /// A statement of the store's tables, prepared once.
+    pub fn query(&mut self, query: Query, what: &'static str) -> Result<Statement<'_>> {
+        let at = query.index();
+        let mut raw = self.statements.get(at).copied().unwrap_or(ptr::null_mut());
+        if raw.is_null() {
+            let text = self.sql.text(query);
+            raw = self.prepare(&text, ffi::SQLITE_PREPARE_PERSISTENT, what)?;
+            if let Some(slot) = self.statements.get_mut(at) {
+                *slot = raw;
+            }
+        }
+        if let Some(verbose) = &self.verbose {
+            // SAFETY: the statement is alive, and its text with it.
+            let text = unsafe { CStr::from_ptr(ffi::sqlite3_sql(raw)) };
+            verbose(&text.to_string_lossy());
+        }
+        Ok(Statement::new(raw, false, what))
+    }
+
+    /// A statement for one run.
+    pub fn once(&mut self, text: &str, what: &'static str) -> Result<Statement<'_>> {
+        let raw = self.prepare(text, 0, what)?;
+        if let Some(verbose) = &self.verbose {
+            verbose(text);
+        }
+        Ok(Statement::new(raw, true, what))
+    }
+
+    /// Runs a statement for one run to its end.
+    pub fn run(&mut self, text: &str, what: &'static str) -> Result<()> {
+        self.once(text, what)?.run()
+    }
+
+    /// The first column of the first row, as text.
+    pub fn ask(&mut self, text: &str, what: &'static str) -> Result<Option<String>> {
+        let mut statement = self.once(text, what)?;
+        Ok(if statement.step()? { Some(statement.text(0)) } else { None })
+    }
+
+    /// The first column of the first row, as a number.
+    pub fn ask_int(&mut self, text: &str, what: &'static str) -> Result<u64> {
+        let mut statement = self.once(text, what)?;
+        Ok(if statement.step()? { statement.int(0).unwrap_or(0) } else { 0 })
+    }
+
+    fn prepare(&self, text: &str, flags: u32, what: &'static str) -> Result<*mut ffi::sqlite3_stmt> {
+        let mut raw = ptr::null_mut();
+        let len = c_int::try_from(text.len()).map_err(|_| Error::new(Code::InvalidArgument, "SQL is too long"))?;
+        // SAFETY: `text` is `len` bytes of UTF-8; `raw` receives the statement.
+        let rc = unsafe {
+            ffi::sqlite3_prepare_v3(self.db, text.as_ptr().cast(), len, flags, &raw mut raw, ptr::null_mut())
+        };
+        if rc == ffi::SQLITE_OK && !raw.is_null() { Ok(raw) } else { Err(fault::error(self.db, rc, what)) }
+    }
+
+    /// The extended result code of the latest call.
+    pub fn last_code(&self) -> c_int {
+        // SAFETY: the connection is open.
+        unsafe { ffi::sqlite3_extended_errcode(self.db) }
+    }
+
+    /// Rows the latest statement wrote or deleted.
+    pub fn changes(&self) -> u64 {
+        // SAFETY: the connection is open.
+        u64::try_from(unsafe { ffi::sqlite3_changes64(self.db) }).unwrap_or(0)
+    }
+
+    /// True while a transaction is open.
+    pub fn in_transaction(&self) -> bool {
+        // SAFETY: the connection is open.
+        unsafe { ffi::sqlite3_get_autocommit(self.db) == 0 }
+    }
+
+    /// Ends an open transaction without its writes. Where even that fails SQLite has already done so.
+    pub fn roll_back(&mut self) {
+        if self.in_transaction()
+            && let Ok(mut statement) = self.query(Query::Rollback, "cannot roll back")
+        {
+            let _ = statement.run();
+        }
+    }
+
+    /// True if the system lets the file be read only.
+    pub fn is_read_only(&self) -> bool {
+        // SAFETY: the connection is open.
+        unsafe { ffi::sqlite3_db_readonly(self.db, c"main".as_ptr()) == 1 }
+    }
+
+    /// Maps the WAL index of a connection in WAL mode that has read its database.
+    pub fn map_wal_index(&mut self) {
+        // SAFETY: the connection is open, and keeps the result for itself.
+        self.wal_index = unsafe { WalIndex::map(self.db) };
+    }
+
+    /// The state of the WAL, or `None` where it is not known.
+    pub fn header(&self) -> Option<Header> {
+        self.wal_index.as_ref()?.read()
+    }
+
+    /// Copies the WAL into the database as far as readers let it, or all of it and empties it.
+    pub fn checkpoint(&mut self, truncate: bool) -> Result<()> {
+        let mode = if truncate { ffi::SQLITE_CHECKPOINT_TRUNCATE } else { ffi::SQLITE_CHECKPOINT_PASSIVE };
+        // SAFETY: the connection is open; the two counters may be null.
+        let rc =
+            unsafe { ffi::sqlite3_wal_checkpoint_v2(self.db, ptr::null(), mode, ptr::null_mut(), ptr::null_mut()) };
+        if rc == ffi::SQLITE_OK { Ok(()) } else { Err(fault::error(self.db, rc, "cannot write the WAL back")) }
+    }
+
+    /// A copy of a whole database in memory.
+    pub fn copy_in_memory(&self) -> Result<Connection> {
+        let mut copy = Connection::open(None, Access::Write, self.verbose.clone())?;
+        copy.use_tables(self.sql.clone());
+        // SAFETY: both connections are open and used by this thread alone until the backup is finished.
+        let rc = unsafe {
+            let backup = ffi::sqlite3_backup_init(copy.db, c"main".as_ptr(), self.db, c"main".as_ptr());
+            if backup.is_null() {
+                ffi::sqlite3_extended_errcode(copy.db)
+            } else {
+                ffi::sqlite3_backup_step(backup, -1);
+                ffi::sqlite3_backup_finish(backup)
+            }
+        };
+        if rc == ffi::SQLITE_OK { Ok(copy) } else { Err(fault::error(copy.db, rc, "cannot copy the database")) }
+    }
+
+    fn finalize(&mut self) {
+        for raw in self.statements.drain(..) {
+            // SAFETY: each is a statement of this connection, or null, and no `Statement` borrows it now.
+            unsafe { ffi::sqlite3_finalize(raw) };
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.wal_index = None;
+        self.finalize();
+        // SAFETY: no statement is left, so this closes at once.
+        unsafe { ffi::sqlite3_close(self.db) };
+    }
+}
+
+fn file_name(path: &Path, access: Access) -> Result<CString> {
+    #[cfg(unix)]
+    let bytes = std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str());
+    #[cfg(not(unix))]
+    let bytes = path.to_str().ok_or_else(|| not_a_path(path))?.as_bytes();
+    let name = match access {
+        Access::Immutable => {
+            let mut uri = b"file:".to_vec();
+            for &byte in bytes {
+                if byte.is_ascii_alphanumeric() || b"/._-".contains(&byte) {
+                    uri.push(byte);
+                } else {
+                    uri.extend_from_slice(format!("%{byte:02x}").as_bytes());
+                }
+            }
+            uri.extend_from_slice(b"?immutable=1");
+            uri
+        }
+        Access::Write | Access::Read => bytes.to_vec(),
+    };
+    CString::new(name).map_err(|_| not_a_path(path))
+}
+
+fn not_a_path(path: &Path) -> Error {
+    Error::new(Code::InvalidArgument, format!("{} is not a path", path.display()))
+}

@@ -1,0 +1,221 @@
+//! Reads on the caller's thread: a connection of its own, and a cache of rows that stands while nobody has
+//! committed anything it does not know of.
+//!
+//! Invariant: every cached row is the row of the database whose WAL header is `State::header`. A reader compares
+//! that header with the shared one before it believes the cache, so that a commit of any process is seen by
+//! the first read after it returned. `docs/decisions/sqlite-row-cache.md` has the reasons and the figures.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use quick_cache::Weighter;
+use quick_cache::unsync::Cache;
+
+use super::connection::Connection;
+use super::read;
+use super::wal_index::Header;
+use crate::batch::Batch;
+use crate::engine::{Read, Reply};
+use crate::error::{Code, Result};
+use crate::key::{Key, Space};
+use crate::record::{Millis, now};
+use crate::value::Value;
+
+/// Bytes of rows cached at most.
+const CACHE_BYTES: u64 = 16 << 20;
+/// A larger value is not cached: reading it costs more than finding it.
+const MAX_CACHED: usize = 64 << 10;
+/// Rows expected in the cache, which sizes its table at first.
+const EXPECTED_ROWS: usize = 1024;
+/// Keys of one request that are read inline.
+const MAX_KEYS: usize = 64;
+/// A read that took longer has met a slow disk.
+const SLOW: Duration = Duration::from_millis(2);
+/// How long inline reads stay away from a slow disk.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What is answered on the caller's thread.
+pub(super) struct Inline {
+    /// A commit of this process is under way, whose rows the cache will be told.
+    committing: AtomicBool,
+    /// `None` once closed.
+    state: Mutex<Option<State>>,
+}
+
+struct State {
+    connection: Connection,
+    header: Option<Header>,
+    rows: Cache<Key, Row, Weight>,
+    paused_until: Option<Instant>,
+}
+
+struct Row {
+    value: Value,
+    expires_at: Option<Millis>,
+}
+
+#[derive(Clone)]
+struct Weight;
+
+impl Weighter<Key, Row> for Weight {
+    fn weight(&self, key: &Key, row: &Row) -> u64 {
+        // The two allocations and the slot cost about 200 bytes.
+        (key.len() + row.value.len() + 200) as u64
+    }
+}
+
+impl Inline {
+    /// Inline reads over `connection`, whose WAL index is mapped where there is one.
+    pub fn new(connection: Connection) -> Self {
+        let rows = Cache::with_weighter(EXPECTED_ROWS, CACHE_BYTES, Weight);
+        let state = State { connection, header: None, rows, paused_until: None };
+        Inline { committing: AtomicBool::new(false), state: Mutex::new(Some(state)) }
+    }
+
+    /// Answers from memory or a fast disk, or `None`.
+    pub fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
+        let mut guard = self.state.try_lock()?;
+        let state = guard.as_mut()?;
+        let header = state.trusted_header(&self.committing);
+        if header.is_some()
+            && let Some(reply) = state.cached(read)
+        {
+            return Some(Ok(reply));
+        }
+        state.read(read, header)
+    }
+
+    /// Called before the COMMIT of this process's writer: from here on the header may change by it.
+    pub fn committing(&self) {
+        self.committing.store(true, Ordering::SeqCst);
+    }
+
+    /// Called after the COMMIT: it led from the header `base` to `after`, which is `None` if that is not known, and wrote
+    /// `batches`, which is `None` if it may have written anything.
+    pub fn committed(&self, base: Option<Header>, after: Option<Header>, batches: Option<&[Batch]>) {
+        let mut guard = self.state.lock();
+        if let Some(state) = guard.as_mut() {
+            match batches {
+                Some(batches) if base.is_some() && base == state.header && after.is_some() => {
+                    state.header = after;
+                    state.forget(batches);
+                }
+                _ => state.forget_all(None),
+            }
+        }
+        self.committing.store(false, Ordering::SeqCst);
+    }
+
+    /// Closes the connection.
+    pub fn close(&self) {
+        *self.state.lock() = None;
+    }
+
+    /// Rows and bytes in the cache.
+    pub fn cached(&self) -> (u64, u64) {
+        let guard = self.state.lock();
+        guard.as_ref().map_or((0, 0), |state| (state.rows.len() as u64, state.rows.weight()))
+    }
+}
+
+impl State {
+    /// The header that both the cache and the database have, or `None` if the cache may not be used.
+    fn trusted_header(&mut self, committing: &AtomicBool) -> Option<Header> {
+        let now = self.connection.header()?;
+        if self.header == Some(now) {
+            return Some(now);
+        }
+        // The header was read first: if it changed by our own commit, the flag was up before.
+        if committing.load(Ordering::SeqCst) {
+            return None;
+        }
+        self.forget_all(Some(now));
+        Some(now)
+    }
+
+    fn forget_all(&mut self, header: Option<Header>) {
+        if !self.rows.is_empty() {
+            self.rows.clear();
+        }
+        self.header = header;
+    }
+
+    fn forget(&mut self, batches: &[Batch]) {
+        if self.rows.is_empty() {
+            return;
+        }
+        for op in batches.iter().flat_map(|batch| &batch.ops) {
+            match op.key() {
+                Some((Space::User, key)) => {
+                    self.rows.remove(key);
+                }
+                Some((Space::Internal, _)) => {}
+                None => return self.rows.clear(),
+            }
+        }
+    }
+
+    fn cached(&self, read: &Read) -> Option<Reply> {
+        match read {
+            Read::Get(Space::User, key) => {
+                let row = self.rows.get(key)?;
+                Some(Reply::Value(row.live(now()).cloned()))
+            }
+            Read::Has(Space::User, key) => {
+                let row = self.rows.get(key)?;
+                Some(Reply::Has(row.live(now()).is_some()))
+            }
+            Read::Many(Space::User, keys) => {
+                let now = now();
+                let values: Option<Vec<_>> =
+                    keys.iter().map(|key| self.rows.get(key).map(|row| row.live(now).cloned())).collect();
+                values.map(Reply::Values)
+            }
+            _ => None,
+        }
+    }
+
+    fn read(&mut self, read: &Read, header: Option<Header>) -> Option<Result<Reply>> {
+        if matches!(read, Read::Many(_, keys) if keys.len() > MAX_KEYS) {
+            return None;
+        }
+        let start = Instant::now();
+        if let Some(until) = self.paused_until {
+            if start < until {
+                return None;
+            }
+            self.paused_until = None;
+        }
+        let result = match read {
+            Read::Get(Space::User, key) => self.read_and_cache(key, header),
+            read => read::answer(&mut self.connection, read),
+        };
+        if start.elapsed() > SLOW {
+            self.paused_until = Some(start + PAUSE);
+        }
+        match result {
+            // Somebody recovers or closes the database: wait for it in the pool.
+            Err(error) if error.code() == Code::Timeout => None,
+            result => Some(result),
+        }
+    }
+
+    fn read_and_cache(&mut self, key: &Key, header: Option<Header>) -> Result<Reply> {
+        let Some((value, expires_at)) = read::value_and_expiry(&mut self.connection, Space::User, key, now())? else {
+            return Ok(Reply::Value(None));
+        };
+        // The header did not change around the read, so the row is a row of that state.
+        if header.is_some() && value.len() <= MAX_CACHED && self.connection.header() == header {
+            self.rows.insert(key.clone(), Row { value: value.clone(), expires_at });
+        }
+        Ok(Reply::Value(Some(value)))
+    }
+}
+
+impl Row {
+    fn live(&self, now: Millis) -> Option<&Value> {
+        let expired = self.expires_at.is_some_and(|at| at <= now);
+        (!expired).then_some(&self.value)
+    }
+}

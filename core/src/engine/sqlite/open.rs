@@ -1,0 +1,225 @@
+//! How a database is opened: looked at first, changed only once it is known to be ours.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::SqliteOptions;
+use super::connection::{Access, Connection};
+use super::inline::Inline;
+use super::memory::MemoryStore;
+use super::readers::{Opening, Readers};
+use super::schema;
+use super::store::FileStore;
+use super::writer::Writer;
+use crate::engine::path::{prepare_folder, refuse_asar};
+use crate::engine::registry::{self, Lease, StoreId};
+use crate::engine::{Durability, Embedded, Engine};
+use crate::error::{Code, Error, Result};
+
+const ENGINE: &str = "sqlite";
+
+/// Kilobytes of page cache of the writing connection.
+const WRITER_CACHE_KB: u32 = 8192;
+
+/// Opens a database, or shares the store that this process has open on the same file and table. Blocks.
+pub fn open(options: SqliteOptions) -> Result<Lease> {
+    open_any(options).map_err(|error| error.in_engine(ENGINE).during("connect"))
+}
+
+fn open_any(options: SqliteOptions) -> Result<Lease> {
+    schema::check_table_name(&options.table_name)?;
+    if options.path.as_os_str() == ":memory:" {
+        return Ok(Lease::private(Arc::new(Embedded::new(MemoryStore::open(&options)?))));
+    }
+    let path = find_or_make(&options)?;
+    // SQLite does not tell table names apart by case.
+    let id = StoreId::of(ENGINE, &path, options.table_name.to_ascii_lowercase())?;
+    let agreed = format!(
+        "{} {} {} {} {:?}",
+        options.pool_size, options.busy_timeout, options.read_only, options.index_updated_at, options.durability
+    );
+    registry::open(id, &agreed, move || {
+        let store = if options.read_only { open_read_only(&path, &options)? } else { open_writable(&path, &options)? };
+        Ok(Arc::new(Embedded::new(store)) as Arc<dyn Engine>)
+    })
+}
+
+/// The absolute path of the file, which is made if it may be.
+fn find_or_make(options: &SqliteOptions) -> Result<PathBuf> {
+    /// Held while a new file is open, as closing it would drop the locks of a connection to it.
+    static MAKING: Mutex<()> = Mutex::new(());
+    let path = std::path::absolute(&options.path).map_err(|error| {
+        Error::new(Code::InvalidArgument, format!("{} is not a path", options.path.display())).caused_by(&error)
+    })?;
+    refuse_asar(&path, ENGINE)?;
+    let _making = MAKING.lock();
+    let missing = match fs::metadata(&path) {
+        Ok(metadata) if metadata.is_dir() => {
+            return Err(Error::new(
+                Code::InvalidArgument,
+                format!("{} is a folder; the sqlite engine needs the path of a file", path.display()),
+            ));
+        }
+        Ok(_) => return Ok(path),
+        Err(error) => error,
+    };
+    let can_be_made = missing.kind() == io::ErrorKind::NotFound && !options.read_only;
+    let Some(folder) = path.parent() else { return Err(cannot_open(&path, &missing)) };
+    if options.read_only && missing.kind() == io::ErrorKind::NotFound {
+        return Err(cannot_open(&path, &missing));
+    }
+    prepare_folder(folder, ENGINE, options.read_only)?;
+    if !can_be_made {
+        return Err(cannot_open(&path, &missing));
+    }
+    make_file(&path, folder).map_err(|error| cannot_open(&path, &error))?;
+    Ok(path)
+}
+
+/// Makes an empty file for its owner alone, whose name survives power loss.
+fn make_file(path: &Path, folder: &Path) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(file) => file.sync_all()?,
+        // Another process was faster.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    if cfg!(unix) { fs::File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+fn cannot_open(path: &Path, error: &io::Error) -> Error {
+    let failed = Error::io(format_args!("cannot open {}", path.display()), error);
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        return read_only(path);
+    }
+    failed
+}
+
+fn read_only(path: &Path) -> Error {
+    Error::new(
+        Code::ReadOnly,
+        format!("{} cannot be written; open it with readOnly, or make it writable", path.display()),
+    )
+}
+
+fn open_writable(path: &Path, options: &SqliteOptions) -> Result<FileStore> {
+    let table = options.table_name.as_str();
+    let mut connection = Connection::open(Some(path), Access::Write, options.verbose.clone())?;
+    connection.set_busy_timeout(options.busy_timeout);
+    connection.run(&format!("PRAGMA cache_size = -{WRITER_CACHE_KB}"), "cannot open the database")?;
+    schema::inspect(&mut connection, table)?;
+    if connection.is_read_only() {
+        return Err(read_only(path));
+    }
+    configure(&mut connection, options.durability)?;
+    let sql = Arc::new(schema::sql(table));
+    connection.use_tables(sql.clone());
+    // Two processes may make the tables at the same time: look again under the lock.
+    connection.run("BEGIN IMMEDIATE", "cannot open the database")?;
+    let found = schema::inspect(&mut connection, table)?;
+    schema::complete(&mut connection, table, &found, options.index_updated_at)?;
+    connection.run("COMMIT", "cannot make the tables")?;
+    connection.map_wal_index();
+
+    let opening = Opening {
+        path: path.to_owned(),
+        access: Access::Write,
+        sql,
+        verbose: options.verbose.clone(),
+        busy_timeout: options.busy_timeout,
+    };
+    let inline = Arc::new(inline(&opening)?);
+    let writer = Writer::new(connection, Some(inline.clone()), options.busy_timeout);
+    Ok(FileStore::new(Some(writer), inline, Readers::new(opening, options.pool_size.max(1)), options.durability))
+}
+
+/// WAL, and the sync that the durability asks for. Checkpoints are ours to time.
+fn configure(connection: &mut Connection, durability: Durability) -> Result<()> {
+    let what = "cannot set the database up";
+    let mode = connection.ask("PRAGMA journal_mode = WAL", what)?.unwrap_or_default();
+    if !mode.eq_ignore_ascii_case("wal") {
+        return Err(Error::new(
+            Code::NotSupported,
+            "this file system has no shared memory, which SQLite's WAL mode needs; use a local disk",
+        ));
+    }
+    let synchronous = if durability == Durability::Full { "FULL" } else { "NORMAL" };
+    connection.run(&format!("PRAGMA synchronous = {synchronous}"), what)?;
+    connection.run("PRAGMA wal_autocheckpoint = 0", what)?;
+    // Bounds the WAL file once a checkpoint could empty it.
+    connection.run("PRAGMA journal_size_limit = 16777216", what)?;
+    if durability == Durability::Full {
+        // Only macOS knows these: there fsync alone does not reach the medium.
+        connection.run("PRAGMA fullfsync = ON", what)?;
+        connection.run("PRAGMA checkpoint_fullfsync = ON", what)?;
+    }
+    Ok(())
+}
+
+/// Inline reads never wait: what is busy is left to the pool.
+fn inline(opening: &Opening) -> Result<Inline> {
+    let mut connection = opening.reader()?;
+    connection.set_busy_timeout(0);
+    connection.ask_int(&format!("SELECT count(*) FROM {} WHERE 0", opening.sql.user), "cannot open the database")?;
+    if opening.access != Access::Immutable
+        && connection.ask("PRAGMA journal_mode", "cannot open the database")?.is_some_and(|mode| mode == "wal")
+    {
+        connection.map_wal_index();
+    }
+    Ok(Inline::new(connection))
+}
+
+fn open_read_only(path: &Path, options: &SqliteOptions) -> Result<FileStore> {
+    let look = |access| {
+        let mut connection = Connection::open(Some(path), access, options.verbose.clone())?;
+        connection.set_busy_timeout(options.busy_timeout);
+        schema::inspect(&mut connection, &options.table_name)
+    };
+    let (access, found) = match look(Access::Read) {
+        Ok(found) => (Access::Read, found),
+        Err(error) if is_read_only_medium(path) => match has_wal(path) {
+            // Whoever ignores it reads an older state.
+            true => return Err(error),
+            false => (Access::Immutable, look(Access::Immutable)?),
+        },
+        Err(error) => return Err(error),
+    };
+    let opening = Opening {
+        path: path.to_owned(),
+        access,
+        sql: Arc::new(schema::read_only_sql(&options.table_name, &found)),
+        verbose: options.verbose.clone(),
+        busy_timeout: options.busy_timeout,
+    };
+    let inline = Arc::new(inline(&opening)?);
+    Ok(FileStore::new(None, inline, Readers::new(opening, options.pool_size.max(1)), options.durability))
+}
+
+/// True if nobody can write beside `path`. Found by trying: the kernel's answer is the only sure one.
+fn is_read_only_medium(path: &Path) -> bool {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!("-probe-{}", std::process::id()));
+    let probe = path.with_file_name(name);
+    match fs::OpenOptions::new().write(true).create_new(true).open(&probe) {
+        Ok(_) => {
+            // The name is ours; that it is left over is no reason to fail.
+            let _ = fs::remove_file(&probe);
+            false
+        }
+        Err(error) => error.kind() == io::ErrorKind::ReadOnlyFilesystem,
+    }
+}
+
+fn has_wal(path: &Path) -> bool {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    fs::metadata(name).is_ok_and(|metadata| metadata.len() > 0)
+}

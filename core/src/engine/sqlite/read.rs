@@ -1,0 +1,165 @@
+//! Reads over any connection, in whatever transaction it is.
+
+use std::ops::Bound;
+
+use super::connection::Connection;
+use super::row;
+use super::sql::{End, Point, Query, Shape, Span};
+use super::statement::Statement;
+use crate::engine::{Item, Page, Projection, Read, Reply};
+use crate::error::Result;
+use crate::key::{Key, KeyRange, Space};
+use crate::record::{Millis, Record, now};
+use crate::value::Value;
+
+const WHAT: &str = "cannot read";
+
+/// Rows passed over in one page at most, so that a page of a sparse pattern stays short.
+const STEPS: usize = 65_536;
+
+pub(super) fn value(connection: &mut Connection, space: Space, key: &[u8], now: Millis) -> Result<Option<Value>> {
+    Ok(value_and_expiry(connection, space, key, now)?.map(|(value, _)| value))
+}
+
+pub(super) fn value_and_expiry(
+    connection: &mut Connection,
+    space: Space,
+    key: &[u8],
+    now: Millis,
+) -> Result<Option<(Value, Option<Millis>)>> {
+    let mut row = connection.query(Query::Point(Point::Get, space), WHAT)?;
+    row.bind_key(1, space, key)?;
+    if !row.step()? || row::expired(&row, now) {
+        return Ok(None);
+    }
+    Ok(Some((row::value(&row)?, row::expires_at(&row))))
+}
+
+pub(super) fn has(connection: &mut Connection, space: Space, key: &[u8], now: Millis) -> Result<bool> {
+    let mut row = connection.query(Query::Point(Point::Has, space), WHAT)?;
+    row.bind_key(1, space, key)?;
+    Ok(row.step()? && !row::expired(&row, now))
+}
+
+/// The record of a key, expired or not.
+pub(super) fn record(connection: &mut Connection, space: Space, key: &[u8]) -> Result<Option<Record>> {
+    let mut row = connection.query(Query::Point(Point::Record, space), WHAT)?;
+    row.bind_key(1, space, key)?;
+    if row.step()? { row::record(&row).map(Some) } else { Ok(None) }
+}
+
+/// Answers a request; several keys from one moment.
+pub(super) fn answer(connection: &mut Connection, read: &Read) -> Result<Reply> {
+    let now = now();
+    Ok(match read {
+        Read::Get(space, key) => Reply::Value(value(connection, *space, key, now)?),
+        Read::Entry(space, key) => Reply::Entry(record(connection, *space, key)?.filter(|record| !record.expired(now))),
+        Read::Has(space, key) => Reply::Has(has(connection, *space, key, now)?),
+        Read::Many(space, keys) => Reply::Values(at_one_moment(connection, |connection| {
+            keys.iter().map(|key| value(connection, *space, key, now)).collect()
+        })?),
+    })
+}
+
+/// Runs `reads` in a transaction of their own, unless one is open.
+pub(super) fn at_one_moment<T>(
+    connection: &mut Connection,
+    reads: impl FnOnce(&mut Connection) -> Result<T>,
+) -> Result<T> {
+    if connection.in_transaction() {
+        return reads(connection);
+    }
+    connection.query(Query::Begin, WHAT)?.run()?;
+    let result = reads(connection);
+    connection.roll_back();
+    result
+}
+
+/// The commit number of the database as the connection sees it.
+pub(super) fn seq(connection: &mut Connection) -> Result<u64> {
+    let mut row = connection.query(Query::ReadMeta, WHAT)?;
+    Ok(if row.step()? { row.int(0).unwrap_or(0) } else { 0 })
+}
+
+/// One page of a scan.
+pub(super) fn scan(
+    connection: &mut Connection,
+    space: Space,
+    range: &KeyRange,
+    what: Projection,
+    after: Option<&[u8]>,
+    max_bytes: usize,
+) -> Result<Page> {
+    let now = now();
+    let rest = after.map(|key| range.after(key));
+    let interval = rest.as_ref().unwrap_or(range);
+    let mut page = Page::default();
+    if interval.is_empty() {
+        return Ok(page);
+    }
+    let mut rows = spanning(connection, what.into(), space, interval, WHAT)?;
+    let filtered = !range.is_interval();
+    let mut bytes = 0;
+    // Where the page ends, if not at its last entry.
+    let mut passed = None;
+    for _ in 0..STEPS {
+        if !rows.step()? {
+            return Ok(page);
+        }
+        let Some(key) = row::key(&rows, space) else { continue };
+        if row::expired(&rows, now) || filtered && !range.selects(&key) {
+            passed = Some(key);
+            continue;
+        }
+        passed = None;
+        let item = match what {
+            Projection::Keys => Item::Key,
+            Projection::Values => Item::Value(row::value(&rows)?),
+            Projection::Records => Item::Record(Box::new(row::record(&rows)?)),
+        };
+        bytes += key.len() + if what == Projection::Keys { 16 } else { rows.bytes(2).len() };
+        page.entries.push((key, item));
+        if bytes >= max_bytes {
+            break;
+        }
+    }
+    page.next = passed.or_else(|| page.entries.last().map(|(key, _)| key.clone()));
+    Ok(page)
+}
+
+/// How many live keys an interval holds.
+pub(super) fn count(connection: &mut Connection, space: Space, interval: &KeyRange) -> Result<u64> {
+    if interval.is_empty() {
+        return Ok(0);
+    }
+    let mut row = spanning(connection, Span::Count, space, interval, WHAT)?;
+    row.bind_int(3, now())?;
+    Ok(if row.step()? { row.int(0).unwrap_or(0) } else { 0 })
+}
+
+/// A statement over an interval, its bounds bound.
+pub(super) fn spanning<'c>(
+    connection: &'c mut Connection,
+    span: Span,
+    space: Space,
+    interval: &'c KeyRange,
+    what: &'static str,
+) -> Result<Statement<'c>> {
+    let (start, start_excluded): (&[u8], bool) = match &interval.start {
+        Bound::Unbounded => (b"", false),
+        Bound::Included(key) => (key, false),
+        Bound::Excluded(key) => (key, true),
+    };
+    let (end, kind) = match &interval.end {
+        Bound::Unbounded => (None, End::None),
+        Bound::Included(key) => (Some(key), End::Included),
+        Bound::Excluded(key) => (Some(key), End::Excluded),
+    };
+    let shape = Shape { start_excluded, end: kind, reverse: interval.reverse };
+    let mut statement = connection.query(Query::Span(span, space, shape), what)?;
+    statement.bind_key(1, space, start)?;
+    if let Some(end) = end {
+        statement.bind_key(2, space, Key::as_ref(end))?;
+    }
+    Ok(statement)
+}

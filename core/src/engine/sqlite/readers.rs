@@ -1,0 +1,222 @@
+//! The pool of reading connections, and the views that take one each.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::connection::{Access, Connection, Verbose};
+use super::read;
+use super::sql::{Query, Sql};
+use crate::engine::{Page, Projection, Read, Reply, View, for_each_page};
+use crate::error::{Code, Error, Result};
+use crate::key::{KeyRange, Space};
+use crate::record::{Record, now};
+
+/// Connections in use at once at most, each of them two file handles and its page cache.
+const MAX_CONNECTIONS: usize = 128;
+
+/// Kilobytes of page cache of a reading connection.
+pub(super) const READER_CACHE_KB: u32 = 2048;
+
+/// How a store's connections are opened.
+#[derive(Clone)]
+pub(super) struct Opening {
+    pub path: PathBuf,
+    pub access: Access,
+    pub sql: Arc<Sql>,
+    pub verbose: Option<Verbose>,
+    pub busy_timeout: u64,
+}
+
+impl Opening {
+    /// A connection that only reads.
+    pub fn reader(&self) -> Result<Connection> {
+        let access = if self.access == Access::Immutable { Access::Immutable } else { Access::Read };
+        let mut connection = Connection::open(Some(&self.path), access, self.verbose.clone())?;
+        connection.use_tables(self.sql.clone());
+        connection.set_busy_timeout(self.busy_timeout);
+        connection.run(&format!("PRAGMA cache_size = -{READER_CACHE_KB}"), "cannot open a reader")?;
+        Ok(connection)
+    }
+}
+
+/// Idle connections, and how many are out.
+pub(super) struct Readers {
+    opening: Opening,
+    keep: usize,
+    state: Mutex<Idle>,
+}
+
+#[derive(Default)]
+struct Idle {
+    connections: Vec<Connection>,
+    in_use: usize,
+    closed: bool,
+}
+
+impl Readers {
+    /// A pool that keeps `keep` idle connections.
+    pub fn new(opening: Opening, keep: usize) -> Self {
+        Readers { opening, keep, state: Mutex::default() }
+    }
+
+    pub fn opening(&self) -> &Opening {
+        &self.opening
+    }
+
+    pub fn read(&self, read: &Read) -> Result<Reply> {
+        self.with(|connection| read::answer(connection, read))
+    }
+
+    /// Lends a connection to `call`.
+    pub fn with<T>(&self, call: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
+        let mut connection = self.take()?;
+        let result = call(&mut connection);
+        self.give_back(connection);
+        result
+    }
+
+    /// A view of the database as it is now.
+    pub fn view(self: &Arc<Self>) -> Result<Arc<dyn View>> {
+        let mut connection = self.take()?;
+        // The first read of a transaction fixes what it sees.
+        let seq = connection
+            .query(Query::Begin, "cannot open a view")
+            .and_then(|mut statement| statement.run())
+            .and_then(|()| read::seq(&mut connection));
+        match seq {
+            Ok(seq) => {
+                Ok(Arc::new(SqliteView { seq, readers: self.clone(), connection: Mutex::new(Some(connection)) }))
+            }
+            Err(error) => {
+                self.give_back(connection);
+                Err(error)
+            }
+        }
+    }
+
+    fn take(&self) -> Result<Connection> {
+        {
+            let mut state = self.state.lock();
+            if state.in_use >= MAX_CONNECTIONS {
+                return Err(Error::new(
+                    Code::NoSpace,
+                    format!("{MAX_CONNECTIONS} snapshots, iterators and reads are open on this database; close some"),
+                ));
+            }
+            state.in_use += 1;
+            if let Some(connection) = state.connections.pop() {
+                return Ok(connection);
+            }
+        }
+        let opened = self.opening.reader();
+        if opened.is_err() {
+            self.state.lock().in_use -= 1;
+        }
+        opened
+    }
+
+    fn give_back(&self, mut connection: Connection) {
+        connection.roll_back();
+        let mut state = self.state.lock();
+        state.in_use = state.in_use.saturating_sub(1);
+        if !state.closed && state.connections.len() < self.keep && !connection.in_transaction() {
+            state.connections.push(connection);
+        } else {
+            drop(state);
+            drop(connection);
+        }
+    }
+
+    /// Closes what is idle now, and the rest as it comes back.
+    pub fn close(&self) {
+        let idle = {
+            let mut state = self.state.lock();
+            state.closed = true;
+            std::mem::take(&mut state.connections)
+        };
+        drop(idle);
+    }
+}
+
+/// One moment of the database: a connection inside a read transaction.
+struct SqliteView {
+    seq: u64,
+    readers: Arc<Readers>,
+    /// Taken out only when the view is dropped.
+    connection: Mutex<Option<Connection>>,
+}
+
+impl SqliteView {
+    fn with<T>(&self, call: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
+        let mut guard = self.connection.lock();
+        let connection = guard.as_mut().ok_or_else(Error::closed)?;
+        if !connection.in_transaction() {
+            // SQLite ends a transaction on some failures; what follows would see another moment.
+            return Err(Error::new(Code::Io, "the snapshot was lost to an earlier failure; open another"));
+        }
+        call(connection)
+    }
+}
+
+impl View for SqliteView {
+    fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Record>> {
+        self.with(|connection| live_record(connection, space, key))
+    }
+
+    fn scan(
+        &self,
+        space: Space,
+        range: &KeyRange,
+        what: Projection,
+        after: Option<&[u8]>,
+        max_bytes: usize,
+    ) -> Result<Page> {
+        self.with(|connection| read::scan(connection, space, range, what, after, max_bytes))
+    }
+
+    fn count(&self, space: Space, range: &KeyRange) -> Result<u64> {
+        match interval_count(range, |interval| self.with(|connection| read::count(connection, space, interval)))? {
+            Some(count) => Ok(count),
+            None => count_by_pages(self, space, range),
+        }
+    }
+}
+
+impl Drop for SqliteView {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.get_mut().take() {
+            self.readers.give_back(connection);
+        }
+    }
+}
+
+pub(super) fn live_record(connection: &mut Connection, space: Space, key: &[u8]) -> Result<Option<Record>> {
+    Ok(read::record(connection, space, key)?.filter(|record| !record.expired(now())))
+}
+
+/// The number of keys of a range without a pattern, which SQLite counts by itself.
+pub(super) fn interval_count(range: &KeyRange, mut count: impl FnMut(&KeyRange) -> Result<u64>) -> Result<Option<u64>> {
+    if range.pattern.is_some() {
+        return Ok(None);
+    }
+    let mut total = 0;
+    for interval in range.intervals() {
+        total += count(&interval)?;
+    }
+    Ok(Some(range.limit.map_or(total, |limit| total.min(limit as u64))))
+}
+
+pub(super) fn count_by_pages(view: &dyn View, space: Space, range: &KeyRange) -> Result<u64> {
+    let mut count = 0;
+    for_each_page(view, space, range, Projection::Keys, |page| {
+        count += page.len() as u64;
+        Ok(true)
+    })?;
+    Ok(count)
+}

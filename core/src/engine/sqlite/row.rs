@@ -1,0 +1,79 @@
+//! A row as a record, and back.
+
+use bytes::Bytes;
+use rusqlite::ffi;
+
+use super::connection::Connection;
+use super::sql::{Point, Query};
+use super::statement::Statement;
+use crate::error::{Error, Result};
+use crate::key::{Key, Space};
+use crate::record::{Millis, Record, Version};
+use crate::value::{Kind, Value, validate};
+
+/// The key of the row, or `None` for one that another program stored as what is no key of the keyspace.
+pub(super) fn key(row: &Statement<'_>, space: Space) -> Option<Key> {
+    let bytes = row.bytes(0);
+    let is_key = match space {
+        Space::User => row.kind(0) == ffi::SQLITE_TEXT && std::str::from_utf8(bytes).is_ok(),
+        Space::Internal => row.kind(0) == ffi::SQLITE_BLOB,
+    };
+    is_key.then(|| Key::copy_from_slice(bytes))
+}
+
+pub(super) fn expires_at(row: &Statement<'_>) -> Option<Millis> {
+    row.int(1)
+}
+
+pub(super) fn expired(row: &Statement<'_>, now: Millis) -> bool {
+    expires_at(row).is_some_and(|at| at <= now)
+}
+
+/// The value of the row, CORRUPTED with the key where `type` and `value` do not fit.
+pub(super) fn value(row: &Statement<'_>) -> Result<Value> {
+    let kind = std::str::from_utf8(row.bytes(3)).map_or(Kind::Json, Kind::from_column);
+    let bytes = Bytes::copy_from_slice(row.bytes(2));
+    if kind == Kind::Buffer && row.kind(2) == ffi::SQLITE_BLOB {
+        return Ok(Value::Binary(bytes));
+    }
+    Value::from_column(kind, bytes).map_err(|error| error.at_key(row.bytes(0)))
+}
+
+/// The record of the row. One that another program wrote has the digest of its content as its version.
+pub(super) fn record(row: &Statement<'_>) -> Result<Record> {
+    let value = value(row)?;
+    let expires_at = expires_at(row);
+    let metadata = match row.kind(6) {
+        ffi::SQLITE_NULL => None,
+        _ => {
+            let metadata = Bytes::copy_from_slice(row.bytes(6));
+            validate(&metadata)
+                .map_err(|_| Error::corrupted("the metadata column is not JSON").at_key(row.bytes(0)))?;
+            Some(metadata)
+        }
+    };
+    let version = match row.int(7) {
+        Some(seq) => Version::of_commit(seq),
+        None => Version::digest(&value, expires_at),
+    };
+    Ok(Record { value, version, expires_at, created_at: row.int(4), updated_at: row.int(5), metadata })
+}
+
+/// Writes a record; one that replaces a live record keeps its created time.
+pub(super) fn put(connection: &mut Connection, space: Space, key: &Key, record: &Record) -> Result<()> {
+    let (kind, column) = record.value.to_column();
+    let mut statement = connection.query(Query::Point(Point::Put, space), "cannot write")?;
+    statement.bind_key(1, space, key)?;
+    match record.value {
+        Value::Binary(_) => statement.bind_blob(2, &column)?,
+        Value::Json(_) => statement.bind_text(2, &column)?,
+    }
+    statement.bind_text(3, kind.as_str().as_bytes())?;
+    statement.bind_optional(4, record.updated_at)?;
+    if let Some(metadata) = &record.metadata {
+        statement.bind_text(5, metadata)?;
+    }
+    statement.bind_optional(6, record.version.seq())?;
+    statement.bind_optional(7, record.expires_at)?;
+    statement.run()
+}

@@ -1,0 +1,179 @@
+//! A store in a file, as the queue in front of it sees it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use parking_lot::Mutex;
+
+use super::inline::Inline;
+use super::readers::Readers;
+use super::sql::{Point, Query};
+use super::upkeep;
+use super::writer::{Patience, Writer};
+use crate::batch::{Batch, Commit};
+use crate::engine::embedded::Store;
+use crate::engine::{Capabilities, Durability, Progress, Read, Reply, Report, Stats, View};
+use crate::error::{Code, Error, Result};
+use crate::key::Space;
+use crate::record::Millis;
+
+/// Of the writes that could be made inline, every one of this many goes to the queue, to see whether more follow it.
+const PROBE: u32 = 16;
+/// A larger batch is never committed on the caller's thread.
+const INLINE_BYTES: usize = 64 << 10;
+const INLINE_OPS: usize = 16;
+
+pub(super) struct FileStore {
+    /// `None` once closed, and where the store is read-only.
+    writer: Mutex<Option<Writer>>,
+    read_only: bool,
+    inline: Arc<Inline>,
+    readers: Arc<Readers>,
+    durability: Durability,
+    /// The last group was one batch: writes come one at a time.
+    one_at_a_time: AtomicBool,
+    /// Writes made inline since the last group.
+    in_a_row: AtomicU32,
+}
+
+impl FileStore {
+    pub fn new(writer: Option<Writer>, inline: Arc<Inline>, readers: Readers, durability: Durability) -> Self {
+        FileStore {
+            read_only: writer.is_none(),
+            writer: Mutex::new(writer),
+            inline,
+            readers: Arc::new(readers),
+            durability,
+            one_at_a_time: AtomicBool::new(true),
+            in_a_row: AtomicU32::new(0),
+        }
+    }
+
+    fn refused(&self) -> Error {
+        if self.read_only { Error::new(Code::ReadOnly, "the store was opened with readOnly") } else { Error::closed() }
+    }
+
+    fn writing<T>(&self, call: impl FnOnce(&mut Writer) -> Result<T>) -> Result<T> {
+        match self.writer.lock().as_mut() {
+            Some(writer) => call(writer),
+            None => Err(self.refused()),
+        }
+    }
+
+    /// True if this write may be made on the caller's thread. One write alone is fastest there; many at once are faster
+    /// in one transaction, and the only way to see them coming is to queue one now and then.
+    fn inline_pays(&self) -> bool {
+        self.one_at_a_time.load(Ordering::Relaxed) && self.in_a_row.fetch_add(1, Ordering::Relaxed) < PROBE
+    }
+}
+
+impl Store for FileStore {
+    fn name(&self) -> &'static str {
+        "sqlite"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            snapshots: true,
+            atomic_batch: true,
+            atomic_clear: true,
+            timestamps: true,
+            multi_process: true,
+            sync: true,
+        }
+    }
+
+    fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
+        self.inline.try_read(read)
+    }
+
+    fn read(&self, read: &Read) -> Result<Reply> {
+        self.readers.read(read)
+    }
+
+    fn try_commit(&self, batch: &Batch) -> Option<Result<Commit>> {
+        if self.durability == Durability::Full && !self.read_only {
+            return None;
+        }
+        let small = batch.ops.len() <= INLINE_OPS && batch.range_checks.is_empty() && batch.size() <= INLINE_BYTES;
+        if !small || !self.inline_pays() {
+            return None;
+        }
+        let mut guard = self.writer.try_lock()?;
+        let Some(writer) = guard.as_mut() else { return Some(Err(self.refused())) };
+        if writer.wal_is_long() {
+            return None;
+        }
+        writer.commit(std::slice::from_ref(batch), Patience::None)?.pop()
+    }
+
+    fn commit(&self, batches: &[Batch]) -> Vec<Result<Commit>> {
+        self.one_at_a_time.store(batches.len() == 1, Ordering::Relaxed);
+        self.in_a_row.store(0, Ordering::Relaxed);
+        let mut guard = self.writer.lock();
+        let Some(writer) = guard.as_mut() else {
+            return batches.iter().map(|_| Err(self.refused())).collect();
+        };
+        let results = writer.commit(batches, Patience::Wait).unwrap_or_default();
+        writer.checkpoint_if_long();
+        results
+    }
+
+    fn view(&self) -> Result<Arc<dyn View>> {
+        self.readers.view()
+    }
+
+    fn sweep(&self, now: Millis) -> Result<u64> {
+        if self.read_only {
+            return Ok(0);
+        }
+        let mut freed = 0;
+        for space in [Space::User, Space::Internal] {
+            while self.readers.with(|connection| {
+                let mut row =
+                    connection.query(Query::Point(Point::AnyExpired, space), "cannot look for expired records")?;
+                row.bind_int(1, now)?;
+                row.step()
+            })? {
+                freed += self.writing(|writer| writer.sweep(space, now))?;
+            }
+        }
+        Ok(freed)
+    }
+
+    fn stats(&self) -> Result<Stats> {
+        let mut stats =
+            self.readers.with(|connection| upkeep::stats(connection, Some(&self.readers.opening().path)))?;
+        let (rows, bytes) = self.inline.cached();
+        stats.memory_bytes = Some(bytes);
+        stats.details.push(("cachedRows", rows));
+        Ok(stats)
+    }
+
+    fn verify(&self, repair: bool, progress: Progress<'_>) -> Result<Report> {
+        let (report, damaged) = self.readers.with(|connection| upkeep::verify(connection, progress))?;
+        if repair && !damaged.is_empty() {
+            self.writing(|writer| writer.change(|connection| upkeep::set_aside(connection, &damaged)))?;
+        }
+        Ok(report)
+    }
+
+    fn compact(&self) -> Result<()> {
+        self.writing(|writer| {
+            let connection = writer.connection();
+            connection.run("VACUUM", "cannot compact")?;
+            connection.checkpoint(true)
+        })
+    }
+
+    fn close(&self) -> Result<()> {
+        self.inline.close();
+        self.readers.close();
+        // The last connection to close writes the WAL back and removes it; a view that is still held keeps it.
+        let writer = self.writer.lock().take();
+        match writer {
+            Some(mut writer) => writer.connection().checkpoint(false),
+            None => Ok(()),
+        }
+    }
+}

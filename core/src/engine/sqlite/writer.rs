@@ -1,0 +1,358 @@
+//! The one connection of this process that writes: a group of batches is one transaction of SQLite.
+
+use std::sync::Arc;
+
+use super::connection::Connection;
+use super::fault;
+use super::inline::Inline;
+use super::read;
+use super::row;
+use super::sql::{Point, Query, Span};
+use super::wal_index::Header;
+use crate::batch::{Batch, Commit};
+use crate::engine::apply::{self, Target};
+use crate::engine::recent::Recent;
+use crate::error::{Code, Error, Result};
+use crate::key::{Key, KeyRange, Space};
+use crate::record::{Millis, Record, now};
+
+const WHAT: &str = "cannot write";
+
+/// Expired records freed in one transaction, so that other writers never wait long.
+const SWEEP_CHUNK: u64 = 500;
+
+/// WAL frames after which a commit of the queue writes the WAL back: 4 MiB of the usual pages.
+const CHECKPOINT_FRAMES: u32 = 1000;
+
+pub(super) struct Writer {
+    connection: Connection,
+    /// The counters after the latest commit of this process.
+    meta: Option<Meta>,
+    /// The database after it. While this is still so, the counters are.
+    header: Option<Header>,
+    /// The latest commits, from the first range check on and while no other process commits.
+    recent: Option<Recent>,
+    /// Why nothing may be written any more.
+    poisoned: Option<Error>,
+    inline: Option<Arc<Inline>>,
+    busy_timeout: u64,
+}
+
+/// The store's counters, shared by all processes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Meta {
+    seq: u64,
+    /// The last commit that deleted anything, by keyspace.
+    deleted: [u64; 2],
+}
+
+/// Whether a commit may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    Wait,
+    /// Give up at once where another process writes.
+    None,
+}
+
+impl Writer {
+    pub fn new(connection: Connection, inline: Option<Arc<Inline>>, busy_timeout: u64) -> Self {
+        Writer { connection, meta: None, header: None, recent: None, poisoned: None, inline, busy_timeout }
+    }
+
+    pub fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
+    /// Commits a group; `None` without patience where another process is writing.
+    pub fn commit(&mut self, batches: &[Batch], patience: Patience) -> Option<Vec<Result<Commit>>> {
+        match self.try_group(batches, patience) {
+            Ok(results) => Some(results),
+            Err(error) if patience == Patience::None && error.code() == Code::Timeout => None,
+            // One batch may be what does not fit or meets damage; the others need not suffer for it.
+            Err(error) if batches.len() > 1 && matches!(error.code(), Code::NoSpace | Code::Corrupted) => Some(
+                batches
+                    .iter()
+                    .map(|batch| match self.try_group(std::slice::from_ref(batch), patience) {
+                        Ok(mut results) => results.pop().unwrap_or_else(|| Err(Error::closed())),
+                        Err(error) => Err(error),
+                    })
+                    .collect(),
+            ),
+            Err(error) => Some(batches.iter().map(|_| Err(error.clone())).collect()),
+        }
+    }
+
+    fn try_group(&mut self, batches: &[Batch], patience: Patience) -> Result<Vec<Result<Commit>>> {
+        let (base, meta) = self.begin(patience)?;
+        let mut transaction = Transaction {
+            connection: &mut self.connection,
+            recent: &mut self.recent,
+            meta,
+            alone: batches.len() == 1,
+            failed: false,
+        };
+        let now = now();
+        let mut results = Vec::with_capacity(batches.len());
+        for batch in batches {
+            results.push(transaction.apply(batch, now));
+            if transaction.failed {
+                let error = results.pop().and_then(Result::err).unwrap_or_else(Error::closed);
+                return Err(self.abandon(error));
+            }
+        }
+        let after = transaction.meta;
+        if results.iter().all(Result::is_err) {
+            self.connection.roll_back();
+            return Ok(results);
+        }
+        self.finish(base, meta, after, Some(batches))?;
+        Ok(results)
+    }
+
+    /// Frees up to one chunk of what expired before `now`; the number of rows.
+    pub fn sweep(&mut self, space: Space, now: Millis) -> Result<u64> {
+        let (base, meta) = self.begin(Patience::Wait)?;
+        match self.sweep_chunk(space, now) {
+            Ok(()) => {
+                let freed = self.connection.changes();
+                self.finish(base, meta, meta, Some(&[]))?;
+                Ok(freed)
+            }
+            Err(error) => Err(self.abandon(error)),
+        }
+    }
+
+    fn sweep_chunk(&mut self, space: Space, now: Millis) -> Result<()> {
+        let mut statement = self.connection.query(Query::Point(Point::Sweep, space), "cannot free expired records")?;
+        statement.bind_int(1, now)?;
+        statement.bind_int(2, SWEEP_CHUNK)?;
+        statement.run()
+    }
+
+    /// Runs `work` as a transaction that changes anything but the store's own counters.
+    pub fn change(&mut self, work: impl FnOnce(&mut Connection) -> Result<()>) -> Result<()> {
+        let (base, meta) = self.begin(Patience::Wait)?;
+        match work(&mut self.connection) {
+            Ok(()) => self.finish(base, meta, meta, None),
+            Err(error) => Err(self.abandon(error)),
+        }
+    }
+
+    /// Takes the database's write lock and reads the counters.
+    fn begin(&mut self, patience: Patience) -> Result<(Option<Header>, Meta)> {
+        if let Some(error) = &self.poisoned {
+            return Err(error.clone());
+        }
+        self.connection.set_busy_timeout(if patience == Patience::Wait { self.busy_timeout } else { 0 });
+        self.connection.query(Query::BeginImmediate, WHAT)?.run()?;
+        let base = self.connection.header();
+        if let Some(meta) = self.meta
+            && base.is_some()
+            && base == self.header
+        {
+            return Ok((base, meta));
+        }
+        match read_meta(&mut self.connection) {
+            Ok(meta) => {
+                if self.meta != Some(meta) {
+                    // Another process has committed, and nobody here knows what.
+                    self.recent = None;
+                }
+                Ok((base, meta))
+            }
+            Err(error) => Err(self.abandon(error)),
+        }
+    }
+
+    /// Commits; then what is cached for inline reads moves on with the database.
+    fn finish(&mut self, base: Option<Header>, before: Meta, meta: Meta, batches: Option<&[Batch]>) -> Result<()> {
+        if meta != before
+            && let Err(error) = write_meta(&mut self.connection, meta)
+        {
+            return Err(self.abandon(error));
+        }
+        if let Some(inline) = &self.inline {
+            inline.committing();
+        }
+        let committed = self.connection.query(Query::Commit, WHAT).and_then(|mut statement| statement.run());
+        let after = self.connection.header().filter(|after| {
+            // Exactly one commit since the write lock was taken is ours.
+            base.is_some_and(|base| after.commits() == base.commits().wrapping_add(1))
+        });
+        if let Some(inline) = &self.inline {
+            inline.committed(base, if committed.is_ok() { after } else { None }, batches);
+        }
+        match committed {
+            Ok(()) => {
+                self.meta = Some(meta);
+                self.header = after;
+                Ok(())
+            }
+            Err(error) => Err(self.abandon(error)),
+        }
+    }
+
+    /// Rolls back after `error`; a failed sync ends all writing.
+    fn abandon(&mut self, error: Error) -> Error {
+        let code = self.connection.last_code();
+        self.connection.roll_back();
+        self.meta = None;
+        self.header = None;
+        self.recent = None;
+        if fault::is_failed_sync(code) {
+            self.poisoned = Some(Error::new(
+                Code::Io,
+                "an earlier sync to the disk failed, so nothing more is written; close the engine, check the disk, and open it again",
+            ));
+        }
+        error
+    }
+
+    /// True if the WAL has grown enough to be written back.
+    pub fn wal_is_long(&self) -> bool {
+        self.connection.header().is_some_and(|header| header.frames() >= CHECKPOINT_FRAMES)
+    }
+
+    /// Writes the WAL back as far as readers let it. A commit stands whether or not this works.
+    pub fn checkpoint_if_long(&mut self) {
+        if self.wal_is_long()
+            && self.connection.checkpoint(false).is_err()
+            && fault::is_failed_sync(self.connection.last_code())
+        {
+            self.abandon(Error::closed());
+        }
+    }
+}
+
+fn read_meta(connection: &mut Connection) -> Result<Meta> {
+    let mut row = connection.query(Query::ReadMeta, WHAT)?;
+    if !row.step()? {
+        return Err(Error::corrupted("the store's table of counters is empty"));
+    }
+    Ok(Meta { seq: row.int(0).unwrap_or(0), deleted: [row.int(1).unwrap_or(0), row.int(2).unwrap_or(0)] })
+}
+
+fn write_meta(connection: &mut Connection, meta: Meta) -> Result<()> {
+    let mut statement = connection.query(Query::WriteMeta, WHAT)?;
+    statement.bind_int(1, meta.seq)?;
+    statement.bind_int(2, meta.deleted[0])?;
+    statement.bind_int(3, meta.deleted[1])?;
+    statement.run()
+}
+
+/// The open transaction that batches are applied to.
+struct Transaction<'w> {
+    connection: &'w mut Connection,
+    recent: &'w mut Option<Recent>,
+    meta: Meta,
+    /// The group is one batch, so that undoing the batch is undoing all.
+    alone: bool,
+    /// SQLite failed, so the whole group must be given up.
+    failed: bool,
+}
+
+impl Transaction<'_> {
+    fn apply(&mut self, batch: &Batch, now: Millis) -> Result<Commit> {
+        let blind = batch.is_blind();
+        let guarded = !blind && !self.alone;
+        if guarded {
+            self.simple(Query::Savepoint)?;
+        }
+        let before = self.meta;
+        let seq = self.meta.seq.saturating_add(1);
+        self.meta.seq = seq;
+        match apply::apply(batch, self, seq, now) {
+            Ok(outcomes) => {
+                if guarded {
+                    self.simple(Query::Release)?;
+                }
+                if let Some(recent) = self.recent.as_mut() {
+                    recent.record(seq, batch);
+                }
+                Ok(Commit { seq, outcomes })
+            }
+            Err(error) => {
+                self.meta = before;
+                if guarded && !self.failed {
+                    self.simple(Query::RollbackTo)?;
+                    self.simple(Query::Release)?;
+                }
+                // A batch that only writes cannot be refused, only fail.
+                self.failed |= blind;
+                Err(error)
+            }
+        }
+    }
+
+    fn note_deletion(&mut self, space: Space) {
+        if let Some(deleted) = self.meta.deleted.get_mut(space as usize) {
+            *deleted = self.meta.seq;
+        }
+    }
+
+    fn simple(&mut self, query: Query) -> Result<()> {
+        let result = self.connection.query(query, WHAT).and_then(|mut statement| statement.run());
+        self.watch(result)
+    }
+
+    /// Notes a failure of SQLite itself.
+    fn watch<T>(&mut self, result: Result<T>) -> Result<T> {
+        self.failed |= result.is_err();
+        result
+    }
+}
+
+impl Target for Transaction<'_> {
+    fn get(&mut self, space: Space, key: &Key) -> Result<Option<Record>> {
+        // A damaged row is this batch's failure alone; a database that cannot be read is everybody's.
+        let result = read::record(self.connection, space, key);
+        if let Err(error) = &result {
+            self.failed |= error.key().is_none();
+        }
+        result
+    }
+
+    fn put(&mut self, space: Space, key: &Key, record: Record) -> Result<()> {
+        let result = row::put(self.connection, space, key, &record);
+        self.watch(result)
+    }
+
+    fn remove(&mut self, space: Space, key: &Key) -> Result<()> {
+        self.note_deletion(space);
+        let result = self.connection.query(Query::Point(Point::Remove, space), WHAT).and_then(|mut statement| {
+            statement.bind_key(1, space, key)?;
+            statement.run()
+        });
+        self.watch(result)
+    }
+
+    fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<()> {
+        self.note_deletion(space);
+        let forward = KeyRange { start: range.start.clone(), end: range.end.clone(), ..KeyRange::default() };
+        let result = read::spanning(self.connection, Span::Remove, space, &forward, WHAT)
+            .and_then(|mut statement| statement.run());
+        self.watch(result)
+    }
+
+    /// Precise for commits of this process while it writes alone. Otherwise writes are found by their versions, and any
+    /// deletion in the keyspace counts, as a deleted row cannot tell its version.
+    fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool> {
+        let earlier = self.meta.seq.saturating_sub(1);
+        let recent = self.recent.get_or_insert_with(|| Recent::new(earlier));
+        if recent.covers(since) {
+            return Ok(recent.changed_since(space, range, since));
+        }
+        if self.meta.deleted.get(space as usize).is_none_or(|deleted| *deleted > since) {
+            return Ok(true);
+        }
+        let forward = KeyRange { start: range.start.clone(), end: range.end.clone(), ..KeyRange::default() };
+        if forward.is_empty() {
+            return Ok(false);
+        }
+        let result = read::spanning(self.connection, Span::Changed, space, &forward, WHAT).and_then(|mut row| {
+            row.bind_int(3, since)?;
+            row.step()
+        });
+        self.watch(result)
+    }
+}

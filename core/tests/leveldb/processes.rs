@@ -1,0 +1,245 @@
+//! Other processes: locks, sudden death, full and read-only disks, a disk that fails to sync. This test program runs itself again
+//! as the other process; `role` is what that one does.
+
+use std::io::{BufRead, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use holdfast_core::engine::Durability;
+use holdfast_core::engine::leveldb::{LevelDbOptions, open};
+use holdfast_core::{Batch, Code, KeyRange};
+
+use super::support::*;
+
+const ROLE: &str = "HOLDFAST_TEST_ROLE";
+const FOLDER: &str = "HOLDFAST_TEST_FOLDER";
+
+fn as_role(command: &mut Command, role: &str, path: &Path) -> Child {
+    command
+        .args(["--exact", "processes::role", "--nocapture", "--test-threads", "1"])
+        .env(ROLE, role)
+        .env(FOLDER, path)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn this_program() -> Command {
+    Command::new(std::env::current_exe().unwrap())
+}
+
+/// What the other process said, line by line.
+fn said(mut child: Child) -> Vec<String> {
+    let mut text = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    assert!(child.wait().unwrap().success(), "the other process failed: {text}");
+    text.lines().filter_map(|line| line.strip_prefix("said ").map(str::to_owned)).collect()
+}
+
+/// Runs `role` in a mount namespace of its own where `path` is a small disk: as root, or as root of a user namespace.
+fn on_a_small_disk(role: &str, path: &Path) -> Vec<String> {
+    let mut command = Command::new("unshare");
+    // Only root may read this.
+    if std::fs::read("/proc/1/environ").is_err() {
+        command.arg("--map-root-user");
+    }
+    command.args(["--mount", "sh", "-c", "mount -t tmpfs -o size=8m tmpfs \"$1\" && shift && exec \"$@\"", "sh"]);
+    command.arg(path).arg(std::env::current_exe().unwrap());
+    let said = said(as_role(&mut command, role, path));
+    assert!(!said.is_empty(), "this test needs `unshare` and the right to mount a tmpfs (root, or user namespaces)");
+    said
+}
+
+#[test]
+fn role() {
+    let (Ok(role), Some(path)) = (std::env::var(ROLE), std::env::var_os(FOLDER).map(PathBuf::from)) else { return };
+    // The harness may have printed the test's name without a new line.
+    println!();
+    match role.as_str() {
+        "open" => match open(options(&path)) {
+            Ok(_) => println!("said opened"),
+            Err(error) => println!("said {}", error.code().as_str()),
+        },
+        "hold" => {
+            let _lease = start(&path);
+            println!("said opened");
+            std::thread::sleep(Duration::from_secs(600));
+        }
+        "write" | "write-unsafely" => {
+            let durability = if role == "write" { Durability::Normal } else { Durability::None };
+            let lease = open(LevelDbOptions { durability, ..options(&path) }).unwrap();
+            let filler = format!("\"{}\"", "x".repeat(5000));
+            for n in 0.. {
+                let ops = vec![
+                    set_op("n", &n.to_string()),
+                    set_op(&format!("f{}", n % 50), &filler),
+                    set_op("m", &n.to_string()),
+                ];
+                lease.engine().commit(Batch { ops, ..Batch::default() }).unwrap();
+                println!("said {n}");
+            }
+        }
+        "fill" => fill(&path),
+        "read-only" => read_only_medium(&path),
+        "fail-sync" => fail_sync(&path),
+        other => panic!("no role {other}"),
+    }
+}
+
+#[test]
+fn a_second_process_is_locked_out_until_the_first_is_gone() {
+    let root = tempfile::tempdir().unwrap();
+    let lease = start(root.path());
+    assert_eq!(said(as_role(&mut this_program(), "open", root.path())), ["LOCKED"]);
+    lease.close().unwrap();
+    assert_eq!(said(as_role(&mut this_program(), "open", root.path())), ["opened"]);
+
+    let mut holder = as_role(&mut this_program(), "hold", root.path());
+    let mut lines = BufReader::new(holder.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap() == "said opened"));
+    let error = refused(options(root.path()));
+    assert_eq!(error.code(), Code::Locked);
+    assert!(error.code().retryable());
+    let readers = LevelDbOptions { read_only: true, ..options(root.path()) };
+    assert_eq!(refused(readers).code(), Code::Locked);
+    let start = Instant::now();
+    assert_eq!(refused(LevelDbOptions { lock_timeout: 200, ..options(root.path()) }).code(), Code::Locked);
+    assert!(start.elapsed() >= Duration::from_millis(200));
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| open(LevelDbOptions { lock_timeout: 20_000, ..options(root.path()) }).map(drop));
+        std::thread::sleep(Duration::from_millis(100));
+        holder.kill().unwrap();
+        holder.wait().unwrap();
+        waiting.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_killed_process_loses_nothing_acknowledged_at_normal_and_never_half_a_batch() {
+    for role in ["write", "write-unsafely"] {
+        let root = tempfile::tempdir().unwrap();
+        for round in 1..4 {
+            let mut writer = as_role(&mut this_program(), role, root.path());
+            let mut lines = BufReader::new(writer.stdout.take().unwrap()).lines();
+            let mut acknowledged = None;
+            for line in lines.by_ref() {
+                let line = line.unwrap();
+                if let Some(n) = line.strip_prefix("said ") {
+                    acknowledged = Some(n.parse::<u64>().unwrap());
+                }
+                if acknowledged >= Some(round * 700) {
+                    break;
+                }
+            }
+            writer.kill().unwrap();
+            writer.wait().unwrap();
+            let acknowledged =
+                lines.filter_map(|line| line.ok()?.strip_prefix("said ")?.parse().ok()).last().or(acknowledged);
+            let lease = start(root.path());
+            let (n, m) = (get(&lease, "n"), get(&lease, "m"));
+            assert_eq!(n, m, "half a batch after {role}");
+            if role == "write" {
+                assert!(n.unwrap().parse::<u64>().ok() >= acknowledged);
+            }
+            assert!(lease.engine().verify(false, &mut |_, _| Ok(())).unwrap().errors.is_empty());
+        }
+    }
+}
+
+fn fill(path: &Path) {
+    for durability in [Durability::Full, Durability::None] {
+        let path = path.join(format!("{durability:?}"));
+        let ballast = path.with_extension("ballast");
+        std::fs::write(&ballast, vec![1; 2 << 20]).unwrap();
+        let lease = open(LevelDbOptions { durability, ..options(&path) }).unwrap();
+        let value = format!("\"{}\"", "x".repeat(50_000));
+        let mut written = 0;
+        let error = loop {
+            match set(&lease, &format!("k{written:04}"), &value) {
+                Ok(_) => written += 1,
+                Err(error) => break error,
+            }
+            assert!(written < 1000);
+        };
+        println!("said {}", error.code().as_str());
+        // Whatever was acknowledged is still read.
+        assert_eq!(get(&lease, "k0000").as_ref(), Some(&value));
+        assert_eq!(keys(&lease, &KeyRange::all()).unwrap().len(), written);
+        let _ = lease.close();
+        std::fs::remove_file(&ballast).unwrap();
+        let lease = open(LevelDbOptions { durability, ..options(&path) }).unwrap();
+        if durability == Durability::Full {
+            assert_eq!(keys(&lease, &KeyRange::all()).unwrap().len(), written);
+        }
+        set(&lease, "after", "1").unwrap();
+        lease.close().unwrap();
+        std::fs::remove_dir_all(&path).unwrap();
+    }
+}
+
+#[test]
+fn a_full_disk_says_so_and_loses_nothing_acknowledged() {
+    let root = tempfile::tempdir().unwrap();
+    assert_eq!(on_a_small_disk("fill", root.path()), ["NO_SPACE", "NO_SPACE"]);
+}
+
+fn read_only_medium(path: &Path) {
+    let store = path.join("store");
+    set(&start(&store), "a", "1").unwrap();
+    let remounted = Command::new("mount").args(["-o", "remount,ro"]).arg(path).status().unwrap();
+    assert!(remounted.success());
+    for path in [store.clone(), path.join("new")] {
+        println!("said {}", refused(options(&path)).code().as_str());
+    }
+    let lease = open(LevelDbOptions { read_only: true, ..options(&store) }).unwrap();
+    println!("said {}", get(&lease, "a").unwrap());
+}
+
+#[test]
+fn a_read_only_medium_is_told_at_opening_and_can_be_read() {
+    let root = tempfile::tempdir().unwrap();
+    assert_eq!(on_a_small_disk("read-only", root.path()), ["READ_ONLY", "READ_ONLY", "1"]);
+}
+
+/// A library put in front of the system's, whose syncs fail while a file is there.
+const FAILING_SYNC: &str = r#"
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <sys/syscall.h>
+static int fails(void) { const char *f = getenv("HOLDFAST_TEST_FAIL"); return f && access(f, F_OK) == 0; }
+int fsync(int fd) { if (fails()) { errno = EIO; return -1; } return syscall(SYS_fsync, fd); }
+int fdatasync(int fd) { if (fails()) { errno = EIO; return -1; } return syscall(SYS_fdatasync, fd); }
+"#;
+
+fn fail_sync(path: &Path) {
+    let lease = open(LevelDbOptions { durability: Durability::Full, ..options(path) }).unwrap();
+    set(&lease, "a", "1").unwrap();
+    let marker = PathBuf::from(std::env::var_os("HOLDFAST_TEST_FAIL").unwrap());
+    std::fs::write(&marker, "").unwrap();
+    println!("said {}", set(&lease, "b", "1").unwrap_err().code().as_str());
+    std::fs::remove_file(&marker).unwrap();
+    let error = set(&lease, "c", "1").unwrap_err();
+    println!("said {}", error.code().as_str());
+    assert!(error.message().contains("refused"), "{error}");
+    assert_eq!(get(&lease, "a").as_deref(), Some("1"), "reads go on");
+    assert_eq!(keys(&lease, &KeyRange::prefix("a")).unwrap(), ["a"]);
+    let _ = lease.close();
+    let lease = open(LevelDbOptions { durability: Durability::Full, ..options(path) }).unwrap();
+    set(&lease, "c", "1").unwrap();
+    println!("said {}", get(&lease, "a").unwrap());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn after_a_failed_sync_writes_are_refused_and_reads_go_on() {
+    let root = tempfile::tempdir().unwrap();
+    let (source, library) = (root.path().join("sync.c"), root.path().join("sync.so"));
+    std::fs::write(&source, FAILING_SYNC).unwrap();
+    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status();
+    assert!(built.expect("this test needs a C compiler named cc").success());
+    let mut command = this_program();
+    command.env("LD_PRELOAD", &library).env("HOLDFAST_TEST_FAIL", root.path().join("fail"));
+    assert_eq!(said(as_role(&mut command, "fail-sync", &root.path().join("store"))), ["IO", "IO", "1"]);
+}

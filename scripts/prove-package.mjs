@@ -1,0 +1,111 @@
+// Proves the packages that would be published: packs them, installs the tarballs into an empty folder with neither Rust nor a compiler in
+// reach, and runs __test__/smoke there under every supported runtime. Runs on linux-x64-gnu, for which the registry has the runtimes.
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { main, note, Problem, step } from './lib/console.mjs';
+import { install } from './lib/node-modules.mjs';
+import { root, toolsDir } from './lib/paths.mjs';
+import { capture, run, which } from './lib/run.mjs';
+import { packLocal } from './pack.mjs';
+
+const addonLimit = 16 * 2 ** 20;
+const requireLimit = 15; // ms
+const toolchain = ['cargo', 'rustc', 'cc', 'gcc', 'g++', 'c++', 'clang', 'make', 'python3', 'node-gyp'];
+
+const runtimes = [
+  ...['20', '22', '24', '26'].map((version) => ({ name: `node ${version}`, path: `node-${version}/bin/node`, args: [] })),
+  { name: 'bun', path: 'bun/bin/bun', args: [] },
+  { name: 'deno', path: 'deno/deno', args: ['run', '--allow-all', '--no-prompt', '--node-modules-dir=manual'] },
+];
+const programs = ['require.cjs', 'import.mjs', 'workers.mjs'];
+
+async function installRuntimes() {
+  const folder = join(toolsDir, 'runtimes');
+  mkdirSync(folder, { recursive: true });
+  for (const name of ['package.json', 'package-lock.json']) copyFileSync(join(root, 'scripts/runtimes', name), join(folder, name));
+  await install(folder);
+  return join(folder, 'node_modules');
+}
+
+/** An environment whose PATH holds node and a shell, and nothing that could build an addon. */
+function bareEnvironment(work) {
+  const bin = join(work, 'bin');
+  mkdirSync(bin);
+  symlinkSync(process.execPath, join(bin, 'node'));
+  symlinkSync('/bin/sh', join(bin, 'sh'));
+  const env = { PATH: bin, HOME: work, TMPDIR: work, npm_config_cache: join(work, 'npm-cache'), DENO_DIR: join(work, 'deno'), CI: 'true' };
+  const found = toolchain.filter((program) => which(program, env));
+  if (found.length > 0) throw new Problem(`the bare PATH still finds ${found.join(', ')}`);
+  return env;
+}
+
+async function checkTypes(packed, work) {
+  step('Checking the package with publint and attw');
+  const bin = join(root, 'node_modules/.bin');
+  const unpacked = join(work, 'unpacked');
+  mkdirSync(unpacked);
+  await run('tar', ['-xzf', packed.root.tarball, '-C', unpacked]);
+  await run(join(bin, 'publint'), [join(unpacked, 'package'), '--strict', '--pack', 'false']);
+  // node10 knows no "exports"; entries besides the root cannot resolve there, in any package.
+  await run(join(bin, 'attw'), [packed.root.tarball, '--profile', 'node16', '--format', 'ascii']);
+}
+
+function measureRequire(app, env, node) {
+  const program = 'const t = performance.now(); require("holdfast"); console.log(performance.now() - t)';
+  const times = Array.from({ length: 9 }, () => Number(capture(node, ['-e', program], { cwd: app, env }))).sort((a, b) => a - b);
+  note(`require: median ${times[4].toFixed(1)} ms of ${times.length} processes`);
+  if (!(times[4] <= requireLimit)) throw new Problem(`require takes ${times[4].toFixed(1)} ms; the limit is ${requireLimit} ms`);
+}
+
+/** Without its platform package, the error has to name the package and the way out. */
+function checkMissingPackage(app, env, node, platform) {
+  rmSync(join(app, 'node_modules', platform.package), { recursive: true });
+  const program = `
+    (async () => new (require('holdfast').StorageManager)({ memory: {} }).getEngine('memory').get('a'))().then(
+      () => console.log('no error'), (error) => console.log(error.message));`;
+  const said = capture(node, ['-e', program], { cwd: app, env });
+  for (const expected of [platform.package, 'npm install', 'HOLDFAST_NATIVE_PATH']) {
+    if (!said?.includes(expected)) throw new Problem(`the error for a missing platform package lacks ${expected}: ${said}`);
+  }
+  note(`a missing ${platform.package} is named, with the way to repair it`);
+}
+
+await main(async () => {
+  const work = realpathSync(mkdtempSync(join(tmpdir(), 'holdfast-prove-')));
+  try {
+    const packed = await packLocal(join(work, 'tarballs'));
+    if (packed.platform.id !== 'linux-x64-gnu') throw new Problem(`this proof runs on linux-x64-gnu, not ${packed.platform.id}`);
+    note(`stripped addon: ${(packed.addonSize / 2 ** 20).toFixed(2)} MiB of at most ${addonLimit / 2 ** 20}`);
+    if (packed.addonSize > addonLimit) throw new Problem('the stripped addon is too large');
+    await checkTypes(packed, work);
+    const binaries = await installRuntimes();
+
+    step('Installing the tarballs into an empty folder, with no toolchain on PATH and no network');
+    const env = bareEnvironment(work);
+    const app = join(work, 'app');
+    mkdirSync(app);
+    writeFileSync(join(app, 'package.json'), '{ "name": "app", "private": true }\n');
+    const npm = join(realpathSync(which('npm')), '../npm-cli.js');
+    const tarballs = [packed.root.tarball, packed.platformPackage.tarball];
+    await run(process.execPath, [npm, 'install', '--offline', '--no-audit', '--no-fund', ...tarballs], { cwd: app, env });
+    cpSync(join(root, '__test__/smoke'), app, { recursive: true });
+
+    let passed = 0;
+    for (const runtime of runtimes) {
+      const binary = join(binaries, runtime.path);
+      step(`${runtime.name}: ${capture(binary, ['--version'], { env })?.split('\n')[0]}`);
+      for (const program of programs) {
+        await run(binary, [...runtime.args, program], { cwd: app, env });
+        passed += 1;
+      }
+    }
+    step('Loading');
+    const node = join(binaries, runtimes[0].path);
+    measureRequire(app, env, node);
+    checkMissingPackage(app, env, node, packed.platform);
+    console.log(`\npackage: ${passed + 2} passed, 0 failed`);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+});

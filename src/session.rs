@@ -1,0 +1,103 @@
+//! One environment's use of the addon: what opens stores.
+
+use std::sync::Arc;
+
+use holdfast_core::glob::Glob;
+use napi::Env;
+use napi::bindgen_prelude::{Function, Unknown};
+use napi::threadsafe_function::{ThreadsafeCallContext, ThreadsafeFunctionCallMode};
+use napi_derive::napi;
+
+use crate::error::thrown;
+use crate::options::{self, Verbose};
+use crate::settle::{CallId, Settled, Settler};
+use crate::store::{NativeStore, Shared};
+use crate::text::Text;
+
+/// The version of the addon; the facade refuses another than its own.
+#[napi]
+pub fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
+
+/// Which of `keys` match the glob.
+#[napi(catch_unwind)]
+pub fn match_keys(pattern: String, keys: Vec<String>) -> Vec<bool> {
+    let glob = Glob::new(&pattern);
+    keys.iter().map(|key| glob.matches(key)).collect()
+}
+
+/// One environment: a thread's main context, a worker, an Electron window.
+#[napi]
+pub struct NativeSession {
+    settler: Arc<Settler>,
+}
+
+/// Starts the environment's session. `settle(ids, results)` is called whenever queued calls are done;
+/// the id of a failed call is negative, its result the JSON text of the error.
+#[napi(catch_unwind)]
+pub fn init(env: Env, settle: Unknown) -> napi::Result<NativeSession> {
+    Ok(NativeSession { settler: Settler::new(&env, &settle)? })
+}
+
+#[napi]
+impl NativeSession {
+    /// Opens an engine; settles with a store.
+    #[napi(catch_unwind)]
+    pub fn open(
+        &self,
+        env: Env,
+        id: CallId,
+        engine: String,
+        options: Text,
+        verbose: Option<Function<'_, String, ()>>,
+    ) -> napi::Result<()> {
+        let verbose = verbose.map(|function| listener(&function)).transpose()?;
+        self.settler.expect(&env);
+        let settler = self.settler.clone();
+        let opened = std::thread::Builder::new().name("holdfast-open".into()).spawn(move || {
+            let settled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                options::open(&engine, &String::from_utf8_lossy(&options.0), verbose)
+            }));
+            match settled {
+                Ok(Ok(lease)) => {
+                    let shared = Shared::new(lease, settler.clone());
+                    settler.post(id, Settled::Store(NativeStore { shared }));
+                }
+                Ok(Err(error)) => settler.post(id, Settled::Failed(Box::new(error))),
+                Err(_) => settler.post(
+                    id,
+                    Settled::Failed(Box::new(holdfast_core::Error::new(
+                        holdfast_core::Code::Io,
+                        "the engine failed inside while it opened",
+                    ))),
+                ),
+            }
+        });
+        opened.map(|_| ()).map_err(|error| thrown(&holdfast_core::Error::io("cannot start a thread", &error)))
+    }
+
+    /// Opens an engine on this thread.
+    #[napi(catch_unwind)]
+    pub fn open_sync(
+        &self,
+        engine: String,
+        options: Text,
+        verbose: Option<Function<'_, String, ()>>,
+    ) -> napi::Result<NativeStore> {
+        let verbose = verbose.map(|function| listener(&function)).transpose()?;
+        let lease = options::open(&engine, &String::from_utf8_lossy(&options.0), verbose).map_err(|e| thrown(&e))?;
+        Ok(NativeStore { shared: Shared::new(lease, self.settler.clone()) })
+    }
+}
+
+/// A function of the user's that hears of statements, from any thread, and keeps nothing alive.
+fn listener(function: &Function<'_, String, ()>) -> napi::Result<Verbose> {
+    let function = function
+        .build_threadsafe_function()
+        .weak::<true>()
+        .build_callback(|context: ThreadsafeCallContext<String>| Ok(context.value))?;
+    Ok(Arc::new(move |statement: &str| {
+        function.call(statement.to_owned(), ThreadsafeFunctionCallMode::NonBlocking);
+    }))
+}

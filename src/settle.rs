@@ -1,0 +1,236 @@
+//! How queued calls come back: one thread-safe function an environment, which settles everything that is
+//! done with one call into JavaScript.
+
+use std::ffi::c_void;
+use std::ptr;
+use std::sync::{Arc, Weak};
+
+use napi::bindgen_prelude::*;
+use napi::sys;
+use parking_lot::Mutex;
+
+use crate::store::Shared;
+use crate::text;
+use holdfast_core::error::Error as StorageError;
+
+/// The identity of a queued call, chosen by the facade; 1 and up.
+pub type CallId = u32;
+
+/// What a queued call came to.
+pub enum Settled {
+    Undefined,
+    Null,
+    Bool(bool),
+    Number(f64),
+    Text(bytes::Bytes),
+    Buffer(bytes::Bytes),
+    Store(crate::store::NativeStore),
+    View(crate::view::NativeView),
+    Failed(Box<StorageError>),
+    /// News of a call that goes on: does not settle it.
+    Progress(String),
+}
+
+/// The way back into one environment.
+pub struct Settler {
+    function: Function,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    done: Vec<(CallId, Settled)>,
+    /// A call into JavaScript is under way that will take `done`.
+    scheduled: bool,
+    /// Calls that JavaScript waits for; they keep the process alive.
+    waiting: usize,
+    /// The environment is being torn down: nothing may be sent to it.
+    closed: bool,
+    stores: Vec<Weak<Shared>>,
+}
+
+struct Function(sys::napi_threadsafe_function);
+
+// SAFETY: a thread-safe function may be called from any thread; it is not used once `closed` is set, which
+// happens before Node frees it.
+unsafe impl Send for Function {}
+// SAFETY: as above.
+unsafe impl Sync for Function {}
+
+impl Settler {
+    /// Makes the way back that calls `settle(ids, results)`.
+    pub fn new(env: &Env, settle: &Unknown<'_>) -> Result<Arc<Self>> {
+        let raw = env.raw();
+        let name = text::to_js(raw, b"holdfast")?;
+        let mut function = ptr::null_mut();
+        // The context is a weak reference of its own, freed by `finalize`.
+        let state = Arc::new_cyclic(|weak: &Weak<Settler>| {
+            let context = Box::into_raw(Box::new(weak.clone()));
+            // SAFETY: `raw` and `settle` are valid in this callback scope; `context` lives until `finalize`.
+            let status = unsafe {
+                sys::napi_create_threadsafe_function(
+                    raw,
+                    settle.raw(),
+                    ptr::null_mut(),
+                    name,
+                    0,
+                    1,
+                    context.cast(),
+                    Some(finalize),
+                    context.cast(),
+                    Some(drain),
+                    &mut function,
+                )
+            };
+            if status == sys::Status::napi_ok {
+                // SAFETY: the function was just made in this environment.
+                unsafe { sys::napi_unref_threadsafe_function(raw, function) };
+            } else {
+                function = ptr::null_mut();
+            }
+            Settler { function: Function(function), state: Mutex::default() }
+        });
+        if state.function.0.is_null() {
+            return Err(Error::from_reason("cannot make a thread-safe function"));
+        }
+        let at_exit = state.clone();
+        // Hooks run in reverse order: this one before Node frees the thread-safe function.
+        env.add_env_cleanup_hook((), move |()| at_exit.shut_down())?;
+        Ok(state)
+    }
+
+    /// Notes that JavaScript now waits for one more call. On the JavaScript thread only.
+    pub fn expect(&self, env: &Env) {
+        let mut state = self.state.lock();
+        state.waiting += 1;
+        if state.waiting == 1 && !state.closed {
+            // SAFETY: on the thread of `env`, and the function lives while `closed` is not set.
+            unsafe { sys::napi_ref_threadsafe_function(env.raw(), self.function.0) };
+        }
+    }
+
+    /// Hands a result to JavaScript. On any thread.
+    pub fn post(&self, id: CallId, settled: Settled) {
+        let mut state = self.state.lock();
+        if state.closed {
+            return;
+        }
+        state.done.push((id, settled));
+        if !state.scheduled {
+            state.scheduled = true;
+            // SAFETY: the function lives while `closed` is not set, and the lock is held.
+            unsafe {
+                sys::napi_call_threadsafe_function(
+                    self.function.0,
+                    ptr::null_mut(),
+                    sys::ThreadsafeFunctionCallMode::nonblocking,
+                );
+            }
+        }
+    }
+
+    /// Remembers a store, to give its lease back when the environment ends.
+    pub fn adopt(&self, store: &Arc<Shared>) {
+        let mut state = self.state.lock();
+        state.stores.retain(|store| store.strong_count() > 0);
+        state.stores.push(Arc::downgrade(store));
+    }
+
+    /// The environment ends: nothing is sent to it any more, and its stores are given back.
+    fn shut_down(&self) {
+        let stores = {
+            let mut state = self.state.lock();
+            state.closed = true;
+            state.done.clear();
+            std::mem::take(&mut state.stores)
+        };
+        for store in stores.iter().filter_map(Weak::upgrade) {
+            // Nobody is left to be told of an error.
+            let _ = store.release();
+        }
+    }
+
+    fn take(&self) -> Vec<(CallId, Settled)> {
+        let mut state = self.state.lock();
+        state.scheduled = false;
+        std::mem::take(&mut state.done)
+    }
+
+    fn settled(&self, env: sys::napi_env, count: usize) {
+        let mut state = self.state.lock();
+        state.waiting = state.waiting.saturating_sub(count);
+        if state.waiting == 0 && !state.closed {
+            // SAFETY: on the thread of `env`, and the function lives while `closed` is not set.
+            unsafe { sys::napi_unref_threadsafe_function(env, self.function.0) };
+        }
+    }
+}
+
+unsafe extern "C" fn finalize(_env: sys::napi_env, data: *mut c_void, _hint: *mut c_void) {
+    // SAFETY: `data` is the context made in `new`; Node calls this once.
+    drop(unsafe { Box::from_raw(data.cast::<Weak<Settler>>()) });
+}
+
+/// Runs on the JavaScript thread: gives `settle` all that is done, in two arrays.
+unsafe extern "C" fn drain(env: sys::napi_env, settle: sys::napi_value, context: *mut c_void, _data: *mut c_void) {
+    if env.is_null() || settle.is_null() {
+        return;
+    }
+    // SAFETY: the context lives until `finalize`, which comes after the last call.
+    let Some(settler) = (unsafe { &*context.cast::<Weak<Settler>>() }).upgrade() else { return };
+    let done = settler.take();
+    if done.is_empty() {
+        return;
+    }
+    let count = done.iter().filter(|(_, settled)| !matches!(settled, Settled::Progress(_))).count();
+    settler.settled(env, count);
+    // SAFETY: called by Node on the thread of `env` inside a handle scope.
+    unsafe {
+        if call_settle(env, settle, done).is_err() {
+            // The facade's settle function does not throw; what its promises run, runs later.
+            let mut pending = false;
+            sys::napi_is_exception_pending(env, &mut pending);
+        }
+    }
+}
+
+unsafe fn call_settle(env: sys::napi_env, settle: sys::napi_value, done: Vec<(CallId, Settled)>) -> Result<()> {
+    let (mut ids, mut results, mut this) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+    // SAFETY: `env` is valid on this thread; every out-pointer lives through the call.
+    unsafe {
+        check_status!(sys::napi_create_array_with_length(env, done.len(), &mut ids))?;
+        check_status!(sys::napi_create_array_with_length(env, done.len(), &mut results))?;
+        for (at, (id, settled)) in (0_u32..).zip(done) {
+            let failed = matches!(settled, Settled::Failed(_));
+            let mut number = ptr::null_mut();
+            let signed = if failed { -f64::from(id) } else { f64::from(id) };
+            check_status!(sys::napi_create_double(env, signed, &mut number))?;
+            check_status!(sys::napi_set_element(env, ids, at, number))?;
+            check_status!(sys::napi_set_element(env, results, at, settled.into_js(env)?))?;
+        }
+        check_status!(sys::napi_get_undefined(env, &mut this))?;
+        let arguments = [ids, results];
+        check_status!(sys::napi_call_function(env, this, settle, 2, arguments.as_ptr(), ptr::null_mut()))
+    }
+}
+
+impl Settled {
+    /// The JavaScript value. An error is its JSON text, and its id is negative.
+    pub fn into_js(self, env: sys::napi_env) -> Result<sys::napi_value> {
+        // SAFETY: callers are on the thread of `env`, inside a handle scope.
+        unsafe {
+            match self {
+                Settled::Undefined => ToNapiValue::to_napi_value(env, ()),
+                Settled::Null => ToNapiValue::to_napi_value(env, Null),
+                Settled::Bool(flag) => ToNapiValue::to_napi_value(env, flag),
+                Settled::Number(number) => ToNapiValue::to_napi_value(env, number),
+                Settled::Text(bytes) => text::to_js(env, &bytes),
+                Settled::Buffer(bytes) => text::buffer_to_js(env, &bytes),
+                Settled::Store(store) => ToNapiValue::to_napi_value(env, store),
+                Settled::View(view) => ToNapiValue::to_napi_value(env, view),
+                Settled::Failed(error) => text::to_js(env, crate::error::to_json(&error).as_bytes()),
+                Settled::Progress(news) => text::to_js(env, news.as_bytes()),
+            }
+        }
+    }
+}

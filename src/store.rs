@@ -1,0 +1,384 @@
+//! One open store, as the facade sees it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use holdfast_core::batch::{Batch, Op, Outcome};
+use holdfast_core::engine::registry::Lease;
+use holdfast_core::engine::{Engine, Read, Reply, Request, View, spawn_blocking, unexpected_reply};
+use holdfast_core::error::{Code, Error, Result};
+use holdfast_core::key::{Key, Space};
+use holdfast_core::value::Value;
+use napi::Env;
+use napi_derive::napi;
+use parking_lot::Mutex;
+
+use crate::error::thrown;
+use crate::settle::{CallId, Settled, Settler};
+use crate::text::{Payload, Text};
+use crate::view::{self, NativeView};
+use crate::wire;
+
+/// An engine and this environment's share of it.
+pub struct Shared {
+    pub engine: Arc<dyn Engine>,
+    lease: Mutex<Option<Lease>>,
+    pub settler: Arc<Settler>,
+}
+
+impl Shared {
+    pub fn new(lease: Lease, settler: Arc<Settler>) -> Arc<Self> {
+        let shared = Arc::new(Shared {
+            engine: lease.engine().clone(),
+            lease: Mutex::new(Some(lease)),
+            settler: settler.clone(),
+        });
+        settler.adopt(&shared);
+        shared
+    }
+
+    /// Gives the share back; the last one closes the store. Blocks.
+    pub fn release(&self) -> Result<()> {
+        let lease = self.lease.lock().take();
+        lease.map_or(Ok(()), Lease::close)
+    }
+
+    /// Calls `run` with a view that sees every write requested before, on a pool thread.
+    pub fn with_view(
+        self: &Arc<Self>,
+        id: CallId,
+        run: impl FnOnce(Arc<dyn View>, &Arc<Shared>) -> Result<Settled> + Send + 'static,
+    ) {
+        let shared = self.clone();
+        let on_view = move |view: Result<Arc<dyn View>>| match view {
+            Ok(view) => spawn_blocking(move || {
+                let settled = guarded(&shared.engine, || run(view, &shared));
+                shared.post(id, settled);
+            }),
+            Err(error) => shared.post(id, Err(error)),
+        };
+        match self.engine.try_view() {
+            Some(view) => on_view(view),
+            None => self.engine.submit(
+                Request::View,
+                Box::new(move |reply| {
+                    on_view(reply.and_then(|reply| match reply {
+                        Reply::View(view) => Ok(view),
+                        _ => Err(unexpected_reply()),
+                    }));
+                }),
+            ),
+        }
+    }
+
+    pub fn post(&self, id: CallId, settled: Result<Settled>) {
+        self.settler.post(id, settled.unwrap_or_else(|error| Settled::Failed(Box::new(error))));
+    }
+}
+
+/// Turns a panic in a pool task into an error of its caller.
+pub fn guarded<T>(engine: &Arc<dyn Engine>, call: impl FnOnce() -> Result<T>) -> Result<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(call))
+        .unwrap_or_else(|_| Err(Error::new(Code::Io, "the engine failed inside").in_engine(engine.name())))
+}
+
+/// An open store.
+#[napi]
+pub struct NativeStore {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl NativeStore {
+    fn submit(&self, env: &Env, id: CallId, request: Request, settle: fn(Reply) -> Result<Settled>) {
+        let shared = self.shared.clone();
+        shared.settler.expect(env);
+        self.shared.engine.submit(request, Box::new(move |reply| shared.post(id, reply.and_then(settle))));
+    }
+
+    fn read(&self, env: &Env, id: CallId, read: Read) {
+        self.submit(env, id, Request::Read(read), settle_reply);
+    }
+
+    /// Runs `call` on a thread of its own: for what waits long and for other tasks.
+    fn apart(&self, env: &Env, id: CallId, call: impl FnOnce(&Arc<Shared>) -> Result<Settled> + Send + 'static) {
+        self.shared.settler.expect(env);
+        apart(self.shared.clone(), id, call);
+    }
+}
+
+fn apart(shared: Arc<Shared>, id: CallId, call: impl FnOnce(&Arc<Shared>) -> Result<Settled> + Send + 'static) {
+    let on_thread = shared.clone();
+    let spawned = std::thread::Builder::new().name("holdfast-call".into()).spawn(move || {
+        let settled = guarded(&on_thread.engine, || call(&on_thread));
+        on_thread.post(id, settled);
+    });
+    if let Err(error) = spawned {
+        shared.post(id, Err(Error::io("cannot start a thread", &error)));
+    }
+}
+
+/// How each reply looks to the facade.
+pub fn settle_reply(reply: Reply) -> Result<Settled> {
+    Ok(match reply {
+        Reply::Value(None) | Reply::Entry(None) => Settled::Null,
+        Reply::Value(Some(Value::Json(text))) => Settled::Text(text),
+        Reply::Value(Some(Value::Binary(bytes))) => Settled::Buffer(bytes),
+        Reply::Entry(Some(record)) => Settled::Text(wire::entry_json(&record)),
+        Reply::Has(has) => Settled::Bool(has),
+        Reply::Values(values) => Settled::Text(wire::values_json(&values)),
+        Reply::Commit(commit) => Settled::Text(wire::commit_json(&commit)),
+        Reply::View(_) => return Err(unexpected_reply()),
+    })
+}
+
+fn settle_done(_: Reply) -> Result<Settled> {
+    Ok(Settled::Bool(true))
+}
+
+pub fn settle_deleted(reply: Reply) -> Result<Settled> {
+    match reply {
+        Reply::Commit(commit) => {
+            Ok(Settled::Bool(matches!(commit.outcomes.first(), Some(Outcome::Deleted { existed: true }))))
+        }
+        _ => Err(unexpected_reply()),
+    }
+}
+
+pub fn set(key: Text, value: Payload, expires_at: Option<f64>, metadata: Option<Text>) -> Batch {
+    Batch::one(Op::Set {
+        space: Space::User,
+        key: key.0,
+        value: match value {
+            Payload::Text(text) => Value::Json(text),
+            Payload::Buffer(bytes) => Value::Binary(bytes),
+        },
+        expires_at: expires_at.map(wire::millis),
+        metadata: metadata.map(|metadata| metadata.0),
+    })
+}
+
+pub fn delete(key: Text) -> Batch {
+    Batch::one(Op::Delete { space: Space::User, key: key.0 }).reporting()
+}
+
+fn user(key: Text) -> (Space, Key) {
+    (Space::User, key.0)
+}
+
+/// What an inline call gives: `undefined` where the engine says to queue it.
+type Inline = napi::Result<crate::text::Outbound>;
+
+fn inline(result: Option<Result<Settled>>) -> Inline {
+    match result {
+        None => Ok(crate::text::Outbound(Settled::Undefined)),
+        Some(Ok(settled)) => Ok(crate::text::Outbound(settled)),
+        Some(Err(error)) => Err(thrown(&error)),
+    }
+}
+
+#[napi]
+impl NativeStore {
+    /// JSON: what the engine can do.
+    #[napi(getter)]
+    pub fn capabilities(&self) -> String {
+        let can = self.shared.engine.capabilities();
+        serde_json::json!({
+            "snapshots": can.snapshots,
+            "atomicBatch": can.atomic_batch,
+            "atomicClear": can.atomic_clear,
+            "timestamps": can.timestamps,
+            "multiProcess": can.multi_process,
+            "sync": can.sync,
+        })
+        .to_string()
+    }
+
+    /// `{ tryGet, tryHas, trySet, tryDelete }`: the calls that are made most, without the cost of a method.
+    #[napi(getter)]
+    pub fn hot(&self, env: Env) -> napi::Result<crate::hot::Hot> {
+        crate::hot::functions(&env, &self.shared)
+    }
+
+    #[napi(catch_unwind)]
+    pub fn try_entry(&self, key: Text) -> Inline {
+        let (space, key) = user(key);
+        inline(self.shared.engine.try_read(&Read::Entry(space, key)).map(|reply| reply.and_then(settle_reply)))
+    }
+
+    #[napi(catch_unwind)]
+    pub fn try_get_many(&self, keys: Text) -> Inline {
+        let keys = wire::keys(&keys.0).map_err(|error| thrown(&error))?;
+        inline(self.shared.engine.try_read(&Read::Many(Space::User, keys)).map(|reply| reply.and_then(settle_reply)))
+    }
+
+    #[napi(catch_unwind)]
+    pub fn try_batch(&self, ops: Text, report: bool) -> Inline {
+        let batch = wire::batch(&ops.0, report).map_err(|error| thrown(&error))?;
+        inline(self.shared.engine.try_commit(&batch).map(|commit| commit.map(Reply::Commit).and_then(settle_reply)))
+    }
+
+    #[napi(catch_unwind)]
+    pub fn submit_get(&self, env: Env, id: CallId, key: Text) {
+        let (space, key) = user(key);
+        self.read(&env, id, Read::Get(space, key));
+    }
+
+    #[napi(catch_unwind)]
+    pub fn submit_has(&self, env: Env, id: CallId, key: Text) {
+        let (space, key) = user(key);
+        self.read(&env, id, Read::Has(space, key));
+    }
+
+    #[napi(catch_unwind)]
+    pub fn submit_entry(&self, env: Env, id: CallId, key: Text) {
+        let (space, key) = user(key);
+        self.read(&env, id, Read::Entry(space, key));
+    }
+
+    #[napi(catch_unwind)]
+    pub fn submit_get_many(&self, env: Env, id: CallId, keys: Text) -> napi::Result<()> {
+        let keys = wire::keys(&keys.0).map_err(|error| thrown(&error))?;
+        self.read(&env, id, Read::Many(Space::User, keys));
+        Ok(())
+    }
+
+    #[napi(catch_unwind)]
+    pub fn submit_set(
+        &self,
+        env: Env,
+        id: CallId,
+        key: Text,
+        value: Payload,
+        expires_at: Option<f64>,
+        metadata: Option<Text>,
+    ) {
+        self.submit(&env, id, Request::Commit(set(key, value, expires_at, metadata)), settle_done);
+    }
+
+    #[napi(catch_unwind)]
+    pub fn submit_delete(&self, env: Env, id: CallId, key: Text) {
+        self.submit(&env, id, Request::Commit(delete(key)), settle_deleted);
+    }
+
+    #[napi(catch_unwind)]
+    pub fn submit_batch(&self, env: Env, id: CallId, ops: Text, report: bool) -> napi::Result<()> {
+        let batch = wire::batch(&ops.0, report).map_err(|error| thrown(&error))?;
+        self.submit(&env, id, Request::Commit(batch), settle_reply);
+        Ok(())
+    }
+
+    #[napi(catch_unwind)]
+    pub fn submit_keys(&self, env: Env, id: CallId, range: Text) -> napi::Result<()> {
+        let range = wire::range(&range.0).map_err(|error| thrown(&error))?;
+        self.shared.settler.expect(&env);
+        self.shared.with_view(id, move |view, _| view::all_keys(&*view, &range));
+        Ok(())
+    }
+
+    #[napi(catch_unwind)]
+    pub fn submit_count(&self, env: Env, id: CallId, range: Text) -> napi::Result<()> {
+        let range = wire::range(&range.0).map_err(|error| thrown(&error))?;
+        self.shared.settler.expect(&env);
+        self.shared.with_view(id, move |view, _| view::count(&*view, &range));
+        Ok(())
+    }
+
+    #[napi(catch_unwind)]
+    pub fn submit_view(&self, env: Env, id: CallId) {
+        self.shared.settler.expect(&env);
+        self.shared.with_view(id, |view, shared| Ok(Settled::View(NativeView::new(view, shared.clone()))));
+    }
+
+    /// A view at once, or `undefined`: queue it.
+    #[napi(catch_unwind)]
+    pub fn try_view(&self) -> Inline {
+        let view = self.shared.engine.try_view();
+        inline(view.map(|view| view.map(|view| Settled::View(NativeView::new(view, self.shared.clone())))))
+    }
+
+    #[napi(catch_unwind)]
+    pub fn submit_stats(&self, env: Env, id: CallId) {
+        self.apart(&env, id, |shared| {
+            let stats = shared.engine.stats()?;
+            let mut json = serde_json::Map::new();
+            json.insert("keys".into(), stats.keys.into());
+            json.insert("memoryBytes".into(), stats.memory_bytes.into());
+            json.insert("diskBytes".into(), stats.disk_bytes.into());
+            let details = stats.details.into_iter().map(|(name, figure)| (name.to_owned(), figure.into())).collect();
+            json.insert("details".into(), serde_json::Value::Object(details));
+            Ok(Settled::Text(serde_json::Value::Object(json).to_string().into()))
+        });
+    }
+
+    /// `progress` is the id that news of the progress come under; 0 for none.
+    #[napi(catch_unwind)]
+    pub fn submit_verify(&self, env: Env, id: CallId, repair: bool, progress: CallId) {
+        self.apart(&env, id, move |shared| {
+            let mut tell = |done: u64, total: u64| {
+                if progress > 0 {
+                    let news = format!("{{\"done\":{done},\"total\":{total}}}");
+                    shared.settler.post(progress, Settled::Progress(news));
+                }
+                Ok(())
+            };
+            let report = shared.engine.verify(repair, &mut tell)?;
+            let errors: Vec<String> = report.errors.iter().map(crate::error::to_json).collect();
+            let json = format!("{{\"checked\":{},\"errors\":[{}]}}", report.checked, errors.join(","));
+            Ok(Settled::Text(Bytes::from(json)))
+        });
+    }
+
+    #[napi(catch_unwind)]
+    pub fn submit_compact(&self, env: Env, id: CallId) {
+        self.apart(&env, id, |shared| shared.engine.compact().map(|()| Settled::Undefined));
+    }
+
+    /// Finishes what runs and gives the store back.
+    #[napi(catch_unwind)]
+    pub fn submit_close(&self, env: Env, id: CallId) {
+        self.apart(&env, id, |shared| shared.release().map(|()| Settled::Undefined));
+    }
+
+    #[napi(catch_unwind)]
+    pub fn get_sync(&self, key: Text) -> Inline {
+        let (space, key) = user(key);
+        self.read_sync(Read::Get(space, key))
+    }
+
+    #[napi(catch_unwind)]
+    pub fn has_sync(&self, key: Text) -> Inline {
+        let (space, key) = user(key);
+        self.read_sync(Read::Has(space, key))
+    }
+
+    #[napi(catch_unwind)]
+    pub fn set_sync(&self, key: Text, value: Payload, expires_at: Option<f64>, metadata: Option<Text>) -> Inline {
+        let commit = self.shared.engine.commit(set(key, value, expires_at, metadata));
+        inline(Some(commit.map(|_| Settled::Bool(true))))
+    }
+
+    #[napi(catch_unwind)]
+    pub fn delete_sync(&self, key: Text) -> Inline {
+        let commit = self.shared.engine.commit(delete(key));
+        inline(Some(commit.map(Reply::Commit).and_then(settle_deleted)))
+    }
+
+    fn read_sync(&self, read: Read) -> Inline {
+        let reply = match self.shared.engine.try_read(&read) {
+            Some(reply) => reply,
+            None => self.shared.engine.wait(Request::Read(read)),
+        };
+        inline(Some(reply.and_then(settle_reply)))
+    }
+}
+
+/// Gives the share of a store nobody in JavaScript holds any more back, off the JavaScript thread.
+impl Drop for NativeStore {
+    fn drop(&mut self) {
+        let shared = self.shared.clone();
+        if shared.lease.lock().is_some() {
+            // Without a thread the share goes with the last reference.
+            let _ = std::thread::Builder::new().name("holdfast-close".into()).spawn(move || shared.release());
+        }
+    }
+}

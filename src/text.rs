@@ -1,0 +1,135 @@
+//! Strings and Buffers across the boundary, each copied once.
+
+use std::ptr;
+
+use bytes::Bytes;
+use napi::bindgen_prelude::*;
+use napi::sys;
+
+/// A JavaScript string as UTF-8. The facade has refused lone surrogates where they matter.
+pub struct Text(pub Bytes);
+
+/// A value as the facade encodes it: canonical text, or a Buffer.
+pub enum Payload {
+    Text(Bytes),
+    Buffer(Bytes),
+}
+
+/// Short strings are copied to the stack first, which saves asking for their length.
+const SHORT: usize = 512;
+
+impl TypeName for Text {
+    fn type_name() -> &'static str {
+        "string"
+    }
+
+    fn value_type() -> ValueType {
+        ValueType::String
+    }
+}
+
+impl ValidateNapiValue for Text {}
+
+impl FromNapiValue for Text {
+    unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> Result<Self> {
+        let mut short = [0_u8; SHORT];
+        let mut length = 0;
+        check_status!(
+            // SAFETY: the buffer holds SHORT bytes, and Node writes at most that many, the NUL included.
+            unsafe { sys::napi_get_value_string_utf8(env, value, short.as_mut_ptr().cast(), SHORT, &mut length) },
+            "expected a string"
+        )?;
+        // A string that filled the buffer may have been cut, up to three bytes short of the end.
+        if length + 4 < SHORT {
+            return Ok(Text(Bytes::copy_from_slice(short.get(..length).unwrap_or_default())));
+        }
+        // SAFETY: a null buffer asks for the length.
+        check_status!(unsafe { sys::napi_get_value_string_utf8(env, value, ptr::null_mut(), 0, &mut length) })?;
+        let mut long = vec![0_u8; length + 1];
+        // SAFETY: the buffer holds the length and a NUL.
+        check_status!(unsafe {
+            sys::napi_get_value_string_utf8(env, value, long.as_mut_ptr().cast(), long.len(), &mut length)
+        })?;
+        long.truncate(length);
+        Ok(Text(long.into()))
+    }
+}
+
+impl TypeName for Payload {
+    fn type_name() -> &'static str {
+        "string | Buffer"
+    }
+
+    fn value_type() -> ValueType {
+        ValueType::Unknown
+    }
+}
+
+impl ValidateNapiValue for Payload {}
+
+impl FromNapiValue for Payload {
+    unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> Result<Self> {
+        let mut kind = 0;
+        // SAFETY: `value` is valid in this callback scope.
+        check_status!(unsafe { sys::napi_typeof(env, value, &mut kind) })?;
+        if kind == sys::ValueType::napi_string {
+            // SAFETY: as above.
+            return unsafe { Text::from_napi_value(env, value) }.map(|text| Payload::Text(text.0));
+        }
+        let (mut data, mut length) = (ptr::null_mut(), 0);
+        check_status!(
+            // SAFETY: as above; Node refuses what is no Buffer.
+            unsafe { sys::napi_get_buffer_info(env, value, &mut data, &mut length) },
+            "expected a string or a Buffer"
+        )?;
+        if data.is_null() || length == 0 {
+            return Ok(Payload::Buffer(Bytes::new()));
+        }
+        // SAFETY: Node says that `data` holds `length` bytes, and JavaScript does not run meanwhile.
+        Ok(Payload::Buffer(Bytes::copy_from_slice(unsafe { std::slice::from_raw_parts(data.cast::<u8>(), length) })))
+    }
+}
+
+/// A JavaScript string of UTF-8 text. Plain ASCII, the usual case, skips the decoder.
+pub fn to_js(env: sys::napi_env, text: &[u8]) -> Result<sys::napi_value> {
+    let mut value = ptr::null_mut();
+    let (start, length) = (text.as_ptr().cast(), text.len() as isize);
+    // SAFETY: `start` holds `length` bytes; `env` is valid on this thread.
+    check_status!(unsafe {
+        if text.is_ascii() {
+            sys::napi_create_string_latin1(env, start, length, &mut value)
+        } else {
+            sys::napi_create_string_utf8(env, start, length, &mut value)
+        }
+    })?;
+    Ok(value)
+}
+
+/// A Buffer of its own memory: Electron forbids memory that V8 did not allocate.
+pub fn buffer_to_js(env: sys::napi_env, bytes: &[u8]) -> Result<sys::napi_value> {
+    let (mut value, mut data) = (ptr::null_mut(), ptr::null_mut());
+    // SAFETY: `bytes` is copied before the call returns.
+    check_status!(unsafe {
+        sys::napi_create_buffer_copy(env, bytes.len(), bytes.as_ptr().cast(), &mut data, &mut value)
+    })?;
+    Ok(value)
+}
+
+/// What an inline call returns.
+pub struct Outbound(pub crate::settle::Settled);
+
+impl TypeName for Outbound {
+    fn type_name() -> &'static str {
+        "unknown"
+    }
+
+    fn value_type() -> ValueType {
+        ValueType::Unknown
+    }
+}
+
+impl ToNapiValue for Outbound {
+    unsafe fn to_napi_value(env: sys::napi_env, value: Self) -> Result<sys::napi_value> {
+        value.0.into_js(env)
+    }
+}

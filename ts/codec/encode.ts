@@ -1,0 +1,67 @@
+import { Buffer } from 'node:buffer';
+import { StorageError } from '../errors.js';
+import { isPlain } from './plain.js';
+import { DEFAULT_MAX_VALUE_BYTES } from './tags.js';
+import { Writer } from './writer.js';
+
+/**
+ * Encodes a value as every engine stores it: a Buffer as itself, anything else as JSON text. Plain JSON values give
+ * exactly what `JSON.stringify` gives; other types are tagged, as in `{"$date":"2026-01-02T03:04:05.678Z"}`.
+ *
+ * @param value - null, boolean, number, string, bigint, Date, Buffer, typed array, ArrayBuffer, Map, Set, RegExp, an
+ * array or a plain object of these, or an object with `toJSON`.
+ * @param maxBytes - The most UTF-8 bytes the text, or bytes the Buffer, may have; 64 MiB by default.
+ * @throws {@link StorageError} UNSUPPORTED_VALUE, with the path, for functions, symbols, cycles, holes, invalid Dates,
+ * class instances without `toJSON` and whatever else would not come back; VALUE_TOO_LARGE over `maxBytes`.
+ * @example
+ * encode({ born: new Date(0) }); // '{"born":{"$date":"1970-01-01T00:00:00.000Z"}}'
+ */
+export function encode(value: unknown, maxBytes: number = DEFAULT_MAX_VALUE_BYTES): string | Buffer {
+  let text: string | undefined;
+  try {
+    if (isPlain(value, maxBytes)) text = JSON.stringify(value);
+  } catch (error) {
+    throw explain(error, undefined, maxBytes);
+  }
+  const encoded = text ?? encodeOther(value, maxBytes);
+  // A UTF-16 unit takes at most three bytes.
+  if (typeof encoded !== 'string' || encoded.length * 3 > maxBytes) checkSize(encoded, maxBytes);
+  return encoded;
+}
+
+function encodeOther(value: unknown, maxBytes: number): string | Buffer {
+  const writer = new Writer(maxBytes);
+  let text: string | undefined;
+  try {
+    if (Buffer.isBuffer(value)) return value;
+    text = writer.write(value, '');
+  } catch (error) {
+    throw explain(error, writer, maxBytes);
+  }
+  if (text === undefined) throw new StorageError('UNSUPPORTED_VALUE', 'Cannot store undefined at $');
+  return text;
+}
+
+function checkSize(encoded: string | Buffer, maxBytes: number): void {
+  const bytes = Buffer.byteLength(encoded);
+  if (bytes > maxBytes) throw tooLarge(maxBytes, bytes);
+}
+
+function explain(error: unknown, writer: Writer | undefined, maxBytes: number): StorageError {
+  if (writer?.refusal !== undefined && error === writer.refusal) {
+    return writer.refusal.code === 'VALUE_TOO_LARGE' ? tooLarge(maxBytes) : writer.refusal;
+  }
+  if (error instanceof RangeError) {
+    // Engines word these alike enough: V8 and JavaScriptCore agree on the first.
+    if (/call stack|recursion/i.test(error.message)) {
+      return new StorageError('UNSUPPORTED_VALUE', `Cannot store a value nested this deep at ${writer?.path ?? '$'}`);
+    }
+    if (/string length|out of memory/i.test(error.message)) return tooLarge(maxBytes);
+  }
+  return new StorageError('UNSUPPORTED_VALUE', `Cannot read the value at ${writer?.path ?? '$'}: its own code threw`, { cause: error });
+}
+
+function tooLarge(maxBytes: number, bytes?: number): StorageError {
+  const size = bytes === undefined ? 'more than' : `${bytes} bytes, over`;
+  return new StorageError('VALUE_TOO_LARGE', `The encoded value is ${size} the limit of ${maxBytes} bytes`);
+}

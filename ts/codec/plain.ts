@@ -1,0 +1,89 @@
+const objectPrototype = Object.prototype;
+const arrayPrototype = Array.prototype;
+
+// Deeper values, and cycles with them, are left to the writer, which knows the path.
+const MAX_DEPTH = 64;
+const DOLLAR = 36;
+
+/**
+ * Whether `JSON.stringify` alone says all of `value`, in no more than about `budget` characters. Otherwise it needs a tag, an
+ * escape, an error, or a closer look.
+ *
+ * This is the hot path of every write: a for-in loop costs half of `Object.keys`, and nothing is copied.
+ */
+export function isPlain(value: unknown, budget: number): boolean {
+  // With nothing to inherit, for-in gives own keys only: asking at each key would cost more than the loop.
+  for (const _ in objectPrototype) return false;
+  return check(value, budget, 0) >= 0;
+}
+
+/** What is left of `budget` after the least that the text of `value` takes; negative if it is not plain. */
+function check(value: unknown, budget: number, depth: number): number {
+  switch (typeof value) {
+    case 'string':
+      return budget - value.length;
+    case 'number':
+      return isPlainNumber(value) ? budget - 1 : -1;
+    case 'boolean':
+      return budget - 4;
+    case 'object':
+      if (value === null) return budget - 4;
+      if (depth >= MAX_DEPTH) return -1;
+      return Array.isArray(value) ? checkArray(value, budget, depth) : checkObject(value as Record<string, unknown>, budget, depth);
+    default:
+      return -1;
+  }
+}
+
+function checkObject(object: Record<string, unknown>, budget: number, depth: number): number {
+  const prototype: unknown = Object.getPrototypeOf(object);
+  // A null prototype may be JSON.rawJSON, whose text is not that of its properties.
+  if (prototype !== objectPrototype && (prototype !== null || object['rawJSON'] !== undefined)) return -1;
+  // JSON.stringify would call it, were it hidden or inherited too.
+  if (object['toJSON'] !== undefined || Object.getOwnPropertySymbols(object).length !== 0) return -1;
+  let left = budget - 2;
+  let count = 0;
+  let last = '';
+  for (const key in object) {
+    const value = object[key];
+    // The common types are told apart here: a call for each would double the cost.
+    if (typeof value === 'string') {
+      left -= value.length;
+    } else if (typeof value === 'number') {
+      if (!isPlainNumber(value)) return -1;
+    } else if (typeof value === 'object' && value !== null) {
+      left = check(value, left, depth + 1);
+    } else if (value === undefined) {
+      continue; // not written, so it does not count below
+    } else if (value !== null && typeof value !== 'boolean') {
+      return -1;
+    }
+    if (left < 0) return -1;
+    count++;
+    last = key;
+  }
+  // With one key it may look like a tag.
+  return count === 1 && last.charCodeAt(0) === DOLLAR ? -1 : left;
+}
+
+function checkArray(array: readonly unknown[], budget: number, depth: number): number {
+  if (Object.getPrototypeOf(array) !== arrayPrototype) return -1;
+  if ((array as { toJSON?: unknown }).toJSON !== undefined) return -1;
+  const { length } = array;
+  let left = budget - length - 1;
+  for (let index = 0; index < length; index++) {
+    const value = array[index];
+    if (typeof value === 'string') left -= value.length;
+    else if (typeof value === 'number') {
+      if (!isPlainNumber(value)) return -1;
+    } else if (value === undefined) {
+      if (!Object.hasOwn(array, index)) return -1;
+    } else left = check(value, left, depth + 1);
+    if (left < 0) return -1;
+  }
+  return left;
+}
+
+function isPlainNumber(value: number): boolean {
+  return value - value === 0 && !Object.is(value, -0);
+}

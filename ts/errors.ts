@@ -1,0 +1,208 @@
+/** Every code a {@link StorageError} can carry. Codes are stable: programs may branch on them. */
+export const ERROR_CODES = [
+  'ENGINE_NOT_FOUND',
+  'INVALID_ARGUMENT',
+  'INVALID_KEY',
+  'UNSUPPORTED_VALUE',
+  'VALUE_TOO_LARGE',
+  'NOT_SUPPORTED',
+  'CLOSED',
+  'LOCKED',
+  'IO',
+  'NO_SPACE',
+  'READ_ONLY',
+  'CORRUPTED',
+  'UNSUPPORTED_FORMAT',
+  'CONNECTION',
+  'TIMEOUT',
+  'ABORTED',
+  'CONFLICT',
+  'TRANSACTION_NOT_FOUND',
+  'TRANSACTION_COMPLETED',
+  'TRANSACTION_TIMEOUT',
+  'DOCUMENT_NOT_FOUND',
+  'DUPLICATE_KEY',
+  'VALIDATION_FAILED',
+  'OBJECT_NOT_FOUND',
+  'PRECONDITION_FAILED',
+  'NODE_NOT_FOUND',
+  'EDGE_NOT_FOUND',
+  'BACKUP_NOT_FOUND',
+  'BACKUP_CORRUPTED',
+  'DECRYPTION_FAILED',
+  'MIGRATION_LOCKED',
+  'MIGRATION_CHANGED',
+  'MIGRATION_FAILED',
+  'UNKNOWN_OUTCOME',
+] as const;
+
+/** One of {@link ERROR_CODES}. */
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+/** Where an error arose. */
+export interface ErrorContext {
+  /** Name of the engine, such as `'sqlite'`. */
+  readonly engine?: string | undefined;
+  /** The key concerned. */
+  readonly key?: string | undefined;
+  /** The method called, such as `'set'`. */
+  readonly operation?: string | undefined;
+  /** The error underneath. */
+  readonly cause?: unknown;
+}
+
+// A registered symbol, because an application may load two copies of this module
+// (CommonJS and ES module, or two versions) and `instanceof` tells them apart.
+const BRAND = Symbol.for('holdfast.StorageError');
+
+const KNOWN: ReadonlySet<string> = new Set(ERROR_CODES);
+const RETRYABLE: ReadonlySet<string> = new Set<ErrorCode>(['CONFLICT', 'LOCKED', 'TIMEOUT', 'CONNECTION']);
+
+/**
+ * A storage operation failed.
+ *
+ * Messages never hold a password, key material or a stored value.
+ *
+ * @example
+ * try {
+ *   await storage.getEngine().set('greeting', () => 'hello');
+ * } catch (error) {
+ *   if (isStorageError(error) && error.code === 'UNSUPPORTED_VALUE') console.warn(error.message);
+ * }
+ */
+export class StorageError extends Error {
+  /** What went wrong, as a stable upper-case code. */
+  readonly code: ErrorCode;
+  /** Whether the same call may succeed when made again: CONFLICT, LOCKED, TIMEOUT and CONNECTION. */
+  readonly retryable: boolean;
+  /** Name of the engine concerned, if one is. */
+  declare readonly engine?: string;
+  /** The key concerned, if one is. */
+  declare readonly key?: string;
+  /** The method that failed, if known. */
+  declare readonly operation?: string;
+
+  constructor(code: ErrorCode, message: string, context?: ErrorContext) {
+    super(message, causeOf(context));
+    this.code = code;
+    this.retryable = RETRYABLE.has(code);
+    setContext(this, context);
+    if (code === 'ABORTED') {
+      Object.defineProperty(this, 'name', { value: 'AbortError', configurable: true, writable: true });
+      // The stack's first line was written with the class's name.
+      Error.captureStackTrace?.(this, StorageError);
+    }
+  }
+}
+
+/**
+ * An argument or option has the wrong JavaScript type, or does not exist. Its code is always INVALID_ARGUMENT.
+ *
+ * @example
+ * await engine.get(42); // rejects: Expected the key to be a string, got a number
+ */
+export class StorageTypeError extends TypeError {
+  /** Always `'INVALID_ARGUMENT'`. */
+  readonly code: ErrorCode = 'INVALID_ARGUMENT';
+  /** Always false: the call has to change. */
+  readonly retryable: boolean = false;
+  /** Name of the engine concerned, if one is. */
+  declare readonly engine?: string;
+  /** The key concerned, if one is. */
+  declare readonly key?: string;
+  /** The method that failed, if known. */
+  declare readonly operation?: string;
+
+  constructor(message: string, context?: ErrorContext) {
+    super(message, causeOf(context));
+    setContext(this, context);
+  }
+}
+
+for (const [constructor, name] of [[StorageError, 'StorageError'], [StorageTypeError, 'StorageTypeError']] as const) {
+  Object.defineProperty(constructor.prototype, 'name', { value: name, configurable: true, writable: true });
+  Object.defineProperty(constructor.prototype, BRAND, { value: true });
+}
+
+/**
+ * Whether `error` is a {@link StorageError} or a {@link StorageTypeError}, also one made by another copy of this package.
+ *
+ * @example
+ * if (isStorageError(error) && error.retryable) return again();
+ */
+export function isStorageError(error: unknown): error is StorageError | StorageTypeError {
+  try {
+    return typeof error === 'object' && error !== null && (error as Record<symbol, unknown>)[BRAND] === true;
+  } catch {
+    return false; // a revoked or hostile proxy
+  }
+}
+
+/** Adds what `error` does not say yet of where it arose, and returns it. */
+export function addContext<E extends StorageError | StorageTypeError>(error: E, context: ErrorContext): E {
+  setContext(error, context);
+  return error;
+}
+
+function causeOf(context: ErrorContext | undefined): ErrorOptions | undefined {
+  return context !== undefined && context.cause !== undefined ? { cause: context.cause } : undefined;
+}
+
+// Absent fields are left out, so that `util.inspect` shows only what is known.
+function setContext(error: StorageError | StorageTypeError, context: ErrorContext | undefined): void {
+  if (context === undefined) return;
+  const target = error as { engine?: string; key?: string; operation?: string };
+  if (context.engine !== undefined && target.engine === undefined) target.engine = context.engine;
+  if (context.key !== undefined && target.key === undefined) target.key = context.key;
+  if (context.operation !== undefined && target.operation === undefined) target.operation = context.operation;
+}
+
+/**
+ * The error the addon means. It describes one as JSON text or as an object of
+ * `{ code, message, engine, key, operation, cause }`, or throws an Error whose message is such a text.
+ */
+export function fromNative(thrown: unknown): StorageError | StorageTypeError {
+  if (isStorageError(thrown)) return thrown;
+  const description = describe(thrown instanceof Error ? thrown.message : thrown);
+  if (description !== undefined) {
+    const { code, message } = description;
+    return code === 'INVALID_ARGUMENT' ? new StorageTypeError(message, description) : new StorageError(code, message, description);
+  }
+  if (thrown instanceof Error && CONVERSION_STATUS.has(String((thrown as Error & { code?: unknown }).code))) {
+    return new StorageTypeError(thrown.message, { cause: thrown });
+  }
+  // A panic, or a failure of the binding itself: nobody can say how far the call came.
+  return new StorageError('UNKNOWN_OUTCOME', 'The native call failed without saying why', { cause: thrown });
+}
+
+// What napi-rs reports when an argument is not of the type the addon asked for.
+const CONVERSION_STATUS: ReadonlySet<string> = new Set([
+  'InvalidArg', 'ObjectExpected', 'StringExpected', 'FunctionExpected', 'NumberExpected', 'BooleanExpected',
+  'ArrayExpected', 'BigintExpected', 'DateExpected', 'ArrayBufferExpected',
+]);
+
+function describe(thrown: unknown): ({ code: ErrorCode; message: string } & ErrorContext) | undefined {
+  let fields: unknown = thrown;
+  if (typeof thrown === 'string') {
+    try {
+      fields = JSON.parse(thrown);
+    } catch {
+      return undefined;
+    }
+  }
+  if (typeof fields !== 'object' || fields === null) return undefined;
+  const { code, message, engine, key, operation, cause } = fields as Record<string, unknown>;
+  if (typeof code !== 'string' || !KNOWN.has(code)) return undefined;
+  return {
+    code: code as ErrorCode,
+    message: typeof message === 'string' ? message : code,
+    engine: optionalString(engine),
+    key: optionalString(key),
+    operation: optionalString(operation),
+    cause: typeof cause === 'string' ? new Error(cause) : (cause ?? undefined),
+  };
+}
+
+function optionalString(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
