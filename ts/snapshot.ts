@@ -5,7 +5,7 @@ import { addContext, isStorageError } from './errors.js';
 import { PageIterator } from './iterator.js';
 import { keysText } from './native/batch-text.js';
 import type { PageContent } from './native/interface.js';
-import type { LeasedView } from './native/lease.js';
+import type { LeasedView } from './native/view.js';
 import { ViewSource } from './native/source.js';
 import { keyList, rangeText, toRange } from './engines/shapes.js';
 import type { Range, StorageIterator } from './types.js';

@@ -7,9 +7,10 @@ import { StorageError, StorageTypeError, addContext, isStorageError } from '../e
 import { PageIterator } from '../iterator.js';
 import { CLEAR_TEXT, addText, checkText, clearRangeText, deleteText, keysText, setText } from '../native/batch-text.js';
 import type { NativeValue, PageContent } from '../native/interface.js';
-import type { Lease, ReadOperation } from '../native/lease.js';
+import type { Lease } from '../native/lease.js';
 import type { OpenRequest } from '../native/open.js';
 import { ViewSource } from '../native/source.js';
+import type { ReadOperation } from '../native/view.js';
 import { progressListener, toReport, toStats } from '../report.js';
 import { Snapshot } from '../snapshot.js';
 import type {
@@ -88,7 +89,7 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
     try {
       checkKey(key, 'get');
       if (lease !== undefined) {
-        const found = lease.store.tryGet(key);
+        const found = lease.hot.tryGet(key);
         if (found !== undefined) return Promise.resolve(found === null ? null : decode<T>(found));
         return lease.queueGet(key, decodeFound<T>);
       }

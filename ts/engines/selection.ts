@@ -1,4 +1,4 @@
-import { native } from '../native/environment.js';
+import { matchKeys } from '../native/environment.js';
 import { compareKeys } from './key-order.js';
 import type { InnerRange } from './shapes.js';
 
@@ -15,7 +15,7 @@ export function selectKeys(all: readonly string[], range: InnerRange): string[] 
       !except?.some((folder) => key.startsWith(folder)),
   );
   if (pattern !== undefined && keys.length > 0) {
-    const matches = native().matchKeys(pattern, keys);
+    const matches = matchKeys(pattern, keys);
     keys = keys.filter((_, index) => matches[index]);
   }
   keys.sort(compareKeys);

@@ -73,6 +73,6 @@ function hasExtras(extras: WriteExtras): boolean {
 function extrasText({ expiresAt, metadata }: WriteExtras): string {
   const fields = [];
   if (expiresAt !== undefined) fields.push(`"expiresAt":${expiresAt}`);
-  if (metadata !== undefined) fields.push(`"metadata":${metadata}`);
+  if (metadata !== undefined) fields.push(`"metadata":${JSON.stringify(metadata)}`);
   return `{${fields.join()}}`;
 }

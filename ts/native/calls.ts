@@ -63,7 +63,7 @@ export class QueuedCall {
     this.caller.settled();
   }
 
-  /** Rejects at once, whatever the addon will say. */
+  /** Rejects at once. The id stays taken until the addon settles it. */
   abandon(error: unknown): void {
     this.#reject(error);
   }
@@ -97,7 +97,7 @@ export function settle(ids: number[], results: unknown[]): void {
   for (let index = 0; index < ids.length; index++) {
     const id = ids[index]!;
     const failed = id < 0;
-    const receiver = calls[failed ? -id - 1 : id];
+    const receiver = calls[failed ? -id : id];
     if (receiver === undefined) continue;
     if (typeof receiver === 'function') {
       receiver(String(results[index]));

@@ -1,15 +1,15 @@
 import { loadAddon } from '../loader/load.js';
 import { settle } from './calls.js';
-import type { NativeAddon } from './interface.js';
+import type { NativeAddon, NativeSession } from './interface.js';
 
-let addon: NativeAddon | undefined;
+let session: NativeSession | undefined;
 
-/** The addon, loaded at the first use, so that importing the package costs nothing. */
-export function native(): NativeAddon {
-  if (addon === undefined) {
-    const loaded = loadAddon<NativeAddon>();
-    loaded.init(settle);
-    addon = loaded;
-  }
-  return addon;
+/** The addon's session in this environment, begun at the first use, so that importing the package costs nothing. */
+export function nativeSession(): NativeSession {
+  return (session ??= loadAddon<NativeAddon>().init(settle));
+}
+
+/** Which keys match a glob. */
+export function matchKeys(pattern: string, keys: string[]): boolean[] {
+  return loadAddon<NativeAddon>().matchKeys(pattern, keys);
 }

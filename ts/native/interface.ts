@@ -9,27 +9,42 @@ export type NativeValue = string | Buffer;
 export interface NativeReads {
   submitGet(id: number, key: string): void;
   submitHas(id: number, key: string): void;
+  submitEntry(id: number, key: string): void;
   submitGetMany(id: number, keys: string): void;
   submitKeys(id: number, range: string): void;
   submitCount(id: number, range: string): void;
 }
 
-/** One open store of this environment. */
-export interface NativeStore extends NativeReads {
+/**
+ * The calls made most, as plain functions: read once from the store and kept, they cost a fraction of a method. Metadata
+ * is JSON text.
+ */
+export interface NativeHotCalls {
   tryGet(key: string): NativeValue | null | undefined;
   tryHas(key: string): boolean | undefined;
-  tryGetMany(keys: string): string | undefined;
+  /** True: done. */
   trySet(key: string, value: NativeValue, expiresAt?: number, metadata?: string): boolean | undefined;
+  /** Whether the key was there. */
   tryDelete(key: string): boolean | undefined;
-  tryBatch(ops: string, report: boolean): string | undefined;
-  tryEntry(key: string): string | null | undefined;
+}
 
-  submitEntry(id: number, key: string): void;
+/** One open store of this environment. */
+export interface NativeStore extends NativeReads {
+  readonly hot: NativeHotCalls;
+  /** JSON of the engine's capabilities. */
+  readonly capabilities: string;
+
+  tryGetMany(keys: string): string | undefined;
+  tryEntry(key: string): string | null | undefined;
+  tryBatch(ops: string, report: boolean): string | undefined;
+  tryView(): NativeView | undefined;
+
   submitSet(id: number, key: string, value: NativeValue, expiresAt?: number, metadata?: string): void;
   submitDelete(id: number, key: string): void;
   submitBatch(id: number, ops: string, report: boolean): void;
   submitView(id: number): void;
   submitStats(id: number): void;
+  /** News of the progress settle under `progressId`, as JSON text; 0: none. */
   submitVerify(id: number, repair: boolean, progressId: number): void;
   submitCompact(id: number): void;
   submitClose(id: number): void;
@@ -38,11 +53,6 @@ export interface NativeStore extends NativeReads {
   hasSync(key: string): boolean;
   setSync(key: string, value: NativeValue, expiresAt?: number, metadata?: string): void;
   deleteSync(key: string): boolean;
-
-  /** Drops interest in a queued call. True: its settle will not come. */
-  cancel(id: number): boolean;
-  /** JSON of the engine's capabilities. */
-  readonly capabilities: string;
 }
 
 /** What a page holds of each key. */
@@ -50,7 +60,6 @@ export type PageContent = 'keys' | 'entries' | 'values';
 
 /** A read-only view: a snapshot, and the source of every iterator. */
 export interface NativeView extends NativeReads {
-  submitEntry?(id: number, key: string): void;
   /** Settles with the JSON text of `[next | null, …]`; `next` is opaque and goes back as `after`. */
   submitPage(id: number, range: string, what: PageContent, after: string | null, maxBytes: number): void;
   close(): void;
@@ -58,14 +67,19 @@ export interface NativeView extends NativeReads {
 
 export type NativeEngineName = 'memory' | 'file' | 'sqlite' | 'leveldb' | 'redis';
 
-export interface NativeAddon {
-  /**
-   * Called once an environment. `results[i]` belongs to `ids[i]`; a failed call has the id `-(id + 1)` and the error's
-   * JSON text as its result.
-   */
-  init(settle: (ids: number[], results: unknown[]) => void): void;
+/** The addon in one environment: a main thread, a worker, a window. */
+export interface NativeSession {
+  /** Settles with a {@link NativeStore}. */
   open(id: number, engine: NativeEngineName, options: string, verbose?: (sql: string) => void): void;
   openSync(engine: NativeEngineName, options: string, verbose?: (sql: string) => void): NativeStore;
+}
+
+export interface NativeAddon {
+  /**
+   * Called once an environment. `results[i]` belongs to `ids[i]`; a failed call has its id with a minus sign, and the
+   * error's JSON text as its result.
+   */
+  init(settle: (ids: number[], results: unknown[]) => void): NativeSession;
   matchKeys(pattern: string, keys: string[]): boolean[];
-  readonly version: string;
+  version(): string;
 }

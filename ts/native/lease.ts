@@ -1,13 +1,12 @@
-import { StorageError, addContext, fromNative } from '../errors.js';
-import type { StorageTypeError } from '../errors.js';
+import { addContext, fromNative } from '../errors.js';
+import type { StorageError, StorageTypeError } from '../errors.js';
 import { retryDelay } from '../retry.js';
 import type { RetryPolicy } from '../retry.js';
 import { QueuedCall, forgetProgress, listenForProgress } from './calls.js';
 import type { Caller } from './calls.js';
-import type { NativeReads, NativeStore, NativeValue, NativeView, PageContent } from './interface.js';
-
-/** A read of a store or a view. `argument` is a key, a text of keys, or a range. */
-export type ReadOperation = 'get' | 'has' | 'getMany' | 'getEntry' | 'keys' | 'count';
+import type { NativeHotCalls, NativeStore, NativeValue, NativeView } from './interface.js';
+import { LeasedView, submitRead } from './view.js';
+import type { ReadOperation } from './view.js';
 
 /** What a lease is told by its engine. */
 export interface LeaseHost {
@@ -22,14 +21,14 @@ export interface CallHandle {
   abandoned?: unknown;
 }
 
-/** Rejects what was started with `handle`, wherever it is. */
+/** Rejects what was started with `handle`, wherever it is. What the addon has begun goes on unheard. */
 export function cancelCall(handle: CallHandle, error: Error): void {
   handle.abandoned = error;
   const { call } = handle;
-  if (call?.caller instanceof Lease) call.caller.cancel(call, error);
+  call?.abandon(error);
 }
 
-type Decode<T> = (result: never) => T;
+export type Decode<T> = (result: never) => T;
 
 /**
  * One use of an open store, from connect to disconnect. It knows what is under way, so that it can be given back in
@@ -42,10 +41,15 @@ export class Lease implements Caller {
   #ending = false;
   #uses = 1;
 
+  /** Read once from the store, which makes it anew each time. */
+  readonly hot: NativeHotCalls;
+
   constructor(
     readonly store: NativeStore,
     readonly host: LeaseHost,
-  ) {}
+  ) {
+    this.hot = store.hot;
+  }
 
   get engine(): string {
     return this.host.engine;
@@ -61,7 +65,7 @@ export class Lease implements Caller {
     const key = operation === 'get' || operation === 'has' || operation === 'getEntry' ? argument : undefined;
     let found;
     try {
-      found = tryRead(this.store, operation, argument);
+      found = this.#tryRead(operation, argument);
       if (found !== undefined) return Promise.resolve(decode(found as never));
     } catch (error) {
       return this.refuse(error, operation, key);
@@ -78,7 +82,7 @@ export class Lease implements Caller {
   set(key: string, value: NativeValue, expiresAt?: number, metadata?: string, handle?: CallHandle): Promise<void> {
     try {
       const plain = expiresAt === undefined && metadata === undefined;
-      const done = plain ? this.store.trySet(key, value) : this.store.trySet(key, value, expiresAt, metadata);
+      const done = plain ? this.hot.trySet(key, value) : this.hot.trySet(key, value, expiresAt, metadata);
       if (done === true) return Promise.resolve();
     } catch (error) {
       return this.refuse(error, 'set', key);
@@ -88,7 +92,7 @@ export class Lease implements Caller {
 
   delete(key: string): Promise<boolean> {
     try {
-      const existed = this.store.tryDelete(key);
+      const existed = this.hot.tryDelete(key);
       if (existed !== undefined) return Promise.resolve(existed);
     } catch (error) {
       return this.refuse(error, 'delete', key);
@@ -114,6 +118,12 @@ export class Lease implements Caller {
       this.#views.add(leased);
       return leased;
     };
+    try {
+      const view = this.store.tryView();
+      if (view !== undefined) return Promise.resolve(open(view));
+    } catch (error) {
+      return this.refuse(error, operation, undefined);
+    }
     return this.queue(operation, undefined, open, (id) => this.store.submitView(id));
   }
 
@@ -134,6 +144,21 @@ export class Lease implements Caller {
     }
   }
 
+  #tryRead(operation: ReadOperation, argument: string): NativeValue | boolean | null | undefined {
+    switch (operation) {
+      case 'get':
+        return this.hot.tryGet(argument);
+      case 'has':
+        return this.hot.tryHas(argument);
+      case 'getMany':
+        return this.store.tryGetMany(argument);
+      case 'getEntry':
+        return this.store.tryEntry(argument);
+      default:
+        return undefined; // keys and count walk a range, which is never done inline
+    }
+  }
+
   /** Queues a call. With `repeatable`, a failure that may pass is tried again. */
   queue<T>(
     operation: string, key: string | undefined, decode: Decode<T>, submit: (id: number) => void, repeatable = false, handle?: CallHandle,
@@ -144,15 +169,6 @@ export class Lease implements Caller {
     this.#underWay++;
     start(call, submit);
     return call.promise as Promise<T>;
-  }
-
-  /** Rejects with ABORTED or whatever `reason` is, and tells the addon that nobody waits any more. */
-  cancel(call: QueuedCall, reason: unknown): void {
-    call.abandon(reason);
-    if (call.id !== 0 && this.store.cancel(call.id)) {
-      call.leave();
-      this.settled();
-    }
   }
 
   settled(): void {
@@ -207,59 +223,6 @@ export class Lease implements Caller {
   }
 }
 
-/** A view and the lease it belongs to. */
-export class LeasedView {
-  readonly #use: number;
-  #ended: 'closed' | 'disconnected' | undefined;
-
-  constructor(
-    readonly lease: Lease,
-    private readonly view: NativeView,
-    private readonly onClose: (view: LeasedView) => void,
-  ) {
-    this.#use = lease.use;
-  }
-
-  read<T>(operation: Exclude<ReadOperation, 'getEntry'>, argument: string, decode: Decode<T>): Promise<T> {
-    const key = operation === 'get' || operation === 'has' ? argument : undefined;
-    if (this.#ended !== undefined) return Promise.reject(this.#closed(operation));
-    const { view } = this;
-    return this.lease.queue(operation, key, decode, (id) => submitRead(view, operation, id, argument), true);
-  }
-
-  page<T>(range: string, what: PageContent, after: string | null, maxBytes: number, decode: Decode<T>): Promise<T> {
-    if (this.#ended !== undefined) return Promise.reject(this.#closed(what));
-    return this.lease.queue(what, undefined, decode, (id) => this.view.submitPage(id, range, what, after, maxBytes), true);
-  }
-
-  /** The error of whoever still uses what the view gave, if its engine has gone since. */
-  stale(operation: string): StorageError | undefined {
-    return this.lease.use === this.#use ? undefined : this.#closed(operation);
-  }
-
-  /** Frees what the view holds. */
-  close(): void {
-    this.#end('closed');
-  }
-
-  /** Closes it because its engine goes. */
-  end(): void {
-    this.#end('disconnected');
-  }
-
-  #end(how: 'closed' | 'disconnected'): void {
-    if (this.#ended !== undefined) return;
-    this.#ended = how;
-    this.onClose(this);
-    this.view.close();
-  }
-
-  #closed(operation: string): StorageError {
-    const message = this.#ended === 'closed' && this.lease.use === this.#use ? 'The snapshot is closed' : 'The engine was closed or disconnected meanwhile';
-    return new StorageError('CLOSED', message, { engine: this.lease.engine, operation });
-  }
-}
-
 function start(call: QueuedCall, submit: (id: number) => void): void {
   const id = call.enter();
   try {
@@ -267,38 +230,6 @@ function start(call: QueuedCall, submit: (id: number) => void): void {
   } catch (error) {
     call.leave();
     call.fail(error);
-  }
-}
-
-function tryRead(store: NativeStore, operation: ReadOperation, argument: string): NativeValue | boolean | null | undefined {
-  switch (operation) {
-    case 'get':
-      return store.tryGet(argument);
-    case 'has':
-      return store.tryHas(argument);
-    case 'getMany':
-      return store.tryGetMany(argument);
-    case 'getEntry':
-      return store.tryEntry(argument);
-    default:
-      return undefined; // keys and count walk a range, which is never done inline
-  }
-}
-
-function submitRead(source: NativeReads & { submitEntry?(id: number, key: string): void }, operation: ReadOperation, id: number, argument: string): void {
-  switch (operation) {
-    case 'get':
-      return source.submitGet(id, argument);
-    case 'has':
-      return source.submitHas(id, argument);
-    case 'getMany':
-      return source.submitGetMany(id, argument);
-    case 'getEntry':
-      return source.submitEntry?.(id, argument);
-    case 'keys':
-      return source.submitKeys(id, argument);
-    case 'count':
-      return source.submitCount(id, argument);
   }
 }
 

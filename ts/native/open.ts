@@ -1,8 +1,8 @@
 import { StorageError, addContext, fromNative, isStorageError } from '../errors.js';
 import type { StorageTypeError } from '../errors.js';
 import { QueuedCall } from './calls.js';
-import { native } from './environment.js';
-import type { NativeAddon, NativeEngineName, NativeStore } from './interface.js';
+import { nativeSession } from './environment.js';
+import type { NativeEngineName, NativeSession, NativeStore } from './interface.js';
 
 /** How the addon opens the store of one engine. */
 export interface OpenRequest {
@@ -13,12 +13,12 @@ export interface OpenRequest {
 }
 
 export async function openStore({ engine, options, verbose }: OpenRequest): Promise<NativeStore> {
-  const addon = load(engine);
+  const session = load(engine);
   const caller = { engine, settled() {}, again: () => false };
   const call = new QueuedCall(caller, 'connect', undefined, (store: NativeStore) => store);
   const id = call.enter();
   try {
-    addon.open(id, engine, options, verbose);
+    session.open(id, engine, options, verbose);
   } catch (error) {
     call.leave();
     throw connectError(error, engine);
@@ -27,9 +27,9 @@ export async function openStore({ engine, options, verbose }: OpenRequest): Prom
 }
 
 export function openStoreSync({ engine, options, verbose }: OpenRequest): NativeStore {
-  const addon = load(engine);
+  const session = load(engine);
   try {
-    return addon.openSync(engine, options, verbose);
+    return session.openSync(engine, options, verbose);
   } catch (error) {
     throw connectError(error, engine);
   }
@@ -40,9 +40,9 @@ function connectError(thrown: unknown, engine: string): StorageError | StorageTy
 }
 
 // The loader's error says which package is missing and how to get it.
-function load(engine: string): NativeAddon {
+function load(engine: string): NativeSession {
   try {
-    return native();
+    return nativeSession();
   } catch (error) {
     if (isStorageError(error)) throw error;
     const message = error instanceof Error ? error.message : 'The native addon cannot be loaded';

@@ -1,7 +1,7 @@
 import { decode } from '../codec/decode.js';
 import type { IteratorPage, PageSource } from '../iterator.js';
 import type { PageContent } from './interface.js';
-import type { LeasedView } from './lease.js';
+import type { LeasedView } from './view.js';
 
 /** The pages of a range of a view. */
 export class ViewSource<T> implements PageSource<T> {
