@@ -58,7 +58,7 @@ async function bundle(entry, shared) {
 async function declarations(entry) {
   const bundled = await rollup({
     input: join(root, entry.source),
-    external: entry === mainEntry ? [] : [join(root, mainEntry.source)],
+    external: [/^node:/, ...(entry === mainEntry ? [] : [join(root, mainEntry.source)])],
     onwarn: (warning) => {
       throw new Problem(`${entry.source}: ${warning.message}`);
     },
