@@ -44,11 +44,6 @@ export default defineConfig(
     },
   },
   {
-    // The codec takes built-in methods off their prototypes, once, and calls them with call().
-    files: ['ts/codec/**'],
-    rules: { '@typescript-eslint/unbound-method': 'off' },
-  },
-  {
     files: ['__test__/types/**'],
     extends: [tseslint.configs.base],
   },
