@@ -4,7 +4,7 @@
 //   NAME.d.ts       the public API in one file, committed; NAME.d.mts gives the same types to importers
 // --check writes nothing and fails when the committed declarations are stale.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { transform } from 'esbuild';
 import { rollup } from 'rollup';
@@ -52,7 +52,7 @@ async function bundle(entry, shared) {
   });
   await bundled.close();
   const [{ code, exports: exported, moduleIds }] = output;
-  const twice = entry === mainEntry ? [] : moduleIds.filter((file) => shared.includes(file));
+  const twice = entry === mainEntry ? [] : moduleIds.filter((file) => shared.includes(file)).map((file) => relative(root, file));
   if (twice.length > 0) {
     throw new Problem(`${entry.source} would carry a second copy of ${twice.join(', ')}: import it from ./index.js instead`);
   }
@@ -72,7 +72,7 @@ async function declarations(entry) {
     },
     plugins: [dts({ tsconfig: join(root, 'tsconfig.json') })],
   });
-  const { output } = await bundled.generate({ format: 'es', paths: { [join(root, mainEntry.source)]: mainEntry.specifier } });
+  const { output } = await bundled.generate({ format: 'es', paths: { [join(root, mainEntry.source)]: `./${mainEntry.name}.js` } });
   await bundled.close();
   return [
     [`${entry.name}.d.ts`, `${header}${output[0].code.trimEnd()}\n`],
