@@ -7,7 +7,7 @@ import { LevelDBStorage } from './engines/leveldb.js';
 import type { LevelDBStorageConfig } from './engines/leveldb.js';
 import { MemoryStorage } from './engines/memory.js';
 import type { MemoryStorageConfig } from './engines/memory.js';
-import { NativeEngine } from './engines/native.js';
+import type { NativeEngine } from './engines/native.js';
 import { RedisStorage } from './engines/redis.js';
 import type { RedisStorageConfig } from './engines/redis.js';
 import { SQLiteStorage } from './engines/sqlite.js';

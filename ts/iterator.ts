@@ -1,3 +1,4 @@
+import { rejection } from './rejection.js';
 import type { StorageIterator } from './types.js';
 
 /** A part of an iteration. */
@@ -52,7 +53,7 @@ export class PageIterator<T> implements StorageIterator<T> {
           return Promise.reject(fault);
         }
         this.#left--;
-        return Promise.resolve({ done: false, value: this.#items[this.#index++]! });
+        return Promise.resolve({ done: false, value: this.#items[this.#index++] });
       }
       if (this.#done) return Promise.resolve({ done: true, value: undefined });
       if (this.#left <= 0) return this.return();
@@ -69,7 +70,7 @@ export class PageIterator<T> implements StorageIterator<T> {
 
   throw(error?: unknown): Promise<IteratorResult<T, undefined>> {
     this.#finish();
-    return Promise.reject(error);
+    return rejection(error);
   }
 
   [Symbol.asyncIterator](): this {

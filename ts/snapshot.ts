@@ -1,13 +1,13 @@
 import { inspect } from 'node:util';
 import { checkKey } from './arguments.js';
 import { decode } from './codec/decode.js';
-import { addContext, isStorageError } from './errors.js';
 import { PageIterator } from './iterator.js';
 import { keysText } from './native/batch-text.js';
 import type { PageContent } from './native/interface.js';
 import type { LeasedView } from './native/view.js';
 import { ViewSource } from './native/source.js';
 import { keyList, rangeText, toRange } from './engines/shapes.js';
+import { rejection } from './rejection.js';
 import type { Range, StorageIterator } from './types.js';
 
 /**
@@ -101,7 +101,7 @@ export class Snapshot implements AsyncDisposable {
       failure = error;
     }
     return new PageIterator<T>(async () => {
-      if (failure !== undefined) throw failure;
+      if (failure !== undefined) throw failure as Error;
       return new ViewSource<T>(this.#view, text, what, 0, false);
     }, limit);
   }
@@ -110,7 +110,7 @@ export class Snapshot implements AsyncDisposable {
     try {
       return read();
     } catch (error) {
-      return Promise.reject(isStorageError(error) ? addContext(error, { engine: this.#view.lease.engine, operation }) : error);
+      return rejection(error, { engine: this.#view.lease.engine, operation });
     }
   }
 }

@@ -10,7 +10,7 @@ import { NO_HOOKS } from './hooks.js';
 /** What a connection needs of its engine. */
 export interface ConnectionOwner {
   readonly name: string;
-  readonly closed: boolean;
+  closed(): boolean;
   connect(): Promise<void>;
   /** The store was opened by a call that blocks. */
   openedSync(): void;
@@ -101,7 +101,7 @@ export class Connection {
   /** The open store, opened by this very call if need be. Calls that wait for it go first. */
   now(operation: string): Lease {
     if (this.lease === undefined) {
-      if (this.#owner.closed) throw this.#closedError(operation);
+      if (this.#owner.closed()) throw this.#closedError(operation);
       this.#use(this.#kept ?? new Lease(openStoreSync(this.#request), this.#host));
       this.#owner.openedSync();
     }
@@ -109,7 +109,7 @@ export class Connection {
   }
 
   #whenOpen<T>(operation: string, run: (lease: Lease) => Promise<T>, handle: CallHandle | undefined): Promise<T> {
-    if (this.#owner.closed) return Promise.reject(this.#closedError(operation));
+    if (this.#owner.closed()) return Promise.reject(this.#closedError(operation));
     return new Promise((resolve, reject) => {
       this.#waiting.push({
         run: (lease) => {

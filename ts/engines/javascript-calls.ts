@@ -58,7 +58,7 @@ export class Target {
     if (!Array.isArray(keys) || !keys.every((key) => typeof key === 'string')) {
       throw new StorageError('IO', `Expected keys of the engine ${this.name} to give an array of strings`, { engine: this.name, operation });
     }
-    return [...new Set(keys as string[])].sort(compareKeys);
+    return [...new Set(keys)].sort(compareKeys);
   }
 
   /** Expiry and metadata as the engine takes them, if it declared them. */

@@ -2,10 +2,11 @@ import { checkKey, checkOptions } from '../arguments.js';
 import { abortable } from '../abort.js';
 import { describeKind } from '../codec/kinds.js';
 import { decode } from '../codec/decode.js';
-import { StorageError, StorageTypeError, addContext, isStorageError } from '../errors.js';
+import { StorageError, StorageTypeError } from '../errors.js';
 import { PageIterator } from '../iterator.js';
 import type { PageSource } from '../iterator.js';
 import type { PageContent } from '../native/interface.js';
+import { rejection } from '../rejection.js';
 import { report } from '../report.js';
 import type { Snapshot } from '../snapshot.js';
 import type {
@@ -51,7 +52,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
   constructor(name: string, target: StorageEngine) {
     super(name);
     this.target = target;
-    this.#declared = (target.capabilities ?? {}) as DeclaredCapabilities;
+    this.#declared = (target.capabilities ?? {});
     this.#calls = new Target(target, name, this.#declared);
     grantAccess(this, {
       keys: (range) => this.#enqueue('keys', () => this.#select(range, 'keys')),
@@ -306,8 +307,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
   }
 
   async #apply(steps: Step[], operation: string): Promise<void> {
-    const { batch } = this.target;
-    if (this.#declared.atomicBatch === true && batch !== undefined) {
+    if (this.#declared.atomicBatch === true && this.target.batch !== undefined) {
       const operations = steps.map((step) => this.#toOperation(step, operation));
       return this.#calls.call(operation, undefined, () => this.target.batch!(operations));
     }
@@ -334,7 +334,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
     try {
       return this.#iterate(toRange(query, what), what, 0);
     } catch (error) {
-      return new PageIterator<T>(() => Promise.reject(this.#explain(error, what)));
+      return new PageIterator<T>(() => this.#reject(error, what));
     }
   }
 
@@ -372,7 +372,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
     try {
       checked = check();
     } catch (error) {
-      return Promise.reject(this.#explain(error, operation));
+      return this.#reject(error, operation);
     }
     let dropped = false;
     const start = (): Promise<T> => this.#enqueue(operation, () => (dropped ? (undefined as never) : run(checked)));
@@ -385,10 +385,10 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
     connected?.catch(() => {}); // the call itself is told when its turn comes
     const result = this.#last.then(() => connected).then(run);
     this.#last = result.catch(() => {});
-    return result.catch((error: unknown) => Promise.reject(this.#explain(error, operation)));
+    return result.catch((error: unknown) => this.#reject(error, operation));
   }
 
-  #explain(error: unknown, operation: string): unknown {
-    return isStorageError(error) ? addContext(error, { engine: this.name, operation }) : error;
+  #reject(error: unknown, operation: string): Promise<never> {
+    return rejection(error, { engine: this.name, operation });
   }
 }

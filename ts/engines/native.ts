@@ -3,7 +3,7 @@ import { checkKey, checkOptions } from '../arguments.js';
 import { describeKind } from '../codec/kinds.js';
 import { decode } from '../codec/decode.js';
 import { encode } from '../codec/encode.js';
-import { StorageError, StorageTypeError, addContext, isStorageError } from '../errors.js';
+import { StorageError, StorageTypeError, isStorageError } from '../errors.js';
 import { PageIterator } from '../iterator.js';
 import { CLEAR_TEXT, addText, checkText, clearRangeText, deleteText, keysText, setText } from '../native/batch-text.js';
 import type { NativeValue, PageContent } from '../native/interface.js';
@@ -11,6 +11,7 @@ import type { Lease } from '../native/lease.js';
 import type { OpenRequest } from '../native/open.js';
 import { ViewSource } from '../native/source.js';
 import type { ReadOperation } from '../native/view.js';
+import { rejection } from '../rejection.js';
 import { progressListener, toReport, toStats } from '../report.js';
 import { Snapshot } from '../snapshot.js';
 import type {
@@ -54,13 +55,10 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
   /** @internal */
   constructor(config: Config, { open, capabilities, keeps }: NativeTraits) {
     super(open.engine, config);
-    const engine = this;
     this.#connection = new Connection(
       {
         name: this.name,
-        get closed() {
-          return engine.status === 'closed';
-        },
+        closed: () => this.status === 'closed',
         connect: () => this.connect(),
         openedSync: () => markConnected(this),
         opened: (text) => (this.#capabilities = { ...capabilities, ...(JSON.parse(text) as Capabilities) }),
@@ -213,7 +211,7 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
       checkExpected(expected, 'compareAndSet');
       const write = writeOptions('compareAndSet', 'record', options, this.#maxBytes);
       const ops = checkText(key, expected) + setText(key, encodeAt(key, value, this.#maxBytes), write);
-      const written = (text: string): CompareAndSetResult => ({ ok: true, version: outcomes<{ version: string }>(text)[0]!.version });
+      const written = (text: string): CompareAndSetResult => ({ ok: true, version: outcomes<{ version: string }>(text)[0].version });
       return this.#batch('compareAndSet', key, ops, true, written, write.signal).catch(async (error: unknown) => {
         if (!isStorageError(error) || error.code !== 'CONFLICT') throw error;
         const found = await this.getEntry(key);
@@ -371,8 +369,7 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
   }
 
   #refuse(error: unknown, operation: string, key?: unknown): Promise<never> {
-    const context = { engine: this.name, operation, key: typeof key === 'string' ? key : undefined };
-    return Promise.reject(isStorageError(error) ? addContext(error, context) : error);
+    return rejection(error, { engine: this.name, operation, key: typeof key === 'string' ? key : undefined });
   }
 }
 

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { describeKind } from '../codec/kinds.js';
-import { StorageError, StorageTypeError, addContext, isStorageError } from '../errors.js';
+import { StorageError, StorageTypeError } from '../errors.js';
 import { accessOf } from '../engines/access.js';
 import type { Access } from '../engines/access.js';
 import type { DataMethods, StorageEngine } from '../engines/contract.js';
@@ -8,6 +8,7 @@ import { checkPair, isReserved, iterated, toRange } from '../engines/shapes.js';
 import { toDataMethods } from '../engines/wrap.js';
 import type { PageContent } from '../native/interface.js';
 import { PageIterator } from '../iterator.js';
+import { rejection } from '../rejection.js';
 import type { CompareAndSetResult, Entry, Range, RecordOptions, SetManyOptions, SetOptions, StorageIterator } from '../types.js';
 import { within } from './prefix.js';
 
@@ -161,7 +162,7 @@ export class KeyValueStore<Value = unknown> {
     try {
       return this.#access.iterate(this.#within(query, what), what, this.#folder.length);
     } catch (error) {
-      return new PageIterator<T>(() => Promise.reject(error));
+      return new PageIterator<T>(() => rejection(error));
     }
   }
 
@@ -169,7 +170,7 @@ export class KeyValueStore<Value = unknown> {
     try {
       return run();
     } catch (error) {
-      return Promise.reject(isStorageError(error) ? addContext(error, { operation }) : error);
+      return rejection(error, { operation });
     }
   }
 }

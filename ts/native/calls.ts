@@ -95,7 +95,7 @@ export function forgetProgress(id: number): void {
 /** What the addon calls with whatever is done. It never throws: nobody above could handle it. */
 export function settle(ids: number[], results: unknown[]): void {
   for (let index = 0; index < ids.length; index++) {
-    const id = ids[index]!;
+    const id = ids[index];
     const failed = id < 0;
     const receiver = calls[failed ? -id : id];
     if (receiver === undefined) continue;
