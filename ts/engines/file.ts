@@ -1,4 +1,4 @@
-import { checkOptions, milliseconds, nonEmptyString, oneOf, required } from '../arguments.js';
+import { checkOptions, integer, nonEmptyString, oneOf, required } from '../arguments.js';
 import { NativeEngine } from './native.js';
 import { DURABILITY_SHAPE, EMBEDDED, READ_ONLY_SHAPE, absolute } from './options.js';
 import type { DurabilityOptions } from './options.js';
@@ -31,7 +31,7 @@ export class FileStorage extends NativeEngine<FileStorageConfig> {
       ...READ_ONLY_SHAPE,
       basePath: required(nonEmptyString),
       encoding: oneOf('utf-8', 'utf16le'),
-      lockTimeout: milliseconds,
+      lockTimeout: integer(),
     });
     const { basePath, encoding, readOnly, lockTimeout, durability } = config;
     const options = JSON.stringify({ basePath: absolute(basePath), encoding, readOnly, lockTimeout, durability });

@@ -11,5 +11,5 @@ export function compareKeys(a: string, b: string): number {
 
 // UTF-16 units compare as UTF-8 does, but for surrogates: the code points they stand for come last.
 function rank(unit: number): number {
-  return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x2000 : unit;
+  return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;
 }

@@ -1,4 +1,4 @@
-import { checkOptions, integer, milliseconds, nonEmptyString, oneOf, required } from '../arguments.js';
+import { checkOptions, integer, nonEmptyString, oneOf, required } from '../arguments.js';
 import { NativeEngine } from './native.js';
 import { DURABILITY_SHAPE, EMBEDDED, READ_ONLY_SHAPE, absolute } from './options.js';
 import type { DurabilityOptions } from './options.js';
@@ -37,7 +37,7 @@ export class LevelDBStorage extends NativeEngine<LevelDBStorageConfig> {
       cacheSize: integer(0),
       compression: oneOf('none', 'snappy', 'lz4', 'zstd'),
       bloomBits: integer(0, 64),
-      lockTimeout: milliseconds,
+      lockTimeout: integer(),
     });
     const { path, cacheSize, compression, bloomBits, readOnly, lockTimeout, durability } = config;
     const options = JSON.stringify({ path: absolute(path), cacheSize, compression, bloomBits, readOnly, lockTimeout, durability });

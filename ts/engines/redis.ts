@@ -1,4 +1,4 @@
-import { boolean, checkOptions, integer, milliseconds, nonEmptyString, section, string } from '../arguments.js';
+import { boolean, checkOptions, integer, nonEmptyString, section, string } from '../arguments.js';
 import { StorageTypeError } from '../errors.js';
 import { NativeEngine } from './native.js';
 import { DURABILITY_SHAPE } from './options.js';
@@ -66,8 +66,8 @@ export class RedisStorage extends NativeEngine<RedisStorageConfig> {
       db: integer(0),
       tls: typeof config?.tls === 'object' ? section(TLS) : { ...boolean, expected: 'a boolean or an object' },
       keyPrefix: string,
-      connectTimeout: milliseconds,
-      commandTimeout: milliseconds,
+      connectTimeout: integer(),
+      commandTimeout: integer(),
       poolSize: integer(1, 1_024),
       timestamps: boolean,
     });

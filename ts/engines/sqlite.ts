@@ -1,4 +1,4 @@
-import { boolean, callback, checkOptions, either, integer, milliseconds, nonEmptyString, required } from '../arguments.js';
+import { boolean, callback, checkOptions, either, integer, nonEmptyString, required } from '../arguments.js';
 import { NativeEngine } from './native.js';
 import { DURABILITY_SHAPE, EMBEDDED, READ_ONLY_SHAPE, absolute } from './options.js';
 import type { DurabilityOptions } from './options.js';
@@ -39,7 +39,7 @@ export class SQLiteStorage extends NativeEngine<SQLiteStorageConfig> {
       tableName: nonEmptyString,
       verbose: either(boolean, callback),
       poolSize: integer(1, 64),
-      busyTimeout: milliseconds,
+      busyTimeout: integer(),
       indexUpdatedAt: boolean,
     });
     const { path, tableName, poolSize, busyTimeout, readOnly, indexUpdatedAt, durability } = config;
