@@ -74,9 +74,10 @@ export class Connection {
     const lease = this.lease;
     if (lease === undefined) return;
     this.lease = undefined;
-    await lease.finish();
+    // Kept from now on: a call that blocks may want it while others still finish.
     if (this.#keeps) this.#kept = lease;
-    else await lease.giveBack();
+    await lease.finish();
+    if (!this.#keeps) await lease.giveBack();
   }
 
   /** Gives back what was kept. */

@@ -204,9 +204,11 @@ export class Lease implements Caller {
   /** Ends the views and waits for what is under way. */
   async finish(): Promise<void> {
     this.#ending = true;
+    const uses = this.#uses;
     for (const view of this.#views) view.end();
     if (this.#underWay !== 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
     this.#onIdle = undefined;
+    if (this.#uses !== uses) return; // taken up again meanwhile
     // Those that were being opened.
     for (const view of this.#views) view.end();
   }
