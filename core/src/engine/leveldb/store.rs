@@ -23,7 +23,7 @@ use crate::record::{Millis, Record, now};
 use crate::value::Value;
 
 /// Batches committed on the caller's thread hold at most this many bytes and operations.
-const INLINE_BYTES: usize = 1 << 20;
+const INLINE_BYTES: usize = 256 << 10;
 const INLINE_OPS: usize = 4096;
 /// Keys read on the caller's thread in one call at most.
 const INLINE_KEYS: usize = 1024;
@@ -265,6 +265,11 @@ impl Store for LevelDb {
         Ok(Arc::new(LevelDbView::new(&self.handle)?))
     }
 
+    fn try_view(&self) -> Option<Result<Arc<dyn View>>> {
+        // A snapshot is a number in a list of RocksDB's: no disk, and no lock held for long.
+        Some(self.view())
+    }
+
     fn sweep(&self, now: Millis) -> Result<u64> {
         if self.refuses_writes().is_some() {
             return Ok(0);
@@ -293,7 +298,8 @@ impl Store for LevelDb {
     }
 
     fn close(&self) -> Result<()> {
-        let closed = self.handle.close(self.read_only);
+        // A sync that failed once is not tried again: it might succeed without having written anything.
+        let closed = self.handle.close(self.refuses_writes().is_none());
         self.cache.clear();
         closed
     }
