@@ -1,6 +1,6 @@
 //! The store: reads from the cache, then RocksDB's memory, then the disk; writes one at a time or in groups.
 
-use std::fs;
+use std::path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -54,7 +54,7 @@ pub(super) struct LevelDb {
 impl LevelDb {
     pub fn open(mut options: LevelDbOptions) -> Result<Self> {
         // The process may change its working directory later.
-        options.path = fs::canonicalize(&options.path).map_err(|error| {
+        options.path = path::absolute(&options.path).map_err(|error| {
             Error::io(format_args!("cannot look at {}", options.path.display()), &error).in_engine(NAME)
         })?;
         let records = options.cache_size / 2;
