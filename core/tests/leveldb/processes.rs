@@ -191,7 +191,7 @@ fn a_full_disk_says_so_and_loses_nothing_acknowledged() {
 fn read_only_medium(path: &Path) {
     let store = path.join("store");
     set(&start(&store), "a", "1").unwrap();
-    let remounted = Command::new("mount").args(["-o", "remount,ro"]).arg(path).status().unwrap();
+    let remounted = Command::new("mount").args(["-o", "remount,bind,ro"]).arg(path).status().unwrap();
     assert!(remounted.success());
     for path in [store.clone(), path.join("new")] {
         println!("said {}", refused(options(&path)).code().as_str());

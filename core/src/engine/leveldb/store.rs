@@ -199,6 +199,7 @@ impl LevelDb {
             return Err(error);
         }
         let mut overlay = Overlay::new(self, open, &mut recent, Tier::Disk);
+        overlay.reserve(batches.iter().map(|batch| batch.ops.len()).sum());
         let results = batches.iter().map(|batch| {
             let (seq, outcomes) = overlay.apply(batch)?;
             Ok(Commit { seq, outcomes })
