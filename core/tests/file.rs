@@ -6,13 +6,43 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use holdfast_core::batch::{Batch, Op};
+use holdfast_core::conformance::Fixture;
 use holdfast_core::engine::file::{Encoding, FileOptions, open};
+use holdfast_core::engine::registry::Lease;
 use holdfast_core::engine::{Durability, Engine, Projection, Read, Reply, Request, for_each_page};
 use holdfast_core::record::{Record, now};
 use holdfast_core::{Code, Key, KeyRange, Result, Space, Value};
 
 fn options(path: &Path) -> FileOptions {
     FileOptions { durability: Durability::Normal, ..FileOptions::new(path) }
+}
+
+struct File(tempfile::TempDir, Durability);
+
+impl File {
+    fn new(durability: Durability) -> Self {
+        File(tempfile::tempdir().unwrap(), durability)
+    }
+}
+
+impl Fixture for File {
+    fn open(&self) -> Result<Lease> {
+        open(FileOptions { durability: self.1, ..FileOptions::new(self.0.path()) })
+    }
+
+    fn persistent(&self) -> bool {
+        true
+    }
+}
+
+mod full {
+    use super::{Durability, File};
+    holdfast_core::conformance!(File::new(Durability::Full));
+}
+
+mod none {
+    use super::{Durability, File};
+    holdfast_core::conformance!(File::new(Durability::None));
 }
 
 fn op(key: &str, text: &str) -> Op {

@@ -185,6 +185,10 @@ impl Store for FileStore {
         Ok(Arc::new(FileView::open(&self.shelf)))
     }
 
+    fn try_view(&self) -> Option<Result<Arc<dyn View>>> {
+        FileView::try_open(&self.shelf).map(|view| Ok(Arc::new(view) as Arc<dyn View>))
+    }
+
     fn sweep(&self, now: Millis) -> Result<u64> {
         self.shelf.sweep(now)
     }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::FileOptions;
 use super::os::fuse;
 use super::shelf::Shelf;
 use super::view::FileView;
-use super::FileOptions;
 use crate::batch::{Batch, Op};
 use crate::engine::{Durability, Item, Projection, for_each_page};
 use crate::key::{Key, KeyRange, Space};

@@ -9,7 +9,7 @@ mod unix;
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 #[cfg(not(unix))]
 pub(super) use portable::{Folder, Root, stamp_of};
@@ -63,6 +63,11 @@ pub(super) fn write(file: &mut File, content: &[u8]) -> io::Result<()> {
         return Err(error);
     }
     file.write_all(content)
+}
+
+/// Sets when the file was written, in milliseconds since 1970.
+pub(super) fn set_modified(file: &File, at: u64) -> io::Result<()> {
+    file.set_modified(UNIX_EPOCH + Duration::from_millis(at))
 }
 
 /// Makes the content of a file survive power loss.

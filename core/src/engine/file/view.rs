@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLockReadGuard};
 
 use super::name;
 use super::shelf::Shelf;
@@ -31,8 +32,19 @@ pub(super) struct FileView {
 impl FileView {
     /// A view of the store as it is now.
     pub fn open(shelf: &Arc<Shelf>) -> Self {
-        let _files = shelf.files.read();
-        let seq = shelf.seq.load(std::sync::atomic::Ordering::Acquire);
+        let files = shelf.files.read();
+        FileView::register(shelf, &files)
+    }
+
+    /// The same without waiting for a writer.
+    pub fn try_open(shelf: &Arc<Shelf>) -> Option<Self> {
+        let files = shelf.files.try_read()?;
+        Some(FileView::register(shelf, &files))
+    }
+
+    /// `_files` proves that no writer is at work.
+    fn register(shelf: &Arc<Shelf>, _files: &RwLockReadGuard<'_, ()>) -> Self {
+        let seq = shelf.seq.load(Ordering::Acquire);
         let id = shelf.moments.lock().open(seq);
         FileView { shelf: shelf.clone(), id, seq, listings: Mutex::default() }
     }

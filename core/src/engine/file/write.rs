@@ -373,6 +373,12 @@ impl Shelf {
         let name = format!("{TEMPORARY}{:016x}", RandomState::new().build_hasher().finish());
         let mut file = folder.create(&name).map_err(|error| failed(&error))?;
         let mut written = os::write(&mut file, &content).map_err(|error| failed(&error));
+        if let Some(at) = record.updated_at
+            && written.is_ok()
+        {
+            // The system's own stamp may lie some milliseconds before the call.
+            written = os::set_modified(&file, at).map_err(|error| failed(&error));
+        }
         if sync && written.is_ok() {
             written = os::sync(&file).map_err(|error| {
                 self.poison();
