@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod embedded;
+pub mod file;
 pub mod leveldb;
 pub mod memory;
 pub mod path;

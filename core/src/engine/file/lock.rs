@@ -1,0 +1,78 @@
+//! The lock that keeps a second process out: of the operating system, so that it goes with the process.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::error::{Code, Error, Result};
+
+/// A held lock. Dropping it lets go.
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock at `path` alone, waiting for at most `timeout`.
+    pub fn exclusive(path: &Path, timeout: Duration) -> Result<Self> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            options.mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+        }
+        let mut file = options.open(path).map_err(|error| cannot(path, &error))?;
+        wait(&mut file, path, timeout, File::try_lock)?;
+        // Who holds it, for the message another process gets. The lock itself is what counts.
+        let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
+        Ok(Lock { _file: file })
+    }
+
+    /// Takes the lock at `path` together with other readers; none if there is no lock file to take.
+    pub fn shared(path: &Path, timeout: Duration) -> Result<Option<Self>> {
+        let mut file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(cannot(path, &error)),
+        };
+        wait(&mut file, path, timeout, File::try_lock_shared)?;
+        Ok(Some(Lock { _file: file }))
+    }
+}
+
+fn wait(
+    file: &mut File,
+    path: &Path,
+    timeout: Duration,
+    take: impl Fn(&File) -> Result<(), TryLockError>,
+) -> Result<()> {
+    let start = Instant::now();
+    loop {
+        match take(file) {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(cannot(path, &error)),
+            Err(TryLockError::WouldBlock) if start.elapsed() < timeout => {
+                thread::sleep(Duration::from_millis(10).min(timeout));
+            }
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let known = file.rewind().and_then(|()| file.take(20).read_to_string(&mut holder)).is_ok();
+                let holder = match holder.parse::<u32>() {
+                    Ok(pid) if known => format!("process {pid}"),
+                    _ => "another process".to_owned(),
+                };
+                let message = format!(
+                    "{holder} has the store open ({}); close it there, or raise lockTimeout to wait for it",
+                    path.display()
+                );
+                return Err(Error::new(Code::Locked, message));
+            }
+        }
+    }
+}
+
+fn cannot(path: &Path, error: &std::io::Error) -> Error {
+    Error::io(format_args!("cannot lock {}", path.display()), error)
+}

@@ -1,0 +1,175 @@
+//! Opening a store: its folders, its lock, and what a crash left half done.
+
+use std::collections::{BTreeSet, HashSet};
+use std::fs::DirBuilder;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Duration;
+
+use parking_lot::{Mutex, RwLock};
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::FileOptions;
+use super::ledger::{Entry, Intent, Ledger};
+use super::lock::Lock;
+use super::moments::Moments;
+use super::name::is_temporary;
+use super::os::{Kind, Root};
+use super::pace::Pace;
+use super::shelf::{LONG, LongNames, OURS, Shelf, new_cache};
+use super::sidecars::Sidecars;
+use super::write::Writer;
+use crate::engine::Durability;
+use crate::engine::recent::Recent;
+use crate::error::{Code, Error, Result};
+
+impl Shelf {
+    /// Opens the store in `base`, a folder that exists.
+    pub fn open(base: &Path, options: &FileOptions) -> Result<Arc<Self>> {
+        let ours = base.join(OURS);
+        let root =
+            Root::open(base).map_err(|error| Error::io(format_args!("cannot open {}", base.display()), &error))?;
+        let timeout = Duration::from_millis(options.lock_timeout);
+        let (mut ledger, lock) = if options.read_only {
+            let lock = Lock::shared(&ours.join("lock"), timeout)?;
+            let ledger = Ledger::open_read_only(&ours.join("store.db"))?;
+            if !ledger.intents()?.is_empty() {
+                let message = "a crash left a batch half done; open the store once for writing to finish it";
+                return Err(Error::new(Code::ReadOnly, message));
+            }
+            (ledger, Err(lock))
+        } else {
+            make_private(&ours)?;
+            let lock = Lock::exclusive(&ours.join("lock"), timeout)?;
+            (Ledger::open(&ours.join("store.db"), options.durability)?, Ok(lock))
+        };
+        let mut long = LongNames::default();
+        for (key, name) in ledger.long_names()? {
+            long.insert(key, name);
+        }
+        let sidecars = Sidecars::new(ledger.has_sidecars()?);
+        let reserved = ledger.meta("seq")?.unwrap_or(0);
+        let shelf = |reader: Ledger| Shelf {
+            root,
+            base: base.display().to_string(),
+            encoding: options.encoding,
+            durability: options.durability,
+            read_only: options.read_only,
+            seq: AtomicU64::new(reserved),
+            files: RwLock::new(()),
+            writer: Mutex::new(None),
+            reader: Mutex::new(Some(reader)),
+            long: RwLock::new(long),
+            sidecars,
+            moments: Mutex::new(Moments::default()),
+            cache: new_cache(),
+            poisoned: AtomicBool::new(false),
+            pace: Pace::default(),
+            shared_lock: Mutex::new(None),
+        };
+        let lock = match lock {
+            Err(lock) => {
+                let shelf = shelf(ledger);
+                *shelf.shared_lock.lock() = lock;
+                return Ok(Arc::new(shelf));
+            }
+            Ok(lock) => lock,
+        };
+        let shelf = shelf(Ledger::open(&ours.join("store.db"), options.durability)?);
+        shelf.recover(&mut ledger)?;
+        let writer = Writer {
+            ledger,
+            recent: Recent::new(reserved),
+            reserved,
+            removals: HashSet::new(),
+            unsynced: BTreeSet::new(),
+            _lock: lock,
+        };
+        *shelf.writer.lock() = Some(writer);
+        Ok(Arc::new(shelf))
+    }
+
+    /// Finishes the batch in the journal, and removes the temporary files of what never was acknowledged.
+    fn recover(&self, ledger: &mut Ledger) -> Result<()> {
+        let intents = ledger.intents()?;
+        if !intents.is_empty() {
+            let mut touched = BTreeSet::new();
+            for intent in &intents {
+                self.replay(intent, &mut touched)?;
+            }
+            if self.durability == Durability::Full {
+                self.sync_folders(&touched)?;
+            }
+            ledger.write(&Entry::default())?;
+        }
+        if ledger.meta("clean")? != Some(1) {
+            self.remove_temporaries("")?;
+            self.remove_temporaries(LONG)?;
+        }
+        ledger.set_meta("clean", 0)
+    }
+
+    fn replay(&self, intent: &Intent, touched: &mut BTreeSet<String>) -> Result<()> {
+        let path = &intent.folder;
+        let failed = |error: &std::io::Error| self.io("finish a batch in", path, error);
+        let Some(folder) = self.folder(path)? else { return Ok(()) };
+        touched.insert(path.clone());
+        let Some(temporary) = &intent.temporary else {
+            folder.remove(&intent.name).map_err(|error| failed(&error))?;
+            return self.prune(path, touched);
+        };
+        // No temporary file: it was renamed before the crash.
+        let Some((mut file, _)) = folder.open(temporary).map_err(|error| failed(&error))? else { return Ok(()) };
+        let mut content = Vec::new();
+        std::io::Read::read_to_end(&mut file, &mut content).map_err(|error| failed(&error))?;
+        if xxh3_128(&content) != intent.digest {
+            // Below `full` a power loss may tear it; the old value is better than that.
+            return Ok(());
+        }
+        folder.rename(temporary, &folder, &intent.name).map_err(|error| failed(&error))
+    }
+
+    /// Removes temporary files in `path` and below. Returns how many there were.
+    pub fn remove_temporaries(&self, path: &str) -> Result<u64> {
+        let mut removed = 0;
+        let mut paths = vec![path.to_owned()];
+        while let Some(path) = paths.pop() {
+            let Some(folder) = self.folder(&path)? else { continue };
+            let mut found = Vec::new();
+            let listed = folder.list(|name, kind| match kind {
+                Kind::File if is_temporary(name) => found.push(name.to_owned()),
+                Kind::Folder if name != OURS => {
+                    paths.push(if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") });
+                }
+                _ => {}
+            });
+            listed.map_err(|error| self.io("list", &path, &error))?;
+            for name in found {
+                let gone = folder.remove(&name).map_err(|error| self.io("remove from", &path, &error))?;
+                removed += u64::from(gone);
+            }
+        }
+        Ok(removed)
+    }
+}
+
+/// Makes our own folder, for its owner alone.
+fn make_private(path: &Path) -> Result<()> {
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    match builder.create(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(Error::io(format_args!("cannot make {}", path.display()), &error))
+        }
+        _ => match std::fs::symlink_metadata(path) {
+            Ok(metadata) if metadata.is_dir() => Ok(()),
+            Ok(_) => Err(Error::new(Code::InvalidArgument, format!("{} is not a folder", path.display()))),
+            Err(error) => Err(Error::io(format_args!("cannot look at {}", path.display()), &error)),
+        },
+    }
+}

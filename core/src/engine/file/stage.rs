@@ -1,0 +1,132 @@
+//! The state a batch is applied to: what the group has decided so far, over what is on disk.
+
+use std::collections::BTreeMap;
+
+use super::ledger::Ledger;
+use super::shelf::{Memory, Shelf};
+use super::walk::{Listings, Walk};
+use crate::engine::apply::Target;
+use crate::engine::recent::Recent;
+use crate::error::Result;
+use crate::key::{Key, KeyRange, Space};
+use crate::record::{Millis, Record, Version};
+use crate::value::Value;
+
+/// What keys hold after a batch; `None` is absent.
+pub(super) type Changes = BTreeMap<(Space, Key), Option<Record>>;
+
+pub(super) struct Stage<'a> {
+    pub shelf: &'a Shelf,
+    pub ledger: &'a Ledger,
+    pub recent: &'a Recent,
+    /// What the batches before this one wrote.
+    pub group: &'a Changes,
+    /// What this batch writes.
+    pub own: Changes,
+    pub now: Millis,
+}
+
+impl Stage<'_> {
+    fn staged(&self, space: Space, key: &Key) -> Option<&Option<Record>> {
+        let key = (space, key.clone());
+        self.own.get(&key).or_else(|| self.group.get(&key))
+    }
+
+    /// When the live record that `key` holds was made.
+    fn created_at(&self, space: Space, key: &Key) -> Result<Option<Millis>> {
+        let live = |record: &Record| (!record.expired(self.now)).then_some(record.created_at).flatten();
+        if let Some(staged) = self.staged(space, key) {
+            return Ok(staged.as_ref().and_then(live));
+        }
+        if space == Space::Internal {
+            return Ok(self.ledger.internal(key)?.as_ref().and_then(live));
+        }
+        match self.shelf.remembered(key)? {
+            Memory::Absent => Ok(None),
+            Memory::Fresh(known) => Ok(live(&known.record)),
+            Memory::Stale | Memory::Nothing => match self.shelf.load(key) {
+                Ok(known) => Ok(known.and_then(|known| live(&known.record))),
+                // A set replaces what cannot be read: it was asked for by name.
+                Err(_) => Ok(None),
+            },
+        }
+    }
+
+    fn staged_keys(&self, space: Space, range: &KeyRange) -> Vec<Key> {
+        [self.group, &self.own]
+            .into_iter()
+            .flat_map(|changes| changes.keys())
+            .filter(|(in_space, key)| *in_space == space && range.contains(key))
+            .map(|(_, key)| key.clone())
+            .collect()
+    }
+}
+
+/// Records read at once from our own keyspace.
+const CHUNK: u32 = 1024;
+
+impl Target for Stage<'_> {
+    fn get(&mut self, space: Space, key: &Key) -> Result<Option<Record>> {
+        if let Some(staged) = self.staged(space, key) {
+            return Ok(staged.clone());
+        }
+        match space {
+            Space::User => Ok(self.shelf.user(key)?.map(|known| known.record.clone())),
+            Space::Internal => self.ledger.internal(key),
+        }
+    }
+
+    fn put(&mut self, space: Space, key: &Key, mut record: Record) -> Result<()> {
+        if let Some(created) = self.created_at(space, key)? {
+            record.created_at = Some(created);
+        }
+        self.own.insert((space, key.clone()), Some(record));
+        Ok(())
+    }
+
+    fn remove(&mut self, space: Space, key: &Key) -> Result<()> {
+        self.own.insert((space, key.clone()), None);
+        Ok(())
+    }
+
+    fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<()> {
+        for key in self.staged_keys(space, range) {
+            self.own.insert((space, key), None);
+        }
+        match space {
+            Space::User => {
+                let mut listings = Listings::new();
+                let mut walk = Walk::new(self.shelf, range, &mut listings)?;
+                while let Some(key) = walk.next(&mut listings)? {
+                    self.own.insert((space, key), None);
+                }
+                let long: Vec<Key> =
+                    self.shelf.long.read().names().keys().filter(|key| range.contains(key)).cloned().collect();
+                for key in long {
+                    self.own.insert((space, key), None);
+                }
+            }
+            Space::Internal => {
+                let mut rest = range.clone();
+                rest.reverse = false;
+                loop {
+                    let rows = self.ledger.internals(&rest, CHUNK)?;
+                    let Some((last, _)) = rows.last() else { return Ok(()) };
+                    rest = rest.after(last);
+                    for (key, _) in rows {
+                        self.own.insert((space, key), None);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool> {
+        Ok(self.recent.changed_since(space, range, since))
+    }
+
+    fn version(&self, _seq: u64, value: &Value, expires_at: Option<Millis>) -> Version {
+        Version::digest(value, expires_at)
+    }
+}

@@ -1,0 +1,188 @@
+//! The file engine and the world around it: other processes, sudden death, full and read-only disks. This test program
+//! runs itself again as the other process; `role` is what that one does.
+
+use std::io::{BufRead, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use holdfast_core::engine::file::{FileOptions, open};
+use holdfast_core::engine::registry::Lease;
+use holdfast_core::engine::{Durability, Read, Reply, Request};
+use holdfast_core::{Batch, Code, Error, Key, Op, Result, Space, Value};
+
+const ROLE: &str = "HOLDFAST_TEST_ROLE";
+const FOLDER: &str = "HOLDFAST_TEST_FOLDER";
+
+fn options(path: &Path) -> FileOptions {
+    FileOptions { durability: Durability::Normal, ..FileOptions::new(path) }
+}
+
+fn op(key: &str, text: &str) -> Op {
+    let (key, value) = (Key::copy_from_slice(key.as_bytes()), Value::json(text.to_owned()));
+    Op::Set { space: Space::User, key, value, expires_at: None, metadata: None }
+}
+
+fn set(lease: &Lease, ops: Vec<Op>) -> Result<()> {
+    lease.engine().commit(Batch { ops, ..Batch::default() }).map(drop)
+}
+
+fn get(lease: &Lease, key: &str) -> Option<String> {
+    let read = Read::Get(Space::User, Key::copy_from_slice(key.as_bytes()));
+    match lease.engine().wait(Request::Read(read)).unwrap() {
+        Reply::Value(value) => value.map(|value| String::from_utf8(value.to_text().to_vec()).unwrap()),
+        _ => panic!("the reply is of the wrong kind"),
+    }
+}
+
+fn refused(options: FileOptions) -> Error {
+    open(options).err().expect("the store opened")
+}
+
+fn as_role(command: &mut Command, role: &str, path: &Path) -> Child {
+    command
+        .args(["--exact", "role", "--nocapture", "--test-threads", "1"])
+        .env(ROLE, role)
+        .env(FOLDER, path)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn this_program() -> Command {
+    Command::new(std::env::current_exe().unwrap())
+}
+
+/// What the other process said, line by line.
+fn said(mut child: Child) -> Vec<String> {
+    let mut text = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    assert!(child.wait().unwrap().success(), "the other process failed: {text}");
+    text.lines().filter_map(|line| line.strip_prefix("said ").map(str::to_owned)).collect()
+}
+
+/// Runs `role` in a mount namespace of its own where `path` is a small disk: as root, or as root of a user namespace.
+fn on_a_small_disk(role: &str, path: &Path) -> Vec<String> {
+    let mut command = Command::new("unshare");
+    // Only root may read this.
+    if std::fs::read("/proc/1/environ").is_err() {
+        command.arg("--map-root-user");
+    }
+    command.args(["--mount", "sh", "-c", "mount -t tmpfs -o size=4m tmpfs \"$1\" && shift && exec \"$@\"", "sh"]);
+    command.arg(path).arg(std::env::current_exe().unwrap());
+    let said = said(as_role(&mut command, role, path));
+    assert!(!said.is_empty(), "this test needs `unshare` and the right to mount a tmpfs (root, or user namespaces)");
+    said
+}
+
+#[test]
+fn role() {
+    let (Ok(role), Some(path)) = (std::env::var(ROLE), std::env::var_os(FOLDER).map(PathBuf::from)) else { return };
+    // The harness may have printed the test's name without a new line.
+    println!();
+    match role.as_str() {
+        "open" => match open(options(&path)) {
+            Ok(_) => println!("said opened"),
+            Err(error) => println!("said {}", error.code().as_str()),
+        },
+        "write" => {
+            let lease = open(options(&path)).unwrap();
+            for n in 0.. {
+                let number = n.to_string();
+                set(&lease, vec![op("x/first", &number), op("last", &number)]).unwrap();
+                set(&lease, vec![op("plain", &number)]).unwrap();
+                println!("said {n}");
+            }
+        }
+        "fill" => fill(&path),
+        "read-only" => read_only_medium(&path),
+        other => panic!("no role {other}"),
+    }
+}
+
+#[test]
+fn a_second_process_is_locked_out_until_the_first_is_gone() {
+    let root = tempfile::tempdir().unwrap();
+    let lease = open(options(root.path())).unwrap();
+    assert_eq!(said(as_role(&mut this_program(), "open", root.path())), ["LOCKED"]);
+    lease.close().unwrap();
+    assert_eq!(said(as_role(&mut this_program(), "open", root.path())), ["opened"]);
+}
+
+#[test]
+fn a_killed_process_leaves_whole_batches_and_all_it_was_told_of() {
+    for _ in 0..5 {
+        let root = tempfile::tempdir().unwrap();
+        let mut child = as_role(&mut this_program(), "write", root.path());
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut told = 0;
+        while told < 40 {
+            if let Some(number) = lines.next().unwrap().unwrap().strip_prefix("said ") {
+                told = number.parse().unwrap();
+            }
+        }
+        let error = refused(FileOptions { lock_timeout: 20, ..options(root.path()) });
+        assert_eq!(error.code(), Code::Locked);
+        assert!(error.message().contains(&child.id().to_string()), "the message names the holder: {error}");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let numbers = lines.map_while(std::result::Result::ok);
+        let told = numbers.filter_map(|line| line.strip_prefix("said ")?.parse().ok()).max().unwrap_or(told);
+        let lease = open(options(root.path())).unwrap();
+        let first: u64 = get(&lease, "x/first").unwrap().parse().unwrap();
+        let last: u64 = get(&lease, "last").unwrap().parse().unwrap();
+        let plain: u64 = get(&lease, "plain").unwrap().parse().unwrap();
+        assert_eq!(first, last, "half a batch");
+        assert!(first >= told && plain >= told, "{first} and {plain}, told of {told}");
+        let report = lease.engine().verify(false, &mut |_, _| Ok(())).unwrap();
+        assert!(report.errors.is_empty(), "{:?}", report.errors);
+    }
+}
+
+fn fill(path: &Path) {
+    for durability in [Durability::Full, Durability::Normal] {
+        let store = path.join("store");
+        let lease = open(FileOptions { durability, ..options(&store) }).unwrap();
+        set(&lease, vec![op("a/k", "\"old\"")]).unwrap();
+        let ballast = path.join("ballast");
+        let large = format!("\"{}\"", "x".repeat(1 << 20));
+        std::fs::write(&ballast, vec![1; 3 << 20]).unwrap();
+        let one = set(&lease, vec![op("a/k", &large)]).unwrap_err();
+        println!("said {}", one.code().as_str());
+        let batch = set(&lease, vec![op("b", "1"), op("a/k", &large), op("c", "1")]).unwrap_err();
+        println!("said {}", batch.code().as_str());
+        assert_eq!(get(&lease, "a/k").as_deref(), Some("\"old\""));
+        assert_eq!((get(&lease, "b"), get(&lease, "c")), (None, None));
+        std::fs::remove_file(&ballast).unwrap();
+        set(&lease, vec![op("b", "1"), op("a/k", &large)]).unwrap();
+        let report = lease.engine().verify(false, &mut |_, _| Ok(())).unwrap();
+        assert!(report.errors.is_empty(), "{:?}", report.errors);
+        lease.close().unwrap();
+        std::fs::remove_dir_all(&store).unwrap();
+    }
+}
+
+#[test]
+fn a_full_disk_says_so_and_leaves_the_old_value() {
+    let root = tempfile::tempdir().unwrap();
+    assert_eq!(on_a_small_disk("fill", root.path()), ["NO_SPACE"; 4]);
+}
+
+fn read_only_medium(path: &Path) {
+    let store = path.join("store");
+    let lease = open(options(&store)).unwrap();
+    set(&lease, vec![op("a", "1"), op("b", "1")]).unwrap();
+    lease.close().unwrap();
+    let remounted = Command::new("mount").args(["-o", "remount,bind,ro"]).arg(path).status().unwrap();
+    assert!(remounted.success());
+    for path in [store.clone(), path.join("new")] {
+        println!("said {}", refused(options(&path)).code().as_str());
+    }
+    let lease = open(FileOptions { read_only: true, ..options(&store) }).unwrap();
+    println!("said {}", get(&lease, "a").unwrap());
+}
+
+#[test]
+fn a_read_only_medium_is_told_at_opening_and_can_be_read() {
+    let root = tempfile::tempdir().unwrap();
+    assert_eq!(on_a_small_disk("read-only", root.path()), ["READ_ONLY", "READ_ONLY", "1"]);
+}
