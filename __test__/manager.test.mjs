@@ -1,5 +1,5 @@
 import test from 'ava';
-import { MemoryStorage, StorageError, StorageManager } from './helpers/entry.mjs';
+import { MemoryStorage, StorageManager, isStorageError } from './helpers/entry.mjs';
 import { folderOf, onEach } from './helpers/engines.mjs';
 import { BareEngine } from './helpers/map-engine.mjs';
 
@@ -97,7 +97,7 @@ test('an engine that cannot connect is told to listeners, and without one nothin
   writeFileSync(file, 'not a folder');
   const storage = new StorageManager({ leveldb: { path: `${file}/x` }, defaultEngine: 'leveldb' });
   const rejected = await t.throwsAsync(storage.getEngine().get('a'));
-  t.true(rejected instanceof StorageError);
+  t.true(isStorageError(rejected));
   const heard = [];
   storage.on('error', (error, engine) => heard.push([error, engine]));
   const error = await t.throwsAsync(storage.getEngine().get('a'));
