@@ -52,19 +52,32 @@ fn main() -> Result<()> {
     let engine = lease.engine().as_ref();
     engine.commit(Batch { ops: (0..MANY).map(set).collect(), ..Batch::default() })?;
     let one = 5000;
-    time("get one", one, || (0..one).try_for_each(|i| engine.wait(Request::Read(Read::Get(Space::User, key(i % MANY)))).map(drop)))?;
+    time("get one", one, || {
+        (0..one).try_for_each(|i| engine.wait(Request::Read(Read::Get(Space::User, key(i % MANY)))).map(drop))
+    })?;
     time("get many", MANY * ROUNDS, || flood(engine, |i| Request::Read(Read::Get(Space::User, key(i)))))?;
-    time("set one", one, || (0..one).try_for_each(|i| engine.wait(Request::Commit(Batch::one(set(i % MANY)))).map(drop)))?;
+    time("set one", one, || {
+        (0..one).try_for_each(|i| engine.wait(Request::Commit(Batch::one(set(i % MANY)))).map(drop))
+    })?;
     time("set many", MANY * ROUNDS, || flood(engine, |i| Request::Commit(Batch::one(set(i)))))?;
     time("setMany", MANY * ROUNDS, || {
-        (0..ROUNDS).try_for_each(|_| engine.commit(Batch { ops: (0..MANY).map(set).collect(), ..Batch::default() }).map(drop))
+        (0..ROUNDS)
+            .try_for_each(|_| engine.commit(Batch { ops: (0..MANY).map(set).collect(), ..Batch::default() }).map(drop))
     })?;
     time("getMany", MANY * ROUNDS, || {
-        (0..ROUNDS).try_for_each(|_| engine.wait(Request::Read(Read::Many(Space::User, (0..MANY).map(key).collect()))).map(drop))
+        (0..ROUNDS).try_for_each(|_| {
+            engine.wait(Request::Read(Read::Many(Space::User, (0..MANY).map(key).collect()))).map(drop)
+        })
     })?;
     time("increment", one, || {
         (0..one).try_for_each(|_| {
-            let op = Op::Add { space: Space::User, key: Key::from_static(b"speed:n"), by: 1.0, expires_at: None, metadata: None };
+            let op = Op::Add {
+                space: Space::User,
+                key: Key::from_static(b"speed:n"),
+                by: 1.0,
+                expires_at: None,
+                metadata: None,
+            };
             engine.wait(Request::Commit(Batch::one(op).reporting())).map(drop)
         })
     })?;

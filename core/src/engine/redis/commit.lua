@@ -85,11 +85,12 @@ local function number_text(x)
   if x == 0 then return 1 / x < 0 and '{"$number":"-0"}' or '0' end
   if x % 1 == 0 and math.abs(x) < 9007199254740992 then return string.format('%.0f', x) end
   local text
-  for digits = 14, 16 do
+  -- Numbers near zero have fewer digits than 15.
+  for digits = math.abs(x) < 2.3e-308 and 0 or 14, 16 do
     text = string.format('%.' .. digits .. 'e', x)
     if tonumber(text) == x then break end
   end
-  local sign, first, rest, exponent = string.match(text, '^(%-?)(%d)%.(%d*)e([+-]%d+)$')
+  local sign, first, rest, exponent = string.match(text, '^(%-?)(%d)%.?(%d*)e([+-]%d+)$')
   local digits, point = string.gsub(first .. rest, '0+$', ''), tonumber(exponent) + 1
   if point > 21 or point < -5 then
     if #digits > 1 then digits = string.sub(digits, 1, 1) .. '.' .. string.sub(digits, 2) end

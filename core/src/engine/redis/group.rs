@@ -194,7 +194,8 @@ pub fn executed(replies: Vec<Resp>) -> Result<Vec<Resp>> {
     for reply in replies {
         match reply {
             Resp::Array(items) => {
-                return match items.iter().find_map(|item| if let Resp::Error(text) = item { Some(text) } else { None }) {
+                return match items.iter().find_map(|item| if let Resp::Error(text) = item { Some(text) } else { None })
+                {
                     Some(text) => Err(refused(text)),
                     None => Ok(items),
                 };

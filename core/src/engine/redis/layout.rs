@@ -84,9 +84,8 @@ pub fn user_record(key: &[u8], text: Bytes, expires_at: Option<Millis>, companio
     let version = Version::parse(&digest).ok_or_else(super::fault::unexpected)?;
     let value = user_value(key, text)?;
     let companion = companion.and_then(Companion::parse).filter(|companion| companion.digest == digest);
-    let (created_at, updated_at, metadata) = companion
-        .map(|companion| (companion.created_at, companion.updated_at, companion.metadata))
-        .unwrap_or_default();
+    let (created_at, updated_at, metadata) =
+        companion.map(|companion| (companion.created_at, companion.updated_at, companion.metadata)).unwrap_or_default();
     Ok(Record { value, version, expires_at, created_at, updated_at, metadata })
 }
 
@@ -211,7 +210,10 @@ mod tests {
                 for metadata in [None, Some(metadata.clone())] {
                     let text = internal_text(&value, expires_at, metadata.as_ref());
                     let record = internal_record(b"k", text).unwrap();
-                    assert_eq!((record.value, record.expires_at, record.metadata), (value.clone(), expires_at, metadata));
+                    assert_eq!(
+                        (record.value, record.expires_at, record.metadata),
+                        (value.clone(), expires_at, metadata)
+                    );
                 }
             }
         }

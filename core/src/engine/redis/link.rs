@@ -127,9 +127,10 @@ impl Link {
             move || shared.send_gathered()
         };
         let link = Link { shared, threads: Mutex::default() };
-        for (name, body) in
-            [("holdfast-redis-in", Box::new(receiver) as Box<dyn FnOnce() + Send>), ("holdfast-redis-out", Box::new(sender))]
-        {
+        for (name, body) in [
+            ("holdfast-redis-in", Box::new(receiver) as Box<dyn FnOnce() + Send>),
+            ("holdfast-redis-out", Box::new(sender)),
+        ] {
             let thread = thread::Builder::new().name(name.into()).spawn(body);
             let thread = thread.map_err(|error| Error::io("cannot start a thread for redis", &error))?;
             link.threads.lock().push(thread);

@@ -15,7 +15,12 @@ const STEP: &[u8] = b"1000";
 
 /// Hands the user keys that `range` contains to `take`, in no order, some perhaps twice, until the server has
 /// shown every key that is there all the while.
-pub fn for_each(link: &Link, layout: &Layout, range: &KeyRange, mut take: impl FnMut(Vec<Key>) -> Result<()>) -> Result<()> {
+pub fn for_each(
+    link: &Link,
+    layout: &Layout,
+    range: &KeyRange,
+    mut take: impl FnMut(Vec<Key>) -> Result<()>,
+) -> Result<()> {
     let pattern = pattern(layout, range);
     let mut cursor: Vec<u8> = b"0".to_vec();
     loop {

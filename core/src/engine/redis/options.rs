@@ -168,7 +168,8 @@ impl Settings {
 
     fn read_url(&mut self, text: &str) -> Result<()> {
         // What the parser says would repeat parts of the URL, and with them perhaps the password.
-        let url = Url::parse(text).map_err(|_| invalid("the redis url cannot be read; expected redis://host:port/db"))?;
+        let url =
+            Url::parse(text).map_err(|_| invalid("the redis url cannot be read; expected redis://host:port/db"))?;
         if !url.username().is_empty() {
             self.username = Some(decode(url.username())?);
         }

@@ -41,7 +41,12 @@ pub fn submit(link: &Arc<Link>, layout: &Layout, read: Read, done: Done) {
                 Ok((values, absent)) if absent.is_empty() => done(Ok(Reply::Values(values))),
                 Ok((values, absent)) => {
                     let Some(link) = link_again.upgrade() else { return done(Err(super::closed())) };
-                    check_absent(&link, &layout, absent, Box::new(move |checked| done(checked.map(|()| Reply::Values(values)))));
+                    check_absent(
+                        &link,
+                        &layout,
+                        absent,
+                        Box::new(move |checked| done(checked.map(|()| Reply::Values(values)))),
+                    );
                 }
                 Err(error) => done(Err(error)),
             },

@@ -186,7 +186,8 @@ fn integer(text: &[u8]) -> Result<i64, Malformed> {
 mod tests {
     use super::*;
 
-    const REPLIES: &[u8] = b"+OK\r\n:-12\r\n$-1\r\n$5\r\na\r\nbc\r\n*3\r\n$1\r\nx\r\n*2\r\n:1\r\n*0\r\n-ERR no\r\n*-1\r\n$0\r\n\r\n";
+    const REPLIES: &[u8] =
+        b"+OK\r\n:-12\r\n$-1\r\n$5\r\na\r\nbc\r\n*3\r\n$1\r\nx\r\n*2\r\n:1\r\n*0\r\n-ERR no\r\n*-1\r\n$0\r\n\r\n";
 
     fn expected() -> Vec<Resp> {
         let bulk = |text: &'static [u8]| Resp::Bulk(Bytes::from_static(text));
@@ -222,7 +223,9 @@ mod tests {
 
     #[test]
     fn what_is_no_reply_is_refused() {
-        for text in ["x\r\n", "\r\n", ":a\r\n", "$-2\r\n", "*-5\r\n", "$1\r\nab\r\n", "+OK\n", "$99999999999999999999\r\n"] {
+        for text in
+            ["x\r\n", "\r\n", ":a\r\n", "$-2\r\n", "*-5\r\n", "$1\r\nab\r\n", "+OK\n", "$99999999999999999999\r\n"]
+        {
             let mut parser = Parser::default();
             parser.feed(text.as_bytes());
             assert!(parser.next().is_err(), "{text:?}");

@@ -205,7 +205,9 @@ fn outcome(batch: &Batch, reply: Option<Resp>) -> Result<Commit> {
     {
         return Err(match (batch.checks.get(row), first) {
             (Some(check), 0) => Error::conflict(&check.key).in_engine(ENGINE),
-            (None, 0) => Error::new(Code::Conflict, "a key of a range that was read may have changed").in_engine(ENGINE),
+            (None, 0) => {
+                Error::new(Code::Conflict, "a key of a range that was read may have changed").in_engine(ENGINE)
+            }
             _ => not_a_number(batch, row.saturating_sub(conditions)),
         });
     }

@@ -18,7 +18,10 @@ pub fn client(options: &TlsOptions, host: &str) -> io::Result<ClientConnection> 
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?;
     let config = if options.insecure {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate { provider })).with_no_client_auth()
+        builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate { provider }))
+            .with_no_client_auth()
     } else {
         builder.with_root_certificates(roots(options)?).with_no_client_auth()
     };

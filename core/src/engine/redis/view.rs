@@ -94,10 +94,7 @@ impl RedisView {
         let names = self.layout.names.as_slice();
         let mut bytes = Vec::new();
         if range.reverse {
-            pack(
-                &mut bytes,
-                &[b"ZRANGE", names, &high, &low, b"BYLEX", b"REV", b"LIMIT", b"0", limit_text.as_bytes()],
-            );
+            pack(&mut bytes, &[b"ZRANGE", names, &high, &low, b"BYLEX", b"REV", b"LIMIT", b"0", limit_text.as_bytes()]);
         } else {
             pack(&mut bytes, &[b"ZRANGE", names, &low, &high, b"BYLEX", b"LIMIT", b"0", limit_text.as_bytes()]);
         }
