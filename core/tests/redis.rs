@@ -588,7 +588,10 @@ fn closing_answers_everything_and_refuses_what_comes() {
         engine.submit(Request::Commit(Batch::one(set_op(&format!("k{i}"), "1"))), Box::new(done));
     }
     drop(sender);
+    let view = engine.view().unwrap();
     lease.close().unwrap();
+    let error = view.scan(Space::User, &KeyRange::all(), Projection::Keys, None, 1000).unwrap_err();
+    assert_eq!(error.code(), Code::Closed);
     assert_eq!(receiver.iter().filter(Result::is_ok).count(), 2000);
     assert_eq!(get(engine.as_ref(), "k1").unwrap_err().code(), Code::Closed);
     engine.close().unwrap();

@@ -16,6 +16,7 @@ mod options;
 mod read;
 mod receive;
 mod resp;
+mod scans;
 mod script;
 mod tls;
 mod view;
@@ -23,9 +24,9 @@ mod wire;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
-use once_cell::sync::OnceCell;
 use parking_lot::{Condvar, Mutex};
 
 use self::fault::ENGINE;
@@ -34,9 +35,10 @@ use self::layout::Layout;
 use self::link::{Link, What};
 use self::options::Settings;
 pub use self::options::{RedisOptions, TlsOptions};
+use self::scans::Scans;
 use self::view::RedisView;
 use super::registry::Lease;
-use super::{Capabilities, Done, Engine, Progress, Read, Reply, Report, Request, Stats, spawn_blocking};
+use super::{Capabilities, Done, Engine, Progress, Read, Reply, Report, Request, Stats};
 use crate::batch::{Batch, Commit};
 use crate::error::{Error, Result};
 
@@ -45,12 +47,10 @@ use crate::error::{Error, Result};
 pub fn open(options: RedisOptions) -> Result<Lease> {
     let settings = Settings::new(options).map_err(|error| error.in_engine(ENGINE))?;
     let link = Arc::new(Link::open(&settings)?);
-    let scans = (0..settings.pool_size).map(|_| OnceCell::new()).collect();
     let shared = Shared {
+        scans: Arc::new(Scans::new(&settings, link.clone())),
         link,
         layout: Layout::new(&settings.key_prefix),
-        scans,
-        next_scan: AtomicUsize::new(0),
         gate: Mutex::default(),
         gate_free: Condvar::new(),
         closed: AtomicBool::new(false),
@@ -69,9 +69,7 @@ struct Shared {
     layout: Layout,
     /// Carries everything but scans.
     link: Arc<Link>,
-    /// Connections for scans, made when first needed.
-    scans: Vec<OnceCell<Arc<Link>>>,
-    next_scan: AtomicUsize,
+    scans: Arc<Scans>,
     gate: Mutex<Gate>,
     gate_free: Condvar,
     closed: AtomicBool,
@@ -132,15 +130,15 @@ impl Engine for Redis {
     }
 
     fn stats(&self) -> Result<Stats> {
-        self.shared.running(|shared| maintain::stats(&*shared.scan_link()?, &shared.layout))
+        self.shared.running(|shared| maintain::stats(&*shared.scans.link()?, &shared.layout))
     }
 
     fn verify(&self, repair: bool, progress: Progress<'_>) -> Result<Report> {
-        self.shared.running(|shared| maintain::verify(&*shared.scan_link()?, &shared.layout, repair, progress))
+        self.shared.running(|shared| maintain::verify(&*shared.scans.link()?, &shared.layout, repair, progress))
     }
 
     fn compact(&self) -> Result<()> {
-        self.shared.running(|shared| maintain::compact(&*shared.scan_link()?, &shared.layout))
+        self.shared.running(|shared| maintain::compact(&*shared.scans.link()?, &shared.layout))
     }
 
     fn close(&self) -> Result<()> {
@@ -152,9 +150,7 @@ impl Engine for Redis {
         }
         drop(gate);
         shared.link.close();
-        for scan in shared.scans.iter().filter_map(OnceCell::get) {
-            scan.close();
-        }
+        shared.scans.close();
         Ok(())
     }
 }
@@ -172,26 +168,28 @@ impl Shared {
         call(self).map_err(|error| error.in_engine(ENGINE))
     }
 
-    /// A connection for scans.
-    fn scan_link(&self) -> Result<Arc<Link>> {
-        if self.scans.is_empty() {
-            return Ok(self.link.clone());
-        }
-        let index = self.next_scan.fetch_add(1, Ordering::Relaxed) % self.scans.len();
-        match self.scans.get(index) {
-            Some(scan) => scan.get_or_try_init(|| Link::open(&self.settings).map(Arc::new)).cloned(),
-            None => Ok(self.link.clone()),
-        }
-    }
-
     /// Sends a request, or starts the steps of one for which the gate was shut.
     fn start(self: &Arc<Self>, request: Request, done: Done) {
         match request {
             Request::Read(read) => read::submit(&self.link, &self.layout, read, done),
             Request::View => self.fence(done),
             Request::Commit(batch) if clear::is_wide(&batch) => {
-                let shared = self.clone();
-                spawn_blocking(move || shared.run_wide(batch, done));
+                // A thread of its own: those of the pool may all be waiting for this. Without one, it is refused.
+                let work = Arc::new(Mutex::new(Some((batch, done))));
+                let (shared, theirs) = (self.clone(), work.clone());
+                let run = move || {
+                    let work = theirs.lock().take();
+                    if let Some((batch, done)) = work {
+                        shared.run_wide(batch, done);
+                    }
+                };
+                if let Err(error) = thread::Builder::new().name("holdfast-redis-clear".into()).spawn(run) {
+                    let work = work.lock().take();
+                    if let Some((_, done)) = work {
+                        done(Err(Error::io("cannot start a thread", &error)));
+                    }
+                    self.release();
+                }
             }
             Request::Commit(batch) => self.commit(batch, done),
         }
@@ -213,22 +211,10 @@ impl Shared {
     fn fence(self: &Arc<Self>, done: Done) {
         let mut bytes = Vec::new();
         resp::pack(&mut bytes, &[b"PING"]);
-        let shared = self.clone();
-        let settle: link::Settle = Box::new(move |answer| {
-            if let Err(error) = answer {
-                return done(Err(error));
-            }
-            // Making the connection blocks, and this is the thread that receives.
-            if shared.scans.iter().all(|scan| scan.get().is_some()) {
-                return done(shared.view());
-            }
-            spawn_blocking(move || done(shared.view()));
-        });
+        let (scans, layout) = (self.scans.clone(), self.layout.clone());
+        let settle: link::Settle =
+            Box::new(move |answer| done(answer.map(|_| Reply::View(Arc::new(RedisView::new(scans, layout))))));
         self.link.submit(What::Packed { bytes: bytes.into(), replies: 1, write: false, settle });
-    }
-
-    fn view(&self) -> Result<Reply> {
-        Ok(Reply::View(Arc::new(RedisView::new(self.scan_link()?, self.layout.clone()))))
     }
 
     /// Carries out a batch of many steps, and then what was held meanwhile.

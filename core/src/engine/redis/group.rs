@@ -215,10 +215,9 @@ fn settle_all(replies: Result<Vec<Resp>>, dones: Vec<(Done, usize)>, told: Vec<T
         Resp::Int(seq) => u64::try_from(*seq).ok(),
         _ => None,
     });
-    let mut seq = last.unwrap_or(0).saturating_sub(dones.len() as u64);
+    let first = last.unwrap_or(0).saturating_sub(dones.len() as u64) + 1;
     let mut told = told.into_iter();
-    for (done, reported) in dones {
-        seq += 1;
+    for (seq, (done, reported)) in (first..).zip(dones) {
         let result = match &replies {
             Err(error) => Err(error.clone()),
             Ok(_) if last.is_none() => Err(unexpected()),

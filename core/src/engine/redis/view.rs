@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 
 use super::fault::unexpected;
@@ -11,6 +12,7 @@ use super::link::Link;
 use super::names;
 use super::read::{array, check_absent, entry, internal, many, pack_entry, pack_many};
 use super::resp::{Resp, arg, arg_parts, command, pack};
+use super::scans::Scans;
 use super::script::lex_bounds;
 use crate::engine::{Item, Page, Projection, View};
 use crate::error::Result;
@@ -26,7 +28,9 @@ const NAMES: usize = 4096;
 const RANGES: usize = 4;
 
 pub struct RedisView {
-    link: Arc<Link>,
+    scans: Arc<Scans>,
+    /// The connection this view reads over, chosen by its first read: making one blocks.
+    link: OnceCell<Arc<Link>>,
     layout: Layout,
     gathered: Mutex<Vec<(KeyRange, Arc<Vec<Key>>)>>,
 }
@@ -41,12 +45,16 @@ struct Names {
 
 impl RedisView {
     #[must_use]
-    pub fn new(link: Arc<Link>, layout: Layout) -> Self {
-        RedisView { link, layout, gathered: Mutex::default() }
+    pub fn new(scans: Arc<Scans>, layout: Layout) -> Self {
+        RedisView { scans, link: OnceCell::new(), layout, gathered: Mutex::default() }
+    }
+
+    fn link(&self) -> Result<&Link> {
+        self.link.get_or_try_init(|| self.scans.link()).map(AsRef::as_ref)
     }
 
     fn call(&self, bytes: Vec<u8>, replies: usize) -> Result<Vec<Resp>> {
-        self.link.call(bytes, replies, false)
+        self.link()?.call(bytes, replies, false)
     }
 
     /// The names of a range, gathered when it is first asked for, and whether that was now.
@@ -55,7 +63,7 @@ impl RedisView {
         if let Some(names) = known {
             return Ok((names, false));
         }
-        let names = Arc::new(names::sorted(&self.link, &self.layout, range)?);
+        let names = Arc::new(names::sorted(self.link()?, &self.layout, range)?);
         let mut gathered = self.gathered.lock();
         if gathered.len() == RANGES {
             gathered.remove(0);
@@ -159,7 +167,7 @@ impl RedisView {
                 // The receiver waits below.
                 let _ = sender.send(checked);
             };
-            check_absent(&self.link, &self.layout, absent, Box::new(done));
+            check_absent(self.link()?, &self.layout, absent, Box::new(done));
             receiver.recv().unwrap_or_else(|_| Err(super::closed()))?;
         }
         Ok(values)
