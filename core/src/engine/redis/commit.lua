@@ -106,7 +106,15 @@ end
 local writes = {}
 local function write(...) writes[#writes + 1] = { ... } end
 
+local function clear_user(k)
+  user[k] = { companion = '' }
+  write('UNLINK', k)
+  if has_companions then write('HDEL', companions, string.sub(k, cut)) end
+end
+
 local function set_user(k, state, text, expiry, metadata)
+  -- Expired as it is written: absent for what follows in the batch, too.
+  if expiry ~= '' and tonumber(expiry) <= tonumber(now) then return clear_user(k) end
   local created
   if stamped or metadata ~= '' then
     if state.text then created = user_companion(k, state) end
@@ -129,12 +137,6 @@ local function set_internal(k, stored)
   internal[k] = parse_internal(stored)
   write('ZADD', names, 0, k)
   write('HSET', values, k, stored)
-end
-
-local function clear_user(k)
-  user[k] = { companion = '' }
-  write('UNLINK', k)
-  if has_companions then write('HDEL', companions, string.sub(k, cut)) end
 end
 
 local function clear_internal(k)

@@ -20,8 +20,10 @@ use crate::key::{Key, KeyRange, Space};
 use crate::record::Record;
 use crate::value::Value;
 
-/// Keys asked for at once: what a reply holds is only known when it is here.
-const AT_ONCE: usize = 256;
+/// Keys asked for first: what values weigh is only known when they are here.
+const FIRST: usize = 16;
+/// Keys asked for at once at most.
+const AT_ONCE: usize = 2048;
 /// Names a page of keys alone holds at most.
 const NAMES: usize = 4096;
 /// Ranges whose names a view remembers.
@@ -207,13 +209,13 @@ impl View for RedisView {
         let mut page = Page::default();
         let mut after: Option<Key> = after.map(Key::copy_from_slice);
         let mut size = 0;
-        let at_once = if space == Space::User && what == Projection::Keys { NAMES } else { AT_ONCE };
         // A small limit needs no large reply.
-        let at_once = range.limit.map_or(at_once, |limit| at_once.min(limit.max(1).saturating_add(1)));
+        let most = range.limit.map_or(NAMES, |limit| limit.saturating_add(1));
+        let mut at_once = if space == Space::User && what == Projection::Keys { NAMES } else { FIRST };
         loop {
             let Names { keys, more, fresh } = match space {
-                Space::User => self.user_names(range, after.as_deref(), at_once)?,
-                Space::Internal => self.internal_names(range, after.as_deref(), at_once)?,
+                Space::User => self.user_names(range, after.as_deref(), at_once.min(most))?,
+                Space::Internal => self.internal_names(range, after.as_deref(), at_once.min(most))?,
             };
             let Some(last) = keys.last().cloned() else { return Ok(Page { next: None, ..page }) };
             let selected: Vec<Key> = match space {
@@ -225,16 +227,22 @@ impl View for RedisView {
                 return Err(unexpected());
             }
             for (key, item) in selected.into_iter().zip(items) {
-                if let Some(item) = item {
-                    size += key.len() + weight(&item);
-                    page.entries.push((key, item));
+                let Some(item) = item else { continue };
+                size += key.len() + weight(&item);
+                page.entries.push((key.clone(), item));
+                if size >= max_bytes && (more || key != last) {
+                    return Ok(Page { next: Some(key), ..page });
                 }
             }
             if !more {
                 return Ok(Page { next: None, ..page });
             }
-            if size >= max_bytes || range.limit.is_some_and(|limit| page.entries.len() >= limit) {
+            if range.limit.is_some_and(|limit| page.entries.len() >= limit) {
                 return Ok(Page { next: Some(last), ..page });
+            }
+            if what != Projection::Keys || space == Space::Internal {
+                let each = size.checked_div(page.entries.len()).unwrap_or(0).max(1);
+                at_once = (max_bytes.saturating_sub(size) / each).clamp(FIRST, AT_ONCE);
             }
             after = Some(last);
         }
