@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_core::engine::Durability;
-use holdfast_core::engine::Durability;
 use holdfast_core::engine::file::{self, Encoding, FileOptions};
 use holdfast_core::engine::leveldb::{self, Compression, LevelDbOptions};
 use holdfast_core::engine::memory::{self, Eviction, MemoryOptions};
