@@ -2,10 +2,13 @@
 //! engine's own default.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use holdfast_core::engine::Durability;
+use holdfast_core::engine::file::{self, Encoding, FileOptions};
 use holdfast_core::engine::leveldb::{self, Compression, LevelDbOptions};
 use holdfast_core::engine::memory::{self, Eviction, MemoryOptions};
+use holdfast_core::engine::redis::{self, RedisOptions, TlsOptions};
 use holdfast_core::engine::registry::Lease;
 use holdfast_core::engine::sqlite::{self, SqliteOptions};
 use holdfast_core::error::{Code, Error, Result};
@@ -37,6 +40,12 @@ impl Options {
         }
     }
 
+    fn millis(&self, name: &str, into: &mut Duration) {
+        if let Some(millis) = self.0.get(name).and_then(Json::as_u64) {
+            *into = Duration::from_millis(millis);
+        }
+    }
+
     fn durability(&self) -> Durability {
         match self.text("durability") {
             Some("normal") => Durability::Normal,
@@ -54,6 +63,8 @@ pub fn open(engine: &str, options: &str, verbose: Option<Verbose>) -> Result<Lea
     match engine {
         "memory" => Ok(Lease::private(memory::open(memory_options(&options)))),
         "leveldb" => leveldb::open(leveldb_options(&options)?),
+        "file" => file::open(file_options(&options)?),
+        "redis" => redis::open(redis_options(&options)),
         "sqlite" => sqlite::open(sqlite_options(&options, verbose)?),
         other => Err(Error::new(Code::EngineNotFound, format!("Storage engine not found: {other}"))),
     }
@@ -95,4 +106,47 @@ fn sqlite_options(options: &Options, verbose: Option<Verbose>) -> Result<SqliteO
     sqlite.durability = options.durability();
     sqlite.verbose = verbose;
     Ok(sqlite)
+}
+
+fn file_options(options: &Options) -> Result<FileOptions> {
+    let mut file = FileOptions::new(options.required("basePath")?);
+    if options.text("encoding") == Some("utf16le") {
+        file.encoding = Encoding::Utf16Le;
+    }
+    options.number("lockTimeout", &mut file.lock_timeout);
+    options.flag("readOnly", &mut file.read_only);
+    file.durability = options.durability();
+    Ok(file)
+}
+
+fn redis_options(options: &Options) -> RedisOptions {
+    let text = |name: &str| options.text(name).map(ToOwned::to_owned);
+    let mut redis = RedisOptions {
+        url: text("url"),
+        host: text("host"),
+        username: text("username"),
+        password: text("password"),
+        key_prefix: text("keyPrefix").unwrap_or_default(),
+        tls: tls_options(options),
+        ..RedisOptions::default()
+    };
+    redis.port = options.0.get("port").and_then(Json::as_u64).and_then(|port| u16::try_from(port).ok());
+    redis.db = options.0.get("db").and_then(Json::as_u64).and_then(|db| u32::try_from(db).ok());
+    options.millis("connectTimeout", &mut redis.connect_timeout);
+    options.millis("commandTimeout", &mut redis.command_timeout);
+    options.number("poolSize", &mut redis.pool_size);
+    options.flag("timestamps", &mut redis.timestamps);
+    redis
+}
+
+fn tls_options(options: &Options) -> Option<TlsOptions> {
+    match options.0.get("tls")? {
+        Json::Bool(true) => Some(TlsOptions::default()),
+        Json::Object(tls) => Some(TlsOptions {
+            ca: tls.get("ca").and_then(Json::as_str).map(|pem| pem.as_bytes().to_vec()),
+            server_name: tls.get("serverName").and_then(Json::as_str).map(ToOwned::to_owned),
+            insecure: tls.get("rejectUnauthorized").and_then(Json::as_bool) == Some(false),
+        }),
+        _ => None,
+    }
 }
