@@ -456,6 +456,7 @@ declare class StorageError extends Error {
     readonly key?: string;
     /** The method that failed, if known. */
     readonly operation?: string;
+    /** For engines of your own that want to say what went wrong. */
     constructor(code: ErrorCode, message: string, context?: ErrorContext);
 }
 /**
@@ -475,6 +476,7 @@ declare class StorageTypeError extends TypeError {
     readonly key?: string;
     /** The method that failed, if known. */
     readonly operation?: string;
+    /** For engines of your own that check what they are given. */
     constructor(message: string, context?: ErrorContext);
 }
 /**
@@ -612,7 +614,9 @@ declare abstract class NativeEngine<Config> extends BaseStorageEngine<Config> im
     setSync(key: string, value: unknown, options?: Omit<RecordOptions, 'signal'>): void;
     /** {@inheritDoc Engine.deleteSync} */
     deleteSync(key: string): boolean;
+    /** Opens what the engine needs. */
     protected doConnect(): Promise<void>;
+    /** Lets go of it. */
     protected doDisconnect(): Promise<void>;
 }
 
@@ -1030,7 +1034,9 @@ declare class JavaScriptEngine extends BaseStorageEngine implements Engine {
     setSync(key: string): void;
     /** Throws NOT_SUPPORTED. */
     deleteSync(key: string): boolean;
+    /** Opens what the engine needs. */
     protected doConnect(): Promise<void>;
+    /** Lets go of it. */
     protected doDisconnect(): Promise<void>;
 }
 

@@ -262,10 +262,12 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
     throw this.#calls.notSupported('synchronous calls', 'deleteSync', key);
   }
 
+  /** Opens what the engine needs. */
   protected doConnect(): Promise<void> {
     return this.#calls.call('connect', undefined, () => this.target.connect());
   }
 
+  /** Lets go of it. */
   protected async doDisconnect(): Promise<void> {
     this.#use++;
     await this.#last;

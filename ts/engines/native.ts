@@ -293,10 +293,12 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
     return this.#sync('deleteSync', key, ({ store }) => store.deleteSync(key));
   }
 
+  /** Opens what the engine needs. */
   protected doConnect(): Promise<void> {
     return this.#connection.open();
   }
 
+  /** Lets go of it. */
   protected doDisconnect(): Promise<void> {
     return this.#connection.finish();
   }
