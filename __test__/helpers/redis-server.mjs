@@ -18,7 +18,7 @@ export async function startRedis({ password, port } = {}) {
     server.once('error', resolve);
   });
   const stop = async () => {
-    server.kill('SIGTERM');
+    server.kill('SIGTERM'); // nothing happens if it has ended
     await ended;
     rmSync(folder, { recursive: true, force: true });
   };
