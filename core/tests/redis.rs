@@ -1,5 +1,13 @@
 //! What is particular to the redis engine: other clients of the server, connections that fail, TLS.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests stop at a surprise"
+)]
+
 mod support {
     pub mod proxy;
     pub mod redis_server;
@@ -16,7 +24,7 @@ use holdfast_core::engine::{Engine, Item, Projection, Read, Reply, Request, for_
 use holdfast_core::{
     Batch, Check, Code, Error, Key, KeyRange, Op, Outcome, RangeCheck, Record, Result, Space, Value, Version,
 };
-use support::proxy::{CUT_REPLIES, DROP_REPLIES, PASS, Proxy, REFUSE};
+use support::proxy::{CUT_REPLIES, DROP_REPLIES, HOLD, PASS, Proxy, REFUSE, RELEASE};
 use support::redis_server::{RedisServer, free_port};
 
 fn options(port: u16) -> RedisOptions {
@@ -263,8 +271,60 @@ fn a_server_that_hangs_times_out_and_is_used_again_when_it_wakes() {
     assert_eq!(set(engine, "k", "\"late\"").unwrap_err().code(), Code::UnknownOutcome);
     server.thaw();
     until_ok(|| set(engine, "k", "\"new\""));
-    std::thread::sleep(Duration::from_millis(100));
-    assert_eq!(get(engine, "k").unwrap(), json("\"new\""), "a write given up does not return after a newer one");
+}
+
+#[test]
+fn a_write_given_up_does_not_arrive_after_a_newer_one() {
+    let server = RedisServer::start(&[]);
+    let proxy = Proxy::to(server.port);
+    let lease = open(RedisOptions { command_timeout: Duration::from_millis(200), ..options(proxy.port) }).unwrap();
+    let engine = lease.engine().as_ref();
+    set(engine, "k", "\"first\"").unwrap();
+    proxy.set(HOLD);
+    assert_eq!(set(engine, "k", "\"late\"").unwrap_err().code(), Code::UnknownOutcome);
+    proxy.set(PASS);
+    until_ok(|| set(engine, "k", "\"new\""));
+    proxy.set(RELEASE);
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(get(engine, "k").unwrap(), json("\"new\""));
+}
+
+#[test]
+fn closing_during_an_outage_ends_and_answers_what_waits() {
+    let mut server = RedisServer::start(&[]);
+    let lease = open(RedisOptions { connect_timeout: Duration::from_millis(300), ..options(server.port) }).unwrap();
+    server.kill();
+    let engine = lease.engine().clone();
+    let (sender, receiver) = mpsc::channel();
+    for _ in 0..100 {
+        let sender = sender.clone();
+        let request = Request::Commit(Batch::one(set_op("k", "1")));
+        engine.submit(request, Box::new(move |reply| sender.send(reply.map(drop).unwrap_err().code()).unwrap()));
+    }
+    drop(sender);
+    let start = Instant::now();
+    lease.close().unwrap();
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    let codes: Vec<Code> = receiver.iter().collect();
+    assert_eq!(codes.len(), 100);
+    assert!(codes.iter().all(|code| matches!(code, Code::Connection | Code::UnknownOutcome)), "{codes:?}");
+}
+
+#[test]
+fn an_engine_let_go_without_closing_answers_what_is_under_way_and_disconnects() {
+    let server = RedisServer::start(&[]);
+    let clients = || String::from_utf8(server.raw(&[b"CLIENT", b"LIST"])).unwrap().matches("id=").count();
+    let alone = clients();
+    let lease = connect(server.port);
+    assert_eq!(clients(), alone + 1);
+    server.freeze();
+    let (sender, receiver) = mpsc::channel();
+    let done = move |reply: Result<Reply>| sender.send(reply.map(drop).unwrap_err().code()).unwrap();
+    lease.engine().submit(Request::Commit(Batch::one(set_op("k", "1"))), Box::new(done));
+    drop(lease);
+    assert_eq!(receiver.recv_timeout(Duration::from_secs(1)), Ok(Code::UnknownOutcome));
+    server.thaw();
+    until_ok(|| if clients() == alone { Ok(()) } else { Err(Error::closed()) });
 }
 
 #[test]
