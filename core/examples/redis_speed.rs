@@ -1,5 +1,7 @@
 //! Times the redis engine against a server: `redis_speed redis://127.0.0.1:6379`. Writes keys `speed:…`.
 
+#![allow(clippy::print_stdout, reason = "a program for the terminal")]
+
 use std::sync::mpsc;
 use std::time::Instant;
 

@@ -91,6 +91,12 @@ fn peer(connection: &rusqlite::Connection, round: usize) -> rusqlite::Result<()>
         select.query_row([key], |row| row.get::<_, String>(0))?;
     }
     report("peer: get", start.elapsed(), KEYS);
+    let mut version = connection.prepare("PRAGMA data_version")?;
+    let start = Instant::now();
+    for _ in 0..KEYS {
+        version.query_row([], |row| row.get::<_, i64>(0))?;
+    }
+    report("peer: PRAGMA data_version", start.elapsed(), KEYS);
     let mut all = connection.prepare("SELECT key, value FROM kv ORDER BY key")?;
     let start = Instant::now();
     let mut bytes = 0;

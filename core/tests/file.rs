@@ -1,5 +1,14 @@
 //! The file engine: what only it does.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -364,17 +373,33 @@ fn what_is_made_is_for_its_owner_alone() {
 }
 
 #[test]
-fn a_store_that_is_damaged_or_foreign_is_refused_and_left_alone() {
-    for (content, code) in [(&b"not a database, and longer than its header of a hundred bytes ............................................................"[..], Code::Corrupted)] {
+fn a_damaged_or_foreign_database_is_refused_and_left_alone() {
+    let newer = |path: &Path| {
+        // The format's number lies at byte 60 of the file, big-endian.
+        let mut bytes = fs::read(path).unwrap();
+        bytes[63] = 99;
+        fs::write(path, bytes).unwrap();
+    };
+    let cut = |path: &Path| {
+        let bytes = fs::read(path).unwrap();
+        fs::write(path, &bytes[..bytes.len() / 2 + 100]).unwrap();
+    };
+    let garbage = |path: &Path| fs::write(path, [b'x'; 8192]).unwrap();
+    let damages: [(&dyn Fn(&Path), Code); 3] =
+        [(&garbage, Code::Corrupted), (&cut, Code::Corrupted), (&newer, Code::UnsupportedFormat)];
+    for (damage, code) in damages {
         let dir = tempfile::tempdir().unwrap();
         let lease = open(options(dir.path())).unwrap();
         set(lease.engine(), "k", "1");
         lease.close().unwrap();
         let path = dir.path().join(".holdfast/store.db");
-        fs::write(&path, content).unwrap();
-        let error = open(options(dir.path())).err().unwrap();
-        assert_eq!(error.code(), code, "{error}");
-        assert_eq!(fs::read(&path).unwrap(), content);
+        damage(&path);
+        let before = fs::read(&path).unwrap();
+        for read_only in [false, true] {
+            let error = open(FileOptions { read_only, ..options(dir.path()) }).err().unwrap();
+            assert_eq!((error.code(), error.engine()), (code, Some("file")), "{error}");
+        }
+        assert!(fs::read(&path).unwrap() == before, "the database was touched");
         assert!(dir.path().join("k.json").exists());
     }
 }

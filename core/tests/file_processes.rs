@@ -1,6 +1,15 @@
 //! The file engine and the world around it: other processes, sudden death, full and read-only disks. This test program
 //! runs itself again as the other process; `role` is what that one does.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
+
 use std::io::{BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

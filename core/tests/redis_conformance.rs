@@ -1,5 +1,13 @@
 //! The redis engine passes the suite, on a server of its own each time.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests stop at a surprise"
+)]
+
 mod support {
     pub mod redis_server;
 }

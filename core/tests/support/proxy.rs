@@ -16,6 +16,11 @@ pub const DROP_REPLIES: usize = 2;
 /// Connections are cut as soon as they are made or used.
 pub const REFUSE: usize = 3;
 
+/// What a client sends is kept back until `RELEASE`, whatever else is set meanwhile and whether it is still there.
+pub const HOLD: usize = 4;
+/// As `PASS`, and what was held is let go.
+pub const RELEASE: usize = 5;
+
 pub struct Proxy {
     pub port: u16,
     mode: Arc<AtomicUsize>,
@@ -66,6 +71,11 @@ fn pump(mut from: TcpStream, mut to: TcpStream, mode: &AtomicUsize, replies: boo
             REFUSE => break,
             CUT_REPLIES if replies => break,
             DROP_REPLIES if replies => dropping = true,
+            HOLD if !replies => {
+                while mode.load(Ordering::SeqCst) != RELEASE {
+                    thread::sleep(Duration::from_millis(2));
+                }
+            }
             _ => {}
         }
         if dropping {

@@ -52,22 +52,21 @@ impl Shelf {
 
     /// Deletes `key` if it still holds a value that expired by `now`, else only side data that fits no more.
     fn free(&self, space: Space, key: &Key, now: Millis) -> Result<bool> {
-        let record = {
-            let _files = self.files.read();
-            self.record(space, key)
-        };
-        let version = match record {
-            Ok(Some(record)) if record.expired(now) => Some(record.version),
-            // Damaged, or edited since: the value stays, what said that it expires goes.
-            _ => None,
-        };
-        let Some(version) = version else {
-            return self.with_writer(|writer| writer.ledger.write_sidecars(&[(key.clone(), None)])).map(|()| {
+        self.with_writer(|writer| {
+            // A check reads an expired record as absent, so this one is made here, under the writer's lock.
+            if self.record(space, key).is_ok_and(|record| record.is_some_and(|record| record.expired(now))) {
+                let batch = Batch::one(Op::Delete { space, key: key.clone() });
+                let mut results = self.commit_with(writer, std::slice::from_ref(&batch));
+                return results.pop().unwrap_or_else(|| Err(Error::closed())).map(|_| true);
+            }
+            let stored = if space == Space::User { writer.ledger.sidecar(key)? } else { None };
+            if stored.is_some_and(|sidecar| sidecar.expires_at.is_some_and(|at| at <= now)) {
+                // Edited since, or damaged: what is in the file stays, what said that it expires goes.
+                writer.ledger.write_sidecars(&[(key.clone(), None)])?;
                 self.cache.remove(key);
-                false
-            });
-        };
-        self.with_writer(|writer| self.free_version(writer, space, key, version, now))
+            }
+            Ok(false)
+        })
     }
 
     fn with_writer<T>(&self, write: impl FnOnce(&mut Writer) -> Result<T>) -> Result<T> {
@@ -75,24 +74,6 @@ impl Shelf {
             Some(writer) => write(writer),
             None => Err(self.no_writer()),
         }
-    }
-
-    fn free_version(
-        &self,
-        writer: &mut Writer,
-        space: Space,
-        key: &Key,
-        version: crate::Version,
-        now: Millis,
-    ) -> Result<bool> {
-        // A check reads an expired record as absent, so it is made here, under the writer's lock.
-        let still = self.record(space, key)?.is_some_and(|record| record.version == version && record.expired(now));
-        if !still {
-            return Ok(false);
-        }
-        let batch = Batch::one(Op::Delete { space, key: key.clone() });
-        let mut results = self.commit_with(writer, std::slice::from_ref(&batch));
-        results.pop().unwrap_or_else(|| Err(Error::closed())).map(|_| true)
     }
 
     pub fn stats(self: &Arc<Self>) -> Result<Stats> {

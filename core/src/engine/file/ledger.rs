@@ -308,10 +308,10 @@ impl Ledger {
 
     /// The files that the last batch may not have put in place.
     pub fn intents(&self) -> Result<Vec<Intent>> {
-        let find = || -> rusqlite::Result<Vec<(String, String, Option<String>, Vec<u8>)>> {
+        let find = || -> rusqlite::Result<Vec<_>> {
             self.db
                 .prepare_cached("SELECT folder, name, temporary, digest FROM journal ORDER BY id")?
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, Vec<u8>>(3)?)))?
                 .collect()
         };
         let rows = find().map_err(|error| failed("read", &error))?;

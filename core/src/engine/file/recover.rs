@@ -40,7 +40,10 @@ impl Shelf {
             }
             (ledger, Err(lock))
         } else {
-            make_private(&ours)?;
+            if make_private(&ours)? && options.durability == Durability::Full {
+                let synced = root.folder("").and_then(|folder| folder.map_or(Ok(()), |folder| folder.sync()));
+                synced.map_err(|error| Error::io(format_args!("cannot sync {}", base.display()), &error))?;
+            }
             let lock = Lock::exclusive(&ours.join("lock"), timeout)?;
             (Ledger::open(&ours.join("store.db"), options.durability)?, Ok(lock))
         };
@@ -154,8 +157,8 @@ impl Shelf {
     }
 }
 
-/// Makes our own folder, for its owner alone.
-fn make_private(path: &Path) -> Result<()> {
+/// Makes our own folder, for its owner alone. True if it was not there.
+fn make_private(path: &Path) -> Result<bool> {
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
     {
@@ -163,11 +166,12 @@ fn make_private(path: &Path) -> Result<()> {
         builder.mode(0o700);
     }
     match builder.create(path) {
+        Ok(()) => Ok(true),
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
             Err(Error::io(format_args!("cannot make {}", path.display()), &error))
         }
-        _ => match std::fs::symlink_metadata(path) {
-            Ok(metadata) if metadata.is_dir() => Ok(()),
+        Err(_) => match std::fs::symlink_metadata(path) {
+            Ok(metadata) if metadata.is_dir() => Ok(false),
             Ok(_) => Err(Error::new(Code::InvalidArgument, format!("{} is not a folder", path.display()))),
             Err(error) => Err(Error::io(format_args!("cannot look at {}", path.display()), &error)),
         },

@@ -3,7 +3,7 @@
 //!
 //! Invariant: every cached row is the row of the database whose WAL header is `State::header`. A reader compares
 //! that header with the shared one before it believes the cache, so that a commit of any process is seen by
-//! the first read after it returned. `docs/decisions/sqlite-row-cache.md` has the reasons and the figures.
+//! the first read after it returned. `docs/decisions/0008-sqlite-row-cache.md` has the reasons and the figures.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
