@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use crate::error::thrown;
 use crate::settle::{CallId, Settled, Settler};
 use crate::text::{Outbound, Payload, Text};
-use crate::view::{self, NativeView};
+use crate::view::NativeView;
 use crate::wire;
 
 /// An engine and this environment's share of it.
@@ -126,6 +126,9 @@ pub fn settle_reply(reply: Reply) -> Result<Settled> {
         Reply::Entry(Some(record)) => Settled::Text(wire::entry_json(&record)),
         Reply::Has(has) => Settled::Bool(has),
         Reply::Values(values) => Settled::Text(wire::values_json(&values)),
+        Reply::Keys(keys) => Settled::Text(wire::keys_json(&keys)),
+        #[allow(clippy::cast_precision_loss)] // No store holds 2^53 keys.
+        Reply::Count(count) => Settled::Number(count as f64),
         Reply::Commit(commit) => Settled::Text(wire::commit_json(&commit)),
         Reply::View(_) => return Err(unexpected_reply()),
     })
@@ -269,16 +272,14 @@ impl NativeStore {
     #[napi(catch_unwind)]
     pub fn submit_keys(&self, env: Env, id: CallId, range: Text) -> napi::Result<()> {
         let range = wire::range(&range.0).map_err(|error| thrown(&error))?;
-        self.shared.settler.expect(&env);
-        self.shared.with_view(id, move |view, _| view::all_keys(&*view, &range));
+        self.submit(&env, id, Request::Keys(range), settle_reply);
         Ok(())
     }
 
     #[napi(catch_unwind)]
     pub fn submit_count(&self, env: Env, id: CallId, range: Text) -> napi::Result<()> {
         let range = wire::range(&range.0).map_err(|error| thrown(&error))?;
-        self.shared.settler.expect(&env);
-        self.shared.with_view(id, move |view, _| view::count(&*view, &range));
+        self.submit(&env, id, Request::Count(range), settle_reply);
         Ok(())
     }
 
@@ -351,7 +352,13 @@ impl NativeStore {
     }
 
     #[napi(catch_unwind)]
-    pub fn set_sync(&self, key: Text, value: Payload, expires_at: Option<f64>, metadata: Option<Text>) -> napi::Result<Outbound> {
+    pub fn set_sync(
+        &self,
+        key: Text,
+        value: Payload,
+        expires_at: Option<f64>,
+        metadata: Option<Text>,
+    ) -> napi::Result<Outbound> {
         let commit = self.shared.engine.commit(set(key, value, expires_at, metadata));
         inline(Some(commit.map(|_| Settled::Bool(true))))
     }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use holdfast_core::engine::{Projection, View, for_each_page, spawn_blocking};
+use holdfast_core::engine::{Projection, Request, View, list, spawn_blocking};
 use holdfast_core::error::{Error, Result};
-use holdfast_core::key::{Key, KeyRange, Space};
+use holdfast_core::key::Space;
 use holdfast_core::value::Value;
 use napi::Env;
 use napi_derive::napi;
@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use crate::error::thrown;
 use crate::settle::{CallId, Settled};
-use crate::store::{Shared, guarded};
+use crate::store::{Shared, guarded, settle_reply};
 use crate::text::Text;
 use crate::wire;
 
@@ -41,22 +41,6 @@ impl NativeView {
             shared.post(id, settled);
         });
     }
-}
-
-/// Every key of a range, as JSON.
-pub fn all_keys(view: &dyn View, range: &KeyRange) -> Result<Settled> {
-    let mut keys: Vec<Key> = Vec::new();
-    for_each_page(view, Space::User, range, Projection::Keys, |page| {
-        keys.extend(page.into_iter().map(|(key, _)| key));
-        Ok(true)
-    })?;
-    Ok(Settled::Text(wire::keys_json(&keys)))
-}
-
-/// How many keys a range holds.
-#[allow(clippy::cast_precision_loss)]
-pub fn count(view: &dyn View, range: &KeyRange) -> Result<Settled> {
-    view.count(Space::User, range).map(|count| Settled::Number(count as f64))
 }
 
 #[napi]
@@ -99,14 +83,14 @@ impl NativeView {
     #[napi(catch_unwind)]
     pub fn submit_keys(&self, env: Env, id: CallId, range: Text) -> napi::Result<()> {
         let range = wire::range(&range.0).map_err(|error| thrown(&error))?;
-        self.run(&env, id, move |view| all_keys(view, &range));
+        self.run(&env, id, move |view| list(view, &Request::Keys(range)).and_then(settle_reply));
         Ok(())
     }
 
     #[napi(catch_unwind)]
     pub fn submit_count(&self, env: Env, id: CallId, range: Text) -> napi::Result<()> {
         let range = wire::range(&range.0).map_err(|error| thrown(&error))?;
-        self.run(&env, id, move |view| count(view, &range));
+        self.run(&env, id, move |view| list(view, &Request::Count(range)).and_then(settle_reply));
         Ok(())
     }
 

@@ -76,6 +76,7 @@ macro_rules! conformance {
             order::a_read_sees_the_write_submitted_before_it,
             order::a_write_does_not_overtake_an_earlier_read,
             order::concurrent_increments_are_all_counted,
+            order::a_listing_sees_what_was_submitted_before_it_and_nothing_later,
             order::a_view_sees_what_was_submitted_before_it,
             views::a_view_is_one_moment,
             views::views_are_independent_and_may_outlive_writes,

@@ -98,6 +98,23 @@ pub fn concurrent_increments_are_all_counted(fixture: &dyn Fixture) {
     assert_eq!(seen.len(), 1000, "each increment saw a number of its own");
 }
 
+pub fn a_listing_sees_what_was_submitted_before_it_and_nothing_later(fixture: &dyn Fixture) {
+    let lease = open(fixture);
+    let engine = &**lease.engine();
+    for round in 0..20 {
+        let writes: Vec<_> = (0..50).map(|n| submit(engine, write(&format!("k{n:02}"), round))).collect();
+        let keys = submit(engine, Request::Keys(KeyRange::all()));
+        let count = submit(engine, Request::Count(KeyRange::prefix(&b"k1"[..])));
+        let clear = Batch::one(Op::DeleteRange { space: Space::User, range: KeyRange::all() });
+        let clear = submit(engine, Request::Commit(clear));
+        let empty = submit(engine, Request::Keys(KeyRange::all()));
+        assert!(matches!(answer(&keys), Reply::Keys(keys) if keys.len() == 50));
+        assert!(matches!(answer(&count), Reply::Count(10)));
+        assert!(matches!(answer(&empty), Reply::Keys(keys) if keys.is_empty()));
+        writes.iter().chain([&clear]).for_each(|write| drop(answer(write)));
+    }
+}
+
 pub fn a_view_sees_what_was_submitted_before_it(fixture: &dyn Fixture) {
     let lease = open(fixture);
     let engine = &**lease.engine();

@@ -74,6 +74,8 @@ struct Shared<S> {
     queued: AtomicUsize,
     /// Reads in the pool.
     reading: AtomicUsize,
+    /// Listings in the pool.
+    listing: AtomicUsize,
     closed: AtomicBool,
     state: Mutex<State>,
     quiet: Condvar,
@@ -99,6 +101,7 @@ impl<S: Store> Embedded<S> {
             store,
             queued: AtomicUsize::new(0),
             reading: AtomicUsize::new(0),
+            listing: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             state: Mutex::default(),
             quiet: Condvar::new(),
@@ -167,6 +170,10 @@ impl<S: Store> Engine for Embedded<S> {
             drop(state);
             return done(Err(shared.closed_error()));
         }
+        if let Some(view) = shared.listing_view(&state, &request) {
+            drop(state);
+            return shared.list(view, request, done);
+        }
         match request {
             Request::Read(read) if !state.blocks_read(&read) => {
                 state.count_reads(&read);
@@ -207,7 +214,7 @@ impl<S: Store> Engine for Embedded<S> {
         let shared = &*self.shared;
         let mut state = shared.state.lock();
         shared.closed.store(true, Ordering::Release);
-        while state.draining || !state.queue.is_empty() || shared.reading.load(Ordering::Acquire) > 0 {
+        while state.draining || !state.queue.is_empty() || shared.in_the_pool() {
             shared.quiet.wait(&mut state);
         }
         if std::mem::replace(&mut state.finished, true) {
@@ -221,6 +228,10 @@ impl<S: Store> Engine for Embedded<S> {
 impl<S: Store> Shared<S> {
     fn name_it(&self, error: Error) -> Error {
         error.in_engine(self.store.name())
+    }
+
+    fn in_the_pool(&self) -> bool {
+        self.reading.load(Ordering::Acquire) > 0 || self.listing.load(Ordering::Acquire) > 0
     }
 
     fn closed_error(&self) -> Error {
@@ -241,6 +252,27 @@ impl<S: Store> Shared<S> {
         let _state = self.state.lock();
         self.quiet.notify_all();
         result.map_err(|error| self.name_it(error))
+    }
+
+    /// A view for a request that lists keys, if one can be had at once and no queued write comes before.
+    fn listing_view(&self, state: &State, request: &Request) -> Option<Arc<dyn View>> {
+        let lists = matches!(request, Request::Keys(_) | Request::Count(_));
+        (lists && state.queue.is_empty() && !state.draining).then(|| self.store.try_view())??.ok()
+    }
+
+    /// Lists keys of a view in the pool. Writes need not wait for it.
+    fn list(self: &Arc<Self>, view: Arc<dyn View>, request: Request, done: Done) {
+        self.listing.fetch_add(1, Ordering::AcqRel);
+        let shared = self.clone();
+        spawn_blocking(move || {
+            let result = guarded(|| super::list(&*view, &request)).map_err(|error| shared.name_it(error));
+            drop(view);
+            let state = shared.state.lock();
+            shared.listing.fetch_sub(1, Ordering::AcqRel);
+            shared.quiet.notify_all();
+            drop(state);
+            done(result);
+        });
     }
 
     fn start_drain(self: &Arc<Self>, state: &mut State) {
@@ -278,16 +310,21 @@ impl<S: Store> Shared<S> {
             match work {
                 Work::Nothing => {}
                 Work::Writes(batches, dones) => self.run_writes(&batches, dones),
-                Work::One(request, done) => {
-                    let result = guarded(|| match &request {
-                        Request::Read(read) => self.store.read(read),
-                        Request::View => self.store.view().map(Reply::View),
-                        Request::Commit(_) => Err(super::unexpected_reply()),
-                    });
-                    self.queued.fetch_sub(1, Ordering::AcqRel);
-                    done(result.map_err(|error| self.name_it(error)));
-                }
+                Work::One(request, done) => self.run_one(request, done),
             }
+        }
+    }
+
+    fn run_one(self: &Arc<Self>, request: Request, done: Done) {
+        let result = guarded(|| match &request {
+            Request::Read(read) => self.store.read(read),
+            Request::View | Request::Keys(_) | Request::Count(_) => self.store.view().map(Reply::View),
+            Request::Commit(_) => Err(super::unexpected_reply()),
+        });
+        self.queued.fetch_sub(1, Ordering::AcqRel);
+        match (request, result) {
+            (request @ (Request::Keys(_) | Request::Count(_)), Ok(Reply::View(view))) => self.list(view, request, done),
+            (_, result) => done(result.map_err(|error| self.name_it(error))),
         }
     }
 

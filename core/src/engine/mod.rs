@@ -74,6 +74,8 @@ pub enum Reply {
     Entry(Option<Record>),
     Has(bool),
     Values(Vec<Option<Value>>),
+    Keys(Vec<Key>),
+    Count(u64),
     Commit(Commit),
     View(Arc<dyn View>),
 }
@@ -82,6 +84,10 @@ pub enum Reply {
 #[derive(Clone, Debug)]
 pub enum Request {
     Read(Read),
+    /// The keys of a range of users' keys, its limit included: [`Reply::Keys`]. No write requested later is seen.
+    Keys(KeyRange),
+    /// How many those are: [`Reply::Count`].
+    Count(KeyRange),
     Commit(Batch),
     /// A view that sees every write requested before it.
     View,
@@ -247,6 +253,22 @@ pub fn for_each_page<V: View + ?Sized>(
         }
     }
     Ok(())
+}
+
+/// Answers a request for keys or their count from a view.
+pub fn list(view: &dyn View, request: &Request) -> Result<Reply> {
+    match request {
+        Request::Keys(range) => {
+            let mut keys = Vec::new();
+            for_each_page(view, Space::User, range, Projection::Keys, |page| {
+                keys.extend(page.into_iter().map(|(key, _)| key));
+                Ok(true)
+            })?;
+            Ok(Reply::Keys(keys))
+        }
+        Request::Count(range) => view.count(Space::User, range).map(Reply::Count),
+        _ => Err(unexpected_reply()),
+    }
 }
 
 /// Figures about a store. What an engine cannot tell is absent.

@@ -78,8 +78,10 @@ struct Shared {
 /// Keeps calls behind a batch that takes many steps.
 #[derive(Default)]
 struct Gate {
-    /// A batch of many steps runs; `held` is not looked at before it is over.
+    /// A request of many steps runs; `held` is not looked at before it is over.
     shut: bool,
+    /// That request only lists keys: reads may pass it.
+    listing: bool,
     held: VecDeque<(Request, Done)>,
 }
 
@@ -120,11 +122,15 @@ impl Engine for Redis {
         }
         {
             let mut gate = shared.gate.lock();
-            if gate.shut {
+            let passes = gate.listing && gate.held.is_empty() && matches!(request, Request::Read(_));
+            if gate.shut && !passes {
                 gate.held.push_back((request, done));
                 return;
             }
-            gate.shut = is_wide(&request);
+            if !gate.shut {
+                gate.shut = is_wide(&request);
+                gate.listing = is_listing(&request);
+            }
         }
         shared.start(request, done);
     }
@@ -173,14 +179,16 @@ impl Shared {
         match request {
             Request::Read(read) => read::submit(&self.link, &self.layout, read, done),
             Request::View => self.fence(done),
-            Request::Commit(batch) if clear::is_wide(&batch) => {
+            request if is_wide(&request) => {
                 // A thread of its own: those of the pool may all be waiting for this. Without one, it is refused.
-                let work = Arc::new(Mutex::new(Some((batch, done))));
+                let work = Arc::new(Mutex::new(Some((request, done))));
                 let (shared, theirs) = (self.clone(), work.clone());
                 let run = move || {
                     let work = theirs.lock().take();
-                    if let Some((batch, done)) = work {
-                        shared.run_wide(batch, done);
+                    match work {
+                        Some((Request::Commit(batch), done)) => shared.run_wide(batch, done),
+                        Some((request, done)) => shared.run_listing(&request, done),
+                        None => {}
                     }
                 };
                 if let Err(error) = thread::Builder::new().name("holdfast-redis-clear".into()).spawn(run) {
@@ -192,6 +200,7 @@ impl Shared {
                 }
             }
             Request::Commit(batch) => self.commit(batch, done),
+            Request::Keys(_) | Request::Count(_) => done(Err(crate::engine::unexpected_reply())),
         }
     }
 
@@ -215,6 +224,18 @@ impl Shared {
         let settle: link::Settle =
             Box::new(move |answer| done(answer.map(|_| Reply::View(Arc::new(RedisView::new(scans, layout))))));
         self.link.submit(What::Packed { bytes: bytes.into(), replies: 1, write: false, settle });
+    }
+
+    /// Lists keys once every write before it is carried out, and then lets what was held go.
+    fn run_listing(self: &Arc<Self>, request: &Request, done: Done) {
+        let mut bytes = Vec::new();
+        resp::pack(&mut bytes, &[b"PING"]);
+        let listed = self.link.call(bytes, 1, false).and_then(|_| {
+            let view = RedisView::new(self.scans.clone(), self.layout.clone());
+            crate::engine::list(&view, request)
+        });
+        done(listed);
+        self.release();
     }
 
     /// Carries out a batch of many steps, and then what was held meanwhile.
@@ -249,6 +270,7 @@ impl Shared {
                 held
             };
             let wide = is_wide(&request);
+            self.gate.lock().listing = is_listing(&request);
             self.start(request, done);
             if wide {
                 return;
@@ -257,6 +279,11 @@ impl Shared {
     }
 }
 
+/// True for a request of many steps.
 fn is_wide(request: &Request) -> bool {
-    matches!(request, Request::Commit(batch) if clear::is_wide(batch))
+    is_listing(request) || matches!(request, Request::Commit(batch) if clear::is_wide(batch))
+}
+
+fn is_listing(request: &Request) -> bool {
+    matches!(request, Request::Keys(_) | Request::Count(_))
 }
