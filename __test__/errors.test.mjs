@@ -3,7 +3,10 @@ import { inspect } from 'node:util';
 import test from 'ava';
 import { isStorageError, StorageError, StorageTypeError } from './helpers/entry.mjs';
 
-const copy = createRequire(import.meta.url)('holdfast');
+// import and require share one copy; without the cache the file is evaluated again.
+const require = createRequire(import.meta.url);
+delete require.cache[require.resolve('holdfast')];
+const copy = require('holdfast');
 
 test('an error carries its code, its context and its cause', (t) => {
   const cause = new Error('underneath');

@@ -4,9 +4,9 @@
 //   NAME.d.ts       the public API in one file, committed; NAME.d.mts gives the same types to importers
 // --check writes nothing and fails when the committed declarations are stale.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { build } from 'esbuild';
+import { transform } from 'esbuild';
 import { rollup } from 'rollup';
 import { dts } from 'rollup-plugin-dts';
 import { main, note, Problem, step } from './lib/console.mjs';
@@ -16,55 +16,63 @@ import { root } from './lib/paths.mjs';
 const header = '// Generated from ts/ by `npm run build:ts`. Do not edit: change ts/ and build again.\n';
 const mainEntry = entries[0];
 
-/** Later entries take what they share with the first from its bundle, never as a second copy. */
-const shareMainEntry = {
-  name: 'share-main-entry',
-  setup({ onResolve }) {
-    onResolve({ filter: /^\./ }, ({ path, importer }) => {
-      const file = resolve(dirname(importer), path).replace(/\.js$/, '.ts');
-      return file === join(root, mainEntry.source) ? { path: `./${mainEntry.name}.cjs`, external: true } : undefined;
-    });
+/** Finds the .ts file behind './x.js' and erases its types. */
+const typescript = {
+  name: 'typescript',
+  resolveId(path, importer) {
+    return importer && path.startsWith('.') ? resolve(dirname(importer), path).replace(/\.js$/, '.ts') : null;
+  },
+  async transform(code, id) {
+    const result = await transform(code, { loader: 'ts', target: 'node20', charset: 'utf8', sourcefile: id });
+    return { code: result.code, map: null };
   },
 };
 
+// Rollup bundles and not esbuild, which turns a class that names itself into `var X = class _X`: users would see the underscore.
 async function bundle(entry, shared) {
-  const options = {
-    absWorkingDir: root,
-    entryPoints: [entry.source],
-    bundle: true,
-    platform: 'node',
-    target: 'node20',
-    charset: 'utf8',
-    metafile: true,
-    logLevel: 'warning',
-    plugins: entry === mainEntry ? [] : [shareMainEntry],
-  };
+  const mainSource = join(root, mainEntry.source);
+  const bundled = await rollup({
+    input: join(root, entry.source),
+    // Later entries take what they share with the first from its bundle, never as a second copy.
+    external: [/^node:/, ...(entry === mainEntry ? [] : [mainSource])],
+    onwarn: (warning) => {
+      throw new Problem(`${entry.source}: ${warning.message}`);
+    },
+    plugins: [typescript],
+  });
   const outfile = `dist/${entry.name}.cjs`;
-  const cjs = await build({ ...options, format: 'cjs', outfile });
-  const inputs = Object.keys(cjs.metafile.inputs);
-  const twice = entry === mainEntry ? [] : inputs.filter((file) => shared.includes(file));
+  const { output } = await bundled.write({
+    file: join(root, outfile),
+    format: 'cjs',
+    exports: 'named',
+    esModule: false,
+    interop: 'default',
+    inlineDynamicImports: true,
+    paths: { [mainSource]: `./${mainEntry.name}.cjs` },
+  });
+  await bundled.close();
+  const [{ code, exports: exported, moduleIds }] = output;
+  const twice = entry === mainEntry ? [] : moduleIds.filter((file) => shared.includes(file)).map((file) => relative(root, file));
   if (twice.length > 0) {
     throw new Problem(`${entry.source} would carry a second copy of ${twice.join(', ')}: import it from ./index.js instead`);
   }
-  // Only esbuild's ESM output lists the names it exports.
-  const esm = await build({ ...options, format: 'esm', outfile: `dist/${entry.name}.mjs`, write: false });
-  const names = Object.values(esm.metafile.outputs)[0].exports.filter((name) => name !== 'default').sort();
+  const names = exported.filter((name) => name !== 'default').sort();
   writeFileSync(join(root, `dist/${entry.name}.mjs`), `export {\n${names.map((name) => `  ${name},\n`).join('')}} from './${entry.name}.cjs';\n`);
-  note(`${outfile}: ${(cjs.metafile.outputs[outfile].bytes / 1024).toFixed(1)} KiB, ${names.length} exports`);
-  return inputs;
+  note(`${outfile}: ${(Buffer.byteLength(code) / 1024).toFixed(1)} KiB, ${names.length} exports`);
+  return moduleIds;
 }
 
 /** The declarations of one entry, as [file name, text] pairs. */
 async function declarations(entry) {
   const bundled = await rollup({
     input: join(root, entry.source),
-    external: entry === mainEntry ? [] : [join(root, mainEntry.source)],
+    external: [/^node:/, ...(entry === mainEntry ? [] : [join(root, mainEntry.source)])],
     onwarn: (warning) => {
       throw new Problem(`${entry.source}: ${warning.message}`);
     },
     plugins: [dts({ tsconfig: join(root, 'tsconfig.json') })],
   });
-  const { output } = await bundled.generate({ format: 'es', paths: { [join(root, mainEntry.source)]: mainEntry.specifier } });
+  const { output } = await bundled.generate({ format: 'es', paths: { [join(root, mainEntry.source)]: `./${mainEntry.name}.js` } });
   await bundled.close();
   return [
     [`${entry.name}.d.ts`, `${header}${output[0].code.trimEnd()}\n`],

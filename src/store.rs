@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 
 use crate::error::thrown;
 use crate::settle::{CallId, Settled, Settler};
-use crate::text::{Payload, Text};
+use crate::text::{Outbound, Payload, Text};
 use crate::view::{self, NativeView};
 use crate::wire;
 
@@ -165,13 +165,12 @@ fn user(key: Text) -> (Space, Key) {
     (Space::User, key.0)
 }
 
-/// What an inline call gives: `undefined` where the engine says to queue it.
-type Inline = napi::Result<crate::text::Outbound>;
-
-fn inline(result: Option<Result<Settled>>) -> Inline {
+/// What an inline call gives: `undefined` where the engine says to queue it. The type is always written out: behind an
+/// alias napi-rs does not see a `Result`, and would return an error instead of throwing it.
+fn inline(result: Option<Result<Settled>>) -> napi::Result<Outbound> {
     match result {
-        None => Ok(crate::text::Outbound(Settled::Undefined)),
-        Some(Ok(settled)) => Ok(crate::text::Outbound(settled)),
+        None => Ok(Outbound(Settled::Undefined)),
+        Some(Ok(settled)) => Ok(Outbound(settled)),
         Some(Err(error)) => Err(thrown(&error)),
     }
 }
@@ -200,19 +199,19 @@ impl NativeStore {
     }
 
     #[napi(catch_unwind)]
-    pub fn try_entry(&self, key: Text) -> Inline {
+    pub fn try_entry(&self, key: Text) -> napi::Result<Outbound> {
         let (space, key) = user(key);
         inline(self.shared.engine.try_read(&Read::Entry(space, key)).map(|reply| reply.and_then(settle_reply)))
     }
 
     #[napi(catch_unwind)]
-    pub fn try_get_many(&self, keys: Text) -> Inline {
+    pub fn try_get_many(&self, keys: Text) -> napi::Result<Outbound> {
         let keys = wire::keys(&keys.0).map_err(|error| thrown(&error))?;
         inline(self.shared.engine.try_read(&Read::Many(Space::User, keys)).map(|reply| reply.and_then(settle_reply)))
     }
 
     #[napi(catch_unwind)]
-    pub fn try_batch(&self, ops: Text, report: bool) -> Inline {
+    pub fn try_batch(&self, ops: Text, report: bool) -> napi::Result<Outbound> {
         let batch = wire::batch(&ops.0, report).map_err(|error| thrown(&error))?;
         inline(self.shared.engine.try_commit(&batch).map(|commit| commit.map(Reply::Commit).and_then(settle_reply)))
     }
@@ -291,7 +290,7 @@ impl NativeStore {
 
     /// A view at once, or `undefined`: queue it.
     #[napi(catch_unwind)]
-    pub fn try_view(&self) -> Inline {
+    pub fn try_view(&self) -> napi::Result<Outbound> {
         let view = self.shared.engine.try_view();
         inline(view.map(|view| view.map(|view| Settled::View(NativeView::new(view, self.shared.clone())))))
     }
@@ -340,30 +339,30 @@ impl NativeStore {
     }
 
     #[napi(catch_unwind)]
-    pub fn get_sync(&self, key: Text) -> Inline {
+    pub fn get_sync(&self, key: Text) -> napi::Result<Outbound> {
         let (space, key) = user(key);
         self.read_sync(Read::Get(space, key))
     }
 
     #[napi(catch_unwind)]
-    pub fn has_sync(&self, key: Text) -> Inline {
+    pub fn has_sync(&self, key: Text) -> napi::Result<Outbound> {
         let (space, key) = user(key);
         self.read_sync(Read::Has(space, key))
     }
 
     #[napi(catch_unwind)]
-    pub fn set_sync(&self, key: Text, value: Payload, expires_at: Option<f64>, metadata: Option<Text>) -> Inline {
+    pub fn set_sync(&self, key: Text, value: Payload, expires_at: Option<f64>, metadata: Option<Text>) -> napi::Result<Outbound> {
         let commit = self.shared.engine.commit(set(key, value, expires_at, metadata));
         inline(Some(commit.map(|_| Settled::Bool(true))))
     }
 
     #[napi(catch_unwind)]
-    pub fn delete_sync(&self, key: Text) -> Inline {
+    pub fn delete_sync(&self, key: Text) -> napi::Result<Outbound> {
         let commit = self.shared.engine.commit(delete(key));
         inline(Some(commit.map(Reply::Commit).and_then(settle_deleted)))
     }
 
-    fn read_sync(&self, read: Read) -> Inline {
+    fn read_sync(&self, read: Read) -> napi::Result<Outbound> {
         let reply = match self.shared.engine.try_read(&read) {
             Some(reply) => reply,
             None => self.shared.engine.wait(Request::Read(read)),

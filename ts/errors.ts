@@ -82,6 +82,7 @@ export class StorageError extends Error {
   /** The method that failed, if known. */
   declare readonly operation?: string;
 
+  /** For engines of your own that want to say what went wrong. */
   constructor(code: ErrorCode, message: string, context?: ErrorContext) {
     super(message, causeOf(context));
     this.code = code;
@@ -113,6 +114,7 @@ export class StorageTypeError extends TypeError {
   /** The method that failed, if known. */
   declare readonly operation?: string;
 
+  /** For engines of your own that check what they are given. */
   constructor(message: string, context?: ErrorContext) {
     super(message, causeOf(context));
     setContext(this, context);

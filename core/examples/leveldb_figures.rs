@@ -1,6 +1,8 @@
 //! Times of the leveldb engine's single calls: `cargo run --release -p holdfast-core --example leveldb_figures`.
 //! 20,000 records of 150 bytes.
 
+#![allow(clippy::print_stdout, clippy::indexing_slicing)]
+
 use std::hint::black_box;
 use std::sync::mpsc;
 use std::time::Instant;

@@ -1,5 +1,8 @@
 //! What is particular to the leveldb engine; what every engine owes is in the conformance suite.
 
+// A test may stop at the first surprise, its helpers too.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
+
 #[path = "leveldb/faults.rs"]
 mod faults;
 #[path = "leveldb/model.rs"]
@@ -10,3 +13,37 @@ mod processes;
 mod records;
 #[path = "leveldb/support.rs"]
 mod support;
+
+use holdfast_core::conformance::Fixture;
+use holdfast_core::engine::Durability;
+use holdfast_core::engine::leveldb::{LevelDbOptions, open};
+use holdfast_core::engine::registry::Lease;
+
+struct LevelDb {
+    folder: tempfile::TempDir,
+    durability: Durability,
+}
+
+impl LevelDb {
+    fn new(durability: Durability) -> Self {
+        LevelDb { folder: tempfile::tempdir().unwrap(), durability }
+    }
+}
+
+impl Fixture for LevelDb {
+    fn open(&self) -> holdfast_core::Result<Lease> {
+        open(LevelDbOptions { durability: self.durability, ..LevelDbOptions::new(self.folder.path().join("db")) })
+    }
+
+    fn persistent(&self) -> bool {
+        true
+    }
+}
+
+mod at_full {
+    holdfast_core::conformance!(super::LevelDb::new(super::Durability::Full));
+}
+
+mod at_none {
+    holdfast_core::conformance!(super::LevelDb::new(super::Durability::None));
+}

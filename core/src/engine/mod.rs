@@ -8,6 +8,7 @@ pub mod memory;
 pub mod path;
 mod pool;
 pub mod recent;
+pub mod redis;
 pub mod registry;
 pub mod sqlite;
 mod sweep;

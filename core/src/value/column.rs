@@ -82,6 +82,8 @@ impl Value {
             Kind::Null if text.as_ref() == b"null" => Ok(Value::Json(text)),
             Kind::Boolean if text.as_ref() == b"true" || text.as_ref() == b"false" => Ok(Value::Json(text)),
             Kind::Null | Kind::Boolean => Err(misfit()),
+            // A number keeps the digits it was written with, but for -0, which JSON numbers lose on their way.
+            Kind::Number if text.as_ref() != b"-0" && is_json_number(&text) => Ok(Value::Json(text)),
             Kind::Number => {
                 let number = std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse::<f64>().ok());
                 number.map(Value::from_number).ok_or_else(misfit)
@@ -113,6 +115,10 @@ fn plain_string(text: &Bytes) -> Option<Bytes> {
         return Some(text.slice_ref(inside));
     }
     json::unquote(text).map(Bytes::from)
+}
+
+fn is_json_number(text: &[u8]) -> bool {
+    matches!(text.first(), Some(b'-' | b'0'..=b'9')) && json::validate(text).is_ok()
 }
 
 fn special_number(text: &[u8]) -> &'static [u8] {

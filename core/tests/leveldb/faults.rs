@@ -74,7 +74,8 @@ fn assert_corrupted_and_untouched(path: &Path, what: &str) {
 
 #[test]
 fn damage_to_the_stores_own_files_is_corrupted_and_nothing_is_overwritten() {
-    let damages: [(&str, fn(&Path)); 10] = [
+    type Damage = fn(&Path);
+    let damages: [(&str, Damage); 10] = [
         ("CURRENT emptied", |path| cut(&path.join("CURRENT"), 0)),
         ("CURRENT cut", |path| cut(&path.join("CURRENT"), 5)),
         ("CURRENT names nothing", |path| fs::write(path.join("CURRENT"), "MANIFEST-999999\n").unwrap()),

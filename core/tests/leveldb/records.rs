@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use holdfast_core::batch::Outcome;
 use holdfast_core::engine::leveldb::{Compression, LevelDbOptions, open};
-use holdfast_core::engine::{Durability, Engine, PAGE_BYTES, Projection};
+use holdfast_core::engine::{Durability, Engine, PAGE_BYTES, Projection, Read, Reply, Request};
 use holdfast_core::record::now;
 use holdfast_core::{Batch, Check, Code, KeyRange, Op, RangeCheck, Space, Value, Version};
 use rocksdb::{ColumnFamilyDescriptor, DB, Options};
@@ -271,6 +271,38 @@ fn readers_beside_a_writer_see_pages_of_one_moment() {
         }
     });
     assert_eq!(get(&lease, "k199").as_deref(), Some("199"));
+}
+
+#[test]
+fn what_memory_holds_is_answered_on_the_callers_thread() {
+    let root = tempfile::tempdir().unwrap();
+    let lease = start(root.path());
+    let engine = lease.engine();
+    let all: Vec<_> = (0..100).map(|n| key(&format!("k{n}"))).collect();
+    for name in &all {
+        let set = Batch::one(set_op(std::str::from_utf8(name).unwrap(), "1"));
+        engine.try_commit(&set).expect("no disk is needed").unwrap();
+    }
+    let get = |name: &str| Read::Get(Space::User, key(name));
+    assert!(matches!(engine.try_read(&get("k7")), Some(Ok(Reply::Value(Some(_))))));
+    assert!(matches!(engine.try_read(&get("absent")), Some(Ok(Reply::Value(None)))));
+    let many = engine.try_read(&Read::Many(Space::User, all));
+    assert!(matches!(many, Some(Ok(Reply::Values(values))) if values.iter().all(Option::is_some)));
+    assert!(engine.try_view().is_some());
+    engine.compact().unwrap();
+    lease.close().unwrap();
+    let lease = start(root.path());
+    assert!(lease.engine().try_read(&get("k7")).is_none(), "this one needs the disk, once");
+    assert!(matches!(lease.engine().wait(Request::Read(get("k7"))), Ok(Reply::Value(Some(_)))));
+    assert!(lease.engine().try_read(&get("k7")).is_some());
+}
+
+#[test]
+fn at_full_nothing_is_written_on_the_callers_thread() {
+    let root = tempfile::tempdir().unwrap();
+    let lease = open(LevelDbOptions { durability: Durability::Full, ..LevelDbOptions::new(root.path()) }).unwrap();
+    assert!(lease.engine().try_commit(&Batch::one(set_op("a", "1"))).is_none());
+    assert_eq!(get(&lease, "a"), None);
 }
 
 #[test]

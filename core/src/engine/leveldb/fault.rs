@@ -34,8 +34,6 @@ pub(super) fn translate_open(error: &rocksdb::Error) -> Error {
         return foreign("LevelDB");
     }
     let missing_file = error.kind() == ErrorKind::IOError && text.contains("No such file or directory");
-    // A file that RocksDB reads as options it does not know, or a manifest that names other column families,
-    // was written by something else than this engine.
     if missing_file || error.kind() == ErrorKind::NotFound {
         return Error::corrupted(format!("the store lacks a file: {text}; restore a backup, nothing was changed"))
             .in_engine(NAME);

@@ -60,14 +60,15 @@ pub(super) fn inspect(path: &Path) -> Result<Found> {
         return Err(fault::foreign("LevelDB"));
     }
     let families = DB::list_cf(&Options::default(), path).map_err(|error| fault::translate_open(&error))?;
-    if FAMILIES.iter().all(|family| families.iter().any(|name| name == family)) {
-        return Ok(Found::Store);
+    if !families.iter().all(|name| FAMILIES.contains(&name.as_str())) {
+        return Err(fault::foreign("RocksDB"));
     }
-    // Column families are made one after the other; ours without them all is one whose making was interrupted.
-    if ours && families.iter().all(|name| FAMILIES.contains(&name.as_str())) {
-        return Ok(Found::New);
+    match families.len() == FAMILIES.len() {
+        true => Ok(Found::Store),
+        // Column families are made one after the other; ours without them all is one whose making was interrupted.
+        false if ours => Ok(Found::New),
+        false => Err(fault::foreign("RocksDB")),
     }
-    Err(fault::foreign("RocksDB"))
 }
 
 /// Takes the lock of the folder, waiting up to `timeout` milliseconds: alone for a writer, shared among readers. A reader of

@@ -93,10 +93,10 @@ impl Handle {
         }
     }
 
-    /// Closes the database, with everything written synced, once the calls that run are over. Idempotent.
-    pub fn close(&self, read_only: bool) -> Result<()> {
+    /// Closes the database once the calls that run are over; with `sync`, everything written is durable then. Idempotent.
+    pub fn close(&self, sync: bool) -> Result<()> {
         let Some(open) = self.open.write().take() else { return Ok(()) };
-        let synced = if read_only { Ok(()) } else { open.db.flush_wal(true) };
+        let synced = if sync { open.db.flush_wal(true) } else { Ok(()) };
         drop(open);
         synced.map_err(|error| fault::translate("sync the log", &error))
     }

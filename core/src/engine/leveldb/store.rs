@@ -1,6 +1,6 @@
 //! The store: reads from the cache, then RocksDB's memory, then the disk; writes one at a time or in groups.
 
-use std::fs;
+use std::path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,7 +23,7 @@ use crate::record::{Millis, Record, now};
 use crate::value::Value;
 
 /// Batches committed on the caller's thread hold at most this many bytes and operations.
-const INLINE_BYTES: usize = 1 << 20;
+const INLINE_BYTES: usize = 256 << 10;
 const INLINE_OPS: usize = 4096;
 /// Keys read on the caller's thread in one call at most.
 const INLINE_KEYS: usize = 1024;
@@ -54,7 +54,7 @@ pub(super) struct LevelDb {
 impl LevelDb {
     pub fn open(mut options: LevelDbOptions) -> Result<Self> {
         // The process may change its working directory later.
-        options.path = fs::canonicalize(&options.path).map_err(|error| {
+        options.path = path::absolute(&options.path).map_err(|error| {
             Error::io(format_args!("cannot look at {}", options.path.display()), &error).in_engine(NAME)
         })?;
         let records = options.cache_size / 2;
@@ -199,6 +199,7 @@ impl LevelDb {
             return Err(error);
         }
         let mut overlay = Overlay::new(self, open, &mut recent, Tier::Disk);
+        overlay.reserve(batches.iter().map(|batch| batch.ops.len()).sum());
         let results = batches.iter().map(|batch| {
             let (seq, outcomes) = overlay.apply(batch)?;
             Ok(Commit { seq, outcomes })
@@ -265,6 +266,11 @@ impl Store for LevelDb {
         Ok(Arc::new(LevelDbView::new(&self.handle)?))
     }
 
+    fn try_view(&self) -> Option<Result<Arc<dyn View>>> {
+        // A snapshot is a number in a list of RocksDB's: no disk, and no lock held for long.
+        Some(self.view())
+    }
+
     fn sweep(&self, now: Millis) -> Result<u64> {
         if self.refuses_writes().is_some() {
             return Ok(0);
@@ -293,7 +299,8 @@ impl Store for LevelDb {
     }
 
     fn close(&self) -> Result<()> {
-        let closed = self.handle.close(self.read_only);
+        // A sync that failed once is not tried again: it might succeed without having written anything.
+        let closed = self.handle.close(self.refuses_writes().is_none());
         self.cache.clear();
         closed
     }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rocksdb::{DBRawIterator, ReadOptions};
 
-use super::fault;
 use super::format::{Header, decode};
 use super::handle::{Handle, Open};
+use super::{NAME, fault};
 use crate::engine::{Item, Page, Projection, View};
 use crate::error::Result;
 use crate::key::{Key, KeyRange, Space};
@@ -58,7 +58,7 @@ impl View for LevelDbView {
             let found =
                 open.get(space, key, &options)?.map_err(|error| fault::translate("read", &error).at_key(key))?;
             let Some(bytes) = found else { return Ok(None) };
-            let record = decode(&Bytes::copy_from_slice(&bytes)).map_err(|error| error.at_key(key))?;
+            let record = decode(&Bytes::copy_from_slice(&bytes)).map_err(|error| error.at_key(key).in_engine(NAME))?;
             Ok(Some(record).filter(|record| record.expires_at.is_none() || !record.expired(now())))
         })
     }
@@ -163,7 +163,7 @@ fn collect(
         };
         let mut full = step + 1 >= STEPS;
         if simple || range.selects(key) {
-            let header = Header::read(value).map_err(|error| error.at_key(key))?;
+            let header = Header::read(value).map_err(|error| error.at_key(key).in_engine(NAME))?;
             if header.expires_at.is_none_or(|at| at > now) {
                 if buffer.capacity() == 0 {
                     buffer.reserve(max_bytes.min(READAHEAD_BYTES) + key.len() + value.len());

@@ -75,6 +75,12 @@ impl<'a> Overlay<'a> {
         }
     }
 
+    /// Makes room for so many writes at once.
+    pub fn reserve(&mut self, writes: usize) {
+        self.user.reserve(writes);
+        self.writes.reserve(writes);
+    }
+
     /// Says that one batch of one write is all that comes.
     pub fn alone(mut self) -> Self {
         self.alone = true;

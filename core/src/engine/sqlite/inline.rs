@@ -3,7 +3,7 @@
 //!
 //! Invariant: every cached row is the row of the database whose WAL header is `State::header`. A reader compares
 //! that header with the shared one before it believes the cache, so that a commit of any process is seen by
-//! the first read after it returned. `docs/decisions/sqlite-row-cache.md` has the reasons and the figures.
+//! the first read after it returned. `docs/decisions/0008-sqlite-row-cache.md` has the reasons and the figures.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -30,8 +30,10 @@ const MAX_CACHED: usize = 64 << 10;
 const EXPECTED_ROWS: usize = 1024;
 /// Keys of one request that are read inline.
 const MAX_KEYS: usize = 64;
-/// A read that took longer has met a slow disk.
-const SLOW: Duration = Duration::from_millis(2);
+/// The moving average of inline reads above which the disk counts as slow.
+const SLOW: Duration = Duration::from_micros(500);
+/// A read counts as this long at most: one that met a busy processor says nothing of the disk.
+const LONGEST: Duration = Duration::from_millis(2);
 /// How long inline reads stay away from a slow disk.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -47,6 +49,8 @@ struct State {
     connection: Connection,
     header: Option<Header>,
     rows: Cache<Key, Row, Weight>,
+    /// How long reads take, the latest weighing an eighth.
+    average: Duration,
     paused_until: Option<Instant>,
 }
 
@@ -69,7 +73,7 @@ impl Inline {
     /// Inline reads over `connection`, whose WAL index is mapped where there is one.
     pub fn new(connection: Connection) -> Self {
         let rows = Cache::with_weighter(EXPECTED_ROWS, CACHE_BYTES, Weight);
-        let state = State { connection, header: None, rows, paused_until: None };
+        let state = State { connection, header: None, rows, average: Duration::ZERO, paused_until: None };
         Inline { committing: AtomicBool::new(false), state: Mutex::new(Some(state)) }
     }
 
@@ -191,7 +195,9 @@ impl State {
             Read::Get(Space::User, key) => self.read_and_cache(key, header),
             read => read::answer(&mut self.connection, read),
         };
-        if start.elapsed() > SLOW {
+        self.average = (self.average * 7 + start.elapsed().min(LONGEST)) / 8;
+        if self.average > SLOW {
+            self.average = Duration::ZERO;
             self.paused_until = Some(start + PAUSE);
         }
         match result {

@@ -52,6 +52,21 @@ impl MemoryStore {
     }
 }
 
+impl MemoryStore {
+    fn view_of(&self, live: &mut Live) -> Result<Arc<dyn View>> {
+        let moment = match live.moment.upgrade() {
+            Some(moment) => moment,
+            None => {
+                let seq = read::seq(live.writer()?.connection())?;
+                let moment = Arc::new(Moment { seq, copy: Mutex::new(None) });
+                live.moment = Arc::downgrade(&moment);
+                moment
+            }
+        };
+        Ok(Arc::new(MemoryView { live: self.live.clone(), moment }))
+    }
+}
+
 impl Live {
     fn writer(&mut self) -> Result<&mut Writer> {
         self.writer.as_mut().ok_or_else(Error::closed)
@@ -109,17 +124,11 @@ impl Store for MemoryStore {
     }
 
     fn view(&self) -> Result<Arc<dyn View>> {
-        let mut live = self.live.lock();
-        let moment = match live.moment.upgrade() {
-            Some(moment) => moment,
-            None => {
-                let seq = read::seq(live.writer()?.connection())?;
-                let moment = Arc::new(Moment { seq, copy: Mutex::new(None) });
-                live.moment = Arc::downgrade(&moment);
-                moment
-            }
-        };
-        Ok(Arc::new(MemoryView { live: self.live.clone(), moment }))
+        self.view_of(&mut self.live.lock())
+    }
+
+    fn try_view(&self) -> Option<Result<Arc<dyn View>>> {
+        Some(self.view_of(&mut *self.live.try_lock()?))
     }
 
     fn sweep(&self, now: Millis) -> Result<u64> {

@@ -114,11 +114,15 @@ fn open_writable(path: &Path, options: &SqliteOptions) -> Result<FileStore> {
     let table = options.table_name.as_str();
     let mut connection = Connection::open(Some(path), Access::Write, options.verbose.clone())?;
     connection.set_busy_timeout(options.busy_timeout);
-    connection.run(&format!("PRAGMA cache_size = -{WRITER_CACHE_KB}"), "cannot open the database")?;
-    schema::inspect(&mut connection, table)?;
     if connection.is_read_only() {
         return Err(read_only(path));
     }
+    schema::inspect(&mut connection, table).map_err(|error| match error.code() {
+        // The WAL needs a place too.
+        Code::Io | Code::ReadOnly if cannot_write_beside(path).is_some() => read_only(path),
+        _ => error,
+    })?;
+    connection.run(&format!("PRAGMA cache_size = -{WRITER_CACHE_KB}"), "cannot open the database")?;
     configure(&mut connection, options.durability)?;
     let sql = Arc::new(schema::sql(table));
     connection.use_tables(sql.clone());
@@ -185,7 +189,7 @@ fn open_read_only(path: &Path, options: &SqliteOptions) -> Result<FileStore> {
     };
     let (access, found) = match look(Access::Read) {
         Ok(found) => (Access::Read, found),
-        Err(error) if is_read_only_medium(path) => match has_wal(path) {
+        Err(error) if cannot_write_beside(path) == Some(io::ErrorKind::ReadOnlyFilesystem) => match has_wal(path) {
             // Whoever ignores it reads an older state.
             true => return Err(error),
             false => (Access::Immutable, look(Access::Immutable)?),
@@ -203,8 +207,8 @@ fn open_read_only(path: &Path, options: &SqliteOptions) -> Result<FileStore> {
     Ok(FileStore::new(None, inline, Readers::new(opening, options.pool_size.max(1)), options.durability))
 }
 
-/// True if nobody can write beside `path`. Found by trying: the kernel's answer is the only sure one.
-fn is_read_only_medium(path: &Path) -> bool {
+/// Why no file can be made beside `path`, if none can. Found by trying: the kernel's answer is the only sure one.
+fn cannot_write_beside(path: &Path) -> Option<io::ErrorKind> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!("-probe-{}", std::process::id()));
     let probe = path.with_file_name(name);
@@ -212,9 +216,9 @@ fn is_read_only_medium(path: &Path) -> bool {
         Ok(_) => {
             // The name is ours; that it is left over is no reason to fail.
             let _ = fs::remove_file(&probe);
-            false
+            None
         }
-        Err(error) => error.kind() == io::ErrorKind::ReadOnlyFilesystem,
+        Err(error) => Some(error.kind()),
     }
 }
 

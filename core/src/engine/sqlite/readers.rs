@@ -79,7 +79,26 @@ impl Readers {
 
     /// A view of the database as it is now.
     pub fn view(self: &Arc<Self>) -> Result<Arc<dyn View>> {
-        let mut connection = self.take()?;
+        let connection = self.take()?;
+        self.view_over(connection)
+    }
+
+    /// A view over an idle connection, without a wait, or `None`.
+    pub fn try_view(self: &Arc<Self>) -> Option<Result<Arc<dyn View>>> {
+        let connection = {
+            let mut state = self.state.try_lock()?;
+            let connection = state.connections.pop()?;
+            state.in_use += 1;
+            connection
+        };
+        connection.set_busy_timeout(0);
+        match self.view_over(connection) {
+            Err(error) if error.code() == Code::Timeout => None,
+            result => Some(result),
+        }
+    }
+
+    fn view_over(self: &Arc<Self>, mut connection: Connection) -> Result<Arc<dyn View>> {
         // The first read of a transaction fixes what it sees.
         let seq = connection
             .query(Query::Begin, "cannot open a view")
@@ -87,6 +106,7 @@ impl Readers {
             .and_then(|()| read::seq(&mut connection));
         match seq {
             Ok(seq) => {
+                connection.set_busy_timeout(self.opening.busy_timeout);
                 Ok(Arc::new(SqliteView { seq, readers: self.clone(), connection: Mutex::new(Some(connection)) }))
             }
             Err(error) => {
@@ -119,6 +139,7 @@ impl Readers {
 
     fn give_back(&self, mut connection: Connection) {
         connection.roll_back();
+        connection.set_busy_timeout(self.opening.busy_timeout);
         let mut state = self.state.lock();
         state.in_use = state.in_use.saturating_sub(1);
         if !state.closed && state.connections.len() < self.keep && !connection.in_transaction() {

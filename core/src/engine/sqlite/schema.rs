@@ -124,7 +124,7 @@ pub(super) fn complete(connection: &mut Connection, table: &str, found: &Found, 
             &format!(
                 "CREATE TABLE \"{table}\" (key TEXT PRIMARY KEY, value TEXT NOT NULL, type TEXT NOT NULL, \
                  created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, metadata TEXT, version INTEGER, \
-                 expires_at INTEGER){USER_TABLE_OPTIONS}"
+                 expires_at INTEGER)"
             ),
             what,
         )?;
@@ -170,9 +170,6 @@ pub(super) fn complete(connection: &mut Connection, table: &str, found: &Found, 
     }
     Ok(())
 }
-
-/// How the user's table is stored beyond its columns.
-const USER_TABLE_OPTIONS: &str = " WITHOUT ROWID";
 
 /// The statements of a store whose tables are all there.
 pub(super) fn sql(table: &str) -> Sql {

@@ -18,7 +18,7 @@ use crate::key::Space;
 use crate::record::Millis;
 
 /// Of the writes that could be made inline, every one of this many goes to the queue, to see whether more follow it.
-const PROBE: u32 = 16;
+const PROBE: u32 = 64;
 /// A larger batch is never committed on the caller's thread.
 const INLINE_BYTES: usize = 64 << 10;
 const INLINE_OPS: usize = 16;
@@ -123,6 +123,10 @@ impl Store for FileStore {
         self.readers.view()
     }
 
+    fn try_view(&self) -> Option<Result<Arc<dyn View>>> {
+        self.readers.try_view()
+    }
+
     fn sweep(&self, now: Millis) -> Result<u64> {
         if self.read_only {
             return Ok(0);
@@ -172,7 +176,11 @@ impl Store for FileStore {
         // The last connection to close writes the WAL back and removes it; a view that is still held keeps it.
         let writer = self.writer.lock().take();
         match writer {
-            Some(mut writer) => writer.connection().checkpoint(false),
+            Some(mut writer) => match writer.connection().checkpoint(false) {
+                // Another process is at it.
+                Err(error) if error.code() == Code::Timeout => Ok(()),
+                result => result,
+            },
             None => Ok(()),
         }
     }

@@ -21,8 +21,9 @@ const WHAT: &str = "cannot write";
 /// Expired records freed in one transaction, so that other writers never wait long.
 const SWEEP_CHUNK: u64 = 500;
 
-/// WAL frames after which a commit of the queue writes the WAL back: 4 MiB of the usual pages.
-const CHECKPOINT_FRAMES: u32 = 1000;
+/// WAL frames after which a commit of the queue writes the WAL back: 16 MiB of the usual pages. A page that is written
+/// again and again goes back once.
+const CHECKPOINT_FRAMES: u32 = 4000;
 
 pub(super) struct Writer {
     connection: Connection,
@@ -36,6 +37,8 @@ pub(super) struct Writer {
     poisoned: Option<Error>,
     inline: Option<Arc<Inline>>,
     busy_timeout: u64,
+    /// Frames in the WAL when it was last written back. A view may keep it from starting anew.
+    written_back: u32,
 }
 
 /// The store's counters, shared by all processes.
@@ -56,7 +59,16 @@ pub(super) enum Patience {
 
 impl Writer {
     pub fn new(connection: Connection, inline: Option<Arc<Inline>>, busy_timeout: u64) -> Self {
-        Writer { connection, meta: None, header: None, recent: None, poisoned: None, inline, busy_timeout }
+        Writer {
+            connection,
+            meta: None,
+            header: None,
+            recent: None,
+            poisoned: None,
+            inline,
+            busy_timeout,
+            written_back: 0,
+        }
     }
 
     pub fn connection(&mut self) -> &mut Connection {
@@ -209,18 +221,23 @@ impl Writer {
     }
 
     /// True if the WAL has grown enough to be written back.
-    pub fn wal_is_long(&self) -> bool {
-        self.connection.header().is_some_and(|header| header.frames() >= CHECKPOINT_FRAMES)
+    pub fn wal_is_long(&mut self) -> bool {
+        let Some(header) = self.connection.header() else { return false };
+        if header.frames() < self.written_back {
+            self.written_back = 0;
+        }
+        header.frames().saturating_sub(self.written_back) >= CHECKPOINT_FRAMES
     }
 
     /// Writes the WAL back as far as readers let it. A commit stands whether or not this works.
     pub fn checkpoint_if_long(&mut self) {
-        if self.wal_is_long()
-            && self.connection.checkpoint(false).is_err()
-            && fault::is_failed_sync(self.connection.last_code())
-        {
+        if !self.wal_is_long() {
+            return;
+        }
+        if self.connection.checkpoint(false).is_err() && fault::is_failed_sync(self.connection.last_code()) {
             self.abandon(Error::closed());
         }
+        self.written_back = self.connection.header().map_or(0, |header| header.frames());
     }
 }
 

@@ -1,0 +1,262 @@
+//! The redis engine: values lie on a server as the JSON text other clients read, one connection carries whatever
+//! is under way, and what must hold together is one transaction or one script of the server.
+//!
+//! Calls take effect in order because one connection sends them in order. The one exception, a batch that
+//! deletes a range of user keys, takes many steps: what comes after it is held until it is over.
+
+mod clear;
+mod fault;
+mod group;
+mod handshake;
+mod layout;
+mod link;
+mod maintain;
+mod names;
+mod options;
+mod read;
+mod receive;
+mod resp;
+mod scans;
+mod script;
+mod tls;
+mod view;
+mod wire;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use parking_lot::{Condvar, Mutex};
+
+use self::fault::ENGINE;
+use self::group::Group;
+use self::layout::Layout;
+use self::link::{Link, What};
+use self::options::Settings;
+pub use self::options::{RedisOptions, TlsOptions};
+use self::scans::Scans;
+use self::view::RedisView;
+use super::registry::Lease;
+use super::{Capabilities, Done, Engine, Progress, Read, Reply, Report, Request, Stats};
+use crate::batch::{Batch, Commit};
+use crate::error::{Error, Result};
+
+/// Connects to a server. INVALID_ARGUMENT for options that make no sense, CONNECTION if it cannot be reached or
+/// refuses the login, NOT_SUPPORTED for a server older than 7.0. Blocks, at most the connect timeout.
+pub fn open(options: RedisOptions) -> Result<Lease> {
+    let settings = Settings::new(options).map_err(|error| error.in_engine(ENGINE))?;
+    let link = Arc::new(Link::open(&settings)?);
+    let shared = Shared {
+        scans: Arc::new(Scans::new(&settings, link.clone())),
+        link,
+        layout: Layout::new(&settings.key_prefix),
+        gate: Mutex::default(),
+        gate_free: Condvar::new(),
+        closed: AtomicBool::new(false),
+        settings,
+    };
+    Ok(Lease::private(Arc::new(Redis { shared: Arc::new(shared) })))
+}
+
+/// An open store on a server.
+struct Redis {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    settings: Settings,
+    layout: Layout,
+    /// Carries everything but scans.
+    link: Arc<Link>,
+    scans: Arc<Scans>,
+    gate: Mutex<Gate>,
+    gate_free: Condvar,
+    closed: AtomicBool,
+}
+
+/// Keeps calls behind a batch that takes many steps.
+#[derive(Default)]
+struct Gate {
+    /// A batch of many steps runs; `held` is not looked at before it is over.
+    shut: bool,
+    held: VecDeque<(Request, Done)>,
+}
+
+/// The error of a call on a closed engine.
+fn closed() -> Error {
+    Error::closed().in_engine(ENGINE)
+}
+
+impl Engine for Redis {
+    fn name(&self) -> &'static str {
+        ENGINE
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            snapshots: false,
+            atomic_batch: true,
+            atomic_clear: false,
+            timestamps: self.shared.settings.timestamps,
+            multi_process: true,
+            sync: false,
+        }
+    }
+
+    fn try_read(&self, _read: &Read) -> Option<Result<Reply>> {
+        None
+    }
+
+    fn try_commit(&self, _batch: &Batch) -> Option<Result<Commit>> {
+        None
+    }
+
+    fn submit(&self, request: Request, done: Done) {
+        let shared = &self.shared;
+        let done = named(done);
+        if shared.closed.load(Ordering::Acquire) {
+            return done(Err(closed()));
+        }
+        {
+            let mut gate = shared.gate.lock();
+            if gate.shut {
+                gate.held.push_back((request, done));
+                return;
+            }
+            gate.shut = is_wide(&request);
+        }
+        shared.start(request, done);
+    }
+
+    fn stats(&self) -> Result<Stats> {
+        self.shared.running(|shared| maintain::stats(&*shared.scans.link()?, &shared.layout))
+    }
+
+    fn verify(&self, repair: bool, progress: Progress<'_>) -> Result<Report> {
+        self.shared.running(|shared| maintain::verify(&*shared.scans.link()?, &shared.layout, repair, progress))
+    }
+
+    fn compact(&self) -> Result<()> {
+        self.shared.running(|shared| maintain::compact(&*shared.scans.link()?, &shared.layout))
+    }
+
+    fn close(&self) -> Result<()> {
+        let shared = &*self.shared;
+        let mut gate = shared.gate.lock();
+        shared.closed.store(true, Ordering::Release);
+        while gate.shut {
+            shared.gate_free.wait(&mut gate);
+        }
+        drop(gate);
+        shared.link.close();
+        shared.scans.close();
+        Ok(())
+    }
+}
+
+/// Names the engine in every error.
+fn named(done: Done) -> Done {
+    Box::new(move |result| done(result.map_err(|error| error.in_engine(ENGINE))))
+}
+
+impl Shared {
+    fn running<T>(&self, call: impl FnOnce(&Shared) -> Result<T>) -> Result<T> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(closed());
+        }
+        call(self).map_err(|error| error.in_engine(ENGINE))
+    }
+
+    /// Sends a request, or starts the steps of one for which the gate was shut.
+    fn start(self: &Arc<Self>, request: Request, done: Done) {
+        match request {
+            Request::Read(read) => read::submit(&self.link, &self.layout, read, done),
+            Request::View => self.fence(done),
+            Request::Commit(batch) if clear::is_wide(&batch) => {
+                // A thread of its own: those of the pool may all be waiting for this. Without one, it is refused.
+                let work = Arc::new(Mutex::new(Some((batch, done))));
+                let (shared, theirs) = (self.clone(), work.clone());
+                let run = move || {
+                    let work = theirs.lock().take();
+                    if let Some((batch, done)) = work {
+                        shared.run_wide(batch, done);
+                    }
+                };
+                if let Err(error) = thread::Builder::new().name("holdfast-redis-clear".into()).spawn(run) {
+                    let work = work.lock().take();
+                    if let Some((_, done)) = work {
+                        done(Err(Error::io("cannot start a thread", &error)));
+                    }
+                    self.release();
+                }
+            }
+            Request::Commit(batch) => self.commit(batch, done),
+        }
+    }
+
+    fn commit(&self, batch: Batch, done: Done) {
+        if let Err(error) = batch.check_size() {
+            return done(Err(error));
+        }
+        let stamps = self.settings.timestamps && batch.ops.iter().any(|op| matches!(op, crate::Op::Set { .. }));
+        if Group::takes(&batch) && !stamps {
+            self.link.submit(What::Blind { batch, done });
+        } else {
+            script::submit(&self.link, &self.layout, self.settings.timestamps, batch, done);
+        }
+    }
+
+    /// A view, once the server has carried out every write before it: scans use another connection.
+    fn fence(self: &Arc<Self>, done: Done) {
+        let mut bytes = Vec::new();
+        resp::pack(&mut bytes, &[b"PING"]);
+        let (scans, layout) = (self.scans.clone(), self.layout.clone());
+        let settle: link::Settle =
+            Box::new(move |answer| done(answer.map(|_| Reply::View(Arc::new(RedisView::new(scans, layout))))));
+        self.link.submit(What::Packed { bytes: bytes.into(), replies: 1, write: false, settle });
+    }
+
+    /// Carries out a batch of many steps, and then what was held meanwhile.
+    fn run_wide(self: &Arc<Self>, batch: Batch, done: Done) {
+        let report = batch.report;
+        match clear::narrow(&self.link, &self.layout, batch) {
+            Err(error) => done(Err(error)),
+            Ok(clear::Narrow { batch, stands_for }) => {
+                let done: Done = Box::new(move |reply| {
+                    done(reply.map(|reply| match reply {
+                        Reply::Commit(commit) => Reply::Commit(clear::widen(commit, report, &stands_for)),
+                        reply => reply,
+                    }));
+                });
+                // What follows is sent behind it on the same connection.
+                self.commit(batch, done);
+            }
+        }
+        self.release();
+    }
+
+    /// Sends what was held, in order, up to the next batch of many steps.
+    fn release(self: &Arc<Self>) {
+        loop {
+            let (request, done) = {
+                let mut gate = self.gate.lock();
+                let Some(held) = gate.held.pop_front() else {
+                    gate.shut = false;
+                    self.gate_free.notify_all();
+                    return;
+                };
+                held
+            };
+            let wide = is_wide(&request);
+            self.start(request, done);
+            if wide {
+                return;
+            }
+        }
+    }
+}
+
+fn is_wide(request: &Request) -> bool {
+    matches!(request, Request::Commit(batch) if clear::is_wide(batch))
+}

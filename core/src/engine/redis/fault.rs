@@ -1,0 +1,108 @@
+//! What an error reply, a lost connection or a late answer means to the caller.
+
+use crate::error::{Code, Error};
+
+/// The name of the engine in errors.
+pub const ENGINE: &str = "redis";
+
+/// An error reply as an error of ours. The server's sentence is kept only where it cannot repeat arguments.
+pub fn refused(reply: &[u8]) -> Error {
+    let text = String::from_utf8_lossy(reply);
+    let word = text.split(' ').next().unwrap_or_default();
+    let (code, message) = match word {
+        "WRONGTYPE" => (Code::Corrupted, "the key holds something that is not a string"),
+        "OOM" => (Code::NoSpace, "the server has reached its memory limit (maxmemory)"),
+        "READONLY" => (Code::ReadOnly, "the server is a read-only replica"),
+        "LOADING" => (Code::Connection, "the server is still loading its data"),
+        "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" => (Code::Connection, "the server cannot answer for its data now"),
+        "BUSY" => (Code::Timeout, "the server is busy running a script"),
+        "MISCONF" => (Code::Io, "the server refuses writes because it cannot save to disk"),
+        "NOREPLICAS" => (Code::Io, "the server refuses writes because it has too few replicas"),
+        "NOAUTH" | "WRONGPASS" => (Code::Connection, "the server does not accept the username or password; check them"),
+        "NOPERM" => (Code::Io, "the user may not run this command or touch this key; check its ACL"),
+        "MOVED" | "ASK" | "CROSSSLOT" => (
+            Code::NotSupported,
+            "the keys lie on another node of the cluster; use a keyPrefix with a {hash tag} and connect to its node",
+        ),
+        _ => (Code::Io, "the server refused the command"),
+    };
+    Error::new(code, message).caused_by(&word).in_engine(ENGINE)
+}
+
+/// The connection could not be had, and nothing was sent.
+pub fn unreachable(place: &impl std::fmt::Display, cause: Option<&Error>) -> Error {
+    let error = match cause {
+        Some(cause) => Error::new(Code::Connection, format!("no connection to redis at {place}: {}", cause.message())),
+        None => Error::new(Code::Connection, format!("no connection to redis at {place}")),
+    };
+    error.in_engine(ENGINE)
+}
+
+/// Why a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Closed or reset, by the server or on the way.
+    Cut,
+    /// No answer within the command timeout.
+    Late,
+    /// The bytes that came were no replies.
+    Garbled,
+}
+
+impl Loss {
+    /// What it means for a call that may have reached the server.
+    pub fn of_sent(self, write: bool) -> Error {
+        let why = match self {
+            Loss::Cut => "the connection was lost before the server answered",
+            Loss::Late => "the server did not answer in time",
+            Loss::Garbled => "the server's answer could not be understood",
+        };
+        let error = if write {
+            Error::new(Code::UnknownOutcome, format!("{why}; whether the write was applied cannot be known"))
+        } else if self == Loss::Late {
+            Error::new(Code::Timeout, why)
+        } else {
+            Error::new(Code::Connection, why)
+        };
+        error.in_engine(ENGINE)
+    }
+
+    /// What it means for a call of which the server cannot have had everything.
+    pub fn of_unsent() -> Error {
+        Error::new(Code::Connection, "the connection was lost before the call was sent").in_engine(ENGINE)
+    }
+}
+
+/// A reply of a shape that the command cannot have.
+pub fn unexpected() -> Error {
+    Error::new(Code::Io, "the server gave an answer of the wrong kind").in_engine(ENGINE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_replies_have_codes_and_repeat_no_arguments() {
+        for (reply, code) in [
+            ("WRONGTYPE Operation against a key", Code::Corrupted),
+            ("OOM command not allowed", Code::NoSpace),
+            ("READONLY You can't write", Code::ReadOnly),
+            ("LOADING Redis is loading", Code::Connection),
+            ("ERR unknown command 'HELLO', with args beginning with: '2' 'hunter2'", Code::Io),
+        ] {
+            let error = refused(reply.as_bytes());
+            assert_eq!(error.code(), code, "{reply}");
+            assert!(!format!("{error:?}").contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn only_a_write_that_may_have_arrived_is_unknown() {
+        assert_eq!(Loss::Cut.of_sent(true).code(), Code::UnknownOutcome);
+        assert_eq!(Loss::Late.of_sent(true).code(), Code::UnknownOutcome);
+        assert_eq!(Loss::Late.of_sent(false).code(), Code::Timeout);
+        assert_eq!(Loss::Cut.of_sent(false).code(), Code::Connection);
+        assert_eq!(Loss::of_unsent().code(), Code::Connection);
+    }
+}

@@ -1,0 +1,233 @@
+//! Where things lie on the server. `docs/formats/redis.md` describes it for readers.
+//!
+//! A user key is the key prefix and the key. Our own names have a byte after the prefix that UTF-8 never has,
+//! so no user key can be one of them.
+
+use bytes::Bytes;
+
+use crate::error::{Error, Result};
+use crate::key::{Key, Space};
+use crate::record::{Millis, Record, Version};
+use crate::value::Value;
+
+/// What stands between the key prefix and the names of our own.
+const OURS: &[u8] = b"\xffholdfast:";
+
+/// The names of one store.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    pub prefix: Vec<u8>,
+    /// A counter: the number of the latest commit.
+    pub seq: Vec<u8>,
+    /// A hash: the times and metadata of user keys.
+    pub companions: Vec<u8>,
+    /// A sorted set, every score 0: the names of the internal keyspace.
+    pub names: Vec<u8>,
+    /// A hash: the values of the internal keyspace.
+    pub values: Vec<u8>,
+    /// What `verify` puts damaged keys under.
+    pub damaged: Vec<u8>,
+}
+
+impl Layout {
+    #[must_use]
+    pub fn new(key_prefix: &str) -> Self {
+        let ours = |name: &[u8]| [key_prefix.as_bytes(), OURS, name].concat();
+        Layout {
+            prefix: key_prefix.as_bytes().to_vec(),
+            seq: ours(b"seq"),
+            companions: ours(b"companions"),
+            names: ours(b"names"),
+            values: ours(b"values"),
+            damaged: ours(b"damaged:"),
+        }
+    }
+
+    /// The user key of a name on the server; `None` for what is not of this store's user keyspace.
+    #[must_use]
+    pub fn user_key(&self, name: &Bytes) -> Option<Key> {
+        let key = name.strip_prefix(self.prefix.as_slice())?;
+        (!key.is_empty() && key.len() <= crate::key::MAX_KEY_BYTES && std::str::from_utf8(key).is_ok())
+            .then(|| name.slice_ref(key))
+    }
+}
+
+/// The version of a record: the first bits of SHA-1 over the stored text, and the expiry behind a NUL, which no
+/// text holds. The server's scripts can compute it, which lets a condition be checked in one step.
+#[must_use]
+pub fn version(text: &[u8], expires_at: Option<Millis>) -> Option<Version> {
+    Version::parse(&digest(text, expires_at))
+}
+
+/// The text form of [`version`].
+#[must_use]
+pub fn digest(text: &[u8], expires_at: Option<Millis>) -> String {
+    let mut sha = sha1_smol::Sha1::new();
+    sha.update(text);
+    if let Some(at) = expires_at {
+        sha.update(b"\0");
+        sha.update(at.to_string().as_bytes());
+    }
+    let hex = sha.digest().to_string();
+    format!("8{}", hex.get(..31).unwrap_or_default())
+}
+
+/// An expiry as the server takes it: positive, and far from overflowing.
+#[must_use]
+pub fn expiry(at: Millis) -> Millis {
+    at.clamp(1, 1 << 52)
+}
+
+/// The record of a user key from its text, expiry and companion.
+pub fn user_record(key: &[u8], text: Bytes, expires_at: Option<Millis>, companion: Option<&[u8]>) -> Result<Record> {
+    let digest = digest(&text, expires_at);
+    let version = Version::parse(&digest).ok_or_else(super::fault::unexpected)?;
+    let value = user_value(key, text)?;
+    let companion = companion.and_then(Companion::parse).filter(|companion| companion.digest == digest);
+    let (created_at, updated_at, metadata) =
+        companion.map(|companion| (companion.created_at, companion.updated_at, companion.metadata)).unwrap_or_default();
+    Ok(Record { value, version, expires_at, created_at, updated_at, metadata })
+}
+
+/// The value of a user key from its text, which any client may have written.
+pub fn user_value(key: &[u8], text: Bytes) -> Result<Value> {
+    Value::from_text(text).map_err(|error| error.at_key(key))
+}
+
+/// Times and metadata of a user key: `digest created updated metadata`, one space between, `-` for none. It
+/// counts only while the digest is that of the key's value and expiry.
+#[derive(Debug, PartialEq)]
+pub struct Companion {
+    pub digest: String,
+    pub created_at: Option<Millis>,
+    pub updated_at: Option<Millis>,
+    pub metadata: Option<Bytes>,
+}
+
+impl Companion {
+    #[must_use]
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let mut fields = text.splitn(4, |byte| *byte == b' ');
+        let mut field = || fields.next();
+        let digest = String::from_utf8(field()?.to_vec()).ok()?;
+        let millis = |text: &[u8]| std::str::from_utf8(text).ok()?.parse().ok();
+        let (created, updated, metadata) = (field()?, field()?, field()?);
+        Some(Companion {
+            digest,
+            created_at: millis(created),
+            updated_at: millis(updated),
+            metadata: (metadata != b"-").then(|| Bytes::copy_from_slice(metadata)),
+        })
+    }
+}
+
+/// A record of the internal keyspace as the hash holds it: bare JSON text; or, with a Buffer, an expiry or
+/// metadata, `\x01`, `j` or `b`, expiry, a space, length of the metadata, a space, metadata, value.
+#[must_use]
+pub fn internal_text(value: &Value, expires_at: Option<Millis>, metadata: Option<&Bytes>) -> Bytes {
+    let (kind, payload) = match value {
+        Value::Json(text) if expires_at.is_none() && metadata.is_none() => return text.clone(),
+        Value::Json(text) => ('j', text),
+        Value::Binary(bytes) => ('b', bytes),
+    };
+    let expiry = expires_at.map(|at| at.to_string()).unwrap_or_default();
+    let metadata = metadata.map(Bytes::as_ref).unwrap_or_default();
+    let mut text = format!("\u{1}{kind}{expiry} {} ", metadata.len()).into_bytes();
+    text.extend_from_slice(metadata);
+    text.extend_from_slice(payload);
+    text.into()
+}
+
+/// The record of an internal key, expired or not.
+pub fn internal_record(space_key: &[u8], text: Bytes) -> Result<Record> {
+    let version = version(&text, None).ok_or_else(super::fault::unexpected)?;
+    let bare = Record { value: Value::Json(text.clone()), version, ..Record::bare(Value::json(""), None) };
+    if !text.starts_with(b"\x01") {
+        return match crate::value::validate(&text) {
+            Ok(()) => Ok(bare),
+            Err(error) => Err(error.at_key(space_key)),
+        };
+    }
+    let damaged = || Error::corrupted("a record of the store's own is damaged").at_key(space_key);
+    let kind = text.get(1).copied().ok_or_else(damaged)?;
+    let header = text.get(2..).ok_or_else(damaged)?;
+    let mut fields = header.splitn(3, |byte| *byte == b' ');
+    let number = |field: Option<&[u8]>| -> Option<String> { String::from_utf8(field?.to_vec()).ok() };
+    let expiry = number(fields.next()).ok_or_else(damaged)?;
+    let length: usize = number(fields.next()).and_then(|text| text.parse().ok()).ok_or_else(damaged)?;
+    let rest = fields.next().ok_or_else(damaged)?;
+    let (metadata, payload) = rest.split_at_checked(length).ok_or_else(damaged)?;
+    let expires_at = if expiry.is_empty() { None } else { Some(expiry.parse().map_err(|_| damaged())?) };
+    let value = match kind {
+        b'b' => Value::Binary(text.slice_ref(payload)),
+        b'j' => {
+            crate::value::validate(payload).map_err(|error| error.at_key(space_key))?;
+            Value::Json(text.slice_ref(payload))
+        }
+        _ => return Err(damaged()),
+    };
+    let metadata = (!metadata.is_empty()).then(|| text.slice_ref(metadata));
+    Ok(Record { value, expires_at, metadata, ..bare })
+}
+
+/// The version a write leaves behind.
+#[must_use]
+pub fn version_of_write(
+    space: Space,
+    value: &Value,
+    expires_at: Option<Millis>,
+    metadata: Option<&Bytes>,
+) -> Option<Version> {
+    match space {
+        Space::User => version(&value.to_text(), expires_at.map(expiry)),
+        Space::Internal => version(&internal_text(value, expires_at, metadata), None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_user_key_is_a_name_of_ours() {
+        let layout = Layout::new("app:");
+        for name in [&layout.seq, &layout.companions, &layout.names, &layout.values, &layout.damaged] {
+            assert_eq!(layout.user_key(&Bytes::from(name.clone())), None);
+            assert_eq!(Layout::new("").user_key(&Bytes::from(name.clone())), None);
+        }
+        assert_eq!(layout.user_key(&Bytes::from_static(b"app:k")).as_deref(), Some(&b"k"[..]));
+        assert_eq!(layout.user_key(&Bytes::from_static(b"app:")), None);
+        assert_eq!(layout.user_key(&Bytes::from_static(b"other")), None);
+    }
+
+    #[test]
+    fn internal_records_come_back() {
+        let json = Value::json("{\"a\":1}");
+        let binary = Value::Binary(Bytes::from_static(b"\x00\x01 x"));
+        let metadata = Bytes::from_static(b"{\"m\":\" \"}");
+        for value in [json, binary] {
+            for expires_at in [None, Some(1_800_000_000_000)] {
+                for metadata in [None, Some(metadata.clone())] {
+                    let text = internal_text(&value, expires_at, metadata.as_ref());
+                    let record = internal_record(b"k", text).unwrap();
+                    assert_eq!(
+                        (record.value, record.expires_at, record.metadata),
+                        (value.clone(), expires_at, metadata)
+                    );
+                }
+            }
+        }
+        for damaged in ["", "{", "\u{1}", "\u{1}j", "\u{1}j 9 {}", "\u{1}jx 0 {}", "\u{1}q 0 {}", "\u{1}j 0 {"] {
+            assert!(internal_record(b"k", Bytes::from(damaged)).is_err(), "{damaged:?}");
+        }
+    }
+
+    #[test]
+    fn a_companion_is_read_whatever_its_metadata_holds() {
+        let companion = Companion::parse(b"8ab 12 - {\"a\": \"b c\"}").unwrap();
+        assert_eq!(companion.digest, "8ab");
+        assert_eq!((companion.created_at, companion.updated_at), (Some(12), None));
+        assert_eq!(companion.metadata.as_deref(), Some(&b"{\"a\": \"b c\"}"[..]));
+        assert_eq!(Companion::parse(b"8ab 12"), None);
+    }
+}

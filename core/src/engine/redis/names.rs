@@ -1,0 +1,108 @@
+//! The names of user keys, found by SCAN. The server gets a literal prefix, never a user's pattern.
+
+use std::ops::Bound;
+
+use super::fault::unexpected;
+use super::layout::Layout;
+use super::link::Link;
+use super::read::array;
+use super::resp::{Resp, pack};
+use crate::error::Result;
+use crate::key::{Key, KeyRange, prefix_end};
+
+/// How many keys the server looks at in one step.
+const STEP: &[u8] = b"1000";
+
+/// Hands the user keys that `range` contains to `take`, in no order, some perhaps twice, until the server has
+/// shown every key that is there all the while.
+pub fn for_each(
+    link: &Link,
+    layout: &Layout,
+    range: &KeyRange,
+    mut take: impl FnMut(Vec<Key>) -> Result<()>,
+) -> Result<()> {
+    let pattern = pattern(layout, range);
+    let mut cursor: Vec<u8> = b"0".to_vec();
+    loop {
+        let mut bytes = Vec::new();
+        pack(&mut bytes, &[b"SCAN", &cursor, b"MATCH", &pattern, b"COUNT", STEP]);
+        let mut reply = array(link.call(bytes, 1, false)?.pop())?;
+        let (Some(Resp::Array(names)), Some(Resp::Bulk(next))) = (reply.pop(), reply.pop()) else {
+            return Err(unexpected());
+        };
+        let keys: Vec<Key> = names
+            .iter()
+            .filter_map(|name| match name {
+                Resp::Bulk(name) => layout.user_key(name),
+                _ => None,
+            })
+            .filter(|key| range.contains(key))
+            .collect();
+        if !keys.is_empty() {
+            take(keys)?;
+        }
+        if next.as_ref() == b"0" {
+            return Ok(());
+        }
+        cursor = next.to_vec();
+    }
+}
+
+/// The user keys that `range` contains, in order, each once. Memory: their names.
+pub fn sorted(link: &Link, layout: &Layout, range: &KeyRange) -> Result<Vec<Key>> {
+    let mut found = Vec::new();
+    for_each(link, layout, range, |keys| {
+        found.extend(keys);
+        Ok(())
+    })?;
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+/// A pattern for the names that start as every key of `range` does, the glob characters escaped.
+fn pattern(layout: &Layout, range: &KeyRange) -> Vec<u8> {
+    let mut pattern = Vec::new();
+    for byte in layout.prefix.iter().chain(common_prefix(range)) {
+        if matches!(byte, b'*' | b'?' | b'[' | b']' | b'\\' | b'^' | b'-') {
+            pattern.push(b'\\');
+        }
+        pattern.push(*byte);
+    }
+    pattern.push(b'*');
+    pattern
+}
+
+/// What every key of the interval starts with.
+fn common_prefix(range: &KeyRange) -> &[u8] {
+    let (Bound::Included(start) | Bound::Excluded(start), Bound::Included(end) | Bound::Excluded(end)) =
+        (&range.start, &range.end)
+    else {
+        return &[];
+    };
+    if matches!(&range.end, Bound::Excluded(end) if prefix_end(start).as_ref() == Some(end)) {
+        return start;
+    }
+    let common = start.iter().zip(end).take_while(|(a, b)| a == b).count();
+    start.get(..common).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_gets_an_escaped_literal_prefix() {
+        let layout = Layout::new("a*[b]\\?");
+        let shown = |range| String::from_utf8(pattern(&layout, &range)).unwrap();
+        assert_eq!(shown(KeyRange::all()), "a\\*\\[b\\]\\\\\\?*");
+        assert_eq!(shown(KeyRange::prefix(&b"u:"[..])), "a\\*\\[b\\]\\\\\\?u:*");
+        let plain = Layout::new("");
+        assert_eq!(pattern(&plain, &KeyRange::glob("x?[a-z]*")), b"x*");
+        assert_eq!(pattern(&plain, &KeyRange::glob("one")), b"one*");
+        let mut range = KeyRange::all();
+        range.raise_start(Bound::Included(Key::from_static(b"user:1")));
+        range.lower_end(Bound::Included(Key::from_static(b"user:7")));
+        assert_eq!(pattern(&plain, &range), b"user:*");
+    }
+}

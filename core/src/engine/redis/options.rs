@@ -1,0 +1,283 @@
+//! Where the server is and how to talk to it. No way of printing these options shows a password.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+use crate::error::{Code, Error, Result};
+
+/// Options of the redis engine. `url` excludes `host`, `port` and `path`; the other fields win over the URL.
+#[derive(Clone)]
+pub struct RedisOptions {
+    /// `redis://[user[:password]@]host[:port][/db]`, `rediss://…` for TLS, or `unix:///path[?db=n]`.
+    pub url: Option<String>,
+    /// Name or address; `127.0.0.1` if absent.
+    pub host: Option<String>,
+    /// 6379 if absent.
+    pub port: Option<u16>,
+    pub username: Option<String>,
+    pub password: Option<String>,
+    pub db: Option<u32>,
+    pub tls: Option<TlsOptions>,
+    /// What every key of this store starts with. On a cluster, a hash tag: `{app}:`.
+    pub key_prefix: String,
+    /// How long connecting may take, and how long a call waits for a lost connection to return.
+    pub connect_timeout: Duration,
+    /// How long the server may take to answer one call.
+    pub command_timeout: Duration,
+    /// Further connections, for scans; 0 sends them over the one connection.
+    pub pool_size: usize,
+    /// Keep created and updated times for every record. Each write then is a script.
+    pub timestamps: bool,
+}
+
+impl Default for RedisOptions {
+    fn default() -> Self {
+        RedisOptions {
+            url: None,
+            host: None,
+            port: None,
+            username: None,
+            password: None,
+            db: None,
+            tls: None,
+            key_prefix: String::new(),
+            connect_timeout: Duration::from_secs(5),
+            command_timeout: Duration::from_secs(10),
+            pool_size: 1,
+            timestamps: false,
+        }
+    }
+}
+
+/// How the server proves who it is.
+#[derive(Clone, Default)]
+pub struct TlsOptions {
+    /// Certificates to trust, as PEM, instead of the public ones.
+    pub ca: Option<Vec<u8>>,
+    /// The name the certificate must be for; the host if absent.
+    pub server_name: Option<String>,
+    /// Accept any certificate: whoever sits between reads and changes everything.
+    pub insecure: bool,
+}
+
+/// The place of a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    Tcp { host: String, port: u16 },
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Address::Unix(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// The options, checked and put together.
+#[derive(Clone)]
+pub struct Settings {
+    pub address: Address,
+    pub username: Option<String>,
+    pub password: Option<String>,
+    pub db: u32,
+    pub tls: Option<TlsOptions>,
+    pub key_prefix: String,
+    pub connect_timeout: Duration,
+    pub command_timeout: Duration,
+    pub pool_size: usize,
+    pub timestamps: bool,
+}
+
+impl fmt::Debug for RedisOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisOptions")
+            .field("url", &self.url.as_ref().map(|_| "(hidden)"))
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("db", &self.db)
+            .field("tls", &self.tls)
+            .field("key_prefix", &self.key_prefix)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for TlsOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsOptions").field("insecure", &self.insecure).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("address", &self.address).field("db", &self.db).finish_non_exhaustive()
+    }
+}
+
+fn invalid(message: impl Into<String>) -> Error {
+    Error::new(Code::InvalidArgument, message)
+}
+
+impl Settings {
+    /// Checks the options: INVALID_ARGUMENT says which one is wrong, never what it holds.
+    pub fn new(options: RedisOptions) -> Result<Self> {
+        let mut settings = Settings {
+            address: Address::Tcp {
+                host: options.host.clone().unwrap_or_else(|| "127.0.0.1".into()),
+                port: options.port.unwrap_or(6379),
+            },
+            username: None,
+            password: None,
+            db: 0,
+            tls: options.tls,
+            key_prefix: options.key_prefix,
+            connect_timeout: options.connect_timeout,
+            command_timeout: options.command_timeout,
+            pool_size: options.pool_size,
+            timestamps: options.timestamps,
+        };
+        if let Some(text) = &options.url {
+            if options.host.is_some() || options.port.is_some() {
+                return Err(invalid("give redis a url, or a host and a port, not both"));
+            }
+            settings.read_url(text)?;
+        }
+        settings.username = options.username.or(settings.username);
+        settings.password = options.password.or(settings.password);
+        settings.db = options.db.unwrap_or(settings.db);
+        if settings.username.is_some() && settings.password.is_none() {
+            return Err(invalid("redis has a username but no password"));
+        }
+        if matches!(&settings.address, Address::Tcp { host, .. } if host.is_empty()) {
+            return Err(invalid("the redis host is empty"));
+        }
+        if settings.connect_timeout.is_zero() || settings.command_timeout.is_zero() {
+            return Err(invalid("connectTimeout and commandTimeout must be positive"));
+        }
+        if settings.pool_size > 64 {
+            return Err(invalid("poolSize is at most 64"));
+        }
+        Ok(settings)
+    }
+
+    fn read_url(&mut self, text: &str) -> Result<()> {
+        // What the parser says would repeat parts of the URL, and with them perhaps the password.
+        let url =
+            Url::parse(text).map_err(|_| invalid("the redis url cannot be read; expected redis://host:port/db"))?;
+        if !url.username().is_empty() {
+            self.username = Some(decode(url.username())?);
+        }
+        if let Some(password) = url.password() {
+            self.password = Some(decode(password)?);
+        }
+        match url.fragment() {
+            None | Some("") => {}
+            Some("insecure") => {
+                if !self.tls.as_ref().is_some_and(|tls| tls.insecure) {
+                    return Err(invalid(
+                        "the redis url says #insecure, which accepts any certificate; set tls.insecure if you mean it",
+                    ));
+                }
+            }
+            Some(_) => return Err(invalid("the redis url has an unknown fragment")),
+        }
+        let path = match url.scheme() {
+            "redis" | "rediss" => {
+                if url.scheme() == "rediss" {
+                    self.tls.get_or_insert_default();
+                }
+                let host = url.host_str().filter(|host| !host.is_empty()).unwrap_or("127.0.0.1");
+                let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+                self.address = Address::Tcp { host, port: url.port().unwrap_or(6379) };
+                url.path().trim_start_matches('/').to_owned()
+            }
+            "unix" | "redis+unix" => {
+                self.address = Address::Unix(PathBuf::from(decode(url.path())?));
+                String::new()
+            }
+            _ => return Err(invalid("the redis url must start with redis://, rediss:// or unix://")),
+        };
+        if !path.is_empty() {
+            self.db = path.parse().map_err(|_| invalid("the path of the redis url must be a database number"))?;
+        }
+        for (name, value) in url.query_pairs() {
+            match name.as_ref() {
+                "db" => self.db = value.parse().map_err(|_| invalid("db in the redis url must be a number"))?,
+                _ => return Err(invalid("the redis url has an unknown parameter; only db is known")),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn decode(text: &str) -> Result<String> {
+    percent_decode_str(text)
+        .decode_utf8()
+        .map(|text| text.into_owned())
+        .map_err(|_| invalid("the redis url is not percent-encoded UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(url: &str) -> Result<Settings> {
+        Settings::new(RedisOptions { url: Some(url.into()), ..RedisOptions::default() })
+    }
+
+    #[test]
+    fn a_url_gives_every_part() {
+        let settings = read("rediss://us%3Aer:p%40ss%2Fword@example.org:7000/3").unwrap();
+        assert_eq!(settings.address, Address::Tcp { host: "example.org".into(), port: 7000 });
+        assert_eq!(settings.username.as_deref(), Some("us:er"));
+        assert_eq!(settings.password.as_deref(), Some("p@ss/word"));
+        assert_eq!(settings.db, 3);
+        assert!(settings.tls.is_some_and(|tls| !tls.insecure));
+        let plain = read("redis://[::1]").unwrap();
+        assert_eq!(plain.address, Address::Tcp { host: "::1".into(), port: 6379 });
+        assert!(plain.tls.is_none() && plain.password.is_none() && plain.username.is_none());
+        assert_eq!(read("unix:///run/redis.sock?db=2").unwrap().address, Address::Unix("/run/redis.sock".into()));
+    }
+
+    #[test]
+    fn a_wrong_url_is_refused_without_being_repeated() {
+        for url in [
+            "http://secret@host",
+            "redis://:secret@host:99999999",
+            "redis://:secret@host/secret",
+            "redis://:secret@host?secret=1",
+            "rediss://:secret@host#insecure",
+            "redis://:secret@host#secret",
+            "redis://secret@host",
+            "secret",
+        ] {
+            let error = read(url).unwrap_err();
+            assert_eq!(error.code(), Code::InvalidArgument, "{url}");
+            assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn insecure_counts_when_asked_for() {
+        let tls = Some(TlsOptions { insecure: true, ..TlsOptions::default() });
+        let url = Some("rediss://host#insecure".to_owned());
+        assert!(Settings::new(RedisOptions { url, tls, ..RedisOptions::default() }).is_ok());
+    }
+
+    #[test]
+    fn printing_options_shows_no_password() {
+        let options = RedisOptions {
+            url: Some("redis://u:hunter2@h".into()),
+            password: Some("hunter2".into()),
+            ..RedisOptions::default()
+        };
+        let settings = Settings::new(options.clone()).unwrap();
+        assert!(!format!("{options:?} {settings:?}").contains("hunter2"));
+    }
+}

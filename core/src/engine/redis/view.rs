@@ -1,0 +1,263 @@
+//! Ordered reads. A server has no snapshots: a view shows each key as it is when it is read, and the names a
+//! range has when its first page is read.
+
+use std::sync::Arc;
+
+use once_cell::sync::OnceCell;
+use parking_lot::Mutex;
+
+use super::fault::unexpected;
+use super::layout::Layout;
+use super::link::Link;
+use super::names;
+use super::read::{array, check_absent, entry, internal, many, pack_entry, pack_many};
+use super::resp::{Resp, arg, arg_parts, command, pack};
+use super::scans::Scans;
+use super::script::lex_bounds;
+use crate::engine::{Item, Page, Projection, View};
+use crate::error::Result;
+use crate::key::{Key, KeyRange, Space};
+use crate::record::Record;
+use crate::value::Value;
+
+/// Keys asked for first: what values weigh is only known when they are here.
+const FIRST: usize = 16;
+/// Keys asked for at once at most.
+const AT_ONCE: usize = 2048;
+/// Names a page of keys alone holds at most.
+const NAMES: usize = 4096;
+/// Ranges whose names a view remembers.
+const RANGES: usize = 4;
+
+pub struct RedisView {
+    scans: Arc<Scans>,
+    /// The connection this view reads over, chosen by its first read: making one blocks.
+    link: OnceCell<Arc<Link>>,
+    layout: Layout,
+    gathered: Mutex<Vec<(KeyRange, Arc<Vec<Key>>)>>,
+}
+
+/// Names in the range's order.
+struct Names {
+    keys: Vec<Key>,
+    more: bool,
+    /// The server has shown them just now.
+    fresh: bool,
+}
+
+impl RedisView {
+    #[must_use]
+    pub fn new(scans: Arc<Scans>, layout: Layout) -> Self {
+        RedisView { scans, link: OnceCell::new(), layout, gathered: Mutex::default() }
+    }
+
+    fn link(&self) -> Result<&Link> {
+        self.link.get_or_try_init(|| self.scans.link()).map(AsRef::as_ref)
+    }
+
+    fn call(&self, bytes: Vec<u8>, replies: usize) -> Result<Vec<Resp>> {
+        self.link()?.call(bytes, replies, false)
+    }
+
+    /// The names of a range, gathered when it is first asked for, and whether that was now.
+    fn names(&self, range: &KeyRange) -> Result<(Arc<Vec<Key>>, bool)> {
+        let known = self.gathered.lock().iter().find(|(of, _)| same(of, range)).map(|(_, names)| names.clone());
+        if let Some(names) = known {
+            return Ok((names, false));
+        }
+        let names = Arc::new(names::sorted(self.link()?, &self.layout, range)?);
+        let mut gathered = self.gathered.lock();
+        if gathered.len() == RANGES {
+            gathered.remove(0);
+        }
+        gathered.push((range.clone(), names.clone()));
+        Ok((names, true))
+    }
+
+    /// The next names of a user range.
+    fn user_names(&self, range: &KeyRange, after: Option<&[u8]>, limit: usize) -> Result<Names> {
+        let (names, fresh) = self.names(range)?;
+        let (keys, rest): (Vec<Key>, usize) = match (range.reverse, after) {
+            (false, after) => {
+                let from = after.map_or(0, |after| names.partition_point(|name| name.as_ref() <= after));
+                let rest = names.get(from..).unwrap_or_default();
+                (rest.iter().take(limit).cloned().collect(), rest.len())
+            }
+            (true, after) => {
+                let to = after.map_or(names.len(), |after| names.partition_point(|name| name.as_ref() < after));
+                let rest = names.get(..to).unwrap_or_default();
+                (rest.iter().rev().take(limit).cloned().collect(), rest.len())
+            }
+        };
+        let more = rest > keys.len();
+        Ok(Names { keys, more, fresh })
+    }
+
+    /// The next names of the internal keyspace, whether the range selects them or not.
+    fn internal_names(&self, range: &KeyRange, after: Option<&[u8]>, limit: usize) -> Result<Names> {
+        let rest = after.map_or_else(|| range.clone(), |key| range.after(key));
+        if rest.is_empty() {
+            return Ok(Names { keys: Vec::new(), more: false, fresh: true });
+        }
+        let (low, high) = lex_bounds(&rest);
+        let limit_text = limit.to_string();
+        let names = self.layout.names.as_slice();
+        let mut bytes = Vec::new();
+        if range.reverse {
+            pack(&mut bytes, &[b"ZRANGE", names, &high, &low, b"BYLEX", b"REV", b"LIMIT", b"0", limit_text.as_bytes()]);
+        } else {
+            pack(&mut bytes, &[b"ZRANGE", names, &low, &high, b"BYLEX", b"LIMIT", b"0", limit_text.as_bytes()]);
+        }
+        let keys = array(self.call(bytes, 1)?.pop())?.into_iter().filter_map(|item| match item {
+            Resp::Bulk(key) => Some(key),
+            _ => None,
+        });
+        let keys: Vec<Key> = keys.collect();
+        let more = keys.len() == limit;
+        Ok(Names { keys, more, fresh: true })
+    }
+
+    /// What the keys hold now, as far as it is asked for. Absent ones are `None`.
+    fn items(&self, space: Space, keys: &[Key], fresh: bool, what: Projection) -> Result<Vec<Option<Item>>> {
+        match (space, what) {
+            (_, _) if keys.is_empty() => Ok(Vec::new()),
+            (Space::User, Projection::Keys) if fresh => Ok(vec![Some(Item::Key); keys.len()]),
+            // Named by an earlier page: they may have expired since.
+            (Space::User, Projection::Keys) => {
+                let mut bytes = Vec::new();
+                for key in keys {
+                    command(&mut bytes, 2);
+                    arg(&mut bytes, b"EXISTS");
+                    arg_parts(&mut bytes, &[&self.layout.prefix, key]);
+                }
+                let replies = self.call(bytes, keys.len())?;
+                Ok(replies.into_iter().map(|reply| (reply == Resp::Int(1)).then_some(Item::Key)).collect())
+            }
+            (Space::User, Projection::Values) => {
+                let values = self.user_values(keys)?;
+                Ok(values.into_iter().map(|value| value.map(Item::Value)).collect())
+            }
+            (Space::User, Projection::Records) => {
+                let mut bytes = Vec::new();
+                let count: usize = keys.iter().map(|key| pack_entry(&mut bytes, &self.layout, key)).sum();
+                let mut replies = self.call(bytes, count)?.into_iter();
+                let each = count / keys.len();
+                let records = keys.iter().map(|key| entry(key, replies.by_ref().take(each).collect()));
+                records.map(|record| Ok(record?.map(|record| Item::Record(Box::new(record))))).collect()
+            }
+            (Space::Internal, what) => {
+                let mut bytes = Vec::new();
+                let count = pack_many(&mut bytes, &self.layout, Space::Internal, keys);
+                let texts = array(self.call(bytes, count)?.pop())?;
+                let item = |record: Record| match what {
+                    Projection::Keys => Item::Key,
+                    Projection::Values => Item::Value(record.value),
+                    Projection::Records => Item::Record(Box::new(record)),
+                };
+                keys.iter().zip(texts).map(|(key, text)| Ok(internal(key, Some(text))?.map(item))).collect()
+            }
+        }
+    }
+
+    fn user_values(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {
+        let mut bytes = Vec::new();
+        let count = pack_many(&mut bytes, &self.layout, Space::User, keys);
+        let (values, absent) = many(keys, self.call(bytes, count)?)?;
+        if !absent.is_empty() {
+            let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+            let done = move |checked| {
+                // The receiver waits below.
+                let _ = sender.send(checked);
+            };
+            check_absent(self.link()?, &self.layout, absent, Box::new(done));
+            receiver.recv().unwrap_or_else(|_| Err(super::closed()))?;
+        }
+        Ok(values)
+    }
+}
+
+impl View for RedisView {
+    fn seq(&self) -> u64 {
+        0
+    }
+
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Record>> {
+        let mut bytes = Vec::new();
+        match space {
+            Space::User => {
+                let count = pack_entry(&mut bytes, &self.layout, key);
+                entry(key, self.call(bytes, count)?)
+            }
+            Space::Internal => {
+                pack(&mut bytes, &[b"HGET", &self.layout.values, key]);
+                internal(key, self.call(bytes, 1)?.pop())
+            }
+        }
+    }
+
+    fn scan(
+        &self,
+        space: Space,
+        range: &KeyRange,
+        what: Projection,
+        after: Option<&[u8]>,
+        max_bytes: usize,
+    ) -> Result<Page> {
+        if range.is_empty() {
+            return Ok(Page::default());
+        }
+        let mut page = Page::default();
+        let mut after: Option<Key> = after.map(Key::copy_from_slice);
+        let mut size = 0;
+        // A small limit needs no large reply.
+        let most = range.limit.map_or(NAMES, |limit| limit.saturating_add(1));
+        let mut at_once = if space == Space::User && what == Projection::Keys { NAMES } else { FIRST };
+        loop {
+            let Names { keys, more, fresh } = match space {
+                Space::User => self.user_names(range, after.as_deref(), at_once.min(most))?,
+                Space::Internal => self.internal_names(range, after.as_deref(), at_once.min(most))?,
+            };
+            let Some(last) = keys.last().cloned() else { return Ok(Page { next: None, ..page }) };
+            let selected: Vec<Key> = match space {
+                Space::User => keys,
+                Space::Internal => keys.into_iter().filter(|key| range.selects(key)).collect(),
+            };
+            let items = self.items(space, &selected, fresh, what)?;
+            if items.len() != selected.len() {
+                return Err(unexpected());
+            }
+            for (key, item) in selected.into_iter().zip(items) {
+                let Some(item) = item else { continue };
+                size += key.len() + weight(&item);
+                page.entries.push((key.clone(), item));
+                if size >= max_bytes && (more || key != last) {
+                    return Ok(Page { next: Some(key), ..page });
+                }
+            }
+            if !more {
+                return Ok(Page { next: None, ..page });
+            }
+            if range.limit.is_some_and(|limit| page.entries.len() >= limit) {
+                return Ok(Page { next: Some(last), ..page });
+            }
+            if what != Projection::Keys || space == Space::Internal {
+                let each = size.checked_div(page.entries.len()).unwrap_or(0).max(1);
+                at_once = (max_bytes.saturating_sub(size) / each).clamp(FIRST, AT_ONCE);
+            }
+            after = Some(last);
+        }
+    }
+}
+
+fn weight(item: &Item) -> usize {
+    match item {
+        Item::Key => 16,
+        Item::Value(value) => value.len(),
+        Item::Record(record) => record.value.len(),
+    }
+}
+
+/// True if two ranges hold the same keys; direction and limit are matters of reading.
+fn same(a: &KeyRange, b: &KeyRange) -> bool {
+    a.start == b.start && a.end == b.end && a.pattern == b.pattern && a.except == b.except
+}

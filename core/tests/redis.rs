@@ -1,0 +1,20 @@
+//! What is particular to the redis engine: other clients of the server, connections that fail, TLS.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests stop at a surprise"
+)]
+
+#[path = "redis/calls.rs"]
+mod calls;
+#[path = "redis/connection.rs"]
+mod connection;
+#[path = "redis/data.rs"]
+mod data;
+#[path = "support/proxy.rs"]
+mod proxy;
+#[path = "support/redis_server.rs"]
+mod redis_server;

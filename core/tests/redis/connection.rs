@@ -1,0 +1,289 @@
+//! Connections that fail, hang, lie or end.
+
+use crate::calls::{connect, failure, get, increment, json, keys, options, set, set_op, until_ok};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use crate::proxy::{CUT_REPLIES, DROP_REPLIES, HOLD, PASS, Proxy, REFUSE, RELEASE};
+use crate::redis_server::{RedisServer, free_port};
+use holdfast_core::engine::redis::{RedisOptions, TlsOptions, open};
+use holdfast_core::engine::{Projection, Read, Reply, Request};
+use holdfast_core::{Batch, Code, Error, Key, KeyRange, Result, Space};
+
+#[test]
+fn a_password_is_never_shown() {
+    let server = RedisServer::start(&["--requirepass", "correct-horse"]);
+    let shown = |error: &Error| format!("{error} {error:?} {:?} {}", error.cause(), error.message());
+    for (options, what) in [
+        (RedisOptions { password: Some("battery-staple".into()), ..options(server.port) }, "wrong"),
+        (
+            RedisOptions {
+                username: Some("u".into()),
+                password: Some("battery-staple".into()),
+                ..options(server.port)
+            },
+            "user",
+        ),
+        (options(server.port), "none"),
+    ] {
+        let error = failure(options);
+        assert_eq!(error.code(), Code::Connection, "{what}: {error}");
+        assert!(!shown(&error).contains("staple"), "{error:?}");
+        assert!(error.message().contains("password"), "{error}");
+    }
+    let url = format!("redis://:battery-staple@127.0.0.1:{}/0", server.port);
+    let wrong = RedisOptions { url: Some(url), ..RedisOptions::default() };
+    assert!(!format!("{wrong:?}").contains("staple"));
+    assert!(!shown(&failure(wrong)).contains("staple"));
+    let url = format!("redis://:correct-horse@127.0.0.1:{}/1", server.port);
+    let lease = open(RedisOptions { url: Some(url), ..RedisOptions::default() }).unwrap();
+    set(lease.engine().as_ref(), "k", "1").unwrap();
+}
+
+#[test]
+fn a_port_nobody_listens_on_fails_fast() {
+    let start = Instant::now();
+    let error = failure(options(free_port()));
+    assert_eq!(error.code(), Code::Connection);
+    assert!(start.elapsed() < Duration::from_secs(1));
+}
+
+#[test]
+fn a_server_that_never_greets_fails_after_the_connect_timeout() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let start = Instant::now();
+    let error = failure(RedisOptions { connect_timeout: Duration::from_millis(200), ..options(port) });
+    assert_eq!(error.code(), Code::Connection);
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_write_whose_reply_is_lost_has_an_unknown_outcome() {
+    let server = RedisServer::start(&[]);
+    let proxy = Proxy::to(server.port);
+    let lease = connect(proxy.port);
+    let engine = lease.engine().as_ref();
+    set(engine, "k", "1").unwrap();
+    proxy.set(CUT_REPLIES);
+    assert_eq!(set(engine, "k", "2").unwrap_err().code(), Code::UnknownOutcome);
+    proxy.set(PASS);
+    assert_eq!(until_ok(|| get(engine, "k")), json("2"), "it was applied, this time");
+    proxy.set(CUT_REPLIES);
+    let error = get(engine, "k").unwrap_err();
+    assert_eq!(error.code(), Code::Connection);
+    proxy.set(PASS);
+    until_ok(|| increment(engine, "n", 1.0));
+    proxy.set(CUT_REPLIES);
+    assert_eq!(increment(engine, "n", 1.0).unwrap_err().code(), Code::UnknownOutcome);
+    proxy.set(PASS);
+    assert_eq!(until_ok(|| get(engine, "n")), json("2"), "an increment is never sent twice");
+}
+
+#[test]
+fn a_call_during_an_outage_waits_and_then_says_connection() {
+    let server = RedisServer::start(&[]);
+    let proxy = Proxy::to(server.port);
+    let lease = open(RedisOptions { connect_timeout: Duration::from_millis(400), ..options(proxy.port) }).unwrap();
+    let engine = lease.engine().as_ref();
+    set(engine, "k", "1").unwrap();
+    proxy.set(REFUSE);
+    std::thread::sleep(Duration::from_millis(150));
+    let start = Instant::now();
+    assert_eq!(set(engine, "k", "2").unwrap_err().code(), Code::Connection);
+    assert!(start.elapsed() >= Duration::from_millis(300) && start.elapsed() < Duration::from_secs(2));
+    let engine = lease.engine().clone();
+    let waiting = std::thread::spawn(move || set(engine.as_ref(), "k", "3"));
+    std::thread::sleep(Duration::from_millis(50));
+    proxy.set(PASS);
+    let outcome = waiting.join().unwrap();
+    assert!(outcome.is_ok() || outcome.unwrap_err().code() == Code::Connection);
+    until_ok(|| set(lease.engine().as_ref(), "k", "4"));
+}
+
+#[test]
+fn a_server_that_hangs_times_out_and_is_used_again_when_it_wakes() {
+    let server = RedisServer::start(&[]);
+    let lease = open(RedisOptions { command_timeout: Duration::from_millis(300), ..options(server.port) }).unwrap();
+    let engine = lease.engine().as_ref();
+    set(engine, "k", "\"old\"").unwrap();
+    server.freeze();
+    let start = Instant::now();
+    assert_eq!(get(engine, "k").unwrap_err().code(), Code::Timeout);
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    server.thaw();
+    assert_eq!(until_ok(|| get(engine, "k")), json("\"old\""));
+    server.freeze();
+    assert_eq!(set(engine, "k", "\"late\"").unwrap_err().code(), Code::UnknownOutcome);
+    server.thaw();
+    until_ok(|| set(engine, "k", "\"new\""));
+}
+
+#[test]
+fn a_write_given_up_does_not_arrive_after_a_newer_one() {
+    let server = RedisServer::start(&[]);
+    let proxy = Proxy::to(server.port);
+    let lease = open(RedisOptions { command_timeout: Duration::from_millis(200), ..options(proxy.port) }).unwrap();
+    let engine = lease.engine().as_ref();
+    set(engine, "k", "\"first\"").unwrap();
+    proxy.set(HOLD);
+    assert_eq!(set(engine, "k", "\"late\"").unwrap_err().code(), Code::UnknownOutcome);
+    proxy.set(PASS);
+    until_ok(|| set(engine, "k", "\"new\""));
+    proxy.set(RELEASE);
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(get(engine, "k").unwrap(), json("\"new\""));
+}
+
+#[test]
+fn closing_during_an_outage_ends_and_answers_what_waits() {
+    let mut server = RedisServer::start(&[]);
+    let lease = open(RedisOptions { connect_timeout: Duration::from_millis(300), ..options(server.port) }).unwrap();
+    server.kill();
+    let engine = lease.engine().clone();
+    let (sender, receiver) = mpsc::channel();
+    for _ in 0..100 {
+        let sender = sender.clone();
+        let request = Request::Commit(Batch::one(set_op("k", "1")));
+        engine.submit(request, Box::new(move |reply| sender.send(reply.map(drop).unwrap_err().code()).unwrap()));
+    }
+    drop(sender);
+    let start = Instant::now();
+    lease.close().unwrap();
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    let codes: Vec<Code> = receiver.iter().collect();
+    assert_eq!(codes.len(), 100);
+    assert!(codes.iter().all(|code| matches!(code, Code::Connection | Code::UnknownOutcome)), "{codes:?}");
+}
+
+#[test]
+fn an_engine_let_go_without_closing_answers_what_is_under_way_and_disconnects() {
+    let server = RedisServer::start(&[]);
+    let clients = || String::from_utf8(server.raw(&[b"CLIENT", b"LIST"])).unwrap().matches("id=").count();
+    let alone = clients();
+    let lease = connect(server.port);
+    assert_eq!(clients(), alone + 1);
+    server.freeze();
+    let (sender, receiver) = mpsc::channel();
+    let done = move |reply: Result<Reply>| sender.send(reply.map(drop).unwrap_err().code()).unwrap();
+    lease.engine().submit(Request::Commit(Batch::one(set_op("k", "1"))), Box::new(done));
+    drop(lease);
+    assert_eq!(receiver.recv_timeout(Duration::from_secs(1)), Ok(Code::UnknownOutcome));
+    server.thaw();
+    until_ok(|| if clients() == alone { Ok(()) } else { Err(Error::closed()) });
+}
+
+#[test]
+fn a_crashed_server_is_found_again_and_has_its_script_again() {
+    let mut server = RedisServer::start(&[]);
+    let lease = connect(server.port);
+    let engine = lease.engine().as_ref();
+    assert_eq!(increment(engine, "n", 1.0).unwrap(), 1.0);
+    server.crash_and_restart();
+    assert_eq!(until_ok(|| increment(engine, "n", 1.0)), 1.0);
+    server.raw(&[b"SCRIPT", b"FLUSH"]);
+    assert_eq!(increment(engine, "n", 1.0).unwrap(), 2.0);
+}
+
+#[test]
+fn ten_thousand_calls_under_way_never_get_each_others_replies() {
+    let server = RedisServer::start(&[]);
+    let proxy = Proxy::to(server.port);
+    let lease = open(RedisOptions { command_timeout: Duration::from_millis(200), ..options(proxy.port) }).unwrap();
+    let engine = lease.engine();
+    let ops = (0..1000).map(|i| set_op(&format!("k{i}"), &i.to_string())).collect();
+    engine.commit(Batch { ops, ..Batch::default() }).unwrap();
+    let (sender, receiver) = mpsc::channel();
+    let total = 10_000;
+    let meddling = std::thread::spawn(move || {
+        for mode in [DROP_REPLIES, PASS, CUT_REPLIES, PASS, DROP_REPLIES, PASS] {
+            proxy.set(mode);
+            std::thread::sleep(Duration::from_millis(60));
+        }
+        proxy
+    });
+    for i in 0..total {
+        let sender = sender.clone();
+        let key = Key::from(format!("k{}", i % 1000));
+        let done = move |reply: Result<Reply>| drop(sender.send((i, reply)));
+        engine.submit(Request::Read(Read::Get(Space::User, key)), Box::new(done));
+        if i % 20 == 0 {
+            std::thread::sleep(Duration::from_micros(500));
+        }
+    }
+    drop(sender);
+    let mut answered = vec![0u32; total];
+    let (mut good, mut lost) = (0, 0);
+    for (i, reply) in receiver {
+        answered[i] += 1;
+        match reply {
+            Ok(Reply::Value(value)) => {
+                assert_eq!(value, json(&(i % 1000).to_string()));
+                good += 1;
+            }
+            Ok(_) => panic!("a reply of another kind"),
+            Err(error) => {
+                assert!(matches!(error.code(), Code::Timeout | Code::Connection), "{error}");
+                lost += 1;
+            }
+        }
+    }
+    drop(meddling.join().unwrap());
+    assert!(answered.iter().all(|count| *count == 1), "each call is answered once");
+    assert!(good > 0 && lost > 0, "{good} answered, {lost} lost");
+}
+
+#[test]
+fn closing_answers_everything_and_refuses_what_comes() {
+    let server = RedisServer::start(&[]);
+    let lease = connect(server.port);
+    let engine = lease.engine().clone();
+    let (sender, receiver) = mpsc::channel();
+    for i in 0..2000 {
+        let sender = sender.clone();
+        let done = move |reply: Result<Reply>| drop(sender.send(reply.map(drop)));
+        engine.submit(Request::Commit(Batch::one(set_op(&format!("k{i}"), "1"))), Box::new(done));
+    }
+    drop(sender);
+    let view = engine.view().unwrap();
+    lease.close().unwrap();
+    let error = view.scan(Space::User, &KeyRange::all(), Projection::Keys, None, 1000).unwrap_err();
+    assert_eq!(error.code(), Code::Closed);
+    assert_eq!(receiver.iter().filter(Result::is_ok).count(), 2000);
+    assert_eq!(get(engine.as_ref(), "k1").unwrap_err().code(), Code::Closed);
+    engine.close().unwrap();
+}
+
+#[test]
+fn tls_trusts_the_given_authority_and_nobody_else() {
+    let key = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, secret) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    let pem = key.cert.pem();
+    std::fs::write(&certificate, &pem).unwrap();
+    std::fs::write(&secret, key.signing_key.serialize_pem()).unwrap();
+    let port = free_port();
+    let (certificate, secret) = (certificate.to_str().unwrap(), secret.to_str().unwrap());
+    let tls_port = port.to_string();
+    let args =
+        ["--tls-port", &tls_port, "--tls-cert-file", certificate, "--tls-key-file", secret, "--tls-auth-clients", "no"];
+    let _server = RedisServer::start(&args);
+    let with = |tls: TlsOptions| RedisOptions {
+        url: Some(format!("rediss://localhost:{port}")),
+        port: None,
+        tls: Some(tls),
+        ..options(port)
+    };
+    let lease = open(with(TlsOptions { ca: Some(pem.into_bytes()), ..TlsOptions::default() })).unwrap();
+    let engine = lease.engine().as_ref();
+    let large = format!("\"{}\"", "x".repeat(3 << 20));
+    set(engine, "large", &large).unwrap();
+    assert_eq!(get(engine, "large").unwrap(), json(&large));
+    for i in 0..200 {
+        set(engine, &format!("k{i}"), "1").unwrap();
+    }
+    assert_eq!(keys(engine, &KeyRange::prefix(&b"k"[..])).len(), 200);
+    let error = failure(with(TlsOptions::default()));
+    assert_eq!(error.code(), Code::Connection, "{error}");
+    assert!(open(with(TlsOptions { insecure: true, ..TlsOptions::default() })).is_ok());
+}

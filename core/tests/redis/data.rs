@@ -1,0 +1,317 @@
+//! What lies on the server, and what other clients make of it.
+
+use crate::calls::{add, connect, entry, get, increment, json, keys, options, set, set_op};
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use crate::redis_server::RedisServer;
+use bytes::Bytes;
+use holdfast_core::engine::redis::{RedisOptions, open};
+use holdfast_core::engine::{Item, Projection, Read, Reply, Request, for_each_page};
+use holdfast_core::{Batch, Check, Code, Error, Key, KeyRange, Op, Outcome, RangeCheck, Space, Value, Version};
+
+#[test]
+fn other_clients_read_what_was_written_and_their_writes_are_read() {
+    let server = RedisServer::start(&[]);
+    let lease = connect(server.port);
+    let engine = lease.engine().as_ref();
+    set(engine, "user:1", r#"{"name":"Ann"}"#).unwrap();
+    assert_eq!(server.raw(&[b"GET", b"app:user:1"]), b"$14\r\n{\"name\":\"Ann\"}\r\n");
+    let binary = Value::Binary(Bytes::from_static(&[1, 2]));
+    let op = Op::Set { space: Space::User, key: "b".into(), value: binary.clone(), expires_at: None, metadata: None };
+    engine.commit(Batch::one(op)).unwrap();
+    assert_eq!(server.raw(&[b"GET", b"app:b"]), b"$18\r\n{\"$binary\":\"AQI=\"}\r\n");
+    assert_eq!(get(engine, "b").unwrap(), Some(binary));
+
+    server.raw(&[b"SET", b"app:theirs", b"[1, 2]"]);
+    assert_eq!(get(engine, "theirs").unwrap(), json("[1, 2]"));
+    let before = entry(engine, "theirs").unwrap();
+    server.raw(&[b"PEXPIREAT", b"app:theirs", b"4000000000000"]);
+    let after = entry(engine, "theirs").unwrap();
+    assert_eq!((before.expires_at, after.expires_at), (None, Some(4_000_000_000_000)));
+    assert_ne!(before.version, after.version);
+    assert_eq!(entry(engine, "theirs").unwrap().version, after.version, "the version of an expiring key is stable");
+    server.raw(&[b"DEL", b"app:user:1"]);
+    assert_eq!(get(engine, "user:1").unwrap(), None);
+}
+
+#[test]
+fn what_is_no_json_or_no_string_is_corrupted_and_named() {
+    let server = RedisServer::start(&[]);
+    let lease = connect(server.port);
+    let engine = lease.engine().as_ref();
+    server.raw(&[b"SET", b"app:text", b"not json"]);
+    server.raw(&[b"RPUSH", b"app:list", b"1"]);
+    set(engine, "good", "1").unwrap();
+    for key in ["text", "list"] {
+        let many = Read::Many(Space::User, vec!["good".into(), "absent".into(), key.to_owned().into()]);
+        for read in [Read::Get(Space::User, key.into()), Read::Entry(Space::User, key.into()), many] {
+            let Err(error) = engine.wait(Request::Read(read.clone())) else { panic!("{read:?} must fail") };
+            assert_eq!(
+                (error.code(), error.key(), error.engine()),
+                (Code::Corrupted, Some(key), Some("redis")),
+                "{read:?}"
+            );
+            assert!(!format!("{error:?}").contains("not json"), "no stored value is shown");
+        }
+    }
+    let report = engine.verify(false, &mut |_, _| Ok(())).unwrap();
+    let mut damaged: Vec<&str> = report.errors.iter().filter_map(Error::key).collect();
+    damaged.sort_unstable();
+    assert_eq!(damaged, ["list", "text"]);
+    engine.verify(true, &mut |_, _| Ok(())).unwrap();
+    assert_eq!(keys(engine, &KeyRange::all()), ["good"], "repair sets damaged keys aside");
+    assert!(engine.verify(false, &mut |_, _| Ok(())).unwrap().errors.is_empty());
+    set(engine, "list", "2").unwrap();
+    assert_eq!(get(engine, "list").unwrap(), json("2"));
+}
+
+#[test]
+fn patterns_and_prefixes_are_taken_literally_by_the_server() {
+    let server = RedisServer::start(&[]);
+    let lease = open(RedisOptions { key_prefix: "a*[x]?\\:".into(), ..options(server.port) }).unwrap();
+    let engine = lease.engine().as_ref();
+    server.raw(&[b"SET", b"aa[x]b\\:foreign", b"1"]);
+    server.raw(&[b"SET", b"ax?:foreign", b"1"]);
+    let mut names = vec!["*", "[a]", "a\0b", "line\nbreak", "\\", "caf\u{e9}", "plain", "pla*n", "{tag}", "\u{10ffff}"];
+    for name in &names {
+        set(engine, name, "1").unwrap();
+    }
+    names.sort_unstable();
+    assert_eq!(keys(engine, &KeyRange::all()), names);
+    assert_eq!(keys(engine, &KeyRange::glob("pla\\*n")), ["pla*n"]);
+    assert_eq!(keys(engine, &KeyRange::glob("pl?[!-~]*")), ["pla*n", "plain"]);
+    let start = Instant::now();
+    set(engine, &"a".repeat(4000), "1").unwrap();
+    assert!(keys(engine, &KeyRange::glob(&format!("{}b", "a*".repeat(1000)))).is_empty());
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    assert_eq!(get(engine, "a\0b").unwrap(), json("1"));
+    let clear = Op::DeleteRange { space: Space::User, range: KeyRange::prefix(&b"pla"[..]) };
+    engine.commit(Batch::one(clear)).unwrap();
+    assert!(!keys(engine, &KeyRange::all()).iter().any(|key| key.starts_with("pla")));
+    engine.commit(Batch::one(Op::DeleteRange { space: Space::User, range: KeyRange::all() })).unwrap();
+    assert!(keys(engine, &KeyRange::all()).is_empty());
+    assert_eq!(server.raw(&[b"EXISTS", b"aa[x]b\\:foreign", b"ax?:foreign"]), b":2\r\n");
+}
+
+#[test]
+fn a_clear_comes_before_what_is_written_after_it() {
+    let server = RedisServer::start(&[]);
+    let lease = connect(server.port);
+    let engine = lease.engine();
+    let ops = (0..3000).map(|i| set_op(&format!("k{i}"), "1")).collect();
+    engine.commit(Batch { ops, ..Batch::default() }).unwrap();
+    let (sender, receiver) = mpsc::channel();
+    let submit = |batch: Batch| {
+        let sender = sender.clone();
+        engine.submit(Request::Commit(batch), Box::new(move |reply| drop(sender.send(reply.map(drop)))));
+    };
+    submit(Batch::one(set_op("before", "1")));
+    submit(Batch::one(Op::DeleteRange { space: Space::User, range: KeyRange::all() }));
+    submit(Batch::one(set_op("after", "1")));
+    submit(Batch {
+        ops: vec![
+            set_op("gone", "1"),
+            Op::DeleteRange { space: Space::User, range: KeyRange::prefix(&b"g"[..]) },
+            set_op("last", "2"),
+        ],
+        ..Batch::default()
+    });
+    drop(sender);
+    assert_eq!(receiver.iter().filter(|reply| reply.is_ok()).count(), 4);
+    assert_eq!(keys(engine.as_ref(), &KeyRange::all()), ["after", "last"]);
+}
+
+#[test]
+fn two_engines_count_exactly() {
+    let server = RedisServer::start(&[]);
+    let leases = Arc::new([connect(server.port), connect(server.port)]);
+    let threads: Vec<_> = (0..4)
+        .map(|i| {
+            let leases = leases.clone();
+            std::thread::spawn(move || {
+                for _ in 0..500 {
+                    increment(leases[i % 2].engine().as_ref(), "n", 1.0).unwrap();
+                }
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    assert_eq!(get(leases[0].engine().as_ref(), "n").unwrap(), json("2000"));
+    assert_eq!(server.raw(&[b"GET", b"app:\xffholdfast:seq"]), b"$4\r\n2000\r\n", "every commit counts once");
+}
+
+#[test]
+fn sums_are_written_as_javascript_prints_them() {
+    let server = RedisServer::start(&[]);
+    let lease = connect(server.port);
+    let engine = lease.engine().as_ref();
+    let numbers = [
+        0.1,
+        0.2,
+        1e21,
+        -1e21,
+        1e-7,
+        1.5e-9,
+        0.000_001,
+        123_456.789,
+        5e-324,
+        f64::MAX,
+        9_007_199_254_740_993.0,
+        1e20,
+        123_456_789_012_345_680_000.0,
+        -0.0,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        f64::NAN,
+        100.0,
+        -1.5,
+        2.5e-8,
+        1e300,
+    ];
+    for a in numbers {
+        for b in numbers {
+            let start = Value::from_number(a);
+            let op = Op::Set { space: Space::User, key: "n".into(), value: start, expires_at: None, metadata: None };
+            engine.commit(Batch::one(op)).unwrap();
+            let outcome = engine.commit(Batch::one(add("n", b)).reporting()).unwrap().outcomes;
+            let Some(Outcome::Added { value, version }) = outcome.first() else { panic!("{outcome:?}") };
+            let same = value.to_bits() == (a + b).to_bits() || (value.is_nan() && (a + b).is_nan());
+            assert!(same, "{a} + {b} = {value}");
+            let record = entry(engine, "n").unwrap();
+            assert_eq!(record.value, Value::from_number(a + b), "{a} + {b}");
+            assert_eq!(record.version, *version);
+        }
+    }
+    set(engine, "text", "\"1\"").unwrap();
+    let error = increment(engine, "text", 1.0).unwrap_err();
+    assert_eq!((error.code(), error.key()), (Code::InvalidArgument, Some("text")));
+}
+
+#[test]
+fn conditions_are_checked_in_one_step() {
+    let server = RedisServer::start(&[]);
+    let lease = connect(server.port);
+    let engine = lease.engine().as_ref();
+    let guarded = |key: &str, version: Option<Version>, text: &str| Batch {
+        checks: vec![Check { space: Space::User, key: key.to_owned().into(), version }],
+        ..Batch::one(set_op(key, text)).reporting()
+    };
+    let outcomes = engine.commit(guarded("k", None, "1")).unwrap().outcomes;
+    let [Outcome::Set { version }] = outcomes.as_slice() else { panic!("{outcomes:?}") };
+    assert_eq!(entry(engine, "k").unwrap().version, *version);
+    let error = engine.commit(guarded("k", None, "2")).unwrap_err();
+    assert_eq!((error.code(), error.key()), (Code::Conflict, Some("k")));
+    let seq = engine.commit(guarded("k", Some(*version), "2")).unwrap().seq;
+    server.raw(&[b"SET", b"app:k", b"3"]);
+    assert_eq!(engine.commit(guarded("k", Some(*version), "4")).unwrap_err().code(), Code::Conflict);
+
+    let ranged = |since| Batch {
+        range_checks: vec![RangeCheck { space: Space::User, range: KeyRange::all(), since }],
+        ..Batch::one(set_op("r", "1"))
+    };
+    let next = engine.commit(ranged(seq)).unwrap().seq;
+    assert_eq!(next, seq + 1);
+    assert_eq!(engine.commit(ranged(seq)).unwrap_err().code(), Code::Conflict);
+    let failing = Batch {
+        ops: vec![set_op("half", "1"), add("half", 1.0), set_op("s", "\"\""), add("s", 1.0)],
+        ..Batch::default()
+    };
+    assert_eq!(engine.commit(failing).unwrap_err().code(), Code::InvalidArgument);
+    assert_eq!(get(engine, "half").unwrap(), None, "a batch that fails leaves nothing");
+}
+
+#[test]
+fn metadata_is_believed_while_it_fits_its_value() {
+    let server = RedisServer::start(&[]);
+    let lease = connect(server.port);
+    let engine = lease.engine().as_ref();
+    let with_metadata = |text: &str, expires_at| {
+        let metadata = Some(Bytes::from_static(b"{\"tag\": \"a b\"}"));
+        Op::Set { space: Space::User, key: "k".into(), value: Value::json(text.to_owned()), expires_at, metadata }
+    };
+    engine.commit(Batch::one(with_metadata("1", Some(4_000_000_000_000)))).unwrap();
+    let first = entry(engine, "k").unwrap();
+    assert_eq!(first.metadata.as_deref(), Some(&b"{\"tag\": \"a b\"}"[..]));
+    assert!(first.created_at.is_some() && first.updated_at.is_some());
+    increment(engine, "k", 1.0).unwrap();
+    let sum = entry(engine, "k").unwrap();
+    assert_eq!((sum.metadata, sum.expires_at, sum.created_at), (first.metadata, first.expires_at, first.created_at));
+    server.raw(&[b"SET", b"app:k", b"9", b"KEEPTTL"]);
+    assert_eq!(entry(engine, "k").unwrap().metadata, None, "written by another client");
+    engine.commit(Batch::one(with_metadata("5", None))).unwrap();
+    set(engine, "k", "5").unwrap();
+    assert_eq!(entry(engine, "k").unwrap().metadata, None, "a plain write replaces the record whole");
+
+    let stamped = open(RedisOptions { timestamps: true, ..options(server.port) }).unwrap();
+    set(stamped.engine().as_ref(), "t", "1").unwrap();
+    let record = entry(stamped.engine().as_ref(), "t").unwrap();
+    set(stamped.engine().as_ref(), "t", "2").unwrap();
+    let again = entry(stamped.engine().as_ref(), "t").unwrap();
+    assert!(record.created_at.is_some());
+    assert_eq!(again.created_at, record.created_at);
+
+    server.raw(&[b"DEL", b"app:t", b"app:k"]);
+    engine.compact().unwrap();
+    assert_eq!(server.raw(&[b"EXISTS", b"app:\xffholdfast:companions"]), b":0\r\n", "orphans are removed");
+}
+
+#[test]
+fn the_internal_keyspace_is_ordered_and_unlisted() {
+    let server = RedisServer::start(&[]);
+    let lease = connect(server.port);
+    let engine = lease.engine().as_ref();
+    let internal = |key: &[u8], value: Value| Op::Set {
+        space: Space::Internal,
+        key: Key::copy_from_slice(key),
+        value,
+        expires_at: None,
+        metadata: None,
+    };
+    let names: Vec<Vec<u8>> =
+        vec![vec![], vec![0], vec![0, 255], b"a".to_vec(), b"a\xff".to_vec(), b"b".to_vec(), vec![255]];
+    let ops = names.iter().rev().map(|name| internal(name, Value::Binary(name.clone().into()))).collect();
+    engine.commit(Batch { ops, ..Batch::default() }).unwrap();
+    let scan = |range: &KeyRange| {
+        let mut found = Vec::new();
+        for_each_page(&*engine.view().unwrap(), Space::Internal, range, Projection::Values, |page| {
+            for (key, item) in page {
+                let Item::Value(Value::Binary(value)) = item else { panic!("{item:?}") };
+                assert_eq!(key, value);
+                found.push(key.to_vec());
+            }
+            Ok(true)
+        })
+        .unwrap();
+        found
+    };
+    assert_eq!(scan(&KeyRange::all()), names);
+    let reversed = scan(&KeyRange { reverse: true, ..KeyRange::all() });
+    assert_eq!(reversed, names.iter().rev().cloned().collect::<Vec<_>>());
+    assert_eq!(scan(&KeyRange::prefix(&b"a"[..])), names[3..5]);
+    assert!(keys(engine, &KeyRange::all()).is_empty());
+    let range = KeyRange::prefix(&b"a"[..]);
+    let ops = vec![
+        internal(b"a3", Value::json("1")),
+        Op::DeleteRange { space: Space::Internal, range },
+        internal(b"a4", Value::Binary(Bytes::from_static(b"a4"))),
+    ];
+    engine.commit(Batch { ops, ..Batch::default() }).unwrap();
+    assert_eq!(scan(&KeyRange::prefix(&b"a"[..])), [b"a4".to_vec()]);
+    let Reply::Value(value) = engine.wait(Request::Read(Read::Get(Space::Internal, "a4".into()))).unwrap() else {
+        panic!("a value was asked for")
+    };
+    assert_eq!(value, Some(Value::Binary(Bytes::from_static(b"a4"))));
+    assert!(engine.verify(false, &mut |_, _| Ok(())).unwrap().errors.is_empty());
+}
+
+#[test]
+fn a_full_server_says_no_space_and_still_reads() {
+    let server = RedisServer::start(&["--maxmemory", "1", "--maxmemory-policy", "noeviction"]);
+    let lease = connect(server.port);
+    let engine = lease.engine().as_ref();
+    assert_eq!(set(engine, "k", "1").unwrap_err().code(), Code::NoSpace);
+    assert_eq!(increment(engine, "n", 1.0).unwrap_err().code(), Code::NoSpace);
+    assert_eq!(get(engine, "k").unwrap(), None);
+}

@@ -1,0 +1,56 @@
+//! The SQLite engine passes the suite, on a file and in memory; what is its own is tested below.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use holdfast_core::conformance::Fixture;
+use holdfast_core::engine::registry::Lease;
+use holdfast_core::engine::sqlite::{SqliteOptions, open};
+use holdfast_core::error::Result;
+use tempfile::TempDir;
+
+#[path = "sqlite/faults.rs"]
+mod faults;
+#[path = "sqlite/interop.rs"]
+mod interop;
+#[path = "sqlite/processes.rs"]
+mod processes;
+#[path = "sqlite/support.rs"]
+mod support;
+
+struct File(TempDir);
+
+impl File {
+    fn new() -> Self {
+        File(tempfile::tempdir().unwrap())
+    }
+}
+
+impl Fixture for File {
+    fn open(&self) -> Result<Lease> {
+        open(SqliteOptions::new(self.0.path().join("data/store.db")))
+    }
+
+    fn persistent(&self) -> bool {
+        true
+    }
+}
+
+holdfast_core::conformance!(File::new());
+
+mod in_memory {
+    use super::*;
+
+    struct Memory;
+
+    impl Fixture for Memory {
+        fn open(&self) -> Result<Lease> {
+            open(SqliteOptions::new(":memory:"))
+        }
+
+        fn persistent(&self) -> bool {
+            false
+        }
+    }
+
+    holdfast_core::conformance!(Memory);
+}

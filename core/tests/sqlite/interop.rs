@@ -1,0 +1,161 @@
+//! What other programs see, and what views, options and upkeep do.
+
+use std::sync::Arc;
+
+use super::File;
+use super::support::{SPECIFIED, entry, get, keys, normal, set};
+use holdfast_core::batch::{Batch, Op};
+use holdfast_core::conformance::Fixture;
+use holdfast_core::engine::sqlite::{SqliteOptions, open};
+use holdfast_core::error::Code;
+use holdfast_core::key::{KeyRange, Space};
+use holdfast_core::value::Value;
+use parking_lot::Mutex;
+use rusqlite::Connection;
+
+#[test]
+fn a_database_of_the_specifications_own_schema_is_used_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spec.db");
+    let theirs = Connection::open(&path).unwrap();
+    theirs.execute_batch(SPECIFIED).unwrap();
+    theirs
+        .execute_batch(
+            "INSERT INTO storage VALUES ('s', 'plain \"text\"', 'string', 5, 6, NULL), ('n', '1.5', 'number', 5, 6, NULL), \
+             ('d', '2026-01-02T03:04:05.678Z', 'date', 5, 6, NULL), ('b', 'AQI=', 'buffer', 5, 6, NULL), \
+             ('j', '{\"a\":[1]}', 'json', 5, 6, NULL)",
+        )
+        .unwrap();
+    let lease = open(SqliteOptions::new(&path)).unwrap();
+    let engine = &**lease.engine();
+    for (key, text) in [
+        ("s", "\"plain \\\"text\\\"\""),
+        ("n", "1.5"),
+        ("d", "{\"$date\":\"2026-01-02T03:04:05.678Z\"}"),
+        ("b", "{\"$binary\":\"AQI=\"}"),
+        ("j", "{\"a\":[1]}"),
+    ] {
+        assert_eq!(get(engine, key).unwrap().as_deref(), Some(text));
+    }
+    let old = entry(engine, "s");
+    assert_eq!((old.created_at, old.updated_at, old.version.seq()), (Some(5), Some(6), None));
+    engine.commit(set("s", "\"new\"")).unwrap();
+    let new = entry(engine, "s");
+    assert_eq!(new.created_at, Some(5));
+    assert!(new.updated_at > Some(6) && new.version.seq().is_some());
+    assert_eq!(keys(engine), ["b", "d", "j", "n", "s"]);
+
+    // The specification's own statement still works, and what it writes is seen at once.
+    theirs
+        .execute(
+            "INSERT OR REPLACE INTO storage (key, value, type, created_at, updated_at, metadata) \
+             VALUES ('s', 'theirs', 'string', 7, 8, NULL)",
+            [],
+        )
+        .unwrap();
+    assert_eq!(get(engine, "s").unwrap().as_deref(), Some("\"theirs\""));
+    assert_ne!(entry(engine, "s").version, new.version);
+}
+
+#[test]
+fn the_six_columns_are_what_other_programs_expect() {
+    let file = File::new();
+    let lease = file.open().unwrap();
+    let engine = &**lease.engine();
+    engine.commit(set("text", "\"a\\nb\"")).unwrap();
+    engine.commit(set("flag", "true")).unwrap();
+    engine.commit(set("list", "[1,2]")).unwrap();
+    let theirs = Connection::open(file.0.path().join("data/store.db")).unwrap();
+    let mut statement =
+        theirs.prepare("SELECT key, value, type, created_at, updated_at, metadata FROM storage ORDER BY key").unwrap();
+    let rows: Vec<(String, String, String, Option<String>)> = statement
+        .query_map([], |row| {
+            assert!(row.get::<_, i64>(3)? > 1_700_000_000_000 && row.get::<_, i64>(4)? > 1_700_000_000_000);
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(5)?))
+        })
+        .unwrap()
+        .map(|row| row.unwrap())
+        .collect();
+    let row = |key: &str, value: &str, kind: &str| (key.into(), value.into(), kind.into(), None);
+    assert_eq!(rows, [row("flag", "true", "boolean"), row("list", "[1,2]", "json"), row("text", "a\nb", "string")]);
+}
+
+#[test]
+fn a_held_view_blocks_no_writer_and_outlives_the_store() {
+    let file = File::new();
+    let lease = file.open().unwrap();
+    lease.engine().commit(set("k", "1")).unwrap();
+    let view = lease.engine().view().unwrap();
+    for n in 2..50 {
+        lease.engine().commit(set("k", &n.to_string())).unwrap();
+    }
+    lease.close().unwrap();
+    let again = file.open().unwrap();
+    assert_eq!(get(&**again.engine(), "k").unwrap().as_deref(), Some("49"));
+    again.engine().commit(set("k", "50")).unwrap();
+    let seen = view.get(Space::User, b"k").unwrap().map(|record| record.value);
+    assert_eq!(seen, Some(Value::json("1")));
+}
+
+#[test]
+fn too_many_views_are_refused_and_give_their_connections_back() {
+    let file = File::new();
+    let lease = file.open().unwrap();
+    let mut views = Vec::new();
+    let refused = loop {
+        match lease.engine().view() {
+            Ok(view) => views.push(view),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((refused.code(), views.len()), (Code::NoSpace, 128));
+    views.clear();
+    assert!(lease.engine().view().is_ok());
+}
+
+#[test]
+fn verbose_shows_statements_and_never_values() {
+    let folder = tempfile::tempdir().unwrap();
+    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+    let log = seen.clone();
+    let mut options = normal(&folder.path().join("verbose.db"));
+    options.verbose = Some(Arc::new(move |sql| log.lock().push(sql.to_owned())));
+    let lease = open(options).unwrap();
+    lease.engine().commit(set("secret-key", "\"secret-value\"")).unwrap();
+    assert!(get(&**lease.engine(), "secret-key").unwrap().is_some());
+    let seen = seen.lock();
+    assert!(seen.iter().any(|sql| sql.starts_with("INSERT INTO \"storage\"") && sql.contains("?1")));
+    assert!(seen.iter().any(|sql| sql.starts_with("SELECT") && sql.contains("key = ?1")));
+    assert!(!seen.iter().any(|sql| sql.contains("secret")));
+}
+
+#[test]
+fn tables_of_one_file_are_stores_of_their_own_whatever_the_case_of_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = |name: &str| {
+        let options = SqliteOptions { table_name: name.into(), ..normal(&folder.path().join("two.db")) };
+        open(options).unwrap()
+    };
+    let (a, b, same) = (table("a"), table("b"), table("A"));
+    a.engine().commit(set("k", "1")).unwrap();
+    assert_eq!(get(&**b.engine(), "k").unwrap(), None);
+    assert!(Arc::ptr_eq(a.engine(), same.engine()));
+}
+
+#[test]
+fn compacting_gives_space_back() {
+    let file = File::new();
+    let lease = file.open().unwrap();
+    let engine = &**lease.engine();
+    let text = format!("\"{}\"", "x".repeat(1 << 20));
+    for n in 0..8 {
+        engine.commit(set(&format!("k{n}"), &text)).unwrap();
+    }
+    let all = Op::DeleteRange { space: Space::User, range: KeyRange::prefix(&b"k"[..]) };
+    engine.commit(set("kept", "1")).unwrap();
+    engine.commit(Batch::one(all)).unwrap();
+    engine.commit(set("kept", "1")).unwrap();
+    engine.compact().unwrap();
+    assert!(engine.stats().unwrap().disk_bytes.unwrap() < 200_000);
+    assert_eq!(get(engine, "kept").unwrap().as_deref(), Some("1"));
+}

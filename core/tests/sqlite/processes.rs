@@ -1,0 +1,186 @@
+//! Several processes on one database, and disks that are full or cannot be written.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+
+use super::support::{code, get, keys, normal, set};
+use bytes::Bytes;
+use holdfast_core::batch::{Batch, Op, RangeCheck};
+use holdfast_core::engine::sqlite::{SqliteOptions, open};
+use holdfast_core::error::Code;
+use holdfast_core::key::{KeyRange, Space};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+/// This test binary again, running `test` alone as another process with `path`.
+fn spawn(test: &str, path: &Path) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("processes::{test}"), "--nocapture"])
+        .env("HOLDFAST_TEST_DATABASE", path)
+        .spawn()
+        .unwrap()
+}
+
+/// The path a parent gave; a child's work is a test of its own on a database of its own otherwise.
+fn given_path(folder: &TempDir) -> PathBuf {
+    std::env::var_os("HOLDFAST_TEST_DATABASE").map_or_else(|| folder.path().join("own.db"), PathBuf::from)
+}
+
+/// Runs `test` in another process with a small memory disk of its own mounted at `folder`.
+#[cfg(target_os = "linux")]
+fn on_a_small_disk(test: &str, folder: &Path) {
+    let script = "mount -t tmpfs -o size=2m tmpfs \"$1\" && exec \"$2\" --exact \"processes::$3\" --nocapture";
+    let status = Command::new("unshare")
+        .args(["-rm", "sh", "-c", script, "sh"])
+        .arg(folder)
+        .arg(std::env::current_exe().unwrap())
+        .arg(test)
+        .env("HOLDFAST_TEST_DATABASE", folder.join("store.db"))
+        .status()
+        .unwrap();
+    assert!(status.success(), "this test needs unshare(1) and user namespaces");
+}
+
+#[test]
+fn a_cached_read_sees_every_commit_of_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shared.db");
+    let lease = open(normal(&path)).unwrap();
+    let engine = &**lease.engine();
+    let theirs = Connection::open(&path).unwrap();
+    for n in 0..500 {
+        if n % 3 == 0 {
+            engine.commit(set("k", &n.to_string())).unwrap();
+        } else {
+            theirs
+                .execute(
+                    "INSERT OR REPLACE INTO storage VALUES ('k', ?1, 'number', 0, 0, NULL, NULL, NULL)",
+                    [n.to_string()],
+                )
+                .unwrap();
+        }
+        for _ in 0..3 {
+            assert_eq!(get(engine, "k").unwrap(), Some(n.to_string()));
+        }
+    }
+    assert!(engine.stats().unwrap().details.contains(&("cachedRows", 1)), "the cache was never used");
+    theirs.execute("DELETE FROM storage", []).unwrap();
+    assert_eq!(get(engine, "k").unwrap(), None);
+}
+
+#[test]
+fn counts_a_thousand_times() {
+    let folder = tempfile::tempdir().unwrap();
+    let lease = open(normal(&given_path(&folder))).unwrap();
+    let count =
+        Op::Add { space: Space::User, key: Bytes::from_static(b"counter"), by: 1.0, expires_at: None, metadata: None };
+    for n in 0..1000 {
+        let before: u64 = get(&**lease.engine(), "counter").unwrap().map_or(0, |text| text.parse().unwrap());
+        assert!(before >= n);
+        lease.engine().commit(Batch::one(count.clone())).unwrap();
+    }
+    lease.close().unwrap();
+}
+
+#[test]
+fn two_processes_count_exactly() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("counter.db");
+    let mut children: Vec<Child> = (0..2).map(|_| spawn("counts_a_thousand_times", &path)).collect();
+    for child in &mut children {
+        assert!(child.wait().unwrap().success());
+    }
+    let lease = open(normal(&path)).unwrap();
+    assert_eq!(get(&**lease.engine(), "counter").unwrap().as_deref(), Some("2000"));
+}
+
+#[test]
+fn deletes_a_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let lease = open(normal(&given_path(&folder))).unwrap();
+    let delete = Op::Delete { space: Space::User, key: Bytes::from_static(b"b/1") };
+    assert!(lease.engine().commit(Batch::one(delete)).unwrap().seq > 0);
+}
+
+#[test]
+fn a_range_check_sees_the_deletion_of_another_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ranges.db");
+    let lease = open(normal(&path)).unwrap();
+    let engine = &**lease.engine();
+    engine.commit(set("b/1", "1")).unwrap();
+    engine.commit(set("c", "1")).unwrap();
+    let since = engine.view().unwrap().seq();
+    let guarded = |key: &str, since| Batch {
+        range_checks: vec![RangeCheck { space: Space::User, range: KeyRange::prefix(&b"b/"[..]), since }],
+        ..set(key, "2")
+    };
+    engine.commit(guarded("x", since)).unwrap();
+    let since = engine.view().unwrap().seq();
+    assert!(spawn("deletes_a_key", &path).wait().unwrap().success());
+    assert_eq!(engine.commit(guarded("x", since)).err().map(|error| error.code()), Some(Code::Conflict));
+    let since = engine.view().unwrap().seq();
+    engine.commit(set("c", "3")).unwrap();
+    engine.commit(guarded("x", since)).unwrap();
+}
+
+/// Fills the disk where the parent gave a small one, else writes what fits.
+#[test]
+fn writes_until_full() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = std::env::var_os("HOLDFAST_TEST_DATABASE").is_some();
+    let lease = open(SqliteOptions::new(given_path(&folder))).unwrap();
+    let engine = &**lease.engine();
+    let text = format!("\"{}\"", "x".repeat(100_000));
+    let mut written = Vec::new();
+    let mut refused = None;
+    for n in 0..40 {
+        match engine.commit(set(&format!("k{n:02}"), &text)) {
+            Ok(_) => written.push(format!("k{n:02}")),
+            Err(error) => {
+                refused = Some(error.code());
+                break;
+            }
+        }
+    }
+    assert_eq!(refused, small.then_some(Code::NoSpace));
+    assert!(!written.is_empty());
+    assert_eq!(keys(engine), written);
+    assert_eq!(get(engine, "k00").unwrap(), Some(text.clone()));
+    lease.close().ok();
+    let lease = open(SqliteOptions::new(given_path(&folder))).unwrap();
+    assert_eq!(keys(&**lease.engine()), written);
+    assert!(lease.engine().verify(false, &mut |_, _| Ok(())).unwrap().errors.is_empty());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_refuses_the_write_and_loses_nothing() {
+    on_a_small_disk("writes_until_full", tempfile::tempdir().unwrap().path());
+}
+
+/// Makes the disk read-only where the parent gave a small one.
+#[test]
+fn reads_a_medium_that_cannot_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = std::env::var_os("HOLDFAST_TEST_DATABASE").is_some();
+    let path = given_path(&folder);
+    let lease = open(SqliteOptions::new(&path)).unwrap();
+    lease.engine().commit(set("k", "1")).unwrap();
+    lease.close().unwrap();
+    if small {
+        let medium = path.parent().unwrap();
+        assert!(Command::new("mount").args(["-o", "remount,ro"]).arg(medium).status().unwrap().success());
+        assert_eq!(code(open(SqliteOptions::new(&path))), Some(Code::ReadOnly));
+        assert_eq!(code(open(SqliteOptions::new(medium.join("new.db")))), Some(Code::ReadOnly));
+    }
+    let lease = open(SqliteOptions { read_only: true, ..SqliteOptions::new(&path) }).unwrap();
+    assert_eq!(get(&**lease.engine(), "k").unwrap().as_deref(), Some("1"));
+    assert_eq!(keys(&**lease.engine()), ["k"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_read_only_medium_is_told_unless_asked_for() {
+    on_a_small_disk("reads_a_medium_that_cannot_be_written", tempfile::tempdir().unwrap().path());
+}

@@ -1,0 +1,118 @@
+//! A redis-server of a test's own: a free port, a folder of its own, stopped when dropped.
+
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+pub struct RedisServer {
+    child: Child,
+    pub port: u16,
+    pub folder: TempDir,
+    args: Vec<String>,
+}
+
+impl RedisServer {
+    /// Starts a server that keeps nothing on disk; `args` are further options of its command line.
+    pub fn start(args: &[&str]) -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let port = free_port();
+        let args: Vec<String> = args.iter().map(ToString::to_string).collect();
+        let child = spawn(port, &folder, &args);
+        let mut server = RedisServer { child, port, folder, args };
+        server.await_answer();
+        server
+    }
+
+    /// Kills the server as a crash would, and starts another on its port.
+    pub fn crash_and_restart(&mut self) {
+        self.kill();
+        self.child = spawn(self.port, &self.folder, &self.args);
+        self.await_answer();
+    }
+
+    pub fn kill(&mut self) {
+        self.child.kill().expect("kill");
+        self.child.wait().expect("wait");
+    }
+
+    /// Stops the server without ending it, as a machine that hangs.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status();
+        assert!(status.expect("kill").success());
+    }
+
+    /// What the server answers to one command, as the protocol has it.
+    pub fn raw(&self, args: &[&[u8]]) -> Vec<u8> {
+        raw(self.port, args).expect("an answer")
+    }
+
+    fn await_answer(&mut self) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while raw(self.port, &[b"PING"]).is_none_or(|reply| reply.starts_with(b"-LOADING")) {
+            assert!(self.child.try_wait().expect("wait").is_none(), "redis-server ended at once");
+            assert!(Instant::now() < deadline, "redis-server does not answer");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        // A stopped process is killed as well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(port: u16, folder: &TempDir, args: &[String]) -> Child {
+    Command::new("redis-server")
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+        .args(["--daemonize", "no", "--dir"])
+        .arg(folder.path())
+        .args(args)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("redis-server is installed")
+}
+
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
+}
+
+fn raw(port: u16, args: &[&[u8]]) -> Option<Vec<u8>> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    let mut command = format!("*{}\r\n", args.len()).into_bytes();
+    for arg in args {
+        command.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
+        command.extend_from_slice(arg);
+        command.extend_from_slice(b"\r\n");
+    }
+    stream.write_all(&command).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    let mut reply = vec![0; 64 << 10];
+    let mut length = 0;
+    // Our answers are short; a pause ends them.
+    loop {
+        match stream.read(reply.get_mut(length..)?) {
+            Ok(0) | Err(_) => break,
+            Ok(count) => length += count,
+        }
+        stream.set_read_timeout(Some(Duration::from_millis(20))).ok()?;
+    }
+    reply.truncate(length);
+    (length > 0).then_some(reply)
+}

@@ -1,0 +1,1069 @@
+// Generated from ts/ by `npm run build:ts`. Do not edit: change ts/ and build again.
+import { inspect } from 'node:util';
+import { Buffer } from 'node:buffer';
+
+/** Which keys a call means. Bounds and prefix compare by UTF-8 bytes; all that is given has to hold. */
+interface Range {
+    /** Only keys that start with this text. */
+    prefix?: string | undefined;
+    /** Only keys behind this one. */
+    gt?: string | undefined;
+    /** Only this key and those behind it. */
+    gte?: string | undefined;
+    /** Only keys before this one. */
+    lt?: string | undefined;
+    /** Only this key and those before it. */
+    lte?: string | undefined;
+    /**
+     * Only keys that match this Redis glob: `*` (also across `/`), `?`, `[abc]`, `[a-z]`, `[^a]`, and `\` before a
+     * character that stands for itself.
+     */
+    pattern?: string | undefined;
+    /** From the last key to the first. Default: false. */
+    reverse?: boolean | undefined;
+    /** At most so many keys, counted in the direction of `reverse`. Default: all. */
+    limit?: number | undefined;
+}
+/** A call that can be given up. */
+interface AbortOptions {
+    /**
+     * Gives the call up: it rejects with ABORTED, an `AbortError`. What was queued already may still take effect.
+     */
+    signal?: AbortSignal | undefined;
+}
+/** How long a written record stays, and what it carries. */
+interface RecordOptions extends AbortOptions {
+    /** Milliseconds from now until the key is absent; more than 0. Not together with `expiresAt`. */
+    ttl?: number | undefined;
+    /** The moment, in milliseconds since 1970, from which on the key is absent. */
+    expiresAt?: number | undefined;
+    /** Any storable value kept beside the record; `getEntry` returns it. */
+    metadata?: unknown;
+}
+/** Options of `set`. A record is written whole: expiry and metadata it had before are gone unless given again. */
+interface SetOptions extends RecordOptions {
+    /** Write only if the key has this version now, else reject with CONFLICT. */
+    ifVersion?: string | undefined;
+    /** Write only if the key is absent, else reject with CONFLICT. Default: false. */
+    ifAbsent?: boolean | undefined;
+}
+/** Options of `setMany`; they hold for each of its entries. */
+interface SetManyOptions extends RecordOptions {
+    /** Write only if every key is absent, else reject with CONFLICT and write none. Default: false. */
+    ifAbsent?: boolean | undefined;
+}
+/** One step of `batch`. Checks are made against the state before the batch; the others apply in order. */
+type BatchOperation = ({
+    type: 'set';
+    key: string;
+    value: unknown;
+} & Omit<SetOptions, 'signal'>) | {
+    type: 'delete';
+    key: string;
+} | {
+    type: 'check';
+    key: string;
+    /** The version the key must have; null: it must be absent. */
+    version: string | null;
+};
+/** A record as `getEntry` returns it. */
+interface Entry<T = unknown> {
+    /** The value. */
+    value: T;
+    /** Opaque; equal versions mean the same value and expiry. */
+    version: string;
+    /** When the key was first written, in milliseconds since 1970; null if the engine does not keep it. */
+    createdAt: number | null;
+    /** When the key was last written, in milliseconds since 1970; null if the engine does not keep it. */
+    updatedAt: number | null;
+    /** When the key becomes absent, in milliseconds since 1970; null: never. */
+    expiresAt: number | null;
+    /** What was given as `metadata`; null if nothing was. */
+    metadata: unknown;
+}
+/** What `compareAndSet` did. */
+interface CompareAndSetResult {
+    /** Whether the value was written. */
+    ok: boolean;
+    /** The version written, or if nothing was, the one found there instead; null: the key is absent. */
+    version: string | null;
+}
+/** What an engine can do. */
+interface Capabilities {
+    /** `snapshot()` gives one moment of the store, and so does every iterator. */
+    readonly snapshots: boolean;
+    /** `batch`, `setMany` and `deleteMany` take effect as one. */
+    readonly atomicBatch: boolean;
+    /** `clear` takes effect as one. */
+    readonly atomicClear: boolean;
+    /** Records have `createdAt` and `updatedAt` without being asked for. */
+    readonly timestamps: boolean;
+    /** Whose changes can be watched: none, those of this process, or those of every process. */
+    readonly watch: 'none' | 'process' | 'shared';
+    /** Several processes may open one store. */
+    readonly multiProcess: boolean;
+    /** `getSync`, `hasSync`, `setSync` and `deleteSync` work. */
+    readonly sync: boolean;
+}
+/** Where an engine stands: `idle` connects on the next call; `closed` is final. */
+type EngineStatus = 'idle' | 'connecting' | 'connected' | 'closed';
+/** How sure a resolved write is: `full` survives power loss, `normal` the death of the process, `none` neither. */
+type Durability = 'full' | 'normal' | 'none';
+/** Figures of a store. What an engine cannot tell is null. */
+interface EngineStats {
+    /** Keys, expired ones that are not swept yet included. */
+    keys: number | null;
+    /** Bytes in memory that the store itself accounts for. */
+    memoryBytes: number | null;
+    /** Bytes on disk. */
+    diskBytes: number | null;
+    /** Figures of this engine alone, by name. */
+    details: Record<string, number>;
+}
+/** How far a long call is. */
+interface Progress {
+    /** What is being done, such as `'verify'` or `'copy'`. */
+    phase: string;
+    /** Keys done. */
+    done: number;
+    /** Keys in all; null if unknown. */
+    total: number | null;
+    /** Bytes done; null if not counted. */
+    bytes: number | null;
+}
+/** Options of calls that may take long. */
+interface LongCallOptions extends AbortOptions {
+    /** Is told from time to time how far the call is. What it throws is ignored. */
+    onProgress?: ((progress: Progress) => void) | undefined;
+}
+/** Options of `verify`. */
+interface VerifyOptions extends LongCallOptions {
+    /** Set damaged data aside, so that the store works again; nothing is destroyed. Default: false. */
+    repair?: boolean | undefined;
+}
+/** What `verify` found. */
+interface VerifyReport {
+    /** Whether nothing is damaged. */
+    ok: boolean;
+    /** Keys looked at. */
+    checked: number;
+    /** What is damaged. */
+    errors: {
+        key?: string;
+        code: string;
+        message: string;
+    }[];
+}
+/** How calls that failed with a retryable error are made again. */
+interface RetryOptions {
+    /** Attempts in all, the first included. Default: 3. */
+    attempts?: number | undefined;
+    /** Milliseconds before the second attempt; it doubles each time, with jitter. Default: 50. */
+    minDelay?: number | undefined;
+    /** The most milliseconds between two attempts. Default: 2,000. */
+    maxDelay?: number | undefined;
+}
+/**
+ * An async iterator over a store, in key order. Leaving a `for await` loop early, `return()` and disposal free what it
+ * holds; so does the engine's close, after which `next()` rejects with CLOSED. Nothing is read before the first `next()`.
+ */
+interface StorageIterator<T> extends AsyncIterableIterator<T>, AsyncDisposable {
+    /** The next item. */
+    next(): Promise<IteratorResult<T, undefined>>;
+    /** Ends the iteration and frees what it holds. */
+    return(): Promise<IteratorResult<T, undefined>>;
+    /** Ends the iteration, and rejects with `error`. */
+    throw(error?: unknown): Promise<IteratorResult<T, undefined>>;
+    /** The iterator itself. */
+    [Symbol.asyncIterator](): StorageIterator<T>;
+    /** The same as `return()`. */
+    [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * A read-only view of one moment of a store, which later writes do not change. It holds back the freeing of what was
+ * deleted since, so close it. After `close()`, and after the engine's disconnect, its methods reject with CLOSED.
+ *
+ * @example
+ * const snapshot = await engine.snapshot();
+ * try {
+ *   for await (const [key, value] of snapshot.entries()) console.log(key, value);
+ * } finally {
+ *   await snapshot.close();
+ * }
+ */
+declare class Snapshot implements AsyncDisposable {
+    #private;
+    /** The value of a key, or null if it was absent. */
+    get<T = unknown>(key: string): Promise<T | null>;
+    /** Whether a key was there. */
+    has(key: string): Promise<boolean>;
+    /** The keys of a range, in order. */
+    keys(query?: string | Range): Promise<string[]>;
+    /** How many keys a range held. */
+    count(query?: string | Range): Promise<number>;
+    /** The values of many keys, in their order, null for those that were absent. */
+    getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]>;
+    /** The keys and values of a range, lazily and in order. */
+    entries<T = unknown>(query?: string | Range): StorageIterator<[string, T]>;
+    /** The values of a range, lazily and in the order of their keys. */
+    values<T = unknown>(query?: string | Range): StorageIterator<T>;
+    /** The keys of a range, lazily and in order. */
+    keysIterator(query?: string | Range): StorageIterator<string>;
+    /** Frees what the snapshot holds. Closing it again does nothing. */
+    close(): Promise<void>;
+    /** The same as `close()`. */
+    [Symbol.asyncDispose](): Promise<void>;
+    /** Shows the engine's name only. */
+    [inspect.custom](): string;
+}
+
+/**
+ * What an engine of your own has to offer: these eight methods, on any object. Register it with
+ * `storage.registerEngine(name, engine)` or hand it to a model; it is wrapped once and gets every other method of
+ * {@link Engine}.
+ *
+ * It receives copies of JavaScript values that were checked to be storable, one call at a time and in order.
+ *
+ * @example
+ * const map = new Map();
+ * storage.registerEngine('mine', {
+ *   connect: async () => {}, disconnect: async () => {},
+ *   get: async (key) => map.get(key) ?? null, set: async (key, value) => void map.set(key, value),
+ *   delete: async (key) => map.delete(key), has: async (key) => map.has(key),
+ *   keys: async () => [...map.keys()], clear: async () => map.clear(),
+ * });
+ */
+interface StorageEngine {
+    /** A name for messages. Default: the one it is registered under. */
+    readonly name?: string;
+    /** What it declares beyond the eight methods. Default: nothing. */
+    readonly capabilities?: DeclaredCapabilities | Capabilities;
+    /** Gets ready. Called once before the first call. */
+    connect(): Promise<void>;
+    /** Lets go of what `connect` took. */
+    disconnect(): Promise<void>;
+    /** The value of a key; null or undefined if it is absent. */
+    get(key: string): Promise<unknown>;
+    /** Writes a value. `record` comes only if `ttl` or `metadata` is declared and given. */
+    set(key: string, value: unknown, record?: StoredOptions): Promise<void>;
+    /** Removes a key, and says whether it was there. */
+    delete(key: string): Promise<boolean>;
+    /** Whether a key is there. */
+    has(key: string): Promise<boolean>;
+    /** All keys, in any order; called without a pattern. */
+    keys(pattern?: string): Promise<string[]>;
+    /** Removes everything. */
+    clear(): Promise<void>;
+    /** The record with what is declared of version, expiry and metadata. Needed for these three to be read. */
+    getEntry?(key: string): Promise<(Partial<Entry> & {
+        value: unknown;
+    }) | null>;
+    /** Writes if the version is `expected`, null meaning absent. Needed if `versions` is declared. */
+    compareAndSet?(key: string, expected: string | null, value: unknown, record?: StoredOptions): Promise<CompareAndSetResult>;
+    /** Applies all or nothing. Needed if `atomicBatch` is declared; a check that fails rejects with CONFLICT. */
+    batch?(operations: BatchOperation[]): Promise<void>;
+}
+/** What an engine of your own may declare. */
+interface DeclaredCapabilities {
+    /** `set` takes `expiresAt`, and an expired key is absent at once. Default: false. */
+    readonly ttl?: boolean;
+    /** `set` takes `metadata`, and `getEntry` returns it. Default: false. */
+    readonly metadata?: boolean;
+    /** `getEntry` returns versions and `compareAndSet` takes them. Default: false. */
+    readonly versions?: boolean;
+    /** `batch` is there and applies all or nothing. Default: false. */
+    readonly atomicBatch?: boolean;
+    /** `clear` takes effect as one. Default: false. */
+    readonly atomicClear?: boolean;
+    /** `getEntry` returns `createdAt` and `updatedAt`. Default: false. */
+    readonly timestamps?: boolean;
+    /** Several processes may use it at once. Default: false. */
+    readonly multiProcess?: boolean;
+}
+/** What an engine of your own is given beside a value. */
+interface StoredOptions {
+    /** The moment, in milliseconds since 1970, from which on the key is absent. */
+    readonly expiresAt?: number;
+    /** A value to keep beside the record. */
+    readonly metadata?: unknown;
+}
+/**
+ * The data methods that an engine and whatever stands for one share.
+ *
+ * Keys are non-empty strings of at most 4,096 UTF-8 bytes without lone surrogates (else INVALID_KEY), ordered by their
+ * bytes. Writes to keys under `docs/`, `objects/` and `graphs/`, which belong to the models, reject with INVALID_KEY.
+ * Calls take effect in the order they were made. Every method that returns a promise rejects; none throws.
+ */
+interface DataMethods {
+    /**
+     * The value of a key, or null if it is absent. A stored null is null too: `has` tells them apart.
+     *
+     * @throws INVALID_KEY; CORRUPTED if what is stored is no value.
+     * @example
+     * const user = await engine.get<User>('user:1');
+     */
+    get<T = unknown>(key: string): Promise<T | null>;
+    /**
+     * Writes a value: null, boolean, number, string, bigint, Date, Buffer, typed array, ArrayBuffer, Map, Set, RegExp, or
+     * arrays and plain objects of these. It is encoded before the call returns; later changes to it are not seen.
+     *
+     * @throws INVALID_KEY, UNSUPPORTED_VALUE, VALUE_TOO_LARGE; CONFLICT if a condition does not hold; READ_ONLY, NO_SPACE.
+     * @example
+     * await engine.set('session:1', { user: 7 }, { ttl: 60_000 });
+     */
+    set(key: string, value: unknown, options?: SetOptions): Promise<void>;
+    /** Removes a key, and says whether it was there. */
+    delete(key: string): Promise<boolean>;
+    /** Whether a key is there. */
+    has(key: string): Promise<boolean>;
+    /**
+     * The keys of a range, in order. For very many keys `keysIterator` takes less memory.
+     *
+     * @param query - A glob, or a range. Default: all keys.
+     * @example
+     * await engine.keys('user:*');
+     * await engine.keys({ prefix: 'user:', reverse: true, limit: 10 });
+     */
+    keys(query?: string | Range): Promise<string[]>;
+    /** How many keys a range holds. */
+    count(query?: string | Range): Promise<number>;
+    /** Removes everything, what the models keep included. In one step where `capabilities.atomicClear`. */
+    clear(): Promise<void>;
+    /**
+     * The keys and values of a range, lazily and in order. Of one moment where `capabilities.snapshots`.
+     *
+     * @example
+     * for await (const [key, user] of engine.entries<User>({ prefix: 'user:' })) console.log(key, user.name);
+     */
+    entries<T = unknown>(query?: string | Range): StorageIterator<[string, T]>;
+    /** The values of a range, lazily and in the order of their keys. */
+    values<T = unknown>(query?: string | Range): StorageIterator<T>;
+    /** The keys of a range, lazily and in order. */
+    keysIterator(query?: string | Range): StorageIterator<string>;
+    /** The values of many keys, in their order, null for those that are absent. */
+    getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]>;
+    /**
+     * Writes many entries, all or none where `capabilities.atomicBatch`. At most 64 MiB in all.
+     *
+     * @example
+     * await engine.setMany([['a', 1], ['b', 2]]);
+     */
+    setMany(entries: Iterable<readonly [string, unknown]>, options?: SetManyOptions): Promise<void>;
+    /** Removes many keys, and says how many of them were there. */
+    deleteMany(keys: Iterable<string>): Promise<number>;
+    /**
+     * Applies writes in order, all or none where `capabilities.atomicBatch`, if every check holds.
+     *
+     * @throws CONFLICT if a check does not hold; nothing is written then.
+     * @example
+     * await engine.batch([
+     *   { type: 'check', key: 'account:1', version },
+     *   { type: 'set', key: 'account:1', value: { balance: 10 } },
+     *   { type: 'delete', key: 'pending:1' },
+     * ]);
+     */
+    batch(operations: Iterable<BatchOperation>, options?: AbortOptions): Promise<void>;
+    /**
+     * Writes a value if the key has the version `expected`, null meaning that it is absent.
+     *
+     * @returns `ok`, and the version written or found.
+     * @example
+     * const { ok } = await engine.compareAndSet('leader', null, 'me', { ttl: 10_000 });
+     */
+    compareAndSet(key: string, expected: string | null, value: unknown, options?: RecordOptions): Promise<CompareAndSetResult>;
+    /**
+     * Adds to a number in one step and returns the sum; an absent key counts as 0. Expiry and metadata stay unless given.
+     *
+     * @param by - What to add. Default: 1.
+     * @throws INVALID_ARGUMENT if the key holds no number.
+     */
+    increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
+    /** The record of a key with its version, times, expiry and metadata; null if it is absent. */
+    getEntry<T = unknown>(key: string): Promise<Entry<T> | null>;
+}
+/** A storage engine in full, as `storage.getEngine()` returns it. */
+interface Engine extends DataMethods, AsyncDisposable {
+    /** Its name: `'file'`, `'sqlite'`, `'leveldb'`, `'redis'`, `'memory'`, or that of an engine of your own. */
+    readonly name: string;
+    /** Where it stands. */
+    readonly status: EngineStatus;
+    /** What it can do. */
+    readonly capabilities: Capabilities;
+    /** Opens the store. Calls do so by themselves, once however many race; this tells early whether it works. */
+    connect(): Promise<void>;
+    /** Finishes running calls, ends iterators and snapshots, and lets the store go. A later call connects again. */
+    disconnect(): Promise<void>;
+    /**
+     * A read-only view of this moment, which sees every write requested before it. Close it.
+     *
+     * @throws NOT_SUPPORTED where `capabilities.snapshots` is false.
+     */
+    snapshot(): Promise<Snapshot>;
+    /** Figures of the store. */
+    stats(): Promise<EngineStats>;
+    /** Reads everything and reports what is damaged. */
+    verify(options?: VerifyOptions): Promise<VerifyReport>;
+    /** Gives back space that deleted data still takes. */
+    compact(): Promise<void>;
+    /** Like `get`, blocking. @throws NOT_SUPPORTED where `capabilities.sync` is false. */
+    getSync<T = unknown>(key: string): T | null;
+    /** Like `has`, blocking. @throws NOT_SUPPORTED where `capabilities.sync` is false. */
+    hasSync(key: string): boolean;
+    /** Like `set`, blocking, without conditions. @throws NOT_SUPPORTED where `capabilities.sync` is false. */
+    setSync(key: string, value: unknown, options?: Omit<RecordOptions, 'signal'>): void;
+    /** Like `delete`, blocking. @throws NOT_SUPPORTED where `capabilities.sync` is false. */
+    deleteSync(key: string): boolean;
+    /** The same as `disconnect()`. */
+    [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Every code a {@link StorageError} can carry. Codes are stable: programs may branch on them. */
+declare const ERROR_CODES: readonly ["ENGINE_NOT_FOUND", "INVALID_ARGUMENT", "INVALID_KEY", "UNSUPPORTED_VALUE", "VALUE_TOO_LARGE", "NOT_SUPPORTED", "CLOSED", "LOCKED", "IO", "NO_SPACE", "READ_ONLY", "CORRUPTED", "UNSUPPORTED_FORMAT", "CONNECTION", "TIMEOUT", "ABORTED", "CONFLICT", "TRANSACTION_NOT_FOUND", "TRANSACTION_COMPLETED", "TRANSACTION_TIMEOUT", "DOCUMENT_NOT_FOUND", "DUPLICATE_KEY", "VALIDATION_FAILED", "OBJECT_NOT_FOUND", "PRECONDITION_FAILED", "NODE_NOT_FOUND", "EDGE_NOT_FOUND", "BACKUP_NOT_FOUND", "BACKUP_CORRUPTED", "DECRYPTION_FAILED", "MIGRATION_LOCKED", "MIGRATION_CHANGED", "MIGRATION_FAILED", "UNKNOWN_OUTCOME"];
+/** One of {@link ERROR_CODES}. */
+type ErrorCode = (typeof ERROR_CODES)[number];
+/** Where an error arose. */
+interface ErrorContext {
+    /** Name of the engine, such as `'sqlite'`. */
+    readonly engine?: string | undefined;
+    /** The key concerned. */
+    readonly key?: string | undefined;
+    /** The method called, such as `'set'`. */
+    readonly operation?: string | undefined;
+    /** The error underneath. */
+    readonly cause?: unknown;
+}
+/**
+ * A storage operation failed.
+ *
+ * Messages never hold a password, key material or a stored value.
+ *
+ * @example
+ * try {
+ *   await storage.getEngine().set('greeting', () => 'hello');
+ * } catch (error) {
+ *   if (isStorageError(error) && error.code === 'UNSUPPORTED_VALUE') console.warn(error.message);
+ * }
+ */
+declare class StorageError extends Error {
+    /** What went wrong, as a stable upper-case code. */
+    readonly code: ErrorCode;
+    /** Whether the same call may succeed when made again: CONFLICT, LOCKED, TIMEOUT and CONNECTION. */
+    readonly retryable: boolean;
+    /** Name of the engine concerned, if one is. */
+    readonly engine?: string;
+    /** The key concerned, if one is. */
+    readonly key?: string;
+    /** The method that failed, if known. */
+    readonly operation?: string;
+    /** For engines of your own that want to say what went wrong. */
+    constructor(code: ErrorCode, message: string, context?: ErrorContext);
+}
+/**
+ * An argument or option has the wrong JavaScript type, or does not exist. Its code is always INVALID_ARGUMENT.
+ *
+ * @example
+ * await engine.get(42); // rejects: Expected the key to be a string, got a number
+ */
+declare class StorageTypeError extends TypeError {
+    /** Always `'INVALID_ARGUMENT'`. */
+    readonly code: ErrorCode;
+    /** Always false: the call has to change. */
+    readonly retryable: boolean;
+    /** Name of the engine concerned, if one is. */
+    readonly engine?: string;
+    /** The key concerned, if one is. */
+    readonly key?: string;
+    /** The method that failed, if known. */
+    readonly operation?: string;
+    /** For engines of your own that check what they are given. */
+    constructor(message: string, context?: ErrorContext);
+}
+/**
+ * Whether `error` is a {@link StorageError} or a {@link StorageTypeError}, also one made by another copy of this package.
+ *
+ * @example
+ * if (isStorageError(error) && error.retryable) return again();
+ */
+declare function isStorageError(error: unknown): error is StorageError | StorageTypeError;
+
+/**
+ * The base of every engine. Extend it for one of your own: give `doConnect`, `doDisconnect` and the data methods, and it
+ * connects once however many calls race.
+ *
+ * @example
+ * class MyStorage extends BaseStorageEngine {
+ *   constructor(config) { super('mine', config); }
+ *   async doConnect() { this.client = await open(this.config.url); }
+ *   async doDisconnect() { await this.client.close(); }
+ *   async get(key) { await this.ensureConnected(); return this.client.read(key); }
+ *   // set, delete, has, keys, clear
+ * }
+ */
+declare abstract class BaseStorageEngine<Config = unknown> implements StorageEngine, AsyncDisposable {
+    #private;
+    /** The engine's name, as errors give it. */
+    readonly name: string;
+    /**
+     * @param name - How errors call the engine.
+     * @param config - Whatever the engine needs; kept as `this.config`.
+     */
+    constructor(name: string, config?: Config);
+    /** What the constructor was given. It is never printed. */
+    protected get config(): Config;
+    /** Whether the engine is connected now. */
+    protected get isConnected(): boolean;
+    /** Where the engine stands. */
+    get status(): EngineStatus;
+    /** Opens the store, once however many calls race. Rejects with CLOSED after the manager's `close()`. */
+    connect(): Promise<void>;
+    /** Finishes running calls and lets the store go. A later call connects again. */
+    disconnect(): Promise<void>;
+    /** The same as `disconnect()`. */
+    [Symbol.asyncDispose](): Promise<void>;
+    /** Connects unless that is done. Await it first in each data method of an engine of your own. */
+    protected ensureConnected(): Promise<void>;
+    /** The error of a call after the end. */
+    protected closedError(operation: string): StorageError;
+    /** Opens what the engine needs. Never called twice at a time, nor while connected. */
+    protected abstract doConnect(): Promise<void>;
+    /** Lets go of what `doConnect` opened. */
+    protected abstract doDisconnect(): Promise<void>;
+    /** The value of a key, or null. */
+    abstract get<T = unknown>(key: string): Promise<T | null>;
+    /** Writes a value. */
+    abstract set(key: string, value: unknown): Promise<void>;
+    /** Removes a key, and says whether it was there. */
+    abstract delete(key: string): Promise<boolean>;
+    /** Whether a key is there. */
+    abstract has(key: string): Promise<boolean>;
+    /** The keys that match a glob; without one, all. */
+    abstract keys(pattern?: string): Promise<string[]>;
+    /** Removes everything. */
+    abstract clear(): Promise<void>;
+    /** Shows name and status only. */
+    [inspect.custom](): string;
+}
+
+/** A read that is made again. */
+interface RetryEvent {
+    /** Name of the engine. */
+    readonly engine: string;
+    /** The method called. */
+    readonly operation: string;
+    /** Which attempt comes next; the second is 2. */
+    readonly attempt: number;
+    /** Milliseconds until then. */
+    readonly delay: number;
+    /** Why the last attempt failed. */
+    readonly error: Error;
+}
+
+/** The built-in engines: each call goes to the addon, inline where it answers at once, else queued. */
+declare abstract class NativeEngine<Config> extends BaseStorageEngine<Config> implements Engine {
+    #private;
+    /** {@inheritDoc Engine.capabilities} */
+    get capabilities(): Capabilities;
+    /** {@inheritDoc DataMethods.get} */
+    get<T = unknown>(key: string): Promise<T | null>;
+    /** {@inheritDoc DataMethods.set} */
+    set(key: string, value: unknown, options?: SetOptions): Promise<void>;
+    /** {@inheritDoc DataMethods.delete} */
+    delete(key: string): Promise<boolean>;
+    /** {@inheritDoc DataMethods.has} */
+    has(key: string): Promise<boolean>;
+    /** {@inheritDoc DataMethods.keys} */
+    keys(query?: string | Range): Promise<string[]>;
+    /** {@inheritDoc DataMethods.count} */
+    count(query?: string | Range): Promise<number>;
+    /** {@inheritDoc DataMethods.clear} */
+    clear(): Promise<void>;
+    /** {@inheritDoc DataMethods.entries} */
+    entries<T = unknown>(query?: string | Range): StorageIterator<[string, T]>;
+    /** {@inheritDoc DataMethods.values} */
+    values<T = unknown>(query?: string | Range): StorageIterator<T>;
+    /** {@inheritDoc DataMethods.keysIterator} */
+    keysIterator(query?: string | Range): StorageIterator<string>;
+    /** {@inheritDoc DataMethods.getMany} */
+    getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]>;
+    /** {@inheritDoc DataMethods.setMany} */
+    setMany(entries: Iterable<readonly [string, unknown]>, options?: SetManyOptions): Promise<void>;
+    /** {@inheritDoc DataMethods.deleteMany} */
+    deleteMany(keys: Iterable<string>): Promise<number>;
+    /** {@inheritDoc DataMethods.batch} */
+    batch(operations: Iterable<BatchOperation>, options?: AbortOptions): Promise<void>;
+    /** {@inheritDoc DataMethods.compareAndSet} */
+    compareAndSet(key: string, expected: string | null, value: unknown, options?: RecordOptions): Promise<CompareAndSetResult>;
+    /** {@inheritDoc DataMethods.increment} */
+    increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
+    /** {@inheritDoc DataMethods.getEntry} */
+    getEntry<T = unknown>(key: string): Promise<Entry<T> | null>;
+    /** {@inheritDoc Engine.snapshot} */
+    snapshot(): Promise<Snapshot>;
+    /** {@inheritDoc Engine.stats} */
+    stats(): Promise<EngineStats>;
+    /** {@inheritDoc Engine.verify} */
+    verify(options?: VerifyOptions): Promise<VerifyReport>;
+    /** {@inheritDoc Engine.compact} */
+    compact(): Promise<void>;
+    /** {@inheritDoc Engine.getSync} */
+    getSync<T = unknown>(key: string): T | null;
+    /** {@inheritDoc Engine.hasSync} */
+    hasSync(key: string): boolean;
+    /** {@inheritDoc Engine.setSync} */
+    setSync(key: string, value: unknown, options?: Omit<RecordOptions, 'signal'>): void;
+    /** {@inheritDoc Engine.deleteSync} */
+    deleteSync(key: string): boolean;
+    /** Opens what the engine needs. */
+    protected doConnect(): Promise<void>;
+    /** Lets go of it. */
+    protected doDisconnect(): Promise<void>;
+}
+
+/** What the engines have in common in their options. */
+interface DurabilityOptions {
+    /**
+     * How sure a resolved write is: `'full'` survives power loss, `'normal'` a killed process, with `'none'` a crash may
+     * lose it. No level shows half a write. Default: the manager's `durability`, else `'full'`.
+     */
+    durability?: Durability | undefined;
+}
+
+/** Options of {@link FileStorage}. */
+interface FileStorageConfig extends DurabilityOptions {
+    /** The folder of the store; made, with its parents, if it is not there. */
+    basePath: string;
+    /** How the files' text is encoded. Default: `'utf-8'`. */
+    encoding?: 'utf-8' | 'utf16le' | undefined;
+    /** Only read; nothing is made or locked. Default: false. */
+    readOnly?: boolean | undefined;
+    /** Milliseconds to wait for another process to let the folder go before LOCKED. Default: 0. */
+    lockTimeout?: number | undefined;
+}
+/**
+ * One `.json` file a key, in folders where the key has a `/`: readable and editable with any tool. One process at a time;
+ * another gets LOCKED.
+ *
+ * @example
+ * const notes = new FileStorage({ basePath: './notes' });
+ * await notes.set('2026/january', { text: 'hello' }); // ./notes/2026/january.json
+ */
+declare class FileStorage extends NativeEngine<FileStorageConfig> {
+    /** @throws StorageTypeError for a missing or unknown option or one of a wrong type. */
+    constructor(config: FileStorageConfig);
+}
+
+/** Options of {@link LevelDBStorage}. */
+interface LevelDBStorageConfig extends DurabilityOptions {
+    /** The folder of the store; made, with its parents, if it is not there. */
+    path: string;
+    /** Bytes of the cache of blocks read from disk. Default: the engine's choice. */
+    cacheSize?: number | undefined;
+    /** How blocks are compressed on disk. Default: the engine's choice. */
+    compression?: 'none' | 'snappy' | 'lz4' | 'zstd' | undefined;
+    /** Bits a key of the bloom filter, which spares reads of absent keys; 0: none. Default: the engine's choice. */
+    bloomBits?: number | undefined;
+    /** Only read. Default: false. */
+    readOnly?: boolean | undefined;
+    /** Milliseconds to wait for another process to let the folder go before LOCKED. Default: 0. */
+    lockTimeout?: number | undefined;
+}
+/**
+ * A RocksDB store: the fastest for much data on disk. One process at a time; another gets LOCKED. A folder that LevelDB
+ * itself wrote is refused with UNSUPPORTED_FORMAT.
+ *
+ * @example
+ * const store = new LevelDBStorage({ path: './data/level', compression: 'lz4' });
+ * for await (const key of store.keysIterator({ prefix: 'log:' })) console.log(key);
+ */
+declare class LevelDBStorage extends NativeEngine<LevelDBStorageConfig> {
+    /** @throws StorageTypeError for a missing or unknown option or one of a wrong type. */
+    constructor(config: LevelDBStorageConfig);
+}
+
+/** Options of {@link MemoryStorage}. */
+interface MemoryStorageConfig extends DurabilityOptions {
+    /** The most bytes of keys and values. Over it, writes reject with NO_SPACE, or old keys go: see `eviction`. Default: no limit. */
+    maxBytes?: number | undefined;
+    /** What happens at `maxBytes`: `'none'` refuses writes, `'lru'` drops the keys unused for longest. Default: `'none'`. */
+    eviction?: 'none' | 'lru' | undefined;
+}
+/**
+ * Keys in memory, ordered, with snapshots that copy nothing. Each instance is a store of its own; a disconnect keeps its data.
+ *
+ * @example
+ * const cache = new MemoryStorage({ maxBytes: 64 * 2 ** 20, eviction: 'lru' });
+ * await cache.set('greeting', 'hello', { ttl: 60_000 });
+ */
+declare class MemoryStorage extends NativeEngine<MemoryStorageConfig> {
+    /** @throws StorageTypeError for an unknown option or one of a wrong type. */
+    constructor(config?: MemoryStorageConfig);
+}
+
+/** How a {@link RedisStorage} proves who it is and whom it trusts. Certificates and keys are PEM texts. */
+interface RedisTlsOptions {
+    /** Certificates to trust besides the system's. */
+    ca?: string | undefined;
+    /** The client's certificate. */
+    cert?: string | undefined;
+    /** The client's private key. */
+    key?: string | undefined;
+    /** Whether the server's certificate is checked. Default: true. */
+    rejectUnauthorized?: boolean | undefined;
+}
+/** Options of {@link RedisStorage}: a `url`, or `host` and the others. */
+interface RedisStorageConfig extends DurabilityOptions {
+    /** `redis://[[user]:password@]host[:port][/db]`, or `rediss://` for TLS. Not together with `host`. */
+    url?: string | undefined;
+    /** The server. Default: `'127.0.0.1'`. */
+    host?: string | undefined;
+    /** Its port. Default: 6379. */
+    port?: number | undefined;
+    /** The user's name. Default: the server's default user. */
+    username?: string | undefined;
+    /** The password. It is never printed. */
+    password?: string | undefined;
+    /** The number of the database. Default: 0. */
+    db?: number | undefined;
+    /** Speak TLS; an object says how. Default: false, or what `url` says. */
+    tls?: boolean | RedisTlsOptions | undefined;
+    /** Comes before every key on the server, and sets this store apart from others there. Default: `''`. */
+    keyPrefix?: string | undefined;
+    /** Milliseconds to connect in before CONNECTION. Default: the engine's choice. */
+    connectTimeout?: number | undefined;
+    /** Milliseconds a command may take before TIMEOUT. Default: the engine's choice. */
+    commandTimeout?: number | undefined;
+    /** How many connections there are for calls that block one. Default: the engine's choice. */
+    poolSize?: number | undefined;
+    /** Keep `createdAt` and `updatedAt` of every key; it costs time and memory. Default: false. */
+    timestamps?: boolean | undefined;
+}
+/**
+ * Keys on a Redis server, each under its own name, so that other clients read them. Connections come back by themselves.
+ *
+ * @example
+ * const store = new RedisStorage({ url: process.env.REDIS_URL, keyPrefix: 'app:' });
+ * await store.increment('visits');
+ */
+declare class RedisStorage extends NativeEngine<RedisStorageConfig> {
+    /** @throws StorageTypeError for an unknown option, one of a wrong type, or `url` together with `host`. */
+    constructor(config?: RedisStorageConfig);
+}
+
+/** Options of {@link SQLiteStorage}. */
+interface SQLiteStorageConfig extends DurabilityOptions {
+    /** The database file, made with its folders if it is not there; or `':memory:'`. */
+    path: string;
+    /** The table of the records: letters, digits and `_`, not starting with a digit. Default: `'storage'`. */
+    tableName?: string | undefined;
+    /** Is given each statement, with placeholders, never values; true prints them to the console. Default: false. */
+    verbose?: boolean | ((sql: string) => void) | undefined;
+    /** How many connections read at a time. Default: the engine's choice. */
+    poolSize?: number | undefined;
+    /** Milliseconds to wait for another process's write before TIMEOUT. Default: 5,000. */
+    busyTimeout?: number | undefined;
+    /** Only read. Default: false. */
+    readOnly?: boolean | undefined;
+    /** Keep an index on `updated_at`, for other tools; it slows writes. Default: false. */
+    indexUpdatedAt?: boolean | undefined;
+}
+/**
+ * A table of a SQLite database (WAL mode), which other processes may share. Other libraries must not open the same file
+ * in the same process: two copies of SQLite there would undo each other's locks.
+ *
+ * @example
+ * const store = new SQLiteStorage({ path: './data/app.db', durability: 'normal' });
+ * await store.setMany([['user:1', { name: 'Ada' }], ['user:2', { name: 'Alan' }]]);
+ */
+declare class SQLiteStorage extends NativeEngine<SQLiteStorageConfig> {
+    /** @throws StorageTypeError for a missing or unknown option or one of a wrong type. */
+    constructor(config: SQLiteStorageConfig);
+}
+
+/** Options of {@link StorageManager}. */
+interface StorageConfig {
+    /** The engine meant where none is named. Default: `'file'`. */
+    defaultEngine?: string | undefined;
+    /** The engine `file`; there is one if this is given. */
+    file?: FileStorageConfig | undefined;
+    /** The engine `sqlite`; there is one if this is given. */
+    sqlite?: SQLiteStorageConfig | undefined;
+    /** The engine `leveldb`; there is one if this is given. */
+    leveldb?: LevelDBStorageConfig | undefined;
+    /** The engine `redis`; there is one if this is given. */
+    redis?: RedisStorageConfig | undefined;
+    /** The engine `memory`, which there always is. */
+    memory?: MemoryStorageConfig | undefined;
+    /** Engines of your own, by name. */
+    engines?: Record<string, StorageEngine> | undefined;
+    /** How sure a resolved write is, for engines whose section does not say. Default: `'full'`. */
+    durability?: Durability | undefined;
+    /** The most UTF-8 bytes an encoded value may have, else VALUE_TOO_LARGE. Default: 64 MiB. */
+    maxValueBytes?: number | undefined;
+    /** How reads that failed with a retryable error are made again. */
+    retry?: RetryOptions | undefined;
+}
+
+/** Options of `storage.copy`. */
+interface CopyOptions extends LongCallOptions {
+    /** The engine to read: its name, or itself. */
+    from: string | StorageEngine;
+    /** The engine to write: its name, or itself. */
+    to: string | StorageEngine;
+    /** Only keys that start with this text. Default: all. */
+    prefix?: string | undefined;
+    /** Whether keys that `to` has already are written anew; else they are skipped. Default: true. */
+    overwrite?: boolean | undefined;
+}
+/** What `storage.copy` did. */
+interface CopyResult {
+    /** Keys written. */
+    copied: number;
+    /** Keys left alone, because they were there and `overwrite` is false. */
+    skipped: number;
+}
+
+/**
+ * Keys and values under a prefix of an engine. Stores of one engine do not see each other's keys, except that a prefix
+ * `p/q` lies inside `p` as a folder does. Every method rejects as the engine's do.
+ *
+ * @typeParam Value - What the store holds, if it is all of one kind.
+ * @example
+ * const settings = new KeyValueStore(engine, 'settings'); // or storage.keyValue('settings')
+ * await settings.set('theme', 'dark');
+ * await settings.keys(); // ['theme']; the engine calls it 'settings/theme'
+ */
+declare class KeyValueStore<Value = unknown> {
+    #private;
+    /**
+     * @param engine - An engine, also one of your own.
+     * @param prefix - The folder the keys lie in, without a `/` at its end. Default: `''`, the whole engine but for the
+     * folders of the other models.
+     * @throws StorageTypeError for anything else.
+     */
+    constructor(engine: StorageEngine | DataMethods, prefix?: string);
+    /** The prefix given. */
+    get prefix(): string;
+    /** The value of a key, or null if it is absent. */
+    get<T = Value>(key: string): Promise<T | null>;
+    /** Writes a value. Options are those of {@link Engine}'s `set`: `ttl`, `expiresAt`, `metadata`, `ifVersion`, `ifAbsent`, `signal`. */
+    set<T = Value>(key: string, value: T, options?: SetOptions): Promise<void>;
+    /** Removes a key, and says whether it was there. */
+    delete(key: string): Promise<boolean>;
+    /** Whether a key is there. */
+    has(key: string): Promise<boolean>;
+    /** The values of many keys, in their order, null for those that are absent. */
+    mget<T = Value>(keys: Iterable<string>): Promise<(T | null)[]>;
+    /**
+     * Writes many entries, all or none where the engine's `capabilities.atomicBatch`.
+     *
+     * @example
+     * await settings.mset([['theme', 'dark'], ['size', 12]]);
+     */
+    mset<T = Value>(entries: Iterable<readonly [string, T]>, options?: SetManyOptions): Promise<void>;
+    /**
+     * The store's keys of a range, in order and without the prefix.
+     *
+     * @param query - A glob over the keys without the prefix, or a range of them. Default: all.
+     */
+    keys(query?: string | Range): Promise<string[]>;
+    /** How many keys of the store a range holds. */
+    count(query?: string | Range): Promise<number>;
+    /** Removes the store's own keys and no others, in one step where the engine's `capabilities.atomicClear`. */
+    clear(): Promise<void>;
+    /** The store's keys and values of a range, lazily, in order and without the prefix. */
+    entries<T = Value>(query?: string | Range): StorageIterator<[string, T]>;
+    /** The store's values of a range, lazily and in the order of their keys. */
+    values<T = Value>(query?: string | Range): StorageIterator<T>;
+    /** The store's keys of a range, lazily, in order and without the prefix. */
+    keysIterator(query?: string | Range): StorageIterator<string>;
+    /** Writes a value if the key has the version `expected`, null meaning that it is absent. */
+    compareAndSet<T = Value>(key: string, expected: string | null, value: T, options?: RecordOptions): Promise<CompareAndSetResult>;
+    /** Adds to a number in one step and returns the sum; an absent key counts as 0. */
+    increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
+    /** The record of a key with its version, times, expiry and metadata; null if it is absent. */
+    getEntry<T = Value>(key: string): Promise<Entry<T> | null>;
+    /** Shows the prefix only. */
+    [inspect.custom](): string;
+}
+
+/** What {@link StorageManager} tells its listeners. */
+interface StorageEvents {
+    /** An engine could not be connected for calls that were waiting; they reject too. Without a listener nothing is thrown. */
+    error: [error: unknown, engine: string];
+    /** A read failed with a retryable error and is made again. */
+    retry: [event: RetryEvent];
+    /** An engine is connected again after a disconnect. */
+    reconnect: [engine: string];
+    /** What a crashed process had left half done was finished or undone. */
+    recovered: [engine: string];
+}
+/** Which engine a model uses. */
+interface ModelOptions {
+    /** The engine's name. Default: the manager's `defaultEngine`. */
+    engine?: string | undefined;
+}
+/** Options of `registerEngine`. */
+interface RegisterOptions {
+    /** Whether the manager's `close()` closes the engine too. Default: false. */
+    own?: boolean | undefined;
+}
+/**
+ * The engines of an application and what stands on them. Making one does no I/O: engines connect on first use.
+ *
+ * @example
+ * const storage = new StorageManager({ defaultEngine: 'sqlite', sqlite: { path: './data/app.db' } });
+ * const users = storage.keyValue('users');
+ * await users.set('ada', { born: new Date('1815-12-10') });
+ * await storage.close();
+ */
+declare class StorageManager implements AsyncDisposable {
+    #private;
+    /** @throws StorageTypeError for an unknown option or one of a wrong type. */
+    constructor(config?: StorageConfig);
+    /**
+     * An engine by its name.
+     *
+     * @param name - Default: the `defaultEngine`.
+     * @throws StorageError ENGINE_NOT_FOUND.
+     */
+    getEngine(name?: string): Engine;
+    /**
+     * Adds an engine, one of your own or one made by hand, or replaces what has this name. One of your own is wrapped once;
+     * `getEngine(name)` gives the wrapper, whose `target` is the original.
+     *
+     * @throws StorageTypeError if `engine` lacks one of the eight methods.
+     */
+    registerEngine(name: string, engine: StorageEngine, options?: RegisterOptions): this;
+    /** Connects every engine, and rejects if one cannot be. Without it engines connect on first use. */
+    connect(): Promise<void>;
+    /**
+     * A key-value store.
+     *
+     * @param prefix - The folder its keys lie in. Default: `''`, the whole engine.
+     * @example
+     * const settings = storage.keyValue('settings', { engine: 'file' });
+     */
+    keyValue<Value = unknown>(prefix?: string, options?: ModelOptions): KeyValueStore<Value>;
+    /**
+     * Copies the records of one engine to another, with expiry and metadata, in steps: writes meanwhile may or may not be
+     * copied. The folders of the models are left out. An abort between two steps leaves what was copied.
+     *
+     * @example
+     * const { copied } = await storage.copy({ from: 'file', to: 'sqlite', prefix: 'users/' });
+     */
+    copy(options: CopyOptions): Promise<CopyResult>;
+    /** Figures of every engine, by name. */
+    stats(): Promise<Record<string, EngineStats>>;
+    /** Reads everything in every engine and reports what is damaged, by the engine's name. */
+    verify(options?: VerifyOptions): Promise<Record<string, VerifyReport>>;
+    /** Calls `listener` each time an event happens. */
+    on<Event extends keyof StorageEvents>(event: Event, listener: (...args: StorageEvents[Event]) => void): this;
+    /** Calls `listener` the next time an event happens. */
+    once<Event extends keyof StorageEvents>(event: Event, listener: (...args: StorageEvents[Event]) => void): this;
+    /** Forgets a listener. */
+    off<Event extends keyof StorageEvents>(event: Event, listener: (...args: StorageEvents[Event]) => void): this;
+    /**
+     * Ends it all: new calls reject with CLOSED, running ones finish, iterators and snapshots end, and the engines the
+     * manager made are closed; those it was given only if registered with `own: true`. Closing again does nothing.
+     */
+    close(): Promise<void>;
+    /** The same as `close()`. */
+    [Symbol.asyncDispose](): Promise<void>;
+    /** Shows the engines' names only. */
+    [inspect.custom](): string;
+}
+
+/**
+ * An engine of the user's own with every method an engine has. Its calls run one at a time, in the order they were made,
+ * so that what takes several of its calls (`increment`, `batch`) is one step among the calls of this process.
+ */
+declare class JavaScriptEngine extends BaseStorageEngine implements Engine {
+    #private;
+    /** The engine that is wrapped. */
+    readonly target: StorageEngine;
+    /** {@inheritDoc Engine.capabilities} */
+    get capabilities(): Capabilities;
+    /** {@inheritDoc DataMethods.get} */
+    get<T = unknown>(key: string): Promise<T | null>;
+    /** {@inheritDoc DataMethods.set} */
+    set(key: string, value: unknown, options?: SetOptions): Promise<void>;
+    /** {@inheritDoc DataMethods.delete} */
+    delete(key: string): Promise<boolean>;
+    /** {@inheritDoc DataMethods.has} */
+    has(key: string): Promise<boolean>;
+    /** {@inheritDoc DataMethods.keys} */
+    keys(query?: string | Range): Promise<string[]>;
+    /** {@inheritDoc DataMethods.count} */
+    count(query?: string | Range): Promise<number>;
+    /** {@inheritDoc DataMethods.clear} */
+    clear(): Promise<void>;
+    /** {@inheritDoc DataMethods.entries} */
+    entries<T = unknown>(query?: string | Range): StorageIterator<[string, T]>;
+    /** {@inheritDoc DataMethods.values} */
+    values<T = unknown>(query?: string | Range): StorageIterator<T>;
+    /** {@inheritDoc DataMethods.keysIterator} */
+    keysIterator(query?: string | Range): StorageIterator<string>;
+    /** {@inheritDoc DataMethods.getMany} */
+    getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]>;
+    /** {@inheritDoc DataMethods.setMany} */
+    setMany(entries: Iterable<readonly [string, unknown]>, options?: SetManyOptions): Promise<void>;
+    /** {@inheritDoc DataMethods.deleteMany} */
+    deleteMany(keys: Iterable<string>): Promise<number>;
+    /** {@inheritDoc DataMethods.batch} */
+    batch(operations: Iterable<BatchOperation>, options?: AbortOptions): Promise<void>;
+    /** {@inheritDoc DataMethods.compareAndSet} */
+    compareAndSet(key: string, expected: string | null, value: unknown, options?: RecordOptions): Promise<CompareAndSetResult>;
+    /** {@inheritDoc DataMethods.increment} */
+    increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
+    /** {@inheritDoc DataMethods.getEntry} */
+    getEntry<T = unknown>(key: string): Promise<Entry<T> | null>;
+    /** Rejects with NOT_SUPPORTED: an engine of a user's has no snapshots. */
+    snapshot(): Promise<Snapshot>;
+    /** {@inheritDoc Engine.stats} */
+    stats(): Promise<EngineStats>;
+    /** Reads every key and reports those whose value is none. */
+    verify(options?: VerifyOptions): Promise<VerifyReport>;
+    /** Does nothing: how an engine of a user's keeps its data is its own business. */
+    compact(): Promise<void>;
+    /** Throws NOT_SUPPORTED. */
+    getSync<T = unknown>(key: string): T | null;
+    /** Throws NOT_SUPPORTED. */
+    hasSync(key: string): boolean;
+    /** Throws NOT_SUPPORTED. */
+    setSync(key: string): void;
+    /** Throws NOT_SUPPORTED. */
+    deleteSync(key: string): boolean;
+    /** Opens what the engine needs. */
+    protected doConnect(): Promise<void>;
+    /** Lets go of it. */
+    protected doDisconnect(): Promise<void>;
+}
+
+/**
+ * Decodes what {@link encode} returned, or any JSON text. A tag counts only in its exact shape; anything that merely
+ * looks like one is a plain object.
+ *
+ * @param stored - JSON text, or a Buffer, which is the value itself.
+ * @throws {@link StorageError} CORRUPTED if the text is not JSON; {@link StorageTypeError} for any other type.
+ * @example
+ * decode('{"born":{"$date":"1970-01-01T00:00:00.000Z"}}'); // { born: new Date(0) }
+ */
+declare function decode<T = unknown>(stored: string | Buffer): T;
+
+/**
+ * Encodes a value as every engine stores it: a Buffer as itself, anything else as JSON text. Plain JSON values give
+ * exactly what `JSON.stringify` gives; other types are tagged, as in `{"$date":"2026-01-02T03:04:05.678Z"}`.
+ *
+ * @param value - null, boolean, number, string, bigint, Date, Buffer, typed array, ArrayBuffer, Map, Set, RegExp, an
+ * array or a plain object of these, or an object with `toJSON`.
+ * @param maxBytes - The most UTF-8 bytes the text, or bytes the Buffer, may have; 64 MiB by default.
+ * @throws {@link StorageError} UNSUPPORTED_VALUE, with the path, for functions, symbols, cycles, holes, invalid Dates,
+ * class instances without `toJSON` and whatever else would not come back; VALUE_TOO_LARGE over `maxBytes`.
+ * @example
+ * encode({ born: new Date(0) }); // '{"born":{"$date":"1970-01-01T00:00:00.000Z"}}'
+ */
+declare function encode(value: unknown, maxBytes?: number): string | Buffer;
+
+export { BaseStorageEngine, ERROR_CODES, FileStorage, JavaScriptEngine, KeyValueStore, LevelDBStorage, MemoryStorage, RedisStorage, SQLiteStorage, Snapshot, StorageError, StorageManager, StorageTypeError, decode, encode, isStorageError };
+export type { AbortOptions, BatchOperation, Capabilities, CompareAndSetResult, CopyOptions, CopyResult, DataMethods, DeclaredCapabilities, Durability, DurabilityOptions, Engine, EngineStats, EngineStatus, Entry, ErrorCode, ErrorContext, FileStorageConfig, LevelDBStorageConfig, LongCallOptions, MemoryStorageConfig, ModelOptions, Progress, Range, RecordOptions, RedisStorageConfig, RedisTlsOptions, RegisterOptions, RetryEvent, RetryOptions, SQLiteStorageConfig, SetManyOptions, SetOptions, StorageConfig, StorageEngine, StorageEvents, StorageIterator, StoredOptions, VerifyOptions, VerifyReport };

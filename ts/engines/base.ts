@@ -1,0 +1,153 @@
+import { inspect } from 'node:util';
+import { StorageError, StorageTypeError } from '../errors.js';
+import type { EngineStatus } from '../types.js';
+import type { StorageEngine } from './contract.js';
+
+/** Ends an engine for good: what it runs is finished, then it is disconnected, and every later call rejects with CLOSED. */
+export let closeEngine: (engine: BaseStorageEngine) => Promise<void>;
+/** Notes that an engine was connected by other means than `connect`. */
+export let markConnected: (engine: BaseStorageEngine) => void;
+
+/**
+ * The base of every engine. Extend it for one of your own: give `doConnect`, `doDisconnect` and the data methods, and it
+ * connects once however many calls race.
+ *
+ * @example
+ * class MyStorage extends BaseStorageEngine {
+ *   constructor(config) { super('mine', config); }
+ *   async doConnect() { this.client = await open(this.config.url); }
+ *   async doDisconnect() { await this.client.close(); }
+ *   async get(key) { await this.ensureConnected(); return this.client.read(key); }
+ *   // set, delete, has, keys, clear
+ * }
+ */
+export abstract class BaseStorageEngine<Config = unknown> implements StorageEngine, AsyncDisposable {
+  static {
+    closeEngine = (engine) => engine.#close();
+    markConnected = (engine) => {
+      engine.#disconnecting = undefined;
+      engine.#connected = true;
+    };
+  }
+
+  /** The engine's name, as errors give it. */
+  readonly name: string;
+  // Private, as it may hold a password: nothing that prints an engine shows it.
+  readonly #config: Config;
+  #connected = false;
+  #closed = false;
+  #connecting: Promise<void> | undefined;
+  #disconnecting: Promise<void> | undefined;
+
+  /**
+   * @param name - How errors call the engine.
+   * @param config - Whatever the engine needs; kept as `this.config`.
+   */
+  constructor(name: string, config?: Config) {
+    if (typeof name !== 'string' || name === '') throw new StorageTypeError('Expected the name of an engine to be a non-empty string');
+    this.name = name;
+    this.#config = config as Config;
+  }
+
+  /** What the constructor was given. It is never printed. */
+  protected get config(): Config {
+    return this.#config;
+  }
+
+  /** Whether the engine is connected now. */
+  protected get isConnected(): boolean {
+    return this.#connected && this.#disconnecting === undefined;
+  }
+
+  /** Where the engine stands. */
+  get status(): EngineStatus {
+    if (this.#closed) return 'closed';
+    if (this.#connecting !== undefined) return 'connecting';
+    return this.#connected ? 'connected' : 'idle';
+  }
+
+  /** Opens the store, once however many calls race. Rejects with CLOSED after the manager's `close()`. */
+  connect(): Promise<void> {
+    if (this.#closed) return Promise.reject(this.closedError('connect'));
+    if (this.isConnected) return Promise.resolve();
+    return (this.#connecting ??= this.#connect());
+  }
+
+  /** Finishes running calls and lets the store go. A later call connects again. */
+  async disconnect(): Promise<void> {
+    // A connect that fails has nothing to be let go of, and tells its own caller.
+    if (this.#connecting !== undefined) await this.#connecting.catch(() => {});
+    if (!this.#connected) return;
+    await (this.#disconnecting ??= this.#disconnect());
+  }
+
+  /** The same as `disconnect()`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.disconnect();
+  }
+
+  /** Connects unless that is done. Await it first in each data method of an engine of your own. */
+  protected ensureConnected(): Promise<void> {
+    return this.connect();
+  }
+
+  /** The error of a call after the end. */
+  protected closedError(operation: string): StorageError {
+    return new StorageError('CLOSED', `The engine ${this.name} is closed`, { engine: this.name, operation });
+  }
+
+  /** Opens what the engine needs. Never called twice at a time, nor while connected. */
+  protected abstract doConnect(): Promise<void>;
+  /** Lets go of what `doConnect` opened. */
+  protected abstract doDisconnect(): Promise<void>;
+  /** @internal Lets go of what outlives a disconnect. */
+  protected doClose(): Promise<void> {
+    return Promise.resolve();
+  }
+  /** The value of a key, or null. */
+  abstract get<T = unknown>(key: string): Promise<T | null>;
+  /** Writes a value. */
+  abstract set(key: string, value: unknown): Promise<void>;
+  /** Removes a key, and says whether it was there. */
+  abstract delete(key: string): Promise<boolean>;
+  /** Whether a key is there. */
+  abstract has(key: string): Promise<boolean>;
+  /** The keys that match a glob; without one, all. */
+  abstract keys(pattern?: string): Promise<string[]>;
+  /** Removes everything. */
+  abstract clear(): Promise<void>;
+
+  /** Shows name and status only. */
+  [inspect.custom](): string {
+    return `${this.constructor.name} { name: '${this.name}', status: '${this.status}' }`;
+  }
+
+  async #connect(): Promise<void> {
+    try {
+      if (this.#disconnecting !== undefined) await this.#disconnecting.catch(() => {});
+      await this.doConnect();
+      this.#connected = true;
+    } finally {
+      this.#connecting = undefined;
+    }
+  }
+
+  async #disconnect(): Promise<void> {
+    try {
+      // At once: calls made from now on wait for the next connect.
+      await this.doDisconnect();
+    } finally {
+      // Unless the engine was connected again meanwhile.
+      if (this.#disconnecting !== undefined) {
+        this.#disconnecting = undefined;
+        this.#connected = false;
+      }
+    }
+  }
+
+  async #close(): Promise<void> {
+    this.#closed = true;
+    await this.disconnect();
+    await this.doClose();
+  }
+}

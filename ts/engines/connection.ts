@@ -1,0 +1,144 @@
+import { abortable } from '../abort.js';
+import { StorageError } from '../errors.js';
+import { Lease, cancelCall } from '../native/lease.js';
+import type { CallHandle, LeaseHost } from '../native/lease.js';
+import { openStore, openStoreSync } from '../native/open.js';
+import type { OpenRequest } from '../native/open.js';
+import type { EngineHooks } from './hooks.js';
+import { NO_HOOKS } from './hooks.js';
+
+/** What a connection needs of its engine. */
+export interface ConnectionOwner {
+  readonly name: string;
+  closed(): boolean;
+  connect(): Promise<void>;
+  /** The store was opened by a call that blocks. */
+  openedSync(): void;
+  /** The store is open; this is what it says it can do, as JSON. */
+  opened(capabilities: string): void;
+}
+
+interface Waiting {
+  run(lease: Lease): void;
+  reject(error: unknown): void;
+}
+
+/** Opens and gives back the store of an engine, and keeps its calls in order meanwhile. */
+export class Connection {
+  /** The open store. Undefined while there is none, and with it while earlier calls wait for it. */
+  lease: Lease | undefined;
+  hooks: EngineHooks = NO_HOOKS;
+  readonly #owner: ConnectionOwner;
+  readonly #request: OpenRequest;
+  readonly #keeps: boolean;
+  readonly #host: LeaseHost;
+  #kept: Lease | undefined;
+  #waiting: Waiting[] = [];
+  #connectedBefore = false;
+
+  /** @param keeps - Whether the store outlives a disconnect, as it lives in memory only. */
+  constructor(owner: ConnectionOwner, request: OpenRequest, keeps: boolean) {
+    this.#owner = owner;
+    this.#request = request;
+    this.#keeps = keeps;
+    const hooks = (): EngineHooks => this.hooks;
+    this.#host = {
+      engine: owner.name,
+      get retry() {
+        return hooks().retry;
+      },
+      onRetry: (operation, error, attempt, delay) => hooks().onRetry({ engine: owner.name, operation, attempt, delay, error }),
+    };
+  }
+
+  async open(): Promise<void> {
+    if (this.#kept !== undefined) return this.#use(this.#kept);
+    let lease;
+    try {
+      lease = new Lease(await openStore(this.#request), this.#host);
+    } catch (error) {
+      // A call that blocks may have opened it meanwhile, and answered whoever waited.
+      if (this.lease !== undefined) return;
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      for (const call of waiting) call.reject(error);
+      if (waiting.length > 0) this.hooks.onError(error, this.#owner.name);
+      throw error;
+    }
+    if (this.lease === undefined) this.#use(lease);
+    else await lease.giveBack();
+  }
+
+  /** Finishes what runs and gives the store back, or keeps it. */
+  async finish(): Promise<void> {
+    const lease = this.lease;
+    if (lease === undefined) return;
+    this.lease = undefined;
+    // Kept from now on: a call that blocks may want it while others still finish.
+    if (this.#keeps) this.#kept = lease;
+    await lease.finish();
+    if (!this.#keeps) await lease.giveBack();
+  }
+
+  /** Gives back what was kept. */
+  async close(): Promise<void> {
+    const kept = this.#kept;
+    this.#kept = undefined;
+    await kept?.giveBack();
+  }
+
+  /** Runs a call now if the store is open, else once it is, behind the calls made before. */
+  withLease<T>(operation: string, run: (lease: Lease) => Promise<T>, handle?: CallHandle): Promise<T> {
+    return this.lease === undefined ? this.#whenOpen(operation, run, handle) : run(this.lease);
+  }
+
+  /** The same for a call with a signal. */
+  abortable<T>(operation: string, signal: AbortSignal | undefined, run: (lease: Lease, handle: CallHandle) => Promise<T>): Promise<T> {
+    const handle: CallHandle = {};
+    const start = (): Promise<T> => this.withLease(operation, (lease) => run(lease, handle), handle);
+    return abortable(signal, this.#owner.name, operation, start, (error) => cancelCall(handle, error));
+  }
+
+  /** The open store, opened by this very call if need be. Calls that wait for it go first. */
+  now(operation: string): Lease {
+    if (this.lease === undefined) {
+      if (this.#owner.closed()) throw this.#closedError(operation);
+      this.#use(this.#kept ?? new Lease(openStoreSync(this.#request), this.#host));
+      this.#owner.openedSync();
+    }
+    return this.lease!;
+  }
+
+  #whenOpen<T>(operation: string, run: (lease: Lease) => Promise<T>, handle: CallHandle | undefined): Promise<T> {
+    if (this.#owner.closed()) return Promise.reject(this.#closedError(operation));
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({
+        run: (lease) => {
+          if (handle?.abandoned === undefined) run(lease).then(resolve, reject);
+        },
+        reject,
+      });
+      // Its failure reaches the call through the list.
+      this.#owner.connect().catch(() => {});
+    });
+  }
+
+  // In one step: no call comes between those that waited and the direct ones.
+  #use(lease: Lease): void {
+    if (lease === this.#kept) {
+      this.#kept = undefined;
+      lease.resume();
+    }
+    this.lease = lease;
+    this.#owner.opened(lease.store.capabilities);
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const call of waiting) call.run(lease);
+    if (this.#connectedBefore) this.hooks.onReconnect(this.#owner.name);
+    this.#connectedBefore = true;
+  }
+
+  #closedError(operation: string): StorageError {
+    return new StorageError('CLOSED', `The engine ${this.#owner.name} is closed`, { engine: this.#owner.name, operation });
+  }
+}

@@ -1,0 +1,85 @@
+import { boolean, checkOptions, integer, nonEmptyString, section, string } from '../arguments.js';
+import { StorageTypeError } from '../errors.js';
+import { NativeEngine } from './native.js';
+import { DURABILITY_SHAPE } from './options.js';
+import type { DurabilityOptions } from './options.js';
+
+/** How a {@link RedisStorage} proves who it is and whom it trusts. Certificates and keys are PEM texts. */
+export interface RedisTlsOptions {
+  /** Certificates to trust besides the system's. */
+  ca?: string | undefined;
+  /** The client's certificate. */
+  cert?: string | undefined;
+  /** The client's private key. */
+  key?: string | undefined;
+  /** Whether the server's certificate is checked. Default: true. */
+  rejectUnauthorized?: boolean | undefined;
+}
+
+/** Options of {@link RedisStorage}: a `url`, or `host` and the others. */
+export interface RedisStorageConfig extends DurabilityOptions {
+  /** `redis://[[user]:password@]host[:port][/db]`, or `rediss://` for TLS. Not together with `host`. */
+  url?: string | undefined;
+  /** The server. Default: `'127.0.0.1'`. */
+  host?: string | undefined;
+  /** Its port. Default: 6379. */
+  port?: number | undefined;
+  /** The user's name. Default: the server's default user. */
+  username?: string | undefined;
+  /** The password. It is never printed. */
+  password?: string | undefined;
+  /** The number of the database. Default: 0. */
+  db?: number | undefined;
+  /** Speak TLS; an object says how. Default: false, or what `url` says. */
+  tls?: boolean | RedisTlsOptions | undefined;
+  /** Comes before every key on the server, and sets this store apart from others there. Default: `''`. */
+  keyPrefix?: string | undefined;
+  /** Milliseconds to connect in before CONNECTION. Default: the engine's choice. */
+  connectTimeout?: number | undefined;
+  /** Milliseconds a command may take before TIMEOUT. Default: the engine's choice. */
+  commandTimeout?: number | undefined;
+  /** How many connections there are for calls that block one. Default: the engine's choice. */
+  poolSize?: number | undefined;
+  /** Keep `createdAt` and `updatedAt` of every key; it costs time and memory. Default: false. */
+  timestamps?: boolean | undefined;
+}
+
+const TLS = { ca: string, cert: string, key: string, rejectUnauthorized: boolean };
+
+/**
+ * Keys on a Redis server, each under its own name, so that other clients read them. Connections come back by themselves.
+ *
+ * @example
+ * const store = new RedisStorage({ url: process.env.REDIS_URL, keyPrefix: 'app:' });
+ * await store.increment('visits');
+ */
+export class RedisStorage extends NativeEngine<RedisStorageConfig> {
+  /** @throws StorageTypeError for an unknown option, one of a wrong type, or `url` together with `host`. */
+  constructor(config: RedisStorageConfig = {}) {
+    checkOptions('RedisStorage', config, {
+      ...DURABILITY_SHAPE,
+      url: nonEmptyString,
+      host: nonEmptyString,
+      port: integer(1, 65_535),
+      username: string,
+      password: string,
+      db: integer(0),
+      tls: typeof config?.tls === 'object' ? section(TLS) : { ...boolean, expected: 'a boolean or an object' },
+      keyPrefix: string,
+      connectTimeout: integer(),
+      commandTimeout: integer(),
+      poolSize: integer(1, 1_024),
+      timestamps: boolean,
+    });
+    const { url, host, port, username, password, db, tls, keyPrefix, connectTimeout, commandTimeout, poolSize, timestamps } = config;
+    if (url !== undefined && host !== undefined) throw new StorageTypeError('Expected one of the options url and host of RedisStorage, got both');
+    const options = JSON.stringify({ url, host, port, username, password, db, tls, keyPrefix, connectTimeout, commandTimeout, poolSize, timestamps });
+    super(config, {
+      open: { engine: 'redis', options },
+      capabilities: {
+        snapshots: false, atomicBatch: true, atomicClear: false, timestamps: timestamps === true, watch: 'none', multiProcess: true, sync: false,
+      },
+      keeps: false,
+    });
+  }
+}

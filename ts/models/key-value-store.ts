@@ -1,0 +1,180 @@
+import { inspect } from 'node:util';
+import { describeKind } from '../codec/kinds.js';
+import { StorageError, StorageTypeError } from '../errors.js';
+import { accessOf } from '../engines/access.js';
+import type { Access } from '../engines/access.js';
+import type { DataMethods, StorageEngine } from '../engines/contract.js';
+import { checkPair, isReserved, iterated, toRange } from '../engines/shapes.js';
+import { toDataMethods } from '../engines/wrap.js';
+import type { PageContent } from '../native/interface.js';
+import { PageIterator } from '../iterator.js';
+import { rejection } from '../rejection.js';
+import type { CompareAndSetResult, Entry, Range, RecordOptions, SetManyOptions, SetOptions, StorageIterator } from '../types.js';
+import { within } from './prefix.js';
+
+/**
+ * Keys and values under a prefix of an engine. Stores of one engine do not see each other's keys, except that a prefix
+ * `p/q` lies inside `p` as a folder does. Every method rejects as the engine's do.
+ *
+ * @typeParam Value - What the store holds, if it is all of one kind.
+ * @example
+ * const settings = new KeyValueStore(engine, 'settings'); // or storage.keyValue('settings')
+ * await settings.set('theme', 'dark');
+ * await settings.keys(); // ['theme']; the engine calls it 'settings/theme'
+ */
+export class KeyValueStore<Value = unknown> {
+  readonly #engine: DataMethods;
+  readonly #access: Access;
+  /** The prefix with the `/` behind it, or nothing. */
+  readonly #folder: string;
+
+  /**
+   * @param engine - An engine, also one of your own.
+   * @param prefix - The folder the keys lie in, without a `/` at its end. Default: `''`, the whole engine but for the
+   * folders of the other models.
+   * @throws StorageTypeError for anything else.
+   */
+  constructor(engine: StorageEngine | DataMethods, prefix: string = '') {
+    if (typeof prefix !== 'string') throw new StorageTypeError(`Expected the prefix of a KeyValueStore to be a string, got ${describeKind(prefix)}`);
+    if (!prefix.isWellFormed()) throw new StorageError('INVALID_KEY', 'The prefix of a KeyValueStore holds a lone surrogate');
+    this.#engine = toDataMethods(engine);
+    this.#access = accessOf(this.#engine)!;
+    this.#folder = prefix === '' ? '' : `${prefix}/`;
+  }
+
+  /** The prefix given. */
+  get prefix(): string {
+    return this.#folder.slice(0, -1);
+  }
+
+  /** The value of a key, or null if it is absent. */
+  get<T = Value>(key: string): Promise<T | null> {
+    return this.#engine.get<T>(this.#place(key));
+  }
+
+  /** Writes a value. Options are those of {@link Engine}'s `set`: `ttl`, `expiresAt`, `metadata`, `ifVersion`, `ifAbsent`, `signal`. */
+  set<T = Value>(key: string, value: T, options?: SetOptions): Promise<void> {
+    return this.#engine.set(this.#place(key), value, options);
+  }
+
+  /** Removes a key, and says whether it was there. */
+  delete(key: string): Promise<boolean> {
+    return this.#engine.delete(this.#place(key));
+  }
+
+  /** Whether a key is there. */
+  has(key: string): Promise<boolean> {
+    return this.#engine.has(this.#place(key));
+  }
+
+  /** The values of many keys, in their order, null for those that are absent. */
+  mget<T = Value>(keys: Iterable<string>): Promise<(T | null)[]> {
+    return this.#try('mget', () => this.#engine.getMany<T>(iterated(keys, 'mget', 'keys').map((key) => this.#place(key))));
+  }
+
+  /**
+   * Writes many entries, all or none where the engine's `capabilities.atomicBatch`.
+   *
+   * @example
+   * await settings.mset([['theme', 'dark'], ['size', 12]]);
+   */
+  mset<T = Value>(entries: Iterable<readonly [string, T]>, options?: SetManyOptions): Promise<void> {
+    return this.#try('mset', () => {
+      const placed = iterated(entries, 'mset', '[key, value] pairs').map((entry): [string, unknown] => {
+        checkPair(entry, 'mset');
+        return [this.#place(entry[0]), entry[1]];
+      });
+      return this.#engine.setMany(placed, options);
+    });
+  }
+
+  /**
+   * The store's keys of a range, in order and without the prefix.
+   *
+   * @param query - A glob over the keys without the prefix, or a range of them. Default: all.
+   */
+  keys(query?: string | Range): Promise<string[]> {
+    return this.#try('keys', async () => {
+      const keys = await this.#access.keys(this.#within(query, 'keys'));
+      const { length } = this.#folder;
+      return length === 0 ? keys : keys.map((key) => key.slice(length));
+    });
+  }
+
+  /** How many keys of the store a range holds. */
+  count(query?: string | Range): Promise<number> {
+    return this.#try('count', () => this.#access.count(this.#within(query, 'count')));
+  }
+
+  /** Removes the store's own keys and no others, in one step where the engine's `capabilities.atomicClear`. */
+  clear(): Promise<void> {
+    return this.#try('clear', () => {
+      if (isReserved(this.#folder)) throw new StorageError('INVALID_KEY', `Keys under ${this.#folder} belong to a model and are removed through it`);
+      return this.#access.clear(this.#within(undefined, 'clear'));
+    });
+  }
+
+  /** The store's keys and values of a range, lazily, in order and without the prefix. */
+  entries<T = Value>(query?: string | Range): StorageIterator<[string, T]> {
+    return this.#iterate(query, 'entries');
+  }
+
+  /** The store's values of a range, lazily and in the order of their keys. */
+  values<T = Value>(query?: string | Range): StorageIterator<T> {
+    return this.#iterate(query, 'values');
+  }
+
+  /** The store's keys of a range, lazily, in order and without the prefix. */
+  keysIterator(query?: string | Range): StorageIterator<string> {
+    return this.#iterate(query, 'keys');
+  }
+
+  /** Writes a value if the key has the version `expected`, null meaning that it is absent. */
+  compareAndSet<T = Value>(key: string, expected: string | null, value: T, options?: RecordOptions): Promise<CompareAndSetResult> {
+    return this.#engine.compareAndSet(this.#place(key), expected, value, options);
+  }
+
+  /** Adds to a number in one step and returns the sum; an absent key counts as 0. */
+  increment(key: string, by?: number, options?: RecordOptions): Promise<number> {
+    return this.#engine.increment(this.#place(key), by, options);
+  }
+
+  /** The record of a key with its version, times, expiry and metadata; null if it is absent. */
+  getEntry<T = Value>(key: string): Promise<Entry<T> | null> {
+    return this.#engine.getEntry<T>(this.#place(key));
+  }
+
+  /** Shows the prefix only. */
+  [inspect.custom](): string {
+    return `KeyValueStore { prefix: '${this.prefix}' }`;
+  }
+
+  // A key that is no key goes to the engine as it is: it says what is wrong.
+  #place(key: unknown): string {
+    return badKey(key) ? (key as string) : this.#folder + (key as string);
+  }
+
+  #within(query: string | Range | undefined, operation: string): Range {
+    return within(this.#folder, toRange(query, operation));
+  }
+
+  #iterate<T>(query: string | Range | undefined, what: PageContent): StorageIterator<T> {
+    try {
+      return this.#access.iterate(this.#within(query, what), what, this.#folder.length);
+    } catch (error) {
+      return new PageIterator<T>(() => rejection(error));
+    }
+  }
+
+  #try<T>(operation: string, run: () => Promise<T>): Promise<T> {
+    try {
+      return run();
+    } catch (error) {
+      return rejection(error, { operation });
+    }
+  }
+}
+
+function badKey(key: unknown): boolean {
+  return typeof key !== 'string' || key === '';
+}

@@ -1,0 +1,15 @@
+import { loadAddon } from '../loader/load.js';
+import { settle } from './calls.js';
+import type { NativeAddon, NativeSession } from './interface.js';
+
+let session: NativeSession | undefined;
+
+/** The addon's session in this environment, begun at the first use, so that importing the package costs nothing. */
+export function nativeSession(): NativeSession {
+  return (session ??= loadAddon<NativeAddon>().init(settle));
+}
+
+/** Which keys match a glob. */
+export function matchKeys(pattern: string, keys: string[]): boolean[] {
+  return loadAddon<NativeAddon>().matchKeys(pattern, keys);
+}

@@ -1,0 +1,85 @@
+// What the addon offers. Text is canonical JSON text (docs/formats/value.md); a Buffer is a value that is a Buffer itself.
+// Inline calls answer `undefined` for: queue it. They throw an Error whose message is JSON.
+
+import type { Buffer } from 'node:buffer';
+
+export type NativeValue = string | Buffer;
+
+/** The reads a store and a view have in common, queued. */
+export interface NativeReads {
+  submitGet(id: number, key: string): void;
+  submitHas(id: number, key: string): void;
+  submitEntry(id: number, key: string): void;
+  submitGetMany(id: number, keys: string): void;
+  submitKeys(id: number, range: string): void;
+  submitCount(id: number, range: string): void;
+}
+
+/**
+ * The calls made most, as plain functions: read once from the store and kept, they cost a fraction of a method. Metadata
+ * is JSON text.
+ */
+export interface NativeHotCalls {
+  tryGet(key: string): NativeValue | null | undefined;
+  tryHas(key: string): boolean | undefined;
+  /** True: done. */
+  trySet(key: string, value: NativeValue, expiresAt?: number, metadata?: string): boolean | undefined;
+  /** Whether the key was there. */
+  tryDelete(key: string): boolean | undefined;
+}
+
+/** One open store of this environment. */
+export interface NativeStore extends NativeReads {
+  readonly hot: NativeHotCalls;
+  /** JSON of the engine's capabilities. */
+  readonly capabilities: string;
+
+  tryGetMany(keys: string): string | undefined;
+  tryEntry(key: string): string | null | undefined;
+  tryBatch(ops: string, report: boolean): string | undefined;
+  tryView(): NativeView | undefined;
+
+  submitSet(id: number, key: string, value: NativeValue, expiresAt?: number, metadata?: string): void;
+  submitDelete(id: number, key: string): void;
+  submitBatch(id: number, ops: string, report: boolean): void;
+  submitView(id: number): void;
+  submitStats(id: number): void;
+  /** News of the progress settle under `progressId`, as JSON text; 0: none. */
+  submitVerify(id: number, repair: boolean, progressId: number): void;
+  submitCompact(id: number): void;
+  submitClose(id: number): void;
+
+  getSync(key: string): NativeValue | null;
+  hasSync(key: string): boolean;
+  setSync(key: string, value: NativeValue, expiresAt?: number, metadata?: string): void;
+  deleteSync(key: string): boolean;
+}
+
+/** What a page holds of each key. */
+export type PageContent = 'keys' | 'entries' | 'values';
+
+/** A read-only view: a snapshot, and the source of every iterator. */
+export interface NativeView extends NativeReads {
+  /** Settles with the JSON text of `[next | null, …]`; `next` is opaque and goes back as `after`. */
+  submitPage(id: number, range: string, what: PageContent, after: string | null, maxBytes: number): void;
+  close(): void;
+}
+
+export type NativeEngineName = 'memory' | 'file' | 'sqlite' | 'leveldb' | 'redis';
+
+/** The addon in one environment: a main thread, a worker, a window. */
+export interface NativeSession {
+  /** Settles with a {@link NativeStore}. */
+  open(id: number, engine: NativeEngineName, options: string, verbose?: (sql: string) => void): void;
+  openSync(engine: NativeEngineName, options: string, verbose?: (sql: string) => void): NativeStore;
+}
+
+export interface NativeAddon {
+  /**
+   * Called once an environment. `results[i]` belongs to `ids[i]`; a failed call has its id with a minus sign, and the
+   * error's JSON text as its result.
+   */
+  init(settle: (ids: number[], results: unknown[]) => void): NativeSession;
+  matchKeys(pattern: string, keys: string[]): boolean[];
+  version(): string;
+}

@@ -1,0 +1,242 @@
+import { addContext, fromNative } from '../errors.js';
+import type { StorageError, StorageTypeError } from '../errors.js';
+import { retryDelay } from '../retry.js';
+import type { RetryPolicy } from '../retry.js';
+import { QueuedCall, forgetProgress, listenForProgress } from './calls.js';
+import type { Caller } from './calls.js';
+import type { NativeHotCalls, NativeStore, NativeValue, NativeView } from './interface.js';
+import { LeasedView, submitRead } from './view.js';
+import type { ReadOperation } from './view.js';
+
+/** What a lease is told by its engine. */
+export interface LeaseHost {
+  readonly engine: string;
+  readonly retry: RetryPolicy;
+  onRetry(operation: string, error: StorageError | StorageTypeError, attempt: number, delay: number): void;
+}
+
+/** Lets a caller give up a call that it started, wherever that has got to. */
+export interface CallHandle {
+  call?: QueuedCall;
+  abandoned?: unknown;
+}
+
+/** Rejects what was started with `handle`, wherever it is. What the addon has begun goes on unheard. */
+export function cancelCall(handle: CallHandle, error: Error): void {
+  handle.abandoned = error;
+  const { call } = handle;
+  call?.abandon(error);
+}
+
+export type Decode<T> = (result: never) => T;
+
+/**
+ * One use of an open store, from connect to disconnect. It knows what is under way, so that it can be given back in
+ * order: after the last call, with every view closed.
+ */
+export class Lease implements Caller {
+  readonly #views = new Set<LeasedView>();
+  #underWay = 0;
+  #onIdle: (() => void) | undefined;
+  #ending = false;
+  #uses = 1;
+
+  /** Read once from the store, which makes it anew each time. */
+  readonly hot: NativeHotCalls;
+
+  constructor(
+    readonly store: NativeStore,
+    readonly host: LeaseHost,
+  ) {
+    this.hot = store.hot;
+  }
+
+  get engine(): string {
+    return this.host.engine;
+  }
+
+  /** Which use of the store this is; it ends with {@link finish}. */
+  get use(): number {
+    return this.#ending ? 0 : this.#uses;
+  }
+
+  /** Reads inline if the store can, else queued. */
+  read<T>(operation: ReadOperation, argument: string, decode: Decode<T>): Promise<T> {
+    const key = operation === 'get' || operation === 'has' || operation === 'getEntry' ? argument : undefined;
+    let found;
+    try {
+      found = this.#tryRead(operation, argument);
+      if (found !== undefined) return Promise.resolve(decode(found as never));
+    } catch (error) {
+      return this.refuse(error, operation, key);
+    }
+    const { store } = this;
+    return this.queue(operation, key, decode, (id) => submitRead(store, operation, id, argument), true);
+  }
+
+  /** The queued half of a get, for a caller that tried the other. */
+  queueGet<T>(key: string, decode: Decode<T>): Promise<T> {
+    return this.queue('get', key, decode, (id) => this.store.submitGet(id, key), true);
+  }
+
+  set(key: string, value: NativeValue, expiresAt?: number, metadata?: string, handle?: CallHandle): Promise<void> {
+    try {
+      const plain = expiresAt === undefined && metadata === undefined;
+      const done = plain ? this.hot.trySet(key, value) : this.hot.trySet(key, value, expiresAt, metadata);
+      if (done === true) return Promise.resolve();
+    } catch (error) {
+      return this.refuse(error, 'set', key);
+    }
+    return this.queue('set', key, nothing, (id) => this.store.submitSet(id, key, value, expiresAt, metadata), false, handle);
+  }
+
+  delete(key: string): Promise<boolean> {
+    try {
+      const existed = this.hot.tryDelete(key);
+      if (existed !== undefined) return Promise.resolve(existed);
+    } catch (error) {
+      return this.refuse(error, 'delete', key);
+    }
+    return this.queue('delete', key, itself<boolean>, (id) => this.store.submitDelete(id, key));
+  }
+
+  batch<T>(
+    operation: string, key: string | undefined, ops: string, report: boolean, decode: Decode<T>, handle?: CallHandle,
+  ): Promise<T> {
+    try {
+      const result = this.store.tryBatch(ops, report);
+      if (result !== undefined) return Promise.resolve(decode(result as never));
+    } catch (error) {
+      return this.refuse(error, operation, key);
+    }
+    return this.queue(operation, key, decode, (id) => this.store.submitBatch(id, ops, report), false, handle);
+  }
+
+  openView(operation: string): Promise<LeasedView> {
+    const open = (view: NativeView): LeasedView => {
+      const leased = new LeasedView(this, view, (closed) => this.#views.delete(closed));
+      this.#views.add(leased);
+      return leased;
+    };
+    try {
+      const view = this.store.tryView();
+      if (view !== undefined) return Promise.resolve(open(view));
+    } catch (error) {
+      return this.refuse(error, operation, undefined);
+    }
+    return this.queue(operation, undefined, open, (id) => this.store.submitView(id));
+  }
+
+  stats(): Promise<string> {
+    return this.queue('stats', undefined, itself<string>, (id) => this.store.submitStats(id));
+  }
+
+  compact(): Promise<void> {
+    return this.queue('compact', undefined, nothing, (id) => this.store.submitCompact(id));
+  }
+
+  async verify(repair: boolean, onProgress: ((text: string) => void) | undefined, handle: CallHandle): Promise<string> {
+    const progress = onProgress === undefined ? 0 : listenForProgress(onProgress);
+    try {
+      return await this.queue('verify', undefined, itself<string>, (id) => this.store.submitVerify(id, repair, progress), false, handle);
+    } finally {
+      forgetProgress(progress);
+    }
+  }
+
+  #tryRead(operation: ReadOperation, argument: string): NativeValue | boolean | null | undefined {
+    switch (operation) {
+      case 'get':
+        return this.hot.tryGet(argument);
+      case 'has':
+        return this.hot.tryHas(argument);
+      case 'getMany':
+        return this.store.tryGetMany(argument);
+      case 'getEntry':
+        return this.store.tryEntry(argument);
+      default:
+        return undefined; // keys and count walk a range, which is never done inline
+    }
+  }
+
+  /** Queues a call. With `repeatable`, a failure that may pass is tried again. */
+  queue<T>(
+    operation: string, key: string | undefined, decode: Decode<T>, submit: (id: number) => void, repeatable = false, handle?: CallHandle,
+  ): Promise<T> {
+    const call = new QueuedCall(this, operation, key, decode);
+    if (repeatable) call.repeat = submit;
+    if (handle !== undefined) handle.call = call;
+    this.#underWay++;
+    start(call, submit);
+    return call.promise as Promise<T>;
+  }
+
+  settled(): void {
+    if (--this.#underWay === 0) this.#onIdle?.();
+  }
+
+  again(call: QueuedCall, error: StorageError | StorageTypeError): boolean {
+    const { retry } = this.host;
+    const { repeat } = call;
+    call.failures++;
+    if (repeat === undefined || this.#ending || call.failures >= retry.attempts) return false;
+    const delay = retryDelay(retry, call.failures);
+    this.host.onRetry(call.operation, error, call.failures + 1, delay);
+    setTimeout(() => {
+      if (this.#ending) {
+        call.abandon(error);
+        this.settled();
+      } else start(call, repeat);
+    }, delay);
+    return true;
+  }
+
+  /** A promise rejected with what the addon threw. */
+  refuse(thrown: unknown, operation: string, key: string | undefined): Promise<never> {
+    return Promise.reject(this.explain(thrown, operation, key));
+  }
+
+  /** What the addon threw, with the place. */
+  explain(thrown: unknown, operation: string, key: string | undefined): StorageError | StorageTypeError {
+    return addContext(fromNative(thrown), { engine: this.engine, operation, key });
+  }
+
+  /** Ends the views and waits for what is under way. */
+  async finish(): Promise<void> {
+    this.#ending = true;
+    const uses = this.#uses;
+    for (const view of this.#views) view.end();
+    if (this.#underWay !== 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+    this.#onIdle = undefined;
+    if (this.#uses !== uses) return; // taken up again meanwhile
+    // Those that were being opened.
+    for (const view of this.#views) view.end();
+  }
+
+  /** Takes up again what {@link finish} ended, for a store that was kept. */
+  resume(): void {
+    this.#ending = false;
+    this.#uses++;
+  }
+
+  /** Gives the store back. Nothing may be called afterwards. */
+  giveBack(): Promise<void> {
+    return this.queue('disconnect', undefined, nothing, (id) => this.store.submitClose(id));
+  }
+}
+
+function start(call: QueuedCall, submit: (id: number) => void): void {
+  const id = call.enter();
+  try {
+    submit(id);
+  } catch (error) {
+    call.leave();
+    call.fail(error);
+  }
+}
+
+function itself<T>(result: T): T {
+  return result;
+}
+
+function nothing(): void {}

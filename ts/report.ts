@@ -1,0 +1,30 @@
+import type { EngineStats, Progress, VerifyReport } from './types.js';
+
+/** Figures as the addon gives them, with null for what it leaves out. */
+export function toStats(text: string): EngineStats {
+  const { keys = null, memoryBytes = null, diskBytes = null, details = {} } = JSON.parse(text) as Partial<EngineStats>;
+  return { keys, memoryBytes, diskBytes, details };
+}
+
+export function toReport(text: string): VerifyReport {
+  const { checked, errors } = JSON.parse(text) as Omit<VerifyReport, 'ok'>;
+  return { ok: errors.length === 0, checked, errors };
+}
+
+/** Hands the addon's progress on. */
+export function progressListener(phase: string, onProgress: ((progress: Progress) => void) | undefined): ((text: string) => void) | undefined {
+  if (onProgress === undefined) return undefined;
+  return (text) => {
+    const { done, total = null } = JSON.parse(text) as { done: number; total?: number | null };
+    report(onProgress, { phase, done, total, bytes: null });
+  };
+}
+
+/** Tells how far a call is. A display that fails does not stop what it displays. */
+export function report(onProgress: ((progress: Progress) => void) | undefined, progress: Progress): void {
+  try {
+    onProgress?.(progress);
+  } catch {
+    // As promised in LongCallOptions.
+  }
+}

@@ -1,0 +1,186 @@
+/** Which keys a call means. Bounds and prefix compare by UTF-8 bytes; all that is given has to hold. */
+export interface Range {
+  /** Only keys that start with this text. */
+  prefix?: string | undefined;
+  /** Only keys behind this one. */
+  gt?: string | undefined;
+  /** Only this key and those behind it. */
+  gte?: string | undefined;
+  /** Only keys before this one. */
+  lt?: string | undefined;
+  /** Only this key and those before it. */
+  lte?: string | undefined;
+  /**
+   * Only keys that match this Redis glob: `*` (also across `/`), `?`, `[abc]`, `[a-z]`, `[^a]`, and `\` before a
+   * character that stands for itself.
+   */
+  pattern?: string | undefined;
+  /** From the last key to the first. Default: false. */
+  reverse?: boolean | undefined;
+  /** At most so many keys, counted in the direction of `reverse`. Default: all. */
+  limit?: number | undefined;
+}
+
+/** A call that can be given up. */
+export interface AbortOptions {
+  /**
+   * Gives the call up: it rejects with ABORTED, an `AbortError`. What was queued already may still take effect.
+   */
+  signal?: AbortSignal | undefined;
+}
+
+/** How long a written record stays, and what it carries. */
+export interface RecordOptions extends AbortOptions {
+  /** Milliseconds from now until the key is absent; more than 0. Not together with `expiresAt`. */
+  ttl?: number | undefined;
+  /** The moment, in milliseconds since 1970, from which on the key is absent. */
+  expiresAt?: number | undefined;
+  /** Any storable value kept beside the record; `getEntry` returns it. */
+  metadata?: unknown;
+}
+
+/** Options of `set`. A record is written whole: expiry and metadata it had before are gone unless given again. */
+export interface SetOptions extends RecordOptions {
+  /** Write only if the key has this version now, else reject with CONFLICT. */
+  ifVersion?: string | undefined;
+  /** Write only if the key is absent, else reject with CONFLICT. Default: false. */
+  ifAbsent?: boolean | undefined;
+}
+
+/** Options of `setMany`; they hold for each of its entries. */
+export interface SetManyOptions extends RecordOptions {
+  /** Write only if every key is absent, else reject with CONFLICT and write none. Default: false. */
+  ifAbsent?: boolean | undefined;
+}
+
+/** One step of `batch`. Checks are made against the state before the batch; the others apply in order. */
+export type BatchOperation =
+  | ({ type: 'set'; key: string; value: unknown } & Omit<SetOptions, 'signal'>)
+  | { type: 'delete'; key: string }
+  | {
+      type: 'check';
+      key: string;
+      /** The version the key must have; null: it must be absent. */
+      version: string | null;
+    };
+
+/** A record as `getEntry` returns it. */
+export interface Entry<T = unknown> {
+  /** The value. */
+  value: T;
+  /** Opaque; equal versions mean the same value and expiry. */
+  version: string;
+  /** When the key was first written, in milliseconds since 1970; null if the engine does not keep it. */
+  createdAt: number | null;
+  /** When the key was last written, in milliseconds since 1970; null if the engine does not keep it. */
+  updatedAt: number | null;
+  /** When the key becomes absent, in milliseconds since 1970; null: never. */
+  expiresAt: number | null;
+  /** What was given as `metadata`; null if nothing was. */
+  metadata: unknown;
+}
+
+/** What `compareAndSet` did. */
+export interface CompareAndSetResult {
+  /** Whether the value was written. */
+  ok: boolean;
+  /** The version written, or if nothing was, the one found there instead; null: the key is absent. */
+  version: string | null;
+}
+
+/** What an engine can do. */
+export interface Capabilities {
+  /** `snapshot()` gives one moment of the store, and so does every iterator. */
+  readonly snapshots: boolean;
+  /** `batch`, `setMany` and `deleteMany` take effect as one. */
+  readonly atomicBatch: boolean;
+  /** `clear` takes effect as one. */
+  readonly atomicClear: boolean;
+  /** Records have `createdAt` and `updatedAt` without being asked for. */
+  readonly timestamps: boolean;
+  /** Whose changes can be watched: none, those of this process, or those of every process. */
+  readonly watch: 'none' | 'process' | 'shared';
+  /** Several processes may open one store. */
+  readonly multiProcess: boolean;
+  /** `getSync`, `hasSync`, `setSync` and `deleteSync` work. */
+  readonly sync: boolean;
+}
+
+/** Where an engine stands: `idle` connects on the next call; `closed` is final. */
+export type EngineStatus = 'idle' | 'connecting' | 'connected' | 'closed';
+
+/** How sure a resolved write is: `full` survives power loss, `normal` the death of the process, `none` neither. */
+export type Durability = 'full' | 'normal' | 'none';
+
+/** Figures of a store. What an engine cannot tell is null. */
+export interface EngineStats {
+  /** Keys, expired ones that are not swept yet included. */
+  keys: number | null;
+  /** Bytes in memory that the store itself accounts for. */
+  memoryBytes: number | null;
+  /** Bytes on disk. */
+  diskBytes: number | null;
+  /** Figures of this engine alone, by name. */
+  details: Record<string, number>;
+}
+
+/** How far a long call is. */
+export interface Progress {
+  /** What is being done, such as `'verify'` or `'copy'`. */
+  phase: string;
+  /** Keys done. */
+  done: number;
+  /** Keys in all; null if unknown. */
+  total: number | null;
+  /** Bytes done; null if not counted. */
+  bytes: number | null;
+}
+
+/** Options of calls that may take long. */
+export interface LongCallOptions extends AbortOptions {
+  /** Is told from time to time how far the call is. What it throws is ignored. */
+  onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** Options of `verify`. */
+export interface VerifyOptions extends LongCallOptions {
+  /** Set damaged data aside, so that the store works again; nothing is destroyed. Default: false. */
+  repair?: boolean | undefined;
+}
+
+/** What `verify` found. */
+export interface VerifyReport {
+  /** Whether nothing is damaged. */
+  ok: boolean;
+  /** Keys looked at. */
+  checked: number;
+  /** What is damaged. */
+  errors: { key?: string; code: string; message: string }[];
+}
+
+/** How calls that failed with a retryable error are made again. */
+export interface RetryOptions {
+  /** Attempts in all, the first included. Default: 3. */
+  attempts?: number | undefined;
+  /** Milliseconds before the second attempt; it doubles each time, with jitter. Default: 50. */
+  minDelay?: number | undefined;
+  /** The most milliseconds between two attempts. Default: 2,000. */
+  maxDelay?: number | undefined;
+}
+
+/**
+ * An async iterator over a store, in key order. Leaving a `for await` loop early, `return()` and disposal free what it
+ * holds; so does the engine's close, after which `next()` rejects with CLOSED. Nothing is read before the first `next()`.
+ */
+export interface StorageIterator<T> extends AsyncIterableIterator<T>, AsyncDisposable {
+  /** The next item. */
+  next(): Promise<IteratorResult<T, undefined>>;
+  /** Ends the iteration and frees what it holds. */
+  return(): Promise<IteratorResult<T, undefined>>;
+  /** Ends the iteration, and rejects with `error`. */
+  throw(error?: unknown): Promise<IteratorResult<T, undefined>>;
+  /** The iterator itself. */
+  [Symbol.asyncIterator](): StorageIterator<T>;
+  /** The same as `return()`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
