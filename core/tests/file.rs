@@ -385,9 +385,9 @@ fn a_damaged_or_foreign_database_is_refused_and_left_alone() {
         fs::write(path, &bytes[..bytes.len() / 2 + 100]).unwrap();
     };
     let garbage = |path: &Path| fs::write(path, [b'x'; 8192]).unwrap();
-    let damages: [(&dyn Fn(&Path), Code); 3] =
-        [(&garbage, Code::Corrupted), (&cut, Code::Corrupted), (&newer, Code::UnsupportedFormat)];
-    for (damage, code) in damages {
+    let damages: [&dyn Fn(&Path); 3] = [&garbage, &cut, &newer];
+    let codes = [Code::Corrupted, Code::Corrupted, Code::UnsupportedFormat];
+    for (damage, code) in damages.into_iter().zip(codes) {
         let dir = tempfile::tempdir().unwrap();
         let lease = open(options(dir.path())).unwrap();
         set(lease.engine(), "k", "1");

@@ -28,7 +28,9 @@ impl Shelf {
         if self.read_only || self.poisoned.load(Ordering::Acquire) {
             return Ok(0);
         }
-        while self.with_writer(|writer| self.store_sidecars(writer, CHUNK))? {}
+        if self.sidecars.is_quiet() {
+            while self.with_writer(|writer| self.store_sidecars(writer, CHUNK))? {}
+        }
         let mut freed = 0;
         let limit = u32::try_from(CHUNK).unwrap_or(u32::MAX);
         loop {

@@ -103,6 +103,8 @@ impl Ledger {
             db.pragma_update(None, "synchronous", synchronous)?;
             db.pragma_update(None, "fullfsync", true)?;
             db.pragma_update(None, "checkpoint_fullfsync", true)?;
+            // A checkpoint syncs, and so waits for every file written lately: not too often.
+            db.pragma_update(None, "wal_autocheckpoint", 4000)?;
             db.pragma_update(None, "cell_size_check", true)?;
             db.pragma_update(None, "trusted_schema", false)?;
             db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;

@@ -1,5 +1,5 @@
 //! Side data that waits to be stored. A plain write of a key that was there before changes nothing but when it
-//! was made, so it does not pay for a write to the database: a sweep stores many of them as one.
+//! was made, so it does not pay for a write to the database: a sweep stores many of them as one, once writes have paused.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,11 +17,13 @@ pub(super) struct Sidecars {
     pending: Mutex<HashMap<Key, Option<Sidecar>>>,
     /// False only while the database surely holds none.
     stored: AtomicBool,
+    /// Set by each entry that begins to wait, taken by each sweep.
+    busy: AtomicBool,
 }
 
 impl Sidecars {
     pub fn new(any_stored: bool) -> Self {
-        Sidecars { pending: Mutex::default(), stored: AtomicBool::new(any_stored) }
+        Sidecars { stored: AtomicBool::new(any_stored), ..Sidecars::default() }
     }
 
     /// What is to be stored of `key`; the inner `None` says nothing, the outer that nothing waits.
@@ -31,9 +33,16 @@ impl Sidecars {
 
     /// Lets side data, or its removal, wait. Returns how much waits.
     pub fn defer(&self, key: Key, sidecar: Option<Sidecar>) -> usize {
+        self.busy.store(true, Ordering::Relaxed);
         let mut pending = self.pending.lock();
         pending.insert(key, sidecar);
         pending.len()
+    }
+
+    /// True if nothing began to wait since this was last asked. Storing what waits competes with writes for the
+    /// disk, and a key written again would be stored again.
+    pub fn is_quiet(&self) -> bool {
+        !self.busy.swap(false, Ordering::Relaxed)
     }
 
     pub fn any_stored(&self) -> bool {

@@ -525,7 +525,7 @@ impl Shelf {
         }
         if waiting > MAX_PENDING {
             // What fails here fails again in the sweep, and costs no more than a time of making.
-            let _ = self.store_sidecars(writer, usize::MAX);
+            let _ = self.store_sidecars(writer, 1024);
         }
     }
 
