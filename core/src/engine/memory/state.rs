@@ -1,6 +1,6 @@
 //! The maps, the sequence number and the accounting behind the memory engine's lock.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use imbl::OrdMap;
@@ -18,6 +18,8 @@ use crate::record::{Millis, Record};
 
 pub(super) type Map = OrdMap<Key, Arc<Slot>>;
 
+type Index = HashMap<Key, Arc<Slot>>;
+
 /// A record and when it was last used.
 #[derive(Debug)]
 pub(super) struct Slot {
@@ -26,9 +28,11 @@ pub(super) struct Slot {
 }
 
 /// Bytes a record costs beside key, value and metadata: the slot, its counts, and its share of the tree.
-const OVERHEAD: u64 = 256;
+const OVERHEAD: u64 = 320;
 
 pub(super) struct State {
+    /// Every user record by its key: one look-up instead of a walk down the tree, for reads of single keys.
+    index: Index,
     user: Map,
     internal: Map,
     seq: u64,
@@ -47,6 +51,7 @@ type Undo = (Space, Key, Option<Arc<Slot>>);
 impl State {
     pub fn new(options: MemoryOptions) -> Self {
         State {
+            index: Index::default(),
             user: Map::new(),
             internal: Map::new(),
             seq: 0,
@@ -60,11 +65,18 @@ impl State {
     }
 
     pub fn get(&self, space: Space, key: &[u8]) -> Option<&Record> {
-        let slot = self.map(space).get(key)?;
+        let slot = self.slot(space, key)?;
         if self.options.eviction == Eviction::Lru {
             self.recency.touch(slot);
         }
         (!slot.record.has_expired()).then_some(&slot.record)
+    }
+
+    fn slot(&self, space: Space, key: &[u8]) -> Option<&Arc<Slot>> {
+        match space {
+            Space::User => self.index.get(key),
+            Space::Internal => self.internal.get(key),
+        }
     }
 
     pub fn view(&self) -> MemoryView {
@@ -129,17 +141,25 @@ impl State {
 
     /// Replaces what `key` holds, keeping size and expiries true. Returns what it held. A `fresh` record that
     /// replaces a live one was created when that one was.
-    fn swap(&mut self, space: Space, key: &Key, slot: Option<Arc<Slot>>, fresh: bool) -> Option<Arc<Slot>> {
+    fn swap(&mut self, space: Space, key: &Key, mut slot: Option<Arc<Slot>>, fresh: bool) -> Option<Arc<Slot>> {
+        if let Some(slot) = slot.as_mut()
+            && fresh
+            && let Some(old) = self.slot(space, key)
+        {
+            keep_creation(&old.record, slot);
+        }
         let new_expiry = slot.as_ref().and_then(|slot| slot.record.expires_at);
         self.bytes += slot.as_ref().map_or(0, |slot| cost(key, &slot.record));
+        if space == Space::User {
+            match (&slot, self.index.get_mut(key)) {
+                (Some(slot), Some(place)) => *place = slot.clone(),
+                (Some(slot), None) => drop(self.index.insert(key.clone(), slot.clone())),
+                (None, _) => drop(self.index.remove(key)),
+            }
+        }
         let map = self.map_mut(space);
         let old = match (slot, map.get_mut(key.as_ref())) {
-            (Some(mut slot), Some(place)) => {
-                if fresh {
-                    keep_creation(&place.record, &mut slot);
-                }
-                Some(std::mem::replace(place, slot))
-            }
+            (Some(slot), Some(place)) => Some(std::mem::replace(place, slot)),
             (Some(slot), None) => map.insert(key.clone(), slot),
             (None, Some(_)) => map.remove(key.as_ref()),
             (None, None) => None,
@@ -192,7 +212,7 @@ impl State {
 
 impl Target for State {
     fn get(&mut self, space: Space, key: &Key) -> Result<Option<Record>> {
-        Ok(self.map(space).get(key.as_ref()).map(|slot| slot.record.clone()))
+        Ok(self.slot(space, key).map(|slot| slot.record.clone()))
     }
 
     fn put(&mut self, space: Space, key: &Key, record: Record) -> Result<()> {
