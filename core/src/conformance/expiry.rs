@@ -12,7 +12,7 @@ use crate::record::now;
 pub fn an_expired_key_is_absent_at_once(fixture: &dyn Fixture) {
     let lease = open(fixture);
     let engine = &**lease.engine();
-    let soon = now() + 400;
+    let soon = now() + 1500;
     engine.put("soon", "1", Some(soon));
     engine.put("later", "1", Some(now() + 1_000_000));
     engine.put("past", "1", Some(now().saturating_sub(5)));
