@@ -181,7 +181,7 @@ impl Settings {
             Some("insecure") => {
                 if !self.tls.as_ref().is_some_and(|tls| tls.insecure) {
                     return Err(invalid(
-                        "the redis url says #insecure, which accepts any certificate; set tls.rejectUnauthorized to false if you mean it",
+                        "the redis url says #insecure, which accepts any certificate; if meant, set tls.rejectUnauthorized: false",
                     ));
                 }
             }
