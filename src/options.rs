@@ -140,11 +140,15 @@ fn redis_options(options: &Options) -> RedisOptions {
 }
 
 fn tls_options(options: &Options) -> Option<TlsOptions> {
-    match options.0.get("tls")? {
+    let tls = options.0.get("tls")?;
+    let text = |name: &str| tls.get(name).and_then(Json::as_str).map(ToOwned::to_owned);
+    match tls {
         Json::Bool(true) => Some(TlsOptions::default()),
-        Json::Object(tls) => Some(TlsOptions {
-            ca: tls.get("ca").and_then(Json::as_str).map(|pem| pem.as_bytes().to_vec()),
-            server_name: tls.get("serverName").and_then(Json::as_str).map(ToOwned::to_owned),
+        Json::Object(_) => Some(TlsOptions {
+            ca: text("ca").map(String::into_bytes),
+            cert: text("cert").map(String::into_bytes),
+            key: text("key").map(String::into_bytes),
+            server_name: text("serverName"),
             insecure: tls.get("rejectUnauthorized").and_then(Json::as_bool) == Some(false),
         }),
         _ => None,

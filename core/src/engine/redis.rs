@@ -15,7 +15,7 @@ mod names;
 mod options;
 mod read;
 mod receive;
-mod resp;
+mod replies;
 mod scans;
 mod script;
 mod tls;
@@ -218,12 +218,12 @@ impl Shared {
 
     /// A view, once the server has carried out every write before it: scans use another connection.
     fn fence(self: &Arc<Self>, done: Done) {
-        let mut bytes = Vec::new();
-        resp::pack(&mut bytes, &[b"PING"]);
+        let mut pipe = ::redis::pipe();
+        pipe.cmd("PING");
         let (scans, layout) = (self.scans.clone(), self.layout.clone());
         let settle: link::Settle =
             Box::new(move |answer| done(answer.map(|_| Reply::View(Arc::new(RedisView::new(scans, layout))))));
-        self.link.submit(What::Packed { bytes: bytes.into(), replies: 1, write: false, settle });
+        self.link.submit(What::commands(&pipe, false, settle));
     }
 
     /// Lists keys once every write before it is carried out, and then lets what was held go.

@@ -254,27 +254,58 @@ fn closing_answers_everything_and_refuses_what_comes() {
     engine.close().unwrap();
 }
 
-#[test]
-fn tls_trusts_the_given_authority_and_nobody_else() {
+/// A server that speaks TLS on the port returned, and its certificate and key. It wants its own certificate of
+/// clients if `auth` is `yes`.
+fn tls_server(auth: &str) -> (RedisServer, u16, [Vec<u8>; 2]) {
     let key = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let (certificate, secret) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
-    let pem = key.cert.pem();
-    std::fs::write(&certificate, &pem).unwrap();
-    std::fs::write(&secret, key.signing_key.serialize_pem()).unwrap();
+    let pems = [key.cert.pem().into_bytes(), key.signing_key.serialize_pem().into_bytes()];
+    std::fs::write(&certificate, &pems[0]).unwrap();
+    std::fs::write(&secret, &pems[1]).unwrap();
     let port = free_port();
     let (certificate, secret) = (certificate.to_str().unwrap(), secret.to_str().unwrap());
     let tls_port = port.to_string();
-    let args =
-        ["--tls-port", &tls_port, "--tls-cert-file", certificate, "--tls-key-file", secret, "--tls-auth-clients", "no"];
-    let _server = RedisServer::start(&args);
-    let with = |tls: TlsOptions| RedisOptions {
-        url: Some(format!("rediss://localhost:{port}")),
-        port: None,
-        tls: Some(tls),
-        ..options(port)
-    };
-    let lease = open(with(TlsOptions { ca: Some(pem.into_bytes()), ..TlsOptions::default() })).unwrap();
+    let mut args = vec!["--tls-port", &tls_port, "--tls-cert-file", certificate, "--tls-key-file", secret];
+    args.extend(["--tls-auth-clients", auth, "--tls-ca-cert-file", certificate]);
+    (RedisServer::start(&args), port, pems)
+}
+
+fn over_tls(port: u16, tls: TlsOptions) -> RedisOptions {
+    let url = Some(format!("rediss://localhost:{port}"));
+    RedisOptions { url, port: None, tls: Some(tls), ..options(port) }
+}
+
+#[test]
+fn tls_shows_the_clients_certificate_to_a_server_that_asks() {
+    let (_server, port, [cert, key]) = tls_server("yes");
+    let trusting = TlsOptions { ca: Some(cert.clone()), ..TlsOptions::default() };
+    let shown = TlsOptions { cert: Some(cert.clone()), key: Some(key.clone()), ..trusting.clone() };
+    let lease = open(over_tls(port, shown.clone())).unwrap();
+    set(lease.engine().as_ref(), "k", "1").unwrap();
+    assert_eq!(get(lease.engine().as_ref(), "k").unwrap(), json("1"));
+    assert_eq!(failure(over_tls(port, trusting.clone())).code(), Code::Connection);
+    let other = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
+    let other = Some(other.signing_key.serialize_pem().into_bytes());
+    for wrong in [
+        TlsOptions { key: None, ..shown.clone() },
+        TlsOptions { cert: None, ..shown.clone() },
+        TlsOptions { cert: Some(key.clone()), ..shown.clone() },
+        TlsOptions { key: Some(cert.clone()), ..shown.clone() },
+        TlsOptions { key: other, ..shown },
+    ] {
+        let error = failure(over_tls(port, wrong));
+        assert_eq!(error.code(), Code::InvalidArgument, "{error}");
+        assert!(error.message().contains("tls."), "{error}");
+        assert!(!format!("{error:?}").contains("PRIVATE"), "{error:?}");
+    }
+}
+
+#[test]
+fn tls_trusts_the_given_authority_and_nobody_else() {
+    let (_server, port, [pem, _]) = tls_server("no");
+    let with = |tls| over_tls(port, tls);
+    let lease = open(with(TlsOptions { ca: Some(pem), ..TlsOptions::default() })).unwrap();
     let engine = lease.engine().as_ref();
     let large = format!("\"{}\"", "x".repeat(3 << 20));
     set(engine, "large", &large).unwrap();

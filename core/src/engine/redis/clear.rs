@@ -7,7 +7,6 @@ use super::group::executed;
 use super::layout::Layout;
 use super::link::Link;
 use super::names;
-use super::resp::{arg, arg_parts, command, pack};
 use crate::batch::{Batch, Commit, Op, Outcome};
 use crate::error::Result;
 use crate::key::{Key, Space};
@@ -64,18 +63,17 @@ pub fn narrow(link: &Arc<Link>, layout: &Layout, mut batch: Batch) -> Result<Nar
 
 /// One step: a commit of its own.
 fn unlink(link: &Link, layout: &Layout, keys: &[Key]) -> Result<()> {
-    let mut bytes = Vec::new();
-    pack(&mut bytes, &[b"MULTI"]);
-    command(&mut bytes, keys.len() + 1);
-    arg(&mut bytes, b"UNLINK");
-    keys.iter().for_each(|key| arg_parts(&mut bytes, &[&layout.prefix, key]));
-    command(&mut bytes, keys.len() + 2);
-    arg(&mut bytes, b"HDEL");
-    arg(&mut bytes, &layout.companions);
-    keys.iter().for_each(|key| arg(&mut bytes, key));
-    pack(&mut bytes, &[b"INCR", &layout.seq]);
-    pack(&mut bytes, &[b"EXEC"]);
-    executed(link.call(bytes, 5, true)?).map(drop)
+    let mut pipe = redis::pipe();
+    pipe.cmd("MULTI").cmd("UNLINK");
+    for key in keys {
+        pipe.arg(layout.name(key));
+    }
+    pipe.cmd("HDEL").arg(&layout.companions);
+    for key in keys {
+        pipe.arg(&key[..]);
+    }
+    pipe.cmd("INCR").arg(&layout.seq).cmd("EXEC");
+    executed(link.call(&pipe, true)?).map(drop)
 }
 
 /// The commit of a wide batch from that of its narrow one.

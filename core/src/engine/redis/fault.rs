@@ -1,16 +1,17 @@
 //! What an error reply, a lost connection or a late answer means to the caller.
 
+use redis::ServerError;
+
 use crate::error::{Code, Error};
 
 /// The name of the engine in errors.
 pub const ENGINE: &str = "redis";
 
 /// An error reply as an error of ours. The server's sentence is kept only where it cannot repeat arguments.
-pub fn refused(reply: &[u8]) -> Error {
-    let text = String::from_utf8_lossy(reply);
-    let word = text.split(' ').next().unwrap_or_default();
+pub fn refused(reply: &ServerError) -> Error {
+    let word = reply.code();
     let (code, message) = match word {
-        "WRONGTYPE" => (Code::Corrupted, "the key holds something that is not a string"),
+        "WRONGTYPE" => return not_a_string(),
         "OOM" => (Code::NoSpace, "the server has reached its memory limit (maxmemory)"),
         "READONLY" => (Code::ReadOnly, "the server is a read-only replica"),
         "LOADING" => (Code::Connection, "the server is still loading its data"),
@@ -27,6 +28,13 @@ pub fn refused(reply: &[u8]) -> Error {
         _ => (Code::Io, "the server refused the command"),
     };
     Error::new(code, message).caused_by(&word).in_engine(ENGINE)
+}
+
+/// The key holds a value of another type.
+pub fn not_a_string() -> Error {
+    Error::new(Code::Corrupted, "the key holds something that is not a string")
+        .caused_by(&"WRONGTYPE")
+        .in_engine(ENGINE)
 }
 
 /// The connection could not be had, and nothing was sent.
@@ -89,9 +97,21 @@ mod tests {
             ("OOM command not allowed", Code::NoSpace),
             ("READONLY You can't write", Code::ReadOnly),
             ("LOADING Redis is loading", Code::Connection),
+            ("BUSY Redis is busy running a script", Code::Timeout),
+            ("MISCONF Redis is configured to save RDB snapshots", Code::Io),
+            ("NOAUTH Authentication required.", Code::Connection),
+            ("WRONGPASS invalid username-password pair", Code::Connection),
+            ("NOPERM this user has no permissions", Code::Io),
+            ("MASTERDOWN Link with MASTER is down", Code::Connection),
+            ("CLUSTERDOWN The cluster is down", Code::Connection),
+            ("MOVED 3999 127.0.0.1:6381", Code::NotSupported),
+            ("CROSSSLOT Keys in request don't hash to the same slot", Code::NotSupported),
+            ("NOSCRIPT No matching script", Code::Io),
             ("ERR unknown command 'HELLO', with args beginning with: '2' 'hunter2'", Code::Io),
         ] {
-            let error = refused(reply.as_bytes());
+            let parsed = redis::parse_redis_value(format!("-{reply}\r\n").as_bytes()).unwrap();
+            let redis::Value::ServerError(parsed) = parsed else { panic!("{reply}: no error reply") };
+            let error = refused(&parsed);
             assert_eq!(error.code(), code, "{reply}");
             assert!(!format!("{error:?}").contains("hunter2"));
         }

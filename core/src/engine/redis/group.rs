@@ -1,10 +1,11 @@
 //! Batches that only write, several at once, as one transaction of the server: each batch is atomic because all
 //! of them together are.
 
+use redis::{Pipeline, Value as Answer};
+
 use super::fault::{refused, unexpected};
 use super::layout::{Layout, expiry, internal_text, version_of_write};
 use super::link::{Settle, guarded};
-use super::resp::{Resp, arg, arg_parts, command, pack};
 use crate::batch::{Batch, Commit, Op, Outcome};
 use crate::engine::{Done, Reply};
 use crate::error::{Error, Result};
@@ -55,12 +56,12 @@ impl Group {
             })
     }
 
-    /// Appends the transaction of `batches`. Returns how many replies it gets, and what to do with them.
-    pub fn pack(&self, batches: Vec<(Batch, Done)>, out: &mut Vec<u8>) -> (usize, Settle) {
-        pack(out, &[b"MULTI"]);
+    /// The transaction of `batches`, and what to do with its replies.
+    pub fn pack(&self, batches: Vec<(Batch, Done)>) -> (Pipeline, Settle) {
+        let mut pipe = redis::pipe();
+        pipe.cmd("MULTI");
         let ops: Vec<(&Op, bool)> =
             batches.iter().flat_map(|(batch, _)| batch.ops.iter().map(|op| (op, batch.report))).collect();
-        let mut commands = 0;
         let mut told = Vec::new();
         let mut touched: Vec<&Key> = Vec::new();
         for run in ops.chunk_by(|a, b| kind(*a) == kind(*b) && !alone(kind(*a))) {
@@ -71,25 +72,22 @@ impl Group {
                         touched.push(key);
                     }
                     if *report {
-                        told.push(self.told(op, commands));
+                        told.push(self.told(op, pipe.len() - 1));
                     }
                 }
-                commands += self.pack_run(kind(*first), run, out);
+                self.pack_run(kind(*first), run, &mut pipe);
             }
         }
         for keys in touched.chunks(RUN) {
-            command(out, keys.len() + 2);
-            arg(out, b"HDEL");
-            arg(out, &self.layout.companions);
-            keys.iter().for_each(|key| arg(out, key));
-            commands += 1;
+            pipe.cmd("HDEL").arg(&self.layout.companions);
+            for key in keys {
+                pipe.arg(&key[..]);
+            }
         }
-        pack(out, &[b"INCRBY", &self.layout.seq, batches.len().to_string().as_bytes()]);
-        pack(out, &[b"EXEC"]);
+        pipe.cmd("INCRBY").arg(&self.layout.seq).arg(batches.len()).cmd("EXEC");
         let dones = batches.into_iter().map(|(batch, done)| (done, if batch.report { batch.ops.len() } else { 0 }));
         let dones: Vec<(Done, usize)> = dones.collect();
-        // MULTI, each command queued, INCRBY queued, and EXEC.
-        (commands + 3, Box::new(move |replies| settle_all(replies.and_then(executed), dones, told)))
+        (pipe, Box::new(move |replies| settle_all(replies.and_then(executed), dones, told)))
     }
 
     fn told(&self, op: &Op, at: usize) -> Told {
@@ -105,68 +103,51 @@ impl Group {
         }
     }
 
-    /// Appends the commands of a run, and counts them.
-    fn pack_run(&self, kind: Kind, run: &[(&Op, bool)], out: &mut Vec<u8>) -> usize {
+    /// Appends the commands of a run.
+    fn pack_run(&self, kind: Kind, run: &[(&Op, bool)], pipe: &mut Pipeline) {
         let layout = &self.layout;
         match kind {
             Kind::Set | Kind::SetExpiring => {
-                let expiring = kind == Kind::SetExpiring;
-                command(out, if expiring { 5 } else { run.len() * 2 + 1 });
-                arg(out, if run.len() == 1 { b"SET" } else { b"MSET" });
+                pipe.cmd(if run.len() == 1 { "SET" } else { "MSET" });
                 for (op, _) in run {
                     let Op::Set { key, value, expires_at, .. } = op else { continue };
-                    arg_parts(out, &[&layout.prefix, key]);
-                    arg(out, &value.to_text());
+                    pipe.arg(layout.name(key)).arg(&value.to_text()[..]);
                     if let Some(at) = expires_at {
-                        arg(out, b"PXAT");
-                        arg(out, expiry(*at).to_string().as_bytes());
+                        pipe.arg("PXAT").arg(expiry(*at));
                     }
                 }
-                1
             }
             Kind::Delete | Kind::TellingDelete => {
-                command(out, run.len() + 1);
-                arg(out, b"UNLINK");
+                pipe.cmd("UNLINK");
                 for (op, _) in run {
                     if let Op::Delete { key, .. } = op {
-                        arg_parts(out, &[&layout.prefix, key]);
+                        pipe.arg(layout.name(key));
                     }
                 }
-                1
             }
             Kind::InternalSet => {
-                command(out, run.len() * 2 + 2);
-                arg(out, b"ZADD");
-                arg(out, &layout.names);
+                pipe.cmd("ZADD").arg(&layout.names);
                 for (op, _) in run {
                     if let Op::Set { key, .. } = op {
-                        arg(out, b"0");
-                        arg(out, key);
+                        pipe.arg(0).arg(&key[..]);
                     }
                 }
-                command(out, run.len() * 2 + 2);
-                arg(out, b"HSET");
-                arg(out, &layout.values);
+                pipe.cmd("HSET").arg(&layout.values);
                 for (op, _) in run {
                     if let Op::Set { key, value, expires_at, metadata, .. } = op {
-                        arg(out, key);
-                        arg(out, &internal_text(value, *expires_at, metadata.as_ref()));
+                        pipe.arg(&key[..]).arg(&internal_text(value, *expires_at, metadata.as_ref())[..]);
                     }
                 }
-                2
             }
             Kind::InternalDelete => {
-                for (name, place) in [(&b"ZREM"[..], &layout.names), (b"HDEL", &layout.values)] {
-                    command(out, run.len() + 2);
-                    arg(out, name);
-                    arg(out, place);
+                for (name, place) in [("ZREM", &layout.names), ("HDEL", &layout.values)] {
+                    pipe.cmd(name).arg(place);
                     for (op, _) in run {
                         if let Op::Delete { key, .. } = op {
-                            arg(out, key);
+                            pipe.arg(&key[..]);
                         }
                     }
                 }
-                2
             }
         }
     }
@@ -189,19 +170,21 @@ fn alone(kind: Kind) -> bool {
 }
 
 /// The replies inside EXEC. The server executes all of a transaction or, if it refused a command, nothing.
-pub fn executed(replies: Vec<Resp>) -> Result<Vec<Resp>> {
+pub fn executed(replies: Vec<Answer>) -> Result<Vec<Answer>> {
     let mut refusal: Option<Error> = None;
     for reply in replies {
         match reply {
-            Resp::Array(items) => {
-                return match items.iter().find_map(|item| if let Resp::Error(text) = item { Some(text) } else { None })
+            Answer::Array(items) => {
+                return match items
+                    .iter()
+                    .find_map(|item| if let Answer::ServerError(text) = item { Some(text) } else { None })
                 {
                     Some(text) => Err(refused(text)),
                     None => Ok(items),
                 };
             }
             // The first refusal tells why; the last one only that EXEC was aborted.
-            Resp::Error(text) => {
+            Answer::ServerError(text) => {
                 refusal.get_or_insert_with(|| refused(&text));
             }
             _ => {}
@@ -210,9 +193,9 @@ pub fn executed(replies: Vec<Resp>) -> Result<Vec<Resp>> {
     Err(refusal.unwrap_or_else(unexpected))
 }
 
-fn settle_all(replies: Result<Vec<Resp>>, dones: Vec<(Done, usize)>, told: Vec<Told>) {
+fn settle_all(replies: Result<Vec<Answer>>, dones: Vec<(Done, usize)>, told: Vec<Told>) {
     let last = replies.as_ref().ok().and_then(|replies| replies.last()).and_then(|reply| match reply {
-        Resp::Int(seq) => u64::try_from(*seq).ok(),
+        Answer::Int(seq) => u64::try_from(*seq).ok(),
         _ => None,
     });
     let first = last.unwrap_or(0).saturating_sub(dones.len() as u64) + 1;
@@ -225,7 +208,7 @@ fn settle_all(replies: Result<Vec<Resp>>, dones: Vec<(Done, usize)>, told: Vec<T
                 let outcomes = told.by_ref().take(reported).map(|told| match told {
                     Told::Known(outcome) => outcome,
                     Told::Existed(at) => {
-                        Outcome::Deleted { existed: matches!(replies.get(at), Some(Resp::Int(count)) if *count > 0) }
+                        Outcome::Deleted { existed: matches!(replies.get(at), Some(Answer::Int(count)) if *count > 0) }
                     }
                 });
                 Ok(Reply::Commit(Commit { seq, outcomes: outcomes.collect() }))

@@ -4,9 +4,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use redis::{ServerError, Value as Answer};
+
 use super::fault::{ENGINE, unreachable};
 use super::options::Settings;
-use super::resp::{Parser, Resp, pack};
+use super::replies::Replies;
 use super::script::COMMIT;
 use super::wire::{SharedWire, Wire};
 use crate::error::{Code, Error, Result};
@@ -42,27 +44,22 @@ pub fn establish(settings: &Settings, before: Option<&Identity>) -> Result<Estab
         io::ErrorKind::InvalidInput => Error::new(Code::InvalidArgument, error.to_string()).in_engine(ENGINE),
         _ => failed(&error),
     })?;
-    let db = settings.db.to_string();
-    let mut commands: Vec<Vec<&[u8]>> = vec![vec![b"HELLO", b"2"]];
-    if let (Some(password), Some(hello)) = (&settings.password, commands.first_mut()) {
-        let user = settings.username.as_deref().unwrap_or("default");
-        hello.extend([&b"AUTH"[..], user.as_bytes(), password.as_bytes()]);
+    let mut pipe = redis::pipe();
+    pipe.cmd("HELLO").arg(2);
+    if let Some(password) = &settings.password {
+        pipe.arg("AUTH").arg(settings.username.as_deref().unwrap_or("default")).arg(password);
     }
-    commands.push(vec![b"SELECT", db.as_bytes()]);
-    commands.push(vec![b"CLIENT", b"INFO"]);
-    commands.push(vec![b"SCRIPT", b"LOAD", COMMIT.source.as_bytes()]);
+    pipe.cmd("SELECT").arg(settings.db);
+    pipe.cmd("CLIENT").arg("INFO");
+    pipe.cmd("SCRIPT").arg("LOAD").arg(COMMIT.source);
     if let Some(before) = before {
-        commands.push(vec![b"CLIENT", b"KILL", b"ID", before.id.as_bytes(), b"ADDR", before.address.as_bytes()]);
+        pipe.cmd("CLIENT").arg("KILL").arg("ID").arg(&before.id).arg("ADDR").arg(&before.address);
     }
-    commands.push(vec![b"PING"]);
-    let mut bytes = Vec::new();
-    for command in &commands {
-        pack(&mut bytes, command);
-    }
-    wire.send(&bytes).map_err(|error| failed(&error))?;
-    let replies = receive(&wire, commands.len(), deadline).map_err(|error| failed(&error))?;
-    let refusal = |reply: Option<&Resp>| match reply {
-        Some(Resp::Error(text)) => Some(login_refused(place, text)),
+    pipe.cmd("PING");
+    wire.send(&pipe.get_packed_pipeline()).map_err(|error| failed(&error))?;
+    let replies = receive(&wire, pipe.len(), deadline).map_err(|error| failed(&error))?;
+    let refusal = |reply: Option<&Answer>| match reply {
+        Some(Answer::ServerError(text)) => Some(login_refused(place, text)),
         Some(_) => None,
         None => Some(unreachable(place, None)),
     };
@@ -71,7 +68,7 @@ pub fn establish(settings: &Settings, before: Option<&Identity>) -> Result<Estab
         return Err(error);
     }
     version?;
-    for index in [1, commands.len() - 1] {
+    for index in [1, pipe.len() - 1] {
         if let Some(error) = refusal(replies.get(index)) {
             return Err(error);
         }
@@ -90,30 +87,31 @@ fn describe(error: &io::Error) -> String {
 }
 
 /// Receives `count` replies before `deadline`.
-fn receive(wire: &Wire, count: usize, deadline: Instant) -> io::Result<Vec<Resp>> {
-    let mut parser = Parser::default();
+fn receive(wire: &Wire, count: usize, deadline: Instant) -> io::Result<Vec<Answer>> {
+    let mut parser = Replies::default();
     let mut replies = Vec::new();
     let mut buffer = vec![0; 16 << 10];
+    let mut garbled = false;
     while replies.len() < count {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }
         wire.set_receive_timeout(left.max(Duration::from_millis(1)))?;
-        if !wire.receive(&mut buffer, &mut |bytes| parser.feed(bytes))? {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+        let open = wire.receive(&mut buffer, &mut |bytes| garbled |= parser.feed(bytes, &mut replies).is_err())?;
+        if garbled {
+            return Err(io::Error::other("the server does not speak Redis"));
         }
-        while let Some(reply) = parser.next().map_err(|_| io::Error::other("the server does not speak Redis"))? {
-            replies.push(reply);
+        if !open {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
     Ok(replies)
 }
 
 /// A refused login. The server's sentence is dropped: an old server repeats the password in it.
-fn login_refused(place: &impl std::fmt::Display, text: &[u8]) -> Error {
-    let text = String::from_utf8_lossy(text);
-    let word = text.split(' ').next().unwrap_or_default();
+fn login_refused(place: &impl std::fmt::Display, reply: &ServerError) -> Error {
+    let (word, text) = (reply.code(), reply.details().unwrap_or_default());
     let (code, message) = match word {
         "WRONGPASS" => (Code::Connection, "the server does not accept the username or password; check them"),
         "NOAUTH" => (Code::Connection, "the server wants a password; set password, and username if it has users"),
@@ -134,10 +132,10 @@ fn login_refused(place: &impl std::fmt::Display, text: &[u8]) -> Error {
 }
 
 /// NOT_SUPPORTED for a server older than 7.0. A server that does not tell its version is believed.
-fn check_version(hello: Option<&Resp>) -> Result<()> {
-    let Some(Resp::Array(items)) = hello else { return Ok(()) };
+fn check_version(hello: Option<&Answer>) -> Result<()> {
+    let Some(Answer::Array(items)) = hello else { return Ok(()) };
     let version = items.chunks(2).find_map(|pair| match pair {
-        [Resp::Bulk(name), Resp::Bulk(version)] if name.as_ref() == b"version" => Some(version),
+        [Answer::BulkString(name), Answer::BulkString(version)] if name == b"version" => Some(version),
         _ => None,
     });
     let major = version
@@ -153,8 +151,8 @@ fn check_version(hello: Option<&Resp>) -> Result<()> {
 }
 
 /// The connection's id and address, from `CLIENT INFO`.
-fn identity(reply: &Resp) -> Option<Identity> {
-    let Resp::Bulk(text) = reply else { return None };
+fn identity(reply: &Answer) -> Option<Identity> {
+    let Answer::BulkString(text) = reply else { return None };
     let text = std::str::from_utf8(text).ok()?;
     let field = |name: &str| text.split_ascii_whitespace().find_map(|field| field.strip_prefix(name)).map(String::from);
     let identity = Identity { id: field("id=")?, address: field("addr=")? };

@@ -3,7 +3,10 @@
 //! A user key is the key prefix and the key. Our own names have a byte after the prefix that UTF-8 never has,
 //! so no user key can be one of them.
 
+use std::io::Write;
+
 use bytes::Bytes;
+use redis::{RedisWrite, ToRedisArgs};
 
 use crate::error::{Error, Result};
 use crate::key::{Key, Space};
@@ -43,12 +46,32 @@ impl Layout {
         }
     }
 
+    /// What a user key is called on the server.
+    #[must_use]
+    pub fn name<'a>(&'a self, key: &'a [u8]) -> Name<'a> {
+        Name { prefix: &self.prefix, key }
+    }
+
     /// The user key of a name on the server; `None` for what is not of this store's user keyspace.
     #[must_use]
     pub fn user_key(&self, name: &Bytes) -> Option<Key> {
         let key = name.strip_prefix(self.prefix.as_slice())?;
         (!key.is_empty() && key.len() <= crate::key::MAX_KEY_BYTES && std::str::from_utf8(key).is_ok())
             .then(|| name.slice_ref(key))
+    }
+}
+
+/// The name of a user key on the server, as one argument.
+pub struct Name<'a> {
+    prefix: &'a [u8],
+    key: &'a [u8],
+}
+
+impl ToRedisArgs for Name<'_> {
+    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
+        let mut arg = out.writer_for_next_arg();
+        // It is written to memory, which cannot fail.
+        let _ = arg.write_all(self.prefix).and_then(|()| arg.write_all(self.key));
     }
 }
 

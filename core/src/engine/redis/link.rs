@@ -15,22 +15,21 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
+use redis::{Pipeline, Value as Answer};
 
 use super::fault::{Loss, unreachable};
 use super::group::Group;
 use super::handshake::{Established, establish};
 use super::options::Settings;
 use super::receive;
-use super::resp::Resp;
 use super::wire::SharedWire;
 use crate::batch::Batch;
 use crate::engine::Done;
 use crate::error::{Error, Result};
 
 /// Receives the replies of a call, exactly once.
-pub type Settle = Box<dyn FnOnce(Result<Vec<Resp>>) + Send>;
+pub type Settle = Box<dyn FnOnce(Result<Vec<Answer>>) + Send>;
 
 /// A call a caller may send for itself has at most this many bytes: any socket takes them at once when empty.
 const DIRECT: usize = 4 << 10;
@@ -41,7 +40,7 @@ const GATHER_BYTES: usize = 1 << 20;
 /// What a call sends.
 pub enum What {
     /// Packed commands, and how many replies they get.
-    Packed { bytes: Bytes, replies: usize, write: bool, settle: Settle },
+    Packed { bytes: Vec<u8>, replies: usize, write: bool, settle: Settle },
     /// A batch that only writes: several in a row go as one transaction of the server.
     Blind { batch: Batch, done: Done },
 }
@@ -57,7 +56,7 @@ pub(super) struct Flight {
     /// Where its last byte lies in the stream of its connection.
     pub end: u64,
     pub missing: usize,
-    pub replies: Vec<Resp>,
+    pub replies: Vec<Answer>,
     /// When it was sent.
     pub since: Instant,
     pub write: bool,
@@ -171,17 +170,13 @@ impl Link {
     }
 
     /// Sends commands and waits for their replies.
-    pub fn call(&self, bytes: Vec<u8>, replies: usize, write: bool) -> Result<Vec<Resp>> {
+    pub fn call(&self, pipe: &Pipeline, write: bool) -> Result<Vec<Answer>> {
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
-        self.submit(What::Packed {
-            bytes: bytes.into(),
-            replies,
-            write,
-            settle: Box::new(move |result| {
-                // The receiver waits below.
-                let _ = sender.send(result);
-            }),
+        let settle: Settle = Box::new(move |result| {
+            // The receiver waits below.
+            let _ = sender.send(result);
         });
+        self.submit(What::commands(pipe, write, settle));
         receiver.recv().unwrap_or_else(|_| Err(super::closed()))
     }
 
@@ -304,22 +299,23 @@ impl Shared {
         let mut calls = calls.into_iter().peekable();
         while let Some(call) = calls.next() {
             let from = bytes.len();
-            let flight = match call.what {
+            let (missing, write, settle) = match call.what {
                 What::Blind { batch, done } => {
                     blind.push((batch, done));
                     if matches!(calls.peek(), Some(Call { what: What::Blind { .. }, .. })) {
                         continue;
                     }
-                    let (missing, settle) = self.group.pack(std::mem::take(&mut blind), &mut bytes);
-                    Flight { end, missing, replies: Vec::with_capacity(missing), since, write: true, settle }
+                    let (pipe, settle) = self.group.pack(std::mem::take(&mut blind));
+                    pipe.cmd_iter().for_each(|cmd| cmd.write_packed_command(&mut bytes));
+                    (pipe.len(), true, settle)
                 }
                 What::Packed { bytes: packed, replies, write, settle } => {
                     bytes.extend_from_slice(&packed);
-                    Flight { end, missing: replies, replies: Vec::with_capacity(replies), since, write, settle }
+                    (replies, write, settle)
                 }
             };
             end += (bytes.len() - from) as u64;
-            flights.push(Flight { end, ..flight });
+            flights.push(Flight { end, missing, replies: Vec::with_capacity(missing), since, write, settle });
         }
         (bytes, flights)
     }
@@ -332,6 +328,11 @@ impl State {
 }
 
 impl What {
+    /// Commands that each get one reply.
+    pub fn commands(pipe: &Pipeline, write: bool, settle: Settle) -> Self {
+        What::Packed { bytes: pipe.get_packed_pipeline(), replies: pipe.len(), write, settle }
+    }
+
     fn size(&self) -> usize {
         match self {
             What::Packed { bytes, .. } => bytes.len(),
@@ -362,7 +363,7 @@ pub(super) fn refuse(what: What, error: Error) {
 }
 
 /// Runs a caller's answer; a panic in it must not end the thread that serves everyone else.
-pub(super) fn settle(done: Settle, result: Result<Vec<Resp>>) {
+pub(super) fn settle(done: Settle, result: Result<Vec<Answer>>) {
     guarded(|| done(result));
 }
 

@@ -2,16 +2,18 @@
 
 use std::ops::Bound;
 
+use bytes::Bytes;
+use redis::Value as Answer;
+
 use super::fault::unexpected;
 use super::layout::Layout;
 use super::link::Link;
 use super::read::array;
-use super::resp::{Resp, pack};
 use crate::error::Result;
 use crate::key::{Key, KeyRange, prefix_end};
 
 /// How many keys the server looks at in one step.
-const STEP: &[u8] = b"1000";
+const STEP: u32 = 1000;
 
 /// Hands the user keys that `range` contains to `take`, in no order, some perhaps twice, until the server has
 /// shown every key that is there all the while.
@@ -24,16 +26,16 @@ pub fn for_each(
     let pattern = pattern(layout, range);
     let mut cursor: Vec<u8> = b"0".to_vec();
     loop {
-        let mut bytes = Vec::new();
-        pack(&mut bytes, &[b"SCAN", &cursor, b"MATCH", &pattern, b"COUNT", STEP]);
-        let mut reply = array(link.call(bytes, 1, false)?.pop())?;
-        let (Some(Resp::Array(names)), Some(Resp::Bulk(next))) = (reply.pop(), reply.pop()) else {
+        let mut pipe = redis::pipe();
+        pipe.cmd("SCAN").arg(&cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(STEP);
+        let mut reply = array(link.call(&pipe, false)?.pop())?;
+        let (Some(Answer::Array(names)), Some(Answer::BulkString(next))) = (reply.pop(), reply.pop()) else {
             return Err(unexpected());
         };
         let keys: Vec<Key> = names
-            .iter()
+            .into_iter()
             .filter_map(|name| match name {
-                Resp::Bulk(name) => layout.user_key(name),
+                Answer::BulkString(name) => layout.user_key(&Bytes::from(name)),
                 _ => None,
             })
             .filter(|key| range.contains(key))
@@ -41,10 +43,10 @@ pub fn for_each(
         if !keys.is_empty() {
             take(keys)?;
         }
-        if next.as_ref() == b"0" {
+        if next == b"0" {
             return Ok(());
         }
-        cursor = next.to_vec();
+        cursor = next;
     }
 }
 

@@ -4,15 +4,14 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use percent_encoding::percent_decode_str;
-use url::Url;
+use redis::{ConnectionAddr, IntoConnectionInfo};
 
 use crate::error::{Code, Error, Result};
 
 /// Options of the redis engine. `url` excludes `host`, `port` and `path`; the other fields win over the URL.
 #[derive(Clone)]
 pub struct RedisOptions {
-    /// `redis://[user[:password]@]host[:port][/db]`, `rediss://…` for TLS, or `unix:///path[?db=n]`.
+    /// `redis://[user[:password]@]host[:port][/db]`, `rediss://…` for TLS, or `unix:///path[?db=n&user=…&pass=…]`.
     pub url: Option<String>,
     /// Name or address; `127.0.0.1` if absent.
     pub host: Option<String>,
@@ -53,11 +52,15 @@ impl Default for RedisOptions {
     }
 }
 
-/// How the server proves who it is.
+/// How the server proves who it is, and how this client does.
 #[derive(Clone, Default)]
 pub struct TlsOptions {
     /// Certificates to trust, as PEM, instead of the public ones.
     pub ca: Option<Vec<u8>>,
+    /// The client's certificate as PEM, with those that lead to its authority; needs `key`.
+    pub cert: Option<Vec<u8>>,
+    /// The private key of `cert` as PEM, not encrypted.
+    pub key: Option<Vec<u8>>,
     /// The name the certificate must be for; the host if absent.
     pub server_name: Option<String>,
     /// Accept any certificate: whoever sits between reads and changes everything.
@@ -157,6 +160,9 @@ impl Settings {
         if matches!(&settings.address, Address::Tcp { host, .. } if host.is_empty()) {
             return Err(invalid("the redis host is empty"));
         }
+        if settings.tls.as_ref().is_some_and(|tls| tls.cert.is_some() != tls.key.is_some()) {
+            return Err(invalid("tls.cert and tls.key go together; give both or neither"));
+        }
         if settings.connect_timeout.is_zero() || settings.command_timeout.is_zero() {
             return Err(invalid("connectTimeout and commandTimeout must be positive"));
         }
@@ -167,60 +173,43 @@ impl Settings {
     }
 
     fn read_url(&mut self, text: &str) -> Result<()> {
-        // What the parser says would repeat parts of the URL, and with them perhaps the password.
-        let url =
-            Url::parse(text).map_err(|_| invalid("the redis url cannot be read; expected redis://host:port/db"))?;
-        if !url.username().is_empty() {
-            self.username = Some(decode(url.username())?);
-        }
-        if let Some(password) = url.password() {
-            self.password = Some(decode(password)?);
-        }
+        // What the parser says could repeat parts of the URL, and with them the password.
+        let unreadable = || invalid("the redis url cannot be read; expected redis://[user:password@]host[:port][/db]");
+        let mut url = redis::parse_redis_url(text).ok_or_else(unreadable)?;
         match url.fragment() {
             None | Some("") => {}
             Some("insecure") => {
                 if !self.tls.as_ref().is_some_and(|tls| tls.insecure) {
                     return Err(invalid(
-                        "the redis url says #insecure, which accepts any certificate; set tls.insecure if you mean it",
+                        "the redis url says #insecure, which accepts any certificate; if meant, set tls.rejectUnauthorized: false",
                     ));
                 }
             }
             Some(_) => return Err(invalid("the redis url has an unknown fragment")),
         }
-        let path = match url.scheme() {
-            "redis" | "rediss" => {
-                if url.scheme() == "rediss" {
-                    self.tls.get_or_insert_default();
-                }
-                let host = url.host_str().filter(|host| !host.is_empty()).unwrap_or("127.0.0.1");
-                let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-                self.address = Address::Tcp { host, port: url.port().unwrap_or(6379) };
-                url.path().trim_start_matches('/').to_owned()
-            }
-            "unix" | "redis+unix" => {
-                self.address = Address::Unix(PathBuf::from(decode(url.path())?));
-                String::new()
-            }
-            _ => return Err(invalid("the redis url must start with redis://, rediss:// or unix://")),
+        let is_unix = url.scheme().ends_with("unix");
+        if !url.query_pairs().all(|(name, _)| is_unix && matches!(name.as_ref(), "db" | "user" | "pass")) {
+            return Err(invalid(
+                "the redis url has an unknown parameter; unix:// takes db, user and pass, others none",
+            ));
+        }
+        if matches!(url.scheme(), "rediss" | "valkeys") {
+            self.tls.get_or_insert_default();
+            // TLS is ours: the crate knows the scheme only with its own.
+            url.set_scheme("redis").map_err(|()| unreadable())?;
+        }
+        let info = url.into_connection_info().map_err(|_| unreadable())?;
+        self.address = match info.addr() {
+            ConnectionAddr::Tcp(host, port) => Address::Tcp { host: host.clone(), port: *port },
+            ConnectionAddr::Unix(path) => Address::Unix(path.clone()),
+            _ => return Err(unreadable()),
         };
-        if !path.is_empty() {
-            self.db = path.parse().map_err(|_| invalid("the path of the redis url must be a database number"))?;
-        }
-        for (name, value) in url.query_pairs() {
-            match name.as_ref() {
-                "db" => self.db = value.parse().map_err(|_| invalid("db in the redis url must be a number"))?,
-                _ => return Err(invalid("the redis url has an unknown parameter; only db is known")),
-            }
-        }
+        let redis = info.redis_settings();
+        self.username = redis.username().map(ToOwned::to_owned);
+        self.password = redis.password().map(ToOwned::to_owned);
+        self.db = u32::try_from(redis.db()).map_err(|_| unreadable())?;
         Ok(())
     }
-}
-
-fn decode(text: &str) -> Result<String> {
-    percent_decode_str(text)
-        .decode_utf8()
-        .map(|text| text.into_owned())
-        .map_err(|_| invalid("the redis url is not percent-encoded UTF-8"))
 }
 
 #[cfg(test)]
@@ -255,6 +244,8 @@ mod tests {
             "rediss://:secret@host#insecure",
             "redis://:secret@host#secret",
             "redis://secret@host",
+            "redis://:secret@host/-1",
+            "redis://host?protocol=secret",
             "secret",
         ] {
             let error = read(url).unwrap_err();

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use redis::{Pipeline, Value as Answer};
 
-use super::fault::{refused, unexpected};
+use super::fault::{not_a_string, refused, unexpected};
 use super::group::executed;
 use super::layout::{Layout, internal_record, user_record, user_value};
 use super::link::{Link, Settle, What};
-use super::resp::{Resp, arg, arg_parts, command, pack};
 use crate::engine::{Done, Read, Reply};
 use crate::error::Result;
 use crate::key::{Key, Space};
@@ -17,18 +17,21 @@ use crate::value::Value;
 
 /// Sends a read over `link`.
 pub fn submit(link: &Arc<Link>, layout: &Layout, read: Read, done: Done) {
-    let mut bytes = Vec::new();
-    let replies = match &read {
-        Read::Get(Space::User, key) => user_command(&mut bytes, layout, b"GET", key),
-        Read::Has(Space::User, key) => user_command(&mut bytes, layout, b"EXISTS", key),
-        Read::Entry(Space::User, key) => pack_entry(&mut bytes, layout, key),
+    let mut pipe = redis::pipe();
+    match &read {
+        Read::Get(Space::User, key) => {
+            pipe.cmd("GET").arg(layout.name(key));
+        }
+        Read::Has(Space::User, key) => {
+            pipe.cmd("EXISTS").arg(layout.name(key));
+        }
+        Read::Entry(Space::User, key) => pack_entry(&mut pipe, layout, key),
         Read::Get(Space::Internal, key) | Read::Has(Space::Internal, key) | Read::Entry(Space::Internal, key) => {
-            pack(&mut bytes, &[b"HGET", &layout.values, key]);
-            1
+            pipe.cmd("HGET").arg(&layout.values).arg(&key[..]);
         }
         Read::Many(_, keys) if keys.is_empty() => return done(Ok(Reply::Values(Vec::new()))),
-        Read::Many(space, keys) => pack_many(&mut bytes, layout, *space, keys),
-    };
+        Read::Many(space, keys) => pack_many(&mut pipe, layout, *space, keys),
+    }
     let link_again = Arc::downgrade(link);
     let layout = (matches!(read, Read::Many(Space::User, _))).then(|| layout.clone());
     let settle: Settle = Box::new(move |answer| {
@@ -53,53 +56,42 @@ pub fn submit(link: &Arc<Link>, layout: &Layout, read: Read, done: Done) {
             (read, _) => done(self::answer(&read, answer)),
         }
     });
-    link.submit(What::Packed { bytes: bytes.into(), replies, write: false, settle });
+    link.submit(What::commands(&pipe, false, settle));
 }
 
-fn user_command(bytes: &mut Vec<u8>, layout: &Layout, name: &[u8], key: &[u8]) -> usize {
-    command(bytes, 2);
-    arg(bytes, name);
-    arg_parts(bytes, &[&layout.prefix, key]);
-    1
+/// Value, expiry and companion of a key as of one moment.
+pub fn pack_entry(pipe: &mut Pipeline, layout: &Layout, key: &[u8]) {
+    pipe.cmd("MULTI").cmd("GET").arg(layout.name(key)).cmd("PEXPIRETIME").arg(layout.name(key));
+    pipe.cmd("HGET").arg(&layout.companions).arg(key).cmd("EXEC");
 }
 
-/// Value, expiry and companion of a key as of one moment. Returns the number of replies.
-pub fn pack_entry(bytes: &mut Vec<u8>, layout: &Layout, key: &[u8]) -> usize {
-    pack(bytes, &[b"MULTI"]);
-    user_command(bytes, layout, b"GET", key);
-    user_command(bytes, layout, b"PEXPIRETIME", key);
-    pack(bytes, &[b"HGET", &layout.companions, key]);
-    pack(bytes, &[b"EXEC"]);
-    5
-}
-
-/// The values of several keys. Returns the number of replies.
-pub fn pack_many(bytes: &mut Vec<u8>, layout: &Layout, space: Space, keys: &[Key]) -> usize {
+/// The values of several keys.
+pub fn pack_many(pipe: &mut Pipeline, layout: &Layout, space: Space, keys: &[Key]) {
     match space {
         Space::User => {
-            command(bytes, keys.len() + 1);
-            arg(bytes, b"MGET");
-            keys.iter().for_each(|key| arg_parts(bytes, &[&layout.prefix, key]));
+            pipe.cmd("MGET");
+            for key in keys {
+                pipe.arg(layout.name(key));
+            }
         }
         Space::Internal => {
-            command(bytes, keys.len() + 2);
-            arg(bytes, b"HMGET");
-            arg(bytes, &layout.values);
-            keys.iter().for_each(|key| arg(bytes, key));
+            pipe.cmd("HMGET").arg(&layout.values);
+            for key in keys {
+                pipe.arg(&key[..]);
+            }
         }
     }
-    1
 }
 
-fn answer(read: &Read, mut replies: Vec<Resp>) -> Result<Reply> {
+fn answer(read: &Read, mut replies: Vec<Answer>) -> Result<Reply> {
     match read {
         Read::Get(Space::User, key) => {
             let text = bulk(key, replies.pop())?;
             Ok(Reply::Value(text.map(|text| user_value(key, text)).transpose()?))
         }
         Read::Has(Space::User, _) => match replies.pop() {
-            Some(Resp::Int(count)) => Ok(Reply::Has(count > 0)),
-            Some(Resp::Error(text)) => Err(refused(&text)),
+            Some(Answer::Int(count)) => Ok(Reply::Has(count > 0)),
+            Some(Answer::ServerError(text)) => Err(refused(&text)),
             _ => Err(unexpected()),
         },
         Read::Entry(Space::User, key) => Ok(Reply::Entry(entry(key, replies)?)),
@@ -117,30 +109,30 @@ fn answer(read: &Read, mut replies: Vec<Resp>) -> Result<Reply> {
 }
 
 /// The text a reply holds; an error reply is an error of `key`.
-pub fn bulk(key: &[u8], reply: Option<Resp>) -> Result<Option<Bytes>> {
+pub fn bulk(key: &[u8], reply: Option<Answer>) -> Result<Option<Bytes>> {
     match reply {
-        Some(Resp::Nil) => Ok(None),
-        Some(Resp::Bulk(text)) => Ok(Some(text)),
-        Some(Resp::Error(text)) => Err(refused(&text).at_key(key)),
+        Some(Answer::Nil) => Ok(None),
+        Some(Answer::BulkString(text)) => Ok(Some(text.into())),
+        Some(Answer::ServerError(text)) => Err(refused(&text).at_key(key)),
         _ => Err(unexpected()),
     }
 }
 
 /// The items a reply holds.
-pub fn array(reply: Option<Resp>) -> Result<Vec<Resp>> {
+pub fn array(reply: Option<Answer>) -> Result<Vec<Answer>> {
     match reply {
-        Some(Resp::Array(items)) => Ok(items),
-        Some(Resp::Error(text)) => Err(refused(&text)),
+        Some(Answer::Array(items)) => Ok(items),
+        Some(Answer::ServerError(text)) => Err(refused(&text)),
         _ => Err(unexpected()),
     }
 }
 
 /// The record that [`pack_entry`] asked for.
-pub fn entry(key: &[u8], replies: Vec<Resp>) -> Result<Option<Record>> {
+pub fn entry(key: &[u8], replies: Vec<Answer>) -> Result<Option<Record>> {
     let mut items = executed(replies).map_err(|error| error.at_key(key))?.into_iter();
     let Some(text) = bulk(key, items.next())? else { return Ok(None) };
     let expires_at = match items.next() {
-        Some(Resp::Int(at)) => u64::try_from(at).ok(),
+        Some(Answer::Int(at)) => u64::try_from(at).ok(),
         _ => return Err(unexpected()),
     };
     let companion = bulk(key, items.next())?;
@@ -148,13 +140,13 @@ pub fn entry(key: &[u8], replies: Vec<Resp>) -> Result<Option<Record>> {
 }
 
 /// The live record of an internal key.
-pub fn internal(key: &[u8], reply: Option<Resp>) -> Result<Option<Record>> {
+pub fn internal(key: &[u8], reply: Option<Answer>) -> Result<Option<Record>> {
     let Some(text) = bulk(key, reply)? else { return Ok(None) };
     Ok(Some(internal_record(key, text)?).filter(|record| !record.expired(now())))
 }
 
 /// The values of several user keys, and the keys for which the server gave none: absent, or no strings.
-pub fn many(keys: &[Key], mut replies: Vec<Resp>) -> Result<(Vec<Option<Value>>, Vec<Key>)> {
+pub fn many(keys: &[Key], mut replies: Vec<Answer>) -> Result<(Vec<Option<Value>>, Vec<Key>)> {
     let items = array(replies.pop())?;
     if items.len() != keys.len() {
         return Err(unexpected());
@@ -175,24 +167,23 @@ pub fn many(keys: &[Key], mut replies: Vec<Resp>) -> Result<(Vec<Option<Value>>,
 
 /// CORRUPTED if one of `keys`, for which MGET gave nothing, is there after all and is no string.
 pub fn check_absent(link: &Link, layout: &Layout, keys: Vec<Key>, done: Box<dyn FnOnce(Result<()>) + Send>) {
-    let mut bytes = Vec::new();
+    let mut pipe = redis::pipe();
     for key in &keys {
-        user_command(&mut bytes, layout, b"TYPE", key);
+        pipe.cmd("TYPE").arg(layout.name(key));
     }
-    let replies = keys.len();
     let settle: Settle = Box::new(move |answer| {
         done(answer.and_then(|answer| {
             for (key, kind) in keys.iter().zip(answer) {
                 match kind {
                     // A string was written since, or the key has expired: absent it was.
-                    Resp::Simple(kind) if matches!(kind.as_ref(), b"none" | b"string") => {}
-                    Resp::Simple(_) => return Err(refused(b"WRONGTYPE").at_key(key)),
-                    Resp::Error(text) => return Err(refused(&text).at_key(key)),
+                    Answer::SimpleString(kind) if kind == "none" || kind == "string" => {}
+                    Answer::SimpleString(_) => return Err(not_a_string().at_key(key)),
+                    Answer::ServerError(text) => return Err(refused(&text).at_key(key)),
                     _ => return Err(unexpected()),
                 }
             }
             Ok(())
         }));
     });
-    link.submit(What::Packed { bytes: bytes.into(), replies, write: false, settle });
+    link.submit(What::commands(&pipe, false, settle));
 }

@@ -5,10 +5,12 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::time::{Duration, Instant};
 
+use redis::Value as Answer;
+
 use super::fault::Loss;
 use super::handshake::{Established, Identity, establish};
 use super::link::{Settle, Shared, refuse, settle, tick};
-use super::resp::{Parser, Resp};
+use super::replies::Replies;
 use super::wire::SharedWire;
 use crate::error::Result;
 
@@ -36,11 +38,17 @@ fn serve(shared: &Shared, wire: &SharedWire) -> Loss {
         return Loss::Cut;
     }
     let mut buffer = vec![0; BUFFER];
-    let mut parser = Parser::default();
+    let mut replies = Replies::default();
     let mut arrived = Vec::new();
     let mut answers = Vec::new();
     loop {
-        match wire.receive(&mut buffer, &mut |bytes| parser.feed(bytes)) {
+        let mut end = None;
+        let mut take = |bytes: &[u8]| {
+            if replies.feed(bytes, &mut arrived).is_err() {
+                end = Some(Loss::Garbled);
+            }
+        };
+        match wire.receive(&mut buffer, &mut take) {
             Ok(true) => {}
             Ok(false) => return Loss::Cut,
             Err(error) => match error.kind() {
@@ -49,13 +57,6 @@ fn serve(shared: &Shared, wire: &SharedWire) -> Loss {
                 _ => return Loss::Cut,
             },
         }
-        let end = loop {
-            match parser.next() {
-                Ok(Some(reply)) => arrived.push(reply),
-                Ok(None) => break None,
-                Err(_) => break Some(Loss::Garbled),
-            }
-        };
         let end = if arrived.is_empty() {
             end.or_else(|| is_late(shared).then_some(Loss::Late))
         } else {
@@ -70,10 +71,10 @@ fn serve(shared: &Shared, wire: &SharedWire) -> Loss {
     }
 }
 
-type Answer = (Settle, Result<Vec<Resp>>);
+type Settled = (Settle, Result<Vec<Answer>>);
 
 /// Gives each reply to the call it belongs to.
-fn assign(shared: &Shared, arrived: &mut Vec<Resp>, answers: &mut Vec<Answer>) -> Option<Loss> {
+fn assign(shared: &Shared, arrived: &mut Vec<Answer>, answers: &mut Vec<Settled>) -> Option<Loss> {
     let mut state = shared.state.lock();
     for reply in arrived.drain(..) {
         let Some(flight) = state.flights.front_mut() else {

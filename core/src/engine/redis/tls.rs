@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use super::options::TlsOptions;
@@ -17,13 +17,23 @@ pub fn client(options: &TlsOptions, host: &str) -> io::Result<ClientConnection> 
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?;
-    let config = if options.insecure {
-        builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AnyCertificate { provider }))
-            .with_no_client_auth()
+    let builder = if options.insecure {
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate { provider }))
     } else {
-        builder.with_root_certificates(roots(options)?).with_no_client_auth()
+        builder.with_root_certificates(roots(options)?)
+    };
+    let config = match (&options.cert, &options.key) {
+        (Some(cert), Some(key)) => {
+            let certs = CertificateDer::pem_slice_iter(cert).collect::<Result<Vec<_>, _>>();
+            let certs = certs.ok().filter(|certs| !certs.is_empty());
+            let certs = certs.ok_or_else(|| invalid("tls.cert holds no certificate as PEM"))?;
+            let key = PrivateKeyDer::from_pem_slice(key)
+                .map_err(|_| invalid("tls.key holds no private key as PEM, or an encrypted one"))?;
+            builder
+                .with_client_auth_cert(certs, key)
+                .map_err(|_| invalid("tls.key is of a kind that is not known, or not the key of tls.cert"))?
+        }
+        _ => builder.with_no_client_auth(),
     };
     let name = options.server_name.as_deref().unwrap_or(host).to_owned();
     let name = ServerName::try_from(name).map_err(|_| invalid("the host is no name a certificate can have"))?;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
+use redis::{Pipeline, Value as Answer};
 
 use super::fault::unexpected;
 use super::layout::Layout;
 use super::link::Link;
 use super::names;
 use super::read::{array, check_absent, entry, internal, many, pack_entry, pack_many};
-use super::resp::{Resp, arg, arg_parts, command, pack};
 use super::scans::Scans;
 use super::script::lex_bounds;
 use crate::engine::{Item, Page, Projection, View};
@@ -55,8 +55,8 @@ impl RedisView {
         self.link.get_or_try_init(|| self.scans.link()).map(AsRef::as_ref)
     }
 
-    fn call(&self, bytes: Vec<u8>, replies: usize) -> Result<Vec<Resp>> {
-        self.link()?.call(bytes, replies, false)
+    fn call(&self, pipe: &Pipeline) -> Result<Vec<Answer>> {
+        self.link()?.call(pipe, false)
     }
 
     /// The names of a range, gathered when it is first asked for, and whether that was now.
@@ -100,16 +100,16 @@ impl RedisView {
             return Ok(Names { keys: Vec::new(), more: false, fresh: true });
         }
         let (low, high) = lex_bounds(&rest);
-        let limit_text = limit.to_string();
-        let names = self.layout.names.as_slice();
-        let mut bytes = Vec::new();
+        let mut pipe = redis::pipe();
+        pipe.cmd("ZRANGE").arg(&self.layout.names);
         if range.reverse {
-            pack(&mut bytes, &[b"ZRANGE", names, &high, &low, b"BYLEX", b"REV", b"LIMIT", b"0", limit_text.as_bytes()]);
+            pipe.arg(high).arg(low).arg("BYLEX").arg("REV");
         } else {
-            pack(&mut bytes, &[b"ZRANGE", names, &low, &high, b"BYLEX", b"LIMIT", b"0", limit_text.as_bytes()]);
+            pipe.arg(low).arg(high).arg("BYLEX");
         }
-        let keys = array(self.call(bytes, 1)?.pop())?.into_iter().filter_map(|item| match item {
-            Resp::Bulk(key) => Some(key),
+        pipe.arg("LIMIT").arg(0).arg(limit);
+        let keys = array(self.call(&pipe)?.pop())?.into_iter().filter_map(|item| match item {
+            Answer::BulkString(key) => Some(Key::from(key)),
             _ => None,
         });
         let keys: Vec<Key> = keys.collect();
@@ -124,31 +124,31 @@ impl RedisView {
             (Space::User, Projection::Keys) if fresh => Ok(vec![Some(Item::Key); keys.len()]),
             // Named by an earlier page: they may have expired since.
             (Space::User, Projection::Keys) => {
-                let mut bytes = Vec::new();
+                let mut pipe = redis::pipe();
                 for key in keys {
-                    command(&mut bytes, 2);
-                    arg(&mut bytes, b"EXISTS");
-                    arg_parts(&mut bytes, &[&self.layout.prefix, key]);
+                    pipe.cmd("EXISTS").arg(self.layout.name(key));
                 }
-                let replies = self.call(bytes, keys.len())?;
-                Ok(replies.into_iter().map(|reply| (reply == Resp::Int(1)).then_some(Item::Key)).collect())
+                let replies = self.call(&pipe)?;
+                Ok(replies.into_iter().map(|reply| (reply == Answer::Int(1)).then_some(Item::Key)).collect())
             }
             (Space::User, Projection::Values) => {
                 let values = self.user_values(keys)?;
                 Ok(values.into_iter().map(|value| value.map(Item::Value)).collect())
             }
             (Space::User, Projection::Records) => {
-                let mut bytes = Vec::new();
-                let count: usize = keys.iter().map(|key| pack_entry(&mut bytes, &self.layout, key)).sum();
-                let mut replies = self.call(bytes, count)?.into_iter();
-                let each = count / keys.len();
+                let mut pipe = redis::pipe();
+                for key in keys {
+                    pack_entry(&mut pipe, &self.layout, key);
+                }
+                let mut replies = self.call(&pipe)?.into_iter();
+                let each = pipe.len() / keys.len();
                 let records = keys.iter().map(|key| entry(key, replies.by_ref().take(each).collect()));
                 records.map(|record| Ok(record?.map(|record| Item::Record(Box::new(record))))).collect()
             }
             (Space::Internal, what) => {
-                let mut bytes = Vec::new();
-                let count = pack_many(&mut bytes, &self.layout, Space::Internal, keys);
-                let texts = array(self.call(bytes, count)?.pop())?;
+                let mut pipe = redis::pipe();
+                pack_many(&mut pipe, &self.layout, Space::Internal, keys);
+                let texts = array(self.call(&pipe)?.pop())?;
                 let item = |record: Record| match what {
                     Projection::Keys => Item::Key,
                     Projection::Values => Item::Value(record.value),
@@ -160,9 +160,9 @@ impl RedisView {
     }
 
     fn user_values(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {
-        let mut bytes = Vec::new();
-        let count = pack_many(&mut bytes, &self.layout, Space::User, keys);
-        let (values, absent) = many(keys, self.call(bytes, count)?)?;
+        let mut pipe = redis::pipe();
+        pack_many(&mut pipe, &self.layout, Space::User, keys);
+        let (values, absent) = many(keys, self.call(&pipe)?)?;
         if !absent.is_empty() {
             let (sender, receiver) = std::sync::mpsc::sync_channel(1);
             let done = move |checked| {
@@ -182,15 +182,15 @@ impl View for RedisView {
     }
 
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Record>> {
-        let mut bytes = Vec::new();
+        let mut pipe = redis::pipe();
         match space {
             Space::User => {
-                let count = pack_entry(&mut bytes, &self.layout, key);
-                entry(key, self.call(bytes, count)?)
+                pack_entry(&mut pipe, &self.layout, key);
+                entry(key, self.call(&pipe)?)
             }
             Space::Internal => {
-                pack(&mut bytes, &[b"HGET", &self.layout.values, key]);
-                internal(key, self.call(bytes, 1)?.pop())
+                pipe.cmd("HGET").arg(&self.layout.values).arg(key);
+                internal(key, self.call(&pipe)?.pop())
             }
         }
     }
