@@ -8,14 +8,12 @@ mod clear;
 mod fault;
 mod group;
 mod handshake;
-mod layout;
 mod link;
 mod maintain;
 mod names;
 mod options;
 mod read;
 mod receive;
-mod resp;
 mod scans;
 mod script;
 mod tls;
@@ -41,6 +39,7 @@ use super::registry::Lease;
 use super::{Capabilities, Done, Engine, Progress, Read, Reply, Report, Request, Stats};
 use crate::batch::{Batch, Commit};
 use crate::error::{Error, Result};
+use crate::format::{redis as layout, resp};
 
 /// Connects to a server. INVALID_ARGUMENT for options that make no sense, CONNECTION if it cannot be reached or
 /// refuses the login, NOT_SUPPORTED for a server older than 7.0. Blocks, at most the connect timeout.

@@ -93,6 +93,7 @@ impl Parser {
     }
 
     /// The next whole reply, or `None` until more has arrived.
+    #[allow(clippy::should_implement_trait, reason = "None means that more must arrive, not the end")]
     pub fn next(&mut self) -> Result<Option<Resp>, Malformed> {
         loop {
             let Some(mut reply) = self.piece()? else { return Ok(None) };
