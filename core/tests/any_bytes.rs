@@ -1,5 +1,7 @@
 //! The properties that fuzzing looks for exceptions to, tried on the same few thousand inputs each time.
 
+#![allow(clippy::panic, reason = "a test fails by panicking")]
+
 #[path = "../fuzz/src/lib.rs"]
 mod properties;
 
