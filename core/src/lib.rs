@@ -8,6 +8,7 @@ pub mod batch;
 pub mod conformance;
 pub mod engine;
 pub mod error;
+pub mod format;
 pub mod glob;
 pub mod key;
 pub mod record;

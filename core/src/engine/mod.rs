@@ -2,14 +2,18 @@
 
 pub mod apply;
 pub mod embedded;
+#[cfg(feature = "file")]
 pub mod file;
+#[cfg(feature = "leveldb")]
 pub mod leveldb;
 pub mod memory;
 pub mod path;
 mod pool;
 pub mod recent;
+#[cfg(feature = "redis")]
 pub mod redis;
 pub mod registry;
+#[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod sweep;
 

@@ -8,7 +8,6 @@ mod clear;
 mod fault;
 mod group;
 mod handshake;
-mod layout;
 mod link;
 mod maintain;
 mod names;
@@ -41,6 +40,7 @@ use super::registry::Lease;
 use super::{Capabilities, Done, Engine, Progress, Read, Reply, Report, Request, Stats};
 use crate::batch::{Batch, Commit};
 use crate::error::{Error, Result};
+use crate::format::redis as layout;
 
 /// Connects to a server. INVALID_ARGUMENT for options that make no sense, CONNECTION if it cannot be reached or
 /// refuses the login, NOT_SUPPORTED for a server older than 7.0. Blocks, at most the connect timeout.
@@ -228,9 +228,9 @@ impl Shared {
 
     /// Lists keys once every write before it is carried out, and then lets what was held go.
     fn run_listing(self: &Arc<Self>, request: &Request, done: Done) {
-        let mut bytes = Vec::new();
-        resp::pack(&mut bytes, &[b"PING"]);
-        let listed = self.link.call(bytes, 1, false).and_then(|_| {
+        let mut pipe = ::redis::pipe();
+        pipe.cmd("PING");
+        let listed = self.link.call(&pipe, false).and_then(|_| {
             let view = RedisView::new(self.scans.clone(), self.layout.clone());
             crate::engine::list(&view, request)
         });

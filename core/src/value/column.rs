@@ -56,8 +56,9 @@ impl Value {
             Value::Json(text) => text,
         };
         match text.first() {
-            Some(b'n') => (Kind::Null, text.clone()),
-            Some(b't' | b'f') => (Kind::Boolean, text.clone()),
+            // Another program's text may end in spaces, which these two columns have no room for.
+            Some(b'n') => (Kind::Null, text.slice_ref(text.trim_ascii_end())),
+            Some(b't' | b'f') => (Kind::Boolean, text.slice_ref(text.trim_ascii_end())),
             Some(b'-' | b'0'..=b'9') => (Kind::Number, text.clone()),
             Some(b'"') => match plain_string(text) {
                 Some(string) => (Kind::String, string),
@@ -155,6 +156,14 @@ mod tests {
             let (found, stored) = value.to_column();
             assert_eq!((found, stored.as_ref()), (kind, column.as_bytes()), "{text}");
             assert_eq!(Value::from_column(kind, stored).unwrap(), value, "{text}");
+        }
+    }
+
+    #[test]
+    fn text_that_another_program_ended_in_spaces_comes_back_as_its_value() {
+        for (text, value) in [("null\n", "null"), ("true \r\n", "true"), ("false\t", "false")] {
+            let (kind, column) = Value::from_text(text.into()).unwrap().to_column();
+            assert_eq!(Value::from_column(kind, column).unwrap(), Value::json(value));
         }
     }
 

@@ -166,7 +166,7 @@ impl Weighter<Name, Arc<Record>> for ByBytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::leveldb::format::encode;
+    use crate::format::leveldb::encode;
     use crate::value::Value;
 
     fn record(text: &'static str) -> Record {

@@ -5,7 +5,6 @@ mod check;
 mod expiry;
 mod fault;
 mod folder;
-mod format;
 mod handle;
 mod store;
 mod tuning;
@@ -19,6 +18,7 @@ use self::store::LevelDb;
 use super::registry::{self, Lease, StoreId};
 use super::{Durability, Embedded, Engine, path};
 use crate::error::{Code, Error, Result};
+use crate::format::leveldb as format;
 
 const NAME: &str = "leveldb";
 

@@ -11,7 +11,7 @@ use crate::record::{Millis, Record, Version};
 use crate::value::Value;
 
 /// The layout below; a reader refuses any other.
-pub(super) const FORMAT: u8 = 1;
+pub const FORMAT: u8 = 1;
 
 const BINARY: u8 = 1;
 const CREATED_AT: u8 = 1 << 1;
@@ -24,7 +24,7 @@ const MAX_HEADER: usize = 2 + 4 * 8 + 4;
 
 /// A record in its stored form. Its bytes, its key and the record's value share one allocation of their own, so that keeping one
 /// never keeps a larger buffer of the caller alive.
-pub(super) struct Encoded {
+pub struct Encoded {
     /// The stored bytes, then the key.
     whole: Bytes,
     key_at: usize,
@@ -48,7 +48,7 @@ impl Encoded {
 }
 
 /// Encodes `record`, which commit `seq` writes.
-pub(super) fn encode(key: &[u8], record: &Record, seq: u64) -> Encoded {
+pub fn encode(key: &[u8], record: &Record, seq: u64) -> Encoded {
     let updated_at = record.updated_at.unwrap_or(0);
     let created_at = record.created_at.filter(|created_at| *created_at != updated_at);
     let (kind, payload) = match &record.value {
@@ -100,7 +100,7 @@ fn flag(on: bool, flag: u8) -> u8 {
 }
 
 /// What the header says, and where the payload starts.
-pub(super) struct Header {
+pub struct Header {
     binary: bool,
     seq: u64,
     updated_at: Millis,
@@ -165,7 +165,7 @@ impl Header {
 }
 
 /// Decodes a stored record.
-pub(super) fn decode(bytes: &Bytes) -> Result<Record> {
+pub fn decode(bytes: &Bytes) -> Result<Record> {
     Ok(Header::read(bytes)?.record(bytes))
 }
 
@@ -193,7 +193,7 @@ impl Reader<'_> {
 }
 
 /// The key of an entry of the expiry index: time, keyspace, key, so that the index is in the order of time.
-pub(super) fn expiry_key(at: Millis, space: Space, key: &[u8]) -> Vec<u8> {
+pub fn expiry_key(at: Millis, space: Space, key: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(10 + key.len());
     out.put_u8(EXPIRY);
     out.put_u64(at);
@@ -206,10 +206,10 @@ pub(super) fn expiry_key(at: Millis, space: Space, key: &[u8]) -> Vec<u8> {
 }
 
 /// The first byte of the expiry index's keys in the engine's own column family.
-pub(super) const EXPIRY: u8 = b'x';
+pub const EXPIRY: u8 = b'x';
 
 /// What an entry of the expiry index says; `None` if it is none.
-pub(super) fn read_expiry_key(bytes: &[u8]) -> Option<(Millis, Space, &[u8])> {
+pub fn read_expiry_key(bytes: &[u8]) -> Option<(Millis, Space, &[u8])> {
     let (head, key) = bytes.split_first_chunk::<10>()?;
     let [EXPIRY, at @ .., space] = *head else { return None };
     let space = match space {

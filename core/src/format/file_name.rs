@@ -14,7 +14,7 @@ const MAX_PATH: usize = 700;
 
 /// The folder of a key's file ("" for the base folder, else ending in no slash) and the file's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Spot {
+pub struct Spot {
     path: String,
     split: usize,
 }
@@ -42,7 +42,7 @@ impl Spot {
 }
 
 /// The place of `key`, or `None` if its names would be too long.
-pub(super) fn spot(key: &[u8]) -> Option<Spot> {
+pub fn spot(key: &[u8]) -> Option<Spot> {
     let mut path = String::with_capacity(key.len() + 16);
     let mut split = 0;
     let mut segments = key.split(|byte| *byte == b'/').peekable();
@@ -63,27 +63,27 @@ pub(super) fn spot(key: &[u8]) -> Option<Spot> {
 }
 
 /// The segment of a key that a file's name stands for.
-pub(super) fn file_segment(name: &str) -> Option<String> {
+pub fn file_segment(name: &str) -> Option<String> {
     unescape(name, true)
 }
 
 /// The segment of a key that a folder's name stands for.
-pub(super) fn folder_segment(name: &str) -> Option<String> {
+pub fn folder_segment(name: &str) -> Option<String> {
     unescape(name, false)
 }
 
 /// True if a file of this path below the base folder is not too long to be a key's.
-pub(super) fn fits(folder: &str, name: &str) -> bool {
+pub fn fits(folder: &str, name: &str) -> bool {
     name.len() <= MAX_NAME && folder.len() + 1 + name.len() <= MAX_PATH + usize::from(folder.is_empty())
 }
 
 /// True for a name that writing makes and renames away.
-pub(super) fn is_temporary(name: &str) -> bool {
+pub fn is_temporary(name: &str) -> bool {
     name.strip_prefix(TEMPORARY).is_some_and(|rest| rest.len() == 16 && rest.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// How names of temporary files start: with a dot, so that they are no key's.
-pub(super) const TEMPORARY: &str = ".tmp-";
+pub const TEMPORARY: &str = ".tmp-";
 
 fn escape(segment: &[u8], is_file: bool, out: &mut String) {
     if segment.is_empty() {

@@ -15,7 +15,7 @@ pub enum Encoding {
 }
 
 /// The bytes of a file that holds `value`.
-pub(super) fn encode(value: &Value, encoding: Encoding) -> Vec<u8> {
+pub fn encode(value: &Value, encoding: Encoding) -> Vec<u8> {
     let text = value::indent(&value.to_text());
     match encoding {
         Encoding::Utf8 => text,
@@ -24,7 +24,7 @@ pub(super) fn encode(value: &Value, encoding: Encoding) -> Vec<u8> {
 }
 
 /// The value that the bytes of a file hold, as compact text; CORRUPTED if they hold none.
-pub(super) fn decode(bytes: Vec<u8>, encoding: Encoding) -> Result<Value> {
+pub fn decode(bytes: Vec<u8>, encoding: Encoding) -> Result<Value> {
     if bytes.is_empty() {
         return Err(Error::corrupted("the file is empty, as a power loss leaves one"));
     }

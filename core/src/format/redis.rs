@@ -8,7 +8,7 @@ use std::io::Write;
 use bytes::Bytes;
 use redis::{RedisWrite, ToRedisArgs};
 
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::key::{Key, Space};
 use crate::record::{Millis, Record, Version};
 use crate::value::Value;
@@ -101,10 +101,15 @@ pub fn expiry(at: Millis) -> Millis {
     at.clamp(1, 1 << 52)
 }
 
+/// Cannot happen: a digest is a version.
+fn no_version() -> Error {
+    Error::new(Code::Io, "a digest is no version")
+}
+
 /// The record of a user key from its text, expiry and companion.
 pub fn user_record(key: &[u8], text: Bytes, expires_at: Option<Millis>, companion: Option<&[u8]>) -> Result<Record> {
     let digest = digest(&text, expires_at);
-    let version = Version::parse(&digest).ok_or_else(super::fault::unexpected)?;
+    let version = Version::parse(&digest).ok_or_else(no_version)?;
     let value = user_value(key, text)?;
     let companion = companion.and_then(Companion::parse).filter(|companion| companion.digest == digest);
     let (created_at, updated_at, metadata) =
@@ -163,7 +168,7 @@ pub fn internal_text(value: &Value, expires_at: Option<Millis>, metadata: Option
 
 /// The record of an internal key, expired or not.
 pub fn internal_record(space_key: &[u8], text: Bytes) -> Result<Record> {
-    let version = version(&text, None).ok_or_else(super::fault::unexpected)?;
+    let version = version(&text, None).ok_or_else(no_version)?;
     let bare = Record { value: Value::Json(text.clone()), version, ..Record::bare(Value::json(""), None) };
     if !text.starts_with(b"\x01") {
         return match crate::value::validate(&text) {

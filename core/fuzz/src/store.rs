@@ -1,0 +1,70 @@
+//! What lies in the folders of the leveldb and file engines.
+
+use bytes::Bytes;
+use holdfast_core::format::file_name::{Spot, file_segment, fits, folder_segment, is_temporary, spot};
+use holdfast_core::format::file_text::{self, Encoding};
+use holdfast_core::format::leveldb::{Header, decode, encode, expiry_key, read_expiry_key};
+
+/// Any bytes as a stored record or an entry of the expiry index: refused, or the same after being written again.
+pub fn leveldb(bytes: &[u8]) {
+    if let Some((at, space, key)) = read_expiry_key(bytes) {
+        assert_eq!(expiry_key(at, space, key), bytes);
+    }
+    let bytes = Bytes::copy_from_slice(bytes);
+    let header = Header::read(&bytes);
+    let Ok(record) = decode(&bytes) else {
+        assert!(header.is_err());
+        return;
+    };
+    assert_eq!(header.unwrap().expires_at, record.expires_at);
+    let encoded = encode(b"key", &record, record.version.seq().unwrap());
+    assert_eq!(*encoded.record, record);
+    assert_eq!((encoded.key(), &encoded.shared_key()[..]), (&b"key"[..], &b"key"[..]));
+    assert_eq!(decode(&Bytes::copy_from_slice(encoded.bytes())).unwrap(), record);
+}
+
+/// Any text as a key, and as a path found on disk: a key has one path, a path has one key, nothing leaves the folder.
+pub fn file_name(bytes: &[u8]) {
+    // A user key is UTF-8; others are given a place too, and must not panic.
+    let place = spot(bytes);
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Some(place) = place {
+        assert_eq!(key_of(place.path()).as_deref(), Some(text));
+        assert!(fits(place.folder(), place.name()));
+        assert_eq!(Spot::new(place.folder(), place.name()), place);
+        for name in place.path().split('/') {
+            assert!(!name.is_empty() && !name.starts_with('.') && !name.ends_with('.') && !is_temporary(name));
+            assert!(
+                name.bytes()
+                    .all(|b| matches!(b, b'!'..=b'~') && !b.is_ascii_uppercase() && !b"\\:*?\"<>|".contains(&b))
+            );
+        }
+    }
+    if let Some(key) = key_of(text) {
+        let (folder, name) = text.rsplit_once('/').unwrap_or(("", text));
+        assert_eq!(
+            spot(key.as_bytes()).map(|spot| spot.path().to_owned()),
+            fits(folder, name).then(|| text.to_owned())
+        );
+    }
+}
+
+fn key_of(path: &str) -> Option<String> {
+    let (folders, file) = path.rsplit_once('/').map_or((None, path), |(folders, file)| (Some(folders), file));
+    let mut key = String::new();
+    for folder in folders.into_iter().flat_map(|folders| folders.split('/')) {
+        key += &folder_segment(folder)?;
+        key.push('/');
+    }
+    Some(key + &file_segment(file)?)
+}
+
+/// Any bytes as the content of a record's file: refused, or the same after being written again.
+pub fn file_text(bytes: &[u8]) {
+    for encoding in [Encoding::Utf8, Encoding::Utf16Le] {
+        let Ok(value) = file_text::decode(bytes.to_vec(), encoding) else { continue };
+        holdfast_core::value::validate(&value.to_text()).unwrap();
+        let again = file_text::decode(file_text::encode(&value, encoding), encoding).unwrap();
+        assert_eq!(again, value);
+    }
+}

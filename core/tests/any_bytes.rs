@@ -1,0 +1,67 @@
+//! The properties that fuzzing looks for exceptions to, tried on the same few thousand inputs each time.
+
+#![allow(clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../fuzz/src/lib.rs"]
+mod properties;
+
+use proptest::prelude::*;
+use proptest::test_runner::{RngSeed, TestRunner};
+
+/// Inputs made of `words`, which the reader knows, and of bytes it does not.
+fn holds_for_any_bytes(words: &'static [&'static str], property: fn(&[u8])) {
+    let config = ProptestConfig {
+        cases: 3_000,
+        rng_seed: RngSeed::Fixed(0x00c0_ffee),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let word = prop_oneof![
+        8 => prop::sample::select(words).prop_map(|word| word.as_bytes().to_vec()),
+        1 => prop::collection::vec(any::<u8>(), 1..9),
+        1 => "\\PC{1,4}".prop_map(String::into_bytes),
+    ];
+    let input = prop::collection::vec(word, 0..10).prop_map(|words| words.concat());
+    let outcome = TestRunner::new(config).run(&input, |bytes| {
+        property(&bytes);
+        Ok(())
+    });
+    if let Err(failure) = outcome {
+        panic!("{failure}");
+    }
+}
+
+macro_rules! properties {
+    ($($test:ident: $property:ident of $words:expr;)*) => {
+        $(#[test] fn $test() { holds_for_any_bytes(&$words, properties::$property); })*
+    };
+}
+
+properties! {
+    any_text_is_refused_or_a_value: value of [
+        "{", "}", "[", "]", ",", ":", "\"", "\"a\"", "\\u00e9", "\\ud800", "\\", "null", "true", "0", "-0", "1.5e3", "1e999", " ", "\n",
+        "{\"$binary\":\"AQI=\"}", "{\"$date\":\"2026-01-02T03:04:05.678Z\"}", "{\"$number\":\"NaN\"}", "{\"$number\" : \"-0\"}",
+    ];
+    any_column_is_refused_or_a_value: column of [
+        "\0", "\u{1}", "\u{2}", "\u{3}", "\u{4}", "\u{5}", "\u{6}", "null", "true", "-0", "1e999", "NaN", "inf", "-Infinity", "0.0", " ",
+        "2026-01-02T03:04:05.678Z", "AQI=", "\"", "\\", "{\"a\":1}", "{\"$number\":\"-0\"}", "[]",
+    ];
+    any_bytes_are_refused_or_a_batch: batch of [
+        "\u{1}", "\u{0}", "\u{2}", "\u{3}", "\u{4}", "\u{1}\u{2}\u{1}k", "\u{1}\u{0}\u{1}k\u{1}v", "\u{60}\u{1}k\u{1}v\u{7}\u{0}",
+    ];
+    globs_match_what_their_definition_says: glob of ["*", "?", "[", "]", "^", "-", "\\", "a", "b", "\u{e9}", "[a-c]", "[^b]", "\0", "\0ab"];
+    versions_have_one_text_each: version of ["0", "1", "f", "8", "F", "+", "-", "0000000", "ffffffffffffffff", " "];
+    ranges_hold_what_all_their_bounds_allow: range of ["\n", "\0", "\u{1}", "\u{2}", "\u{3}", "\u{4}", "\u{5}", "\u{6}", "a", "b", "a/", "\n\u{5}a", "\n\0a"];
+    any_bytes_are_refused_or_a_record_of_leveldb: leveldb of [
+        "\u{1}\0", "\u{1}\u{f}", "\u{1}\u{8}", "\u{1}\u{4}", "\0\0\0\0\0\0\0\0", "\u{1}\0\0\0\0\0\0\0", "\u{2}\0\0\0", "{}", "x", "x\0\0\0\0\0\0\0\u{1}\0",
+    ];
+    keys_and_paths_belong_to_each_other: file_name of [
+        "a", "A", "/", ".", "..", "%", "%2e", "%2E", ".json", "con", "com1", "nul.", "%63on", "\u{e9}", "e\u{301}", " ", ":", "\0", ".tmp-0123456789abcdef",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    ];
+    any_file_is_refused_or_a_value: file_text of [
+        "{", "}", "[", "]", "\"a b\"", "1", " ", "\n", ":", ",", "1\0", " \0", "\"\0", "a\0", "{\0", "}\0", "{\"$binary\":\"AQI=\"}", "\u{feff}",
+    ];
+    replies_are_the_same_however_they_are_cut: resp of ["\r\n", "+OK\r\n", "-ERR\r\n", ":1\r\n", "$1\r\nx\r\n", "$-1\r\n", "*2\r\n", "*0\r\n", "*1\r\n", "$3\r\n", "abc"];
+    any_bytes_are_refused_or_a_record_of_redis: redis of ["\u{1}", "\u{1}j", "\u{1}b", " ", "0 ", "12 ", "2 {}", "{}", "null", "app:", "8abc", "-", "1"];
+}
