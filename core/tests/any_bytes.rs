@@ -62,6 +62,5 @@ properties! {
     any_file_is_refused_or_a_value: file_text of [
         "{", "}", "[", "]", "\"a b\"", "1", " ", "\n", ":", ",", "1\0", " \0", "\"\0", "a\0", "{\0", "}\0", "{\"$binary\":\"AQI=\"}", "\u{feff}",
     ];
-    replies_are_the_same_however_they_are_cut: resp of ["\r\n", "+OK\r\n", "-ERR\r\n", ":1\r\n", "$1\r\nx\r\n", "$-1\r\n", "*2\r\n", "*0\r\n", "*1\r\n", "$3\r\n", "abc"];
     any_bytes_are_refused_or_a_record_of_redis: redis of ["\u{1}", "\u{1}j", "\u{1}b", " ", "0 ", "12 ", "2 {}", "{}", "null", "app:", "8abc", "-", "1"];
 }
