@@ -352,7 +352,13 @@ impl NativeStore {
     }
 
     #[napi(catch_unwind)]
-    pub fn set_sync(&self, key: Text, value: Payload, expires_at: Option<f64>, metadata: Option<Text>) -> napi::Result<Outbound> {
+    pub fn set_sync(
+        &self,
+        key: Text,
+        value: Payload,
+        expires_at: Option<f64>,
+        metadata: Option<Text>,
+    ) -> napi::Result<Outbound> {
         let commit = self.shared.engine.commit(set(key, value, expires_at, metadata));
         inline(Some(commit.map(|_| Settled::Bool(true))))
     }

@@ -228,9 +228,9 @@ impl Shared {
 
     /// Lists keys once every write before it is carried out, and then lets what was held go.
     fn run_listing(self: &Arc<Self>, request: &Request, done: Done) {
-        let mut bytes = Vec::new();
-        resp::pack(&mut bytes, &[b"PING"]);
-        let listed = self.link.call(bytes, 1, false).and_then(|_| {
+        let mut pipe = ::redis::pipe();
+        pipe.cmd("PING");
+        let listed = self.link.call(&pipe, false).and_then(|_| {
             let view = RedisView::new(self.scans.clone(), self.layout.clone());
             crate::engine::list(&view, request)
         });
