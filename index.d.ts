@@ -702,7 +702,7 @@ declare class MemoryStorage extends NativeEngine<MemoryStorageConfig> {
 
 /** How a {@link RedisStorage} proves who it is and whom it trusts. Certificates and keys are PEM texts. */
 interface RedisTlsOptions {
-    /** Certificates to trust besides the system's. */
+    /** Certificates to trust instead of the public ones. */
     ca?: string | undefined;
     /** The client's certificate. */
     cert?: string | undefined;
@@ -710,6 +710,8 @@ interface RedisTlsOptions {
     key?: string | undefined;
     /** Whether the server's certificate is checked. Default: true. */
     rejectUnauthorized?: boolean | undefined;
+    /** The name the server's certificate must be for. Default: the host. */
+    serverName?: string | undefined;
 }
 /** Options of {@link RedisStorage}: a `url`, or `host` and the others. */
 interface RedisStorageConfig extends DurabilityOptions {

@@ -6,7 +6,7 @@ import type { DurabilityOptions } from './options.js';
 
 /** How a {@link RedisStorage} proves who it is and whom it trusts. Certificates and keys are PEM texts. */
 export interface RedisTlsOptions {
-  /** Certificates to trust besides the system's. */
+  /** Certificates to trust instead of the public ones. */
   ca?: string | undefined;
   /** The client's certificate. */
   cert?: string | undefined;
@@ -14,6 +14,8 @@ export interface RedisTlsOptions {
   key?: string | undefined;
   /** Whether the server's certificate is checked. Default: true. */
   rejectUnauthorized?: boolean | undefined;
+  /** The name the server's certificate must be for. Default: the host. */
+  serverName?: string | undefined;
 }
 
 /** Options of {@link RedisStorage}: a `url`, or `host` and the others. */
@@ -44,7 +46,7 @@ export interface RedisStorageConfig extends DurabilityOptions {
   timestamps?: boolean | undefined;
 }
 
-const TLS = { ca: string, cert: string, key: string, rejectUnauthorized: boolean };
+const TLS = { ca: string, cert: string, key: string, rejectUnauthorized: boolean, serverName: string };
 
 /**
  * Keys on a Redis server, each under its own name, so that other clients read them. Connections come back by themselves.
