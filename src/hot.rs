@@ -9,12 +9,13 @@ use std::sync::Arc;
 use holdfast_core::engine::{Read, Reply};
 use holdfast_core::error::{Code, Error, Result};
 use holdfast_core::key::Space;
+use holdfast_core::value::Value;
 use napi::bindgen_prelude::*;
 use napi::sys;
 
 use crate::settle::Settled;
 use crate::store::{Shared, delete, set, settle_deleted, settle_reply};
-use crate::text::{Payload, Text};
+use crate::text::{Payload, Text, with_text};
 
 /// The object that holds the functions.
 pub struct Hot(sys::napi_value);
@@ -84,8 +85,14 @@ struct Delete;
 
 impl Hottest for Get {
     const CALL: Call = |shared, env, [key, ..]| {
-        let read = Read::Get(Space::User, text(env, *key)?.0);
-        Ok(shared.engine.try_read(&read).map(|reply| reply.and_then(settle_reply)))
+        let found = with_text(env, *key, |key| shared.engine.try_get(Space::User, key))?;
+        Ok(found.map(|found| {
+            found.map(|value| match value {
+                None => Settled::Null,
+                Some(Value::Json(text)) => Settled::Text(text),
+                Some(Value::Binary(bytes)) => Settled::Buffer(bytes),
+            })
+        }))
     };
 }
 

@@ -1,5 +1,6 @@
 //! Strings and Buffers across the boundary, each copied once.
 
+use std::mem::MaybeUninit;
 use std::ptr;
 
 use bytes::Bytes;
@@ -32,27 +33,53 @@ impl ValidateNapiValue for Text {}
 
 impl FromNapiValue for Text {
     unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> Result<Self> {
-        let mut short = [0_u8; SHORT];
-        let mut length = 0;
-        check_status!(
-            // SAFETY: the buffer holds SHORT bytes, and Node writes at most that many, the NUL included.
-            unsafe { sys::napi_get_value_string_utf8(env, value, short.as_mut_ptr().cast(), SHORT, &mut length) },
-            "expected a string"
-        )?;
-        // A string that filled the buffer may have been cut, up to three bytes short of the end.
-        if length + 4 < SHORT {
-            return Ok(Text(Bytes::copy_from_slice(short.get(..length).unwrap_or_default())));
-        }
-        // SAFETY: a null buffer asks for the length.
-        check_status!(unsafe { sys::napi_get_value_string_utf8(env, value, ptr::null_mut(), 0, &mut length) })?;
-        let mut long = vec![0_u8; length + 1];
-        // SAFETY: the buffer holds the length and a NUL.
-        check_status!(unsafe {
-            sys::napi_get_value_string_utf8(env, value, long.as_mut_ptr().cast(), long.len(), &mut length)
-        })?;
-        long.truncate(length);
-        Ok(Text(long.into()))
+        let mut buffer = SHORT_BUFFER;
+        Ok(Text(match short_text(env, value, &mut buffer)? {
+            Some(text) => Bytes::copy_from_slice(text),
+            None => long_text(env, value)?.into(),
+        }))
     }
+}
+
+/// Calls `take` with the UTF-8 of a JavaScript string, a short one on the stack.
+pub fn with_text<T>(env: sys::napi_env, value: sys::napi_value, take: impl FnOnce(&[u8]) -> T) -> Result<T> {
+    let mut buffer = SHORT_BUFFER;
+    Ok(match short_text(env, value, &mut buffer)? {
+        Some(text) => take(text),
+        None => take(&long_text(env, value)?),
+    })
+}
+
+type ShortBuffer = [MaybeUninit<u8>; SHORT];
+const SHORT_BUFFER: ShortBuffer = [const { MaybeUninit::uninit() }; SHORT];
+
+/// The UTF-8 of a string that fits the buffer.
+fn short_text(env: sys::napi_env, value: sys::napi_value, buffer: &mut ShortBuffer) -> Result<Option<&[u8]>> {
+    let mut length = 0;
+    check_status!(
+        // SAFETY: the buffer holds SHORT bytes, and Node writes at most that many, the NUL included.
+        unsafe { sys::napi_get_value_string_utf8(env, value, buffer.as_mut_ptr().cast(), SHORT, &mut length) },
+        "expected a string"
+    )?;
+    // A string that filled the buffer may have been cut, up to three bytes short of the end.
+    if length + 4 >= SHORT {
+        return Ok(None);
+    }
+    // SAFETY: Node has written `length` bytes.
+    Ok(Some(unsafe { std::slice::from_raw_parts(buffer.as_ptr().cast(), length) }))
+}
+
+fn long_text(env: sys::napi_env, value: sys::napi_value) -> Result<Vec<u8>> {
+    let mut length = 0;
+    // SAFETY: a null buffer asks for the length.
+    check_status!(unsafe { sys::napi_get_value_string_utf8(env, value, ptr::null_mut(), 0, &mut length) })?;
+    let mut long = vec![0_u8; length + 1];
+    // SAFETY: the buffer holds the length and a NUL.
+    check_status!(unsafe {
+        sys::napi_get_value_string_utf8(env, value, long.as_mut_ptr().cast(), long.len(), &mut length)
+    })?;
+    long.truncate(length);
+    Ok(long)
 }
 
 impl TypeName for Payload {

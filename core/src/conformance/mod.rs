@@ -1,6 +1,6 @@
 //! The suite every engine must pass: engines of this crate and engines by others.
 //!
-//! ```ignore
+//! ```text
 //! struct Mine { folder: tempfile::TempDir }
 //! impl holdfast_core::conformance::Fixture for Mine { /* open the store in the folder */ }
 //! holdfast_core::conformance!(Mine::new());

@@ -18,6 +18,7 @@ use crate::batch::{Batch, Commit};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, Space};
 use crate::record::Millis;
+use crate::value::Value;
 
 /// What an engine in this process provides; [`Embedded`] makes an [`Engine`] of it.
 ///
@@ -29,6 +30,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// Answers from memory, or `None` if that cannot be done without a disk or a wait.
     fn try_read(&self, read: &Read) -> Option<Result<Reply>>;
+
+    /// The value of one key from memory; like [`try_read`](Store::try_read), for stores that need not own the key.
+    fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Value>>> {
+        match self.try_read(&Read::Get(space, Key::copy_from_slice(key)))? {
+            Ok(Reply::Value(value)) => Some(Ok(value)),
+            Ok(_) => Some(Err(super::unexpected_reply())),
+            Err(error) => Some(Err(error)),
+        }
+    }
 
     fn read(&self, read: &Read) -> Result<Reply>;
 
@@ -136,6 +146,23 @@ impl<S: Store> Engine for Embedded<S> {
             return None;
         }
         shared.store.try_read(read).map(|result| result.map_err(|error| shared.name_it(error)))
+    }
+
+    fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Value>>> {
+        let shared = &*self.shared;
+        if shared.closed.load(Ordering::Acquire) {
+            return Some(Err(shared.closed_error()));
+        }
+        if shared.queued.load(Ordering::Acquire) > 0 {
+            let read = Read::Get(space, Key::copy_from_slice(key));
+            if shared.state.lock().blocks_read(&read) {
+                return None;
+            }
+        }
+        match shared.store.try_get(space, key)? {
+            Err(error) => Some(Err(shared.name_it(error))),
+            found => Some(found),
+        }
     }
 
     fn try_commit(&self, batch: &Batch) -> Option<Result<Commit>> {

@@ -14,7 +14,9 @@ use super::embedded::Store;
 use super::{Capabilities, Embedded, Engine, Progress, Read, Reply, Report, Stats, View};
 use crate::batch::{Batch, Commit};
 use crate::error::Result;
+use crate::key::Space;
 use crate::record::{Millis, now};
+use crate::value::Value;
 
 /// What happens when a bounded memory engine is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -76,6 +78,11 @@ impl Store for Memory {
     fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
         let state = self.state.try_read()?;
         Some(Ok(Memory::answer(&state, read)))
+    }
+
+    fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Value>>> {
+        let state = self.state.try_read()?;
+        Some(Ok(state.get(space, key).map(|record| record.value.clone())))
     }
 
     fn read(&self, read: &Read) -> Result<Reply> {

@@ -117,6 +117,15 @@ pub trait Engine: Send + Sync {
     /// queued call. Runs on the JavaScript thread.
     fn try_read(&self, read: &Read) -> Option<Result<Reply>>;
 
+    /// The value of one key, like [`try_read`](Engine::try_read): for engines that can find it without owning the key.
+    fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Value>>> {
+        match self.try_read(&Read::Get(space, Key::copy_from_slice(key)))? {
+            Ok(Reply::Value(value)) => Some(Ok(value)),
+            Ok(_) => Some(Err(unexpected_reply())),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
     /// Commits at once, or `None` like [`try_read`](Engine::try_read), with nothing written.
     fn try_commit(&self, batch: &Batch) -> Option<Result<Commit>>;
 
