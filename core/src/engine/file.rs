@@ -8,8 +8,12 @@ mod ledger;
 mod lock;
 mod moments;
 mod os;
+mod overwrite;
 mod pace;
+mod place;
+mod plan;
 mod recover;
+mod redo;
 mod shelf;
 mod sidecars;
 mod stage;
@@ -86,6 +90,9 @@ pub fn open(options: FileOptions) -> Result<Lease> {
 }
 
 const NAME: &str = "file";
+
+/// The record of writes being made in place, below the base folder.
+const REDO: &str = ".holdfast/redo";
 
 struct FileStore {
     shelf: Arc<Shelf>,
