@@ -120,11 +120,11 @@ impl FileStore {
         let known = match self.shelf.remembered(key) {
             Ok(Memory::Absent) => return Some(Ok(None)),
             Ok(Memory::Fresh(known)) => Some(known),
-            Ok(Memory::Stale) => match self.shelf.load(key) {
+            Ok(Memory::Stale(_)) => match self.shelf.load(key) {
                 Ok(known) => known,
                 Err(error) => return Some(Err(error)),
             },
-            Ok(Memory::Nothing) => return None,
+            Ok(Memory::Nothing(_)) => return None,
             Err(error) => return Some(Err(error)),
         };
         Some(Ok(known.map(|known| known.record.clone()).filter(|record| !record.expired(now))))
