@@ -285,6 +285,32 @@ fn expired_keys_are_absent_at_once_and_swept_with_their_files() {
     assert_eq!(keys(engine), ["edited", "stays"], "the newer value, written by hand, is no victim");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_with_a_second_name_is_replaced_and_any_other_written_in_place_below_full() {
+    use std::os::unix::fs::MetadataExt;
+    let dir = tempfile::tempdir().unwrap();
+    let lease = open(FileOptions { durability: Durability::Normal, ..FileOptions::new(dir.path()) }).unwrap();
+    let engine = lease.engine();
+    let path = dir.path().join("a.json");
+    let inode = || fs::metadata(&path).unwrap().ino();
+    set(engine, "a", "\"a long text\"");
+    let first = inode();
+    for value in ["\"short\"", "\"other\"", "[1,2,3,4,5,6,7,8,9]", "1"] {
+        let before = now();
+        set(engine, "a", value);
+        assert_eq!(get(engine, "a").as_deref(), Some(value));
+        assert!(entry(engine, "a").unwrap().unwrap().updated_at >= Some(before));
+        assert_eq!(inode(), first);
+    }
+    assert_eq!(fs::read_to_string(&path).unwrap(), "1", "nothing of a longer value is left");
+    fs::hard_link(&path, dir.path().join("Second")).unwrap();
+    set(engine, "a", "2");
+    assert_eq!(fs::read_to_string(dir.path().join("Second")).unwrap(), "1");
+    assert_eq!(get(engine, "a").as_deref(), Some("2"));
+    lease.close().unwrap();
+}
+
 #[test]
 fn a_view_shows_one_moment() {
     let dir = tempfile::tempdir().unwrap();

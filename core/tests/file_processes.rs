@@ -95,8 +95,8 @@ fn role() {
         },
         "write" => {
             let lease = open(options(&path)).unwrap();
-            for n in 0.. {
-                let number = n.to_string();
+            for n in 0_u64.. {
+                let number = spread(n);
                 set(&lease, vec![op("x/first", &number), op("last", &number)]).unwrap();
                 set(&lease, vec![op("plain", &number)]).unwrap();
                 println!("said {n}");
@@ -137,14 +137,24 @@ fn a_killed_process_leaves_whole_batches_and_all_it_was_told_of() {
         let numbers = lines.map_while(std::result::Result::ok);
         let told = numbers.filter_map(|line| line.strip_prefix("said ")?.parse().ok()).max().unwrap_or(told);
         let lease = open(options(root.path())).unwrap();
-        let first: u64 = get(&lease, "x/first").unwrap().parse().unwrap();
-        let last: u64 = get(&lease, "last").unwrap().parse().unwrap();
-        let plain: u64 = get(&lease, "plain").unwrap().parse().unwrap();
+        let number = |key| {
+            let text = get(&lease, key).unwrap();
+            let number = text.trim_start_matches('[').split([',', ']']).next().unwrap().parse::<u64>().unwrap();
+            assert_eq!(text, spread(number), "a torn value");
+            number
+        };
+        let (first, last, plain) = (number("x/first"), number("last"), number("plain"));
         assert_eq!(first, last, "half a batch");
         assert!(first >= told && plain >= told, "{first} and {plain}, told of {told}");
         let report = lease.engine().verify(false, &mut |_, _| Ok(())).unwrap();
         assert!(report.errors.is_empty(), "{:?}", report.errors);
     }
+}
+
+/// A value that tells its number all over, each as long as it likes.
+fn spread(number: u64) -> String {
+    let numbers = vec![number.to_string(); usize::try_from(number * 977 % 4000).unwrap() + 1];
+    format!("[{}]", numbers.join(","))
 }
 
 fn fill(path: &Path) {

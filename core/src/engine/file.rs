@@ -8,8 +8,12 @@ mod ledger;
 mod lock;
 mod moments;
 mod os;
+mod overwrite;
 mod pace;
+mod place;
+mod plan;
 mod recover;
+mod redo;
 mod shelf;
 mod sidecars;
 mod stage;
@@ -87,6 +91,9 @@ pub fn open(options: FileOptions) -> Result<Lease> {
 
 const NAME: &str = "file";
 
+/// The record of writes being made in place, below the base folder.
+const REDO: &str = ".holdfast/redo";
+
 struct FileStore {
     shelf: Arc<Shelf>,
 }
@@ -113,11 +120,11 @@ impl FileStore {
         let known = match self.shelf.remembered(key) {
             Ok(Memory::Absent) => return Some(Ok(None)),
             Ok(Memory::Fresh(known)) => Some(known),
-            Ok(Memory::Stale) => match self.shelf.load(key) {
+            Ok(Memory::Stale(_)) => match self.shelf.load(key) {
                 Ok(known) => known,
                 Err(error) => return Some(Err(error)),
             },
-            Ok(Memory::Nothing) => return None,
+            Ok(Memory::Nothing(_)) => return None,
             Err(error) => return Some(Err(error)),
         };
         Some(Ok(known.map(|known| known.record.clone()).filter(|record| !record.expired(now))))

@@ -92,7 +92,7 @@ impl Shelf {
             Ok(true)
         })?;
         let mut ours = 0;
-        for name in ["store.db", "store.db-wal", "store.db-shm"] {
+        for name in ["store.db", "store.db-wal", "store.db-shm", "redo"] {
             let found = self.folder(OURS)?.map(|folder| folder.stat(name)).transpose();
             if let Some((stamp, _)) = found.map_err(|error| self.io("look at", OURS, &error))?.flatten() {
                 ours += stamp.size;

@@ -55,6 +55,22 @@ pub(super) enum Kind {
     Other,
 }
 
+/// A file that may be written in place: a plain one with no other name.
+#[cfg_attr(not(unix), allow(dead_code))]
+pub(super) struct Overwritable {
+    pub file: File,
+    pub size: u64,
+    /// Bytes it may hold without asking the file system for more.
+    pub room: u64,
+}
+
+impl Overwritable {
+    /// True if `length` bytes fit in, and neither they nor what is there are more than `most`.
+    pub fn takes(&self, length: usize, most: u64) -> bool {
+        self.size <= most && length as u64 <= self.room.min(most)
+    }
+}
+
 /// Writes all of `content`.
 pub(super) fn write(file: &mut File, content: &[u8]) -> io::Result<()> {
     if let Err(error) = step() {
@@ -63,6 +79,17 @@ pub(super) fn write(file: &mut File, content: &[u8]) -> io::Result<()> {
         return Err(error);
     }
     file.write_all(content)
+}
+
+/// Puts `content` in the place of the `size` bytes of a file just opened.
+pub(super) fn overwrite(file: &mut File, content: &[u8], size: u64) -> io::Result<()> {
+    write(file, content)?;
+    let length = content.len() as u64;
+    if length < size {
+        step()?;
+        file.set_len(length)?;
+    }
+    Ok(())
 }
 
 /// Sets when the file was written, in milliseconds since 1970.

@@ -17,6 +17,7 @@ use super::moments::Moments;
 use super::name::is_temporary;
 use super::os::{Kind, Root};
 use super::pace::Pace;
+use super::redo::{self, Redo};
 use super::shelf::{LONG, LongNames, OURS, Shelf, new_cache};
 use super::sidecars::Sidecars;
 use super::write::Writer;
@@ -34,7 +35,8 @@ impl Shelf {
         let (mut ledger, lock) = if options.read_only {
             let lock = Lock::shared(&ours.join("lock"), timeout)?;
             let ledger = Ledger::open_read_only(&ours.join("store.db"))?;
-            if !ledger.intents()?.is_empty() {
+            let pending = ledger.meta("clean")? != Some(1) && !redo::pending(&ours.join("redo"))?.is_empty();
+            if pending || !ledger.intents()?.is_empty() {
                 let message = "a crash left a batch half done; open the store once for writing to finish it";
                 return Err(Error::new(Code::ReadOnly, message));
             }
@@ -80,11 +82,12 @@ impl Shelf {
             Ok(lock) => lock,
         };
         let shelf = shelf(Ledger::open(&ours.join("store.db"), options.durability)?);
-        shelf.recover(&mut ledger)?;
+        let redo = shelf.recover(&mut ledger, &ours.join("redo"))?;
         let writer = Writer {
             ledger,
             recent: Recent::new(reserved),
             reserved,
+            redo,
             removals: HashSet::new(),
             unsynced: BTreeSet::new(),
             _lock: lock,
@@ -93,24 +96,48 @@ impl Shelf {
         Ok(Arc::new(shelf))
     }
 
-    /// Finishes the batch in the journal, and removes the temporary files of what never was acknowledged.
-    fn recover(&self, ledger: &mut Ledger) -> Result<()> {
+    /// Finishes what the journal and the redo record hold, and removes the temporary files of what never was
+    /// acknowledged.
+    fn recover(&self, ledger: &mut Ledger, redo: &Path) -> Result<Option<Redo>> {
+        let full = self.durability == Durability::Full;
         let intents = ledger.intents()?;
-        if !intents.is_empty() {
-            let mut touched = BTreeSet::new();
-            for intent in &intents {
-                self.replay(intent, &mut touched)?;
-            }
-            if self.durability == Durability::Full {
-                self.sync_folders(&touched)?;
-            }
-            ledger.write(&Entry::default())?;
+        let mut touched = BTreeSet::new();
+        for intent in &intents {
+            self.replay(intent, &mut touched)?;
         }
-        if ledger.meta("clean")? != Some(1) {
+        let clean = ledger.meta("clean")? == Some(1);
+        let pending = redo::pending(redo)?;
+        if !clean {
             self.remove_temporaries("")?;
             self.remove_temporaries(LONG)?;
+            self.redo(pending, full, &mut touched)?;
         }
-        ledger.set_meta("clean", 0)
+        if full {
+            self.sync_folders(&touched)?;
+        }
+        if !intents.is_empty() {
+            ledger.write(&Entry::default())?;
+        }
+        let redo = if full {
+            self.remove_redo()?;
+            None
+        } else {
+            let mut redo = Redo::open(redo)?;
+            redo.clear(usize::MAX).map_err(|error| self.io("write", super::REDO, &error))?;
+            Some(redo)
+        };
+        ledger.set_meta("clean", 0)?;
+        Ok(redo)
+    }
+
+    /// Removes the redo record for good: after a power loss an old one must not undo what is synced from now on.
+    fn remove_redo(&self) -> Result<()> {
+        let failed = |error: &std::io::Error| self.io("remove", super::REDO, error);
+        let Some(folder) = self.folder(OURS)? else { return Ok(()) };
+        if folder.remove("redo").map_err(|error| failed(&error))? {
+            folder.sync().map_err(|error| failed(&error))?;
+        }
+        Ok(())
     }
 
     fn replay(&self, intent: &Intent, touched: &mut BTreeSet<String>) -> Result<()> {

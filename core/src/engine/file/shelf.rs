@@ -143,7 +143,7 @@ impl Shelf {
         match self.remembered(key)? {
             Memory::Absent => Ok(None),
             Memory::Fresh(known) => Ok(Some(known)),
-            Memory::Stale | Memory::Nothing => self.load(key),
+            Memory::Stale(_) | Memory::Nothing(_) => self.load(key),
         }
     }
 
@@ -153,8 +153,8 @@ impl Shelf {
         Ok(match self.cache.get(key) {
             Some(known) if known.stamp == stamp && known.settled => Memory::Fresh(known),
             // Read a moment ago: its bytes are in the system's cache.
-            Some(known) if known.stamp == stamp => Memory::Stale,
-            _ => Memory::Nothing,
+            Some(known) if known.stamp == stamp => Memory::Stale(known),
+            _ => Memory::Nothing(stamp),
         })
     }
 
@@ -259,6 +259,6 @@ pub(super) enum Memory {
     Absent,
     Fresh(Arc<Known>),
     /// Known, but so young that only reading tells.
-    Stale,
-    Nothing,
+    Stale(Arc<Known>),
+    Nothing(Stamp),
 }

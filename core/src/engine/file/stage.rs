@@ -43,8 +43,11 @@ impl Stage<'_> {
         }
         match self.shelf.remembered(key)? {
             Memory::Absent => Ok(None),
-            Memory::Fresh(known) => Ok(live(&known.record)),
-            Memory::Stale | Memory::Nothing => match self.shelf.load(key) {
+            // What an edit of the last moment changed is the value: that is not asked for.
+            Memory::Fresh(known) | Memory::Stale(known) => Ok(live(&known.record)),
+            // Without side data the file's time tells, and the file need not be read.
+            Memory::Nothing(stamp) if self.shelf.sidecar(key)?.is_none() => Ok(Some(stamp.millis())),
+            Memory::Nothing(_) => match self.shelf.load(key) {
                 Ok(known) => Ok(known.and_then(|known| live(&known.record))),
                 // A set replaces what cannot be read: it was asked for by name.
                 Err(_) => Ok(None),

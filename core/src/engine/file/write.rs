@@ -1,34 +1,32 @@
 //! How a group of batches reaches the disk.
 //!
-//! Each file is written under a temporary name first. A group in which every batch is one plain write then
-//! renames its files, each atomic by itself. Any other group has a commit point: one transaction of the
-//! database that holds what belongs there and the list of the renames to come, which opening the store
-//! carries out again. Nothing that can be refused (space, permission) is left for after that point.
+//! At `full`, a group in which every batch is one plain write renames temporary files, each atomic by itself;
+//! below it, plain writes of any number of keys overwrite their files (`overwrite.rs`). Any other group has its
+//! commit point in the database: one transaction that holds what belongs there and the list of the renames to
+//! come, which opening the store carries out again. Nothing that can be refused (space, permission) is left for
+//! after that point.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use parking_lot::RwLockWriteGuard;
-use xxhash_rust::xxh3::xxh3_128;
 
 use super::ledger::{Entry, Intent, Ledger, Sidecar};
 use super::lock::Lock;
-use super::name::{Spot, TEMPORARY};
-use super::os::{self, Folder, Kind};
-use super::shelf::{Known, LONG, Shelf};
+use super::overwrite::MAX_REDO;
+use super::plan::{Move, Plan};
+use super::redo::Redo;
+use super::shelf::Shelf;
 use super::sidecars::MAX_PENDING;
 use super::stage::{Changes, Stage};
-use super::text;
 use crate::batch::{Batch, Commit, Op};
 use crate::engine::Durability;
 use crate::engine::apply::apply;
 use crate::engine::recent::Recent;
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, Space};
-use crate::record::{Record, Version, now};
+use crate::record::now;
 
 /// Sequence numbers reserved by one write of the database.
 const RESERVED: u64 = 65_536;
@@ -45,31 +43,14 @@ pub(super) struct Writer {
     pub recent: Recent,
     /// Sequence numbers up to this one may be used.
     pub reserved: u64,
+    /// None at `full`, where nothing is written in place.
+    pub redo: Option<Redo>,
     /// Paths that the journal still says are to be removed. Writing one needs a new journal.
     pub removals: HashSet<String>,
     /// Folders whose renames only the journal makes durable.
     pub unsynced: BTreeSet<String>,
     /// Held for as long as the store is open.
     pub _lock: Lock,
-}
-
-/// One file to be put in place.
-struct Move {
-    key: Key,
-    spot: Spot,
-    record: Option<Record>,
-    temporary: Option<String>,
-    digest: u128,
-}
-
-/// What a group does to the disk.
-#[derive(Default)]
-struct Plan {
-    moves: Vec<Move>,
-    entry: Entry,
-    /// Side data that can wait.
-    deferred: Vec<(Key, Option<Sidecar>)>,
-    journaled: bool,
 }
 
 /// The results of a group's batches, each with the keys it wrote.
@@ -133,27 +114,29 @@ impl Shelf {
         let first = self.seq.load(Ordering::Acquire);
         let (provisional, changes, alone) = self.stage(writer, batches, first);
         let seq = provisional.iter().flatten().map(|(commit, _)| commit.seq).max().unwrap_or(first);
-        let mut plan = match self.plan(writer, &changes, !alone) {
+        let full = self.durability == Durability::Full;
+        let mut plan = match self.plan(writer, &changes, full && !alone) {
             Ok(plan) => plan,
             Err(error) => return Some(fail(provisional, &error)),
         };
+        plan.journaled |= !alone && plan.weight() > MAX_REDO;
         if files.is_some() && plan.journaled {
             return None;
         }
         let written = if plan.journaled {
-            match self.prepare(&mut plan) {
-                Err(error) if batches.len() > 1 && error.code() != Code::Io => {
-                    // One value too many for the disk: the other batches need not suffer.
-                    let each = batches.iter().map(std::slice::from_ref);
-                    return Some(each.flat_map(|batch| self.commit_group(writer, batch, None)).flatten().collect());
-                }
-                prepared => prepared.and_then(|()| self.write_journaled(writer, &plan, seq)).map(|()| HashMap::new()),
-            }
+            self.prepare(&mut plan).and_then(|()| self.write_journaled(writer, &plan, seq)).map(|()| HashMap::new())
+        } else if full {
+            self.write_directly(&mut plan, seq)
         } else {
-            self.write_directly(&mut plan, seq, files)
+            self.write_over(writer, &mut plan, seq, alone, files)
         };
         let failed = match written {
             Ok(failed) => failed,
+            Err(_) if batches.len() > 1 && self.check_writable().is_ok() => {
+                // Nothing is written. One value too many for the disk: the other batches need not suffer.
+                let each = batches.iter().map(std::slice::from_ref);
+                return Some(each.flat_map(|batch| self.commit_group(writer, batch, None)).flatten().collect());
+            }
             Err(error) => return Some(fail(provisional, &error)),
         };
         self.defer(writer, plan.deferred);
@@ -194,46 +177,6 @@ impl Shelf {
             }
         }
         (results, group, alone)
-    }
-
-    fn plan(&self, writer: &Writer, changes: &Changes, journaled: bool) -> Result<Plan> {
-        let mut plan = Plan { journaled, ..Plan::default() };
-        for ((space, key), record) in changes {
-            if *space == Space::Internal {
-                plan.entry.internal.push((key.clone(), record.clone()));
-                plan.journaled = true;
-                continue;
-            }
-            let stored = self.sidecar(key)?;
-            let wanted = record.as_ref().and_then(sidecar);
-            if wanted != stored {
-                if [&wanted, &stored].into_iter().flatten().any(matters) {
-                    plan.journaled = true;
-                    plan.entry.sidecars.push((key.clone(), wanted.clone()));
-                } else {
-                    plan.deferred.push((key.clone(), wanted.clone()));
-                }
-            }
-            let spot = match (self.spot(key), record) {
-                (Some(spot), _) => spot,
-                (None, None) => continue,
-                (None, Some(_)) => {
-                    let name = plan.long_name(self, key);
-                    let spot = Spot::new(LONG, &name);
-                    plan.entry.long.push((key.clone(), name));
-                    plan.journaled = true;
-                    spot
-                }
-            };
-            if record.is_none() && self.stat(key)?.is_none() {
-                self.cache.remove(key);
-                continue;
-            }
-            plan.journaled |= writer.removals.contains(spot.path());
-            let (key, record) = (key.clone(), record.clone());
-            plan.moves.push(Move { key, spot, record, temporary: None, digest: 0 });
-        }
-        Ok(plan)
     }
 
     /// Writes the temporary files of a journaled group and makes them durable. After an error none is left.
@@ -321,20 +264,14 @@ impl Shelf {
         Ok(())
     }
 
-    /// Writes files that each stand for themselves. Answers with those that could not be written.
-    fn write_directly(
-        &self,
-        plan: &mut Plan,
-        seq: u64,
-        files: Option<RwLockWriteGuard<'_, ()>>,
-    ) -> Result<HashMap<Key, Error>> {
+    /// Writes files that each stand for themselves, at `full`. Answers with those that could not be written.
+    fn write_directly(&self, plan: &mut Plan, seq: u64) -> Result<HashMap<Key, Error>> {
         let mut failed = HashMap::new();
         let mut grown = Vec::new();
-        let full = self.durability == Durability::Full;
-        let bulk = full && plan.moves.len() >= BULK;
+        let bulk = plan.moves.len() >= BULK;
         for item in &mut plan.moves {
             if item.record.is_some()
-                && let Err(error) = self.write_temporary(item, &mut grown, full && !bulk)
+                && let Err(error) = self.write_temporary(item, &mut grown, !bulk)
             {
                 failed.insert(item.key.clone(), error);
             }
@@ -347,7 +284,7 @@ impl Shelf {
             self.drop_temporaries(&plan.moves);
             return Err(error);
         }
-        let files = files.unwrap_or_else(|| self.files.write());
+        let files = self.files.write();
         self.keep_images(plan, seq);
         let mut touched: BTreeSet<String> = grown.into_iter().collect();
         for item in &plan.moves {
@@ -358,163 +295,10 @@ impl Shelf {
         }
         self.seq.store(seq, Ordering::Release);
         drop(files);
-        if full && !(touched.len() >= BULK && self.sync_all()?) {
+        if !(touched.len() >= BULK && self.sync_all()?) {
             self.sync_folders(&touched)?;
         }
         Ok(failed)
-    }
-
-    /// Writes the content of `item` beside its place.
-    fn write_temporary(&self, item: &mut Move, grown: &mut Vec<String>, sync: bool) -> Result<()> {
-        let Some(record) = &item.record else { return Ok(()) };
-        let failed = |error: &std::io::Error| self.io("write", item.spot.path(), error).at_key(&item.key);
-        let content = text::encode(&record.value, self.encoding);
-        let folder = self.root.make_folder(item.spot.folder(), grown).map_err(|error| failed(&error))?;
-        let name = format!("{TEMPORARY}{:016x}", RandomState::new().build_hasher().finish());
-        let mut file = folder.create(&name).map_err(|error| failed(&error))?;
-        let mut written = os::write(&mut file, &content).map_err(|error| failed(&error));
-        if let Some(at) = record.updated_at
-            && written.is_ok()
-        {
-            // The system's own stamp may lie some milliseconds before the call.
-            written = os::set_modified(&file, at).map_err(|error| failed(&error));
-        }
-        if sync && written.is_ok() {
-            written = os::sync(&file).map_err(|error| {
-                self.poison();
-                failed(&error)
-            });
-        }
-        if let Err(error) = written {
-            drop(file);
-            // A crash would leave it as well: the next opening removes it.
-            let _ = folder.remove(&name);
-            return Err(error);
-        }
-        item.digest = xxh3_128(&content);
-        item.temporary = Some(name);
-        Ok(())
-    }
-
-    /// Renames a written file to its place, or removes what is there. Folders whose names changed go to `touched`.
-    fn place(&self, item: &Move, touched: &mut BTreeSet<String>) -> Result<()> {
-        let failed = |error: &std::io::Error| self.io("replace", item.spot.path(), error).at_key(&item.key);
-        touched.insert(item.spot.folder().to_owned());
-        let folder = self.folder(item.spot.folder())?;
-        match (&item.record, &item.temporary, folder) {
-            (Some(record), Some(temporary), Some(folder)) => {
-                folder.rename(temporary, &folder, item.spot.name()).map_err(|error| failed(&error))?;
-                self.remember(item, record, &folder);
-            }
-            (None, _, Some(folder)) => {
-                self.cache.remove(&item.key);
-                folder.remove(item.spot.name()).map_err(|error| failed(&error))?;
-                self.prune(item.spot.folder(), touched)?;
-            }
-            (None, _, None) => {}
-            (Some(_), _, _) => {
-                let gone = std::io::Error::from(std::io::ErrorKind::NotFound);
-                return Err(failed(&gone));
-            }
-        }
-        Ok(())
-    }
-
-    fn remember(&self, item: &Move, record: &Record, folder: &Folder) {
-        match folder.stat(item.spot.name()) {
-            Ok(Some((stamp, Kind::File))) => {
-                let record = Record { updated_at: Some(stamp.millis()), ..record.clone() };
-                let known = Known { record, stamp, settled: false };
-                self.cache.insert(item.key.clone(), Arc::new(known));
-            }
-            _ => drop(self.cache.remove(&item.key)),
-        }
-    }
-
-    /// Removes `path` and its parents as long as they are empty.
-    pub fn prune(&self, path: &str, touched: &mut BTreeSet<String>) -> Result<()> {
-        let mut path = path;
-        while !path.is_empty() && path != LONG {
-            let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
-            let Some(folder) = self.folder(parent)? else { break };
-            if !folder.remove_folder(name).map_err(|error| self.io("remove the folder", path, &error))? {
-                break;
-            }
-            touched.remove(path);
-            touched.insert(parent.to_owned());
-            path = parent;
-        }
-        Ok(())
-    }
-
-    /// Keeps what open views need of the records about to be overwritten.
-    fn keep_images(&self, plan: &Plan, seq: u64) {
-        let mut moments = self.moments.lock();
-        if !moments.any() {
-            return;
-        }
-        let user = plan.moves.iter().map(|item| (Space::User, &item.key));
-        let internal = plan.entry.internal.iter().map(|(key, _)| (Space::Internal, key));
-        for (space, key) in user.chain(internal) {
-            // What cannot be read is absent from the view: there is nothing left to show it.
-            let image = self.record(space, key).unwrap_or_default();
-            moments.keep(seq, space, key.clone(), image);
-        }
-    }
-
-    fn refuse_folder(&self, item: &Move) -> Result<()> {
-        let Some(folder) = self.folder(item.spot.folder())? else { return Ok(()) };
-        match folder.stat(item.spot.name()) {
-            Ok(Some((_, Kind::Folder))) => {
-                let message =
-                    format!("a folder lies at {}, where the key's file belongs", self.shown(item.spot.path()));
-                Err(Error::new(Code::Io, message).at_key(&item.key))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn drop_temporaries(&self, moves: &[Move]) {
-        for item in moves {
-            if let (Some(temporary), Ok(Some(folder))) = (&item.temporary, self.folder(item.spot.folder())) {
-                // What stays is removed when the store is opened after a crash, or by `compact`.
-                let _ = folder.remove(temporary);
-            }
-        }
-    }
-
-    fn sync_all(&self) -> Result<bool> {
-        self.root.sync_all().map_err(|error| {
-            self.poison();
-            self.io("sync", "", &error)
-        })
-    }
-
-    fn sync_temporaries(&self, moves: &[Move]) -> Result<()> {
-        for item in moves {
-            let Some(temporary) = &item.temporary else { continue };
-            let Some(folder) = self.folder(item.spot.folder())? else { continue };
-            let opened = folder.open(temporary).map_err(|error| self.io("sync", item.spot.path(), &error))?;
-            if let Some((file, _)) = opened {
-                os::sync(&file).map_err(|error| {
-                    self.poison();
-                    self.io("sync", item.spot.path(), &error)
-                })?;
-            }
-        }
-        Ok(())
-    }
-
-    pub fn sync_folders<'f>(&self, folders: impl IntoIterator<Item = &'f String>) -> Result<()> {
-        for path in folders {
-            // A folder that is gone was removed with its last file, and its parent is in the list.
-            let Some(folder) = self.folder(path)? else { continue };
-            folder.sync().map_err(|error| {
-                self.poison();
-                self.io("sync the folder", path, &error)
-            })?;
-        }
-        Ok(())
     }
 
     /// Lets side data wait for the next sweep, or stores it if too much waits.
@@ -551,34 +335,6 @@ impl Writer {
         }
         Ok(())
     }
-}
-
-impl Plan {
-    /// A name for a new long key that no other of this group has.
-    fn long_name(&self, shelf: &Shelf, key: &Key) -> String {
-        let name = shelf.long.read().name_for(key);
-        let taken: BTreeMap<&str, ()> = self.entry.long.iter().map(|(_, name)| (name.as_str(), ())).collect();
-        let mut candidate = name.clone();
-        let mut number = 0;
-        while taken.contains_key(candidate.as_str()) {
-            number += 1;
-            candidate = format!("{}-g{number}.json", name.trim_end_matches(".json"));
-        }
-        candidate
-    }
-}
-
-/// The side data that `record` needs; `None` if its file tells everything.
-fn sidecar(record: &Record) -> Option<Sidecar> {
-    let created_at = record.created_at.filter(|created| Some(*created) != record.updated_at);
-    let version = Version::digest(&record.value, None);
-    let sidecar = Sidecar { version, expires_at: record.expires_at, metadata: record.metadata.clone(), created_at };
-    (matters(&sidecar) || created_at.is_some()).then_some(sidecar)
-}
-
-/// True if the side data changes what the key is, not only when it was made.
-fn matters(sidecar: &Sidecar) -> bool {
-    sidecar.expires_at.is_some() || sidecar.metadata.is_some()
 }
 
 /// True if `batch` is one small plain write whose conditions concern its own key.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{Kind, Stamp, step};
+use super::{Kind, Overwritable, Stamp, step};
 
 /// The base folder.
 pub(in super::super) struct Root {
@@ -97,6 +97,11 @@ impl Folder {
     pub fn create(&self, name: &str) -> io::Result<File> {
         step()?;
         OpenOptions::new().write(true).create_new(true).open(self.path.join(name))
+    }
+
+    /// Nothing is written in place: other names of a file cannot be told here.
+    pub fn overwritable(&self, _name: &str) -> Option<Overwritable> {
+        None
     }
 
     /// Renames over what is there, waiting for scanners and indexers that hold it open.

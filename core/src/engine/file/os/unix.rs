@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat, mkdirat, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
-use super::{Kind, Stamp, step};
+use super::{Kind, Overwritable, Stamp, step};
 
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
 
@@ -109,6 +109,19 @@ impl Folder {
         step()?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(File::from(openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR)?))
+    }
+
+    /// The file `name`, open for writing, if it may be written in place.
+    #[allow(clippy::unnecessary_cast, clippy::useless_conversion)] // The fields' types differ from system to system.
+    pub fn overwritable(&self, name: &str) -> Option<Overwritable> {
+        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        // Whatever forbids it, the write under a temporary name tells.
+        let fd = openat(&self.fd, name, flags, Mode::empty()).ok()?;
+        let stat = fstat(&fd).ok()?;
+        let plain = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_nlink as u64 == 1;
+        let room = u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512);
+        let size = u64::try_from(stat.st_size).unwrap_or(0);
+        plain.then_some(Overwritable { file: File::from(fd), size, room })
     }
 
     pub fn rename(&self, from: &str, into: &Folder, to: &str) -> io::Result<()> {

@@ -1,0 +1,170 @@
+//! Files and their names: temporary ones, their renaming, their syncs.
+
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::name::TEMPORARY;
+use super::os::{self, Kind, Stamp};
+use super::plan::{Move, Plan};
+use super::shelf::{Known, LONG, Shelf};
+use super::text;
+use crate::error::{Code, Error, Result};
+use crate::key::Space;
+use crate::record::Record;
+
+impl Shelf {
+    /// Writes the content of `item` beside its place.
+    pub fn write_temporary(&self, item: &mut Move, grown: &mut Vec<String>, sync: bool) -> Result<()> {
+        let Some(record) = &item.record else { return Ok(()) };
+        let failed = |error: &std::io::Error| self.io("write", item.spot.path(), error).at_key(&item.key);
+        let content = text::encode(&record.value, self.encoding);
+        let folder = self.root.make_folder(item.spot.folder(), grown).map_err(|error| failed(&error))?;
+        let name = format!("{TEMPORARY}{:016x}", RandomState::new().build_hasher().finish());
+        let mut file = folder.create(&name).map_err(|error| failed(&error))?;
+        let mut written = os::write(&mut file, &content).map_err(|error| failed(&error));
+        if let Some(at) = record.updated_at
+            && written.is_ok()
+        {
+            // The system's own stamp may lie some milliseconds before the call.
+            written = os::set_modified(&file, at).map_err(|error| failed(&error));
+        }
+        if sync && written.is_ok() {
+            written = os::sync(&file).map_err(|error| {
+                self.poison();
+                failed(&error)
+            });
+        }
+        if let Err(error) = written {
+            drop(file);
+            // A crash would leave it as well: the next opening removes it.
+            let _ = folder.remove(&name);
+            return Err(error);
+        }
+        item.digest = xxh3_128(&content);
+        item.temporary = Some(name);
+        Ok(())
+    }
+
+    /// Renames a written file to its place, or removes what is there. Folders whose names changed go to `touched`.
+    pub fn place(&self, item: &Move, touched: &mut BTreeSet<String>) -> Result<()> {
+        let failed = |error: &std::io::Error| self.io("replace", item.spot.path(), error).at_key(&item.key);
+        touched.insert(item.spot.folder().to_owned());
+        let folder = self.folder(item.spot.folder())?;
+        match (&item.record, &item.temporary, folder) {
+            (Some(record), Some(temporary), Some(folder)) => {
+                folder.rename(temporary, &folder, item.spot.name()).map_err(|error| failed(&error))?;
+                match folder.stat(item.spot.name()) {
+                    Ok(Some((stamp, Kind::File))) => self.remember(item, record, stamp),
+                    _ => drop(self.cache.remove(&item.key)),
+                }
+            }
+            (None, _, Some(folder)) => {
+                self.cache.remove(&item.key);
+                folder.remove(item.spot.name()).map_err(|error| failed(&error))?;
+                self.prune(item.spot.folder(), touched)?;
+            }
+            (None, _, None) => {}
+            (Some(_), _, _) => {
+                let gone = std::io::Error::from(std::io::ErrorKind::NotFound);
+                return Err(failed(&gone));
+            }
+        }
+        Ok(())
+    }
+
+    /// Remembers what was just written to a file that has `stamp` now.
+    pub fn remember(&self, item: &Move, record: &Record, stamp: Stamp) {
+        let record = Record { updated_at: Some(stamp.millis()), ..record.clone() };
+        let known = Known { record, stamp, settled: false };
+        self.cache.insert(item.key.clone(), Arc::new(known));
+    }
+
+    /// Removes `path` and its parents as long as they are empty.
+    pub fn prune(&self, path: &str, touched: &mut BTreeSet<String>) -> Result<()> {
+        let mut path = path;
+        while !path.is_empty() && path != LONG {
+            let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+            let Some(folder) = self.folder(parent)? else { break };
+            if !folder.remove_folder(name).map_err(|error| self.io("remove the folder", path, &error))? {
+                break;
+            }
+            touched.remove(path);
+            touched.insert(parent.to_owned());
+            path = parent;
+        }
+        Ok(())
+    }
+
+    /// Keeps what open views need of the records about to be overwritten.
+    pub fn keep_images(&self, plan: &Plan, seq: u64) {
+        let mut moments = self.moments.lock();
+        if !moments.any() {
+            return;
+        }
+        let user = plan.moves.iter().map(|item| (Space::User, &item.key));
+        let internal = plan.entry.internal.iter().map(|(key, _)| (Space::Internal, key));
+        for (space, key) in user.chain(internal) {
+            // What cannot be read is absent from the view: there is nothing left to show it.
+            let image = self.record(space, key).unwrap_or_default();
+            moments.keep(seq, space, key.clone(), image);
+        }
+    }
+
+    pub fn refuse_folder(&self, item: &Move) -> Result<()> {
+        let Some(folder) = self.folder(item.spot.folder())? else { return Ok(()) };
+        match folder.stat(item.spot.name()) {
+            Ok(Some((_, Kind::Folder))) => {
+                let message =
+                    format!("a folder lies at {}, where the key's file belongs", self.shown(item.spot.path()));
+                Err(Error::new(Code::Io, message).at_key(&item.key))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub fn drop_temporaries(&self, moves: &[Move]) {
+        for item in moves {
+            if let (Some(temporary), Ok(Some(folder))) = (&item.temporary, self.folder(item.spot.folder())) {
+                // What stays is removed when the store is opened after a crash, or by `compact`.
+                let _ = folder.remove(temporary);
+            }
+        }
+    }
+
+    pub fn sync_all(&self) -> Result<bool> {
+        self.root.sync_all().map_err(|error| {
+            self.poison();
+            self.io("sync", "", &error)
+        })
+    }
+
+    pub fn sync_temporaries(&self, moves: &[Move]) -> Result<()> {
+        for item in moves {
+            let Some(temporary) = &item.temporary else { continue };
+            let Some(folder) = self.folder(item.spot.folder())? else { continue };
+            let opened = folder.open(temporary).map_err(|error| self.io("sync", item.spot.path(), &error))?;
+            if let Some((file, _)) = opened {
+                os::sync(&file).map_err(|error| {
+                    self.poison();
+                    self.io("sync", item.spot.path(), &error)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    pub fn sync_folders<'f>(&self, folders: impl IntoIterator<Item = &'f String>) -> Result<()> {
+        for path in folders {
+            // A folder that is gone was removed with its last file, and its parent is in the list.
+            let Some(folder) = self.folder(path)? else { continue };
+            folder.sync().map_err(|error| {
+                self.poison();
+                self.io("sync the folder", path, &error)
+            })?;
+        }
+        Ok(())
+    }
+}
