@@ -4,6 +4,7 @@
 //! Calls take effect in order because one connection sends them in order. The one exception, a batch that
 //! deletes a range of user keys, takes many steps: what comes after it is held until it is over.
 
+mod argument;
 mod clear;
 mod fault;
 mod group;

@@ -3,10 +3,7 @@
 //! A user key is the key prefix and the key. Our own names have a byte after the prefix that UTF-8 never has,
 //! so no user key can be one of them.
 
-use std::io::Write;
-
 use bytes::Bytes;
-use redis::{RedisWrite, ToRedisArgs};
 
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, Space};
@@ -63,16 +60,8 @@ impl Layout {
 
 /// The name of a user key on the server, as one argument.
 pub struct Name<'a> {
-    prefix: &'a [u8],
-    key: &'a [u8],
-}
-
-impl ToRedisArgs for Name<'_> {
-    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
-        let mut arg = out.writer_for_next_arg();
-        // It is written to memory, which cannot fail.
-        let _ = arg.write_all(self.prefix).and_then(|()| arg.write_all(self.key));
-    }
+    pub prefix: &'a [u8],
+    pub key: &'a [u8],
 }
 
 /// The version of a record: the first bits of SHA-1 over the stored text, and the expiry behind a NUL, which no
