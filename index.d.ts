@@ -700,16 +700,14 @@ declare class MemoryStorage extends NativeEngine<MemoryStorageConfig> {
     constructor(config?: MemoryStorageConfig);
 }
 
-/** How a {@link RedisStorage} proves who it is and whom it trusts. Certificates and keys are PEM texts. */
+/** Whom a {@link RedisStorage} trusts. Certificates are PEM texts. */
 interface RedisTlsOptions {
-    /** Certificates to trust besides the system's. */
+    /** Certificates to trust instead of the public authorities'. */
     ca?: string | undefined;
-    /** The client's certificate. */
-    cert?: string | undefined;
-    /** The client's private key. */
-    key?: string | undefined;
-    /** Whether the server's certificate is checked. Default: true. */
-    rejectUnauthorized?: boolean | undefined;
+    /** The name the server's certificate has to be for. Default: the host. */
+    serverName?: string | undefined;
+    /** Accept any certificate. Default: false. */
+    insecure?: boolean | undefined;
 }
 /** Options of {@link RedisStorage}: a `url`, or `host` and the others. */
 interface RedisStorageConfig extends DurabilityOptions {
@@ -733,7 +731,7 @@ interface RedisStorageConfig extends DurabilityOptions {
     connectTimeout?: number | undefined;
     /** Milliseconds a command may take before TIMEOUT. Default: the engine's choice. */
     commandTimeout?: number | undefined;
-    /** How many connections there are for calls that block one. Default: the engine's choice. */
+    /** Further connections, made by the first scan; 0 sends scans over the one connection. At most 64. Default: 1. */
     poolSize?: number | undefined;
     /** Keep `createdAt` and `updatedAt` of every key; it costs time and memory. Default: false. */
     timestamps?: boolean | undefined;

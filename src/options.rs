@@ -145,7 +145,7 @@ fn tls_options(options: &Options) -> Option<TlsOptions> {
         Json::Object(tls) => Some(TlsOptions {
             ca: tls.get("ca").and_then(Json::as_str).map(|pem| pem.as_bytes().to_vec()),
             server_name: tls.get("serverName").and_then(Json::as_str).map(ToOwned::to_owned),
-            insecure: tls.get("rejectUnauthorized").and_then(Json::as_bool) == Some(false),
+            insecure: tls.get("insecure").and_then(Json::as_bool) == Some(true),
         }),
         _ => None,
     }

@@ -1,19 +1,17 @@
-import { boolean, checkOptions, integer, nonEmptyString, section, string } from '../arguments.js';
+import { boolean, checkOptions, integer, section, string, text, wellFormed } from '../arguments.js';
 import { StorageTypeError } from '../errors.js';
 import { NativeEngine } from './native.js';
 import { DURABILITY_SHAPE } from './options.js';
 import type { DurabilityOptions } from './options.js';
 
-/** How a {@link RedisStorage} proves who it is and whom it trusts. Certificates and keys are PEM texts. */
+/** Whom a {@link RedisStorage} trusts. Certificates are PEM texts. */
 export interface RedisTlsOptions {
-  /** Certificates to trust besides the system's. */
+  /** Certificates to trust instead of the public authorities'. */
   ca?: string | undefined;
-  /** The client's certificate. */
-  cert?: string | undefined;
-  /** The client's private key. */
-  key?: string | undefined;
-  /** Whether the server's certificate is checked. Default: true. */
-  rejectUnauthorized?: boolean | undefined;
+  /** The name the server's certificate has to be for. Default: the host. */
+  serverName?: string | undefined;
+  /** Accept any certificate. Default: false. */
+  insecure?: boolean | undefined;
 }
 
 /** Options of {@link RedisStorage}: a `url`, or `host` and the others. */
@@ -38,13 +36,13 @@ export interface RedisStorageConfig extends DurabilityOptions {
   connectTimeout?: number | undefined;
   /** Milliseconds a command may take before TIMEOUT. Default: the engine's choice. */
   commandTimeout?: number | undefined;
-  /** How many connections there are for calls that block one. Default: the engine's choice. */
+  /** Further connections, made by the first scan; 0 sends scans over the one connection. At most 64. Default: 1. */
   poolSize?: number | undefined;
   /** Keep `createdAt` and `updatedAt` of every key; it costs time and memory. Default: false. */
   timestamps?: boolean | undefined;
 }
 
-const TLS = { ca: string, cert: string, key: string, rejectUnauthorized: boolean };
+const TLS = { ca: string, serverName: text, insecure: boolean };
 
 /**
  * Keys on a Redis server, each under its own name, so that other clients read them. Connections come back by themselves.
@@ -58,17 +56,17 @@ export class RedisStorage extends NativeEngine<RedisStorageConfig> {
   constructor(config: RedisStorageConfig = {}) {
     checkOptions('RedisStorage', config, {
       ...DURABILITY_SHAPE,
-      url: nonEmptyString,
-      host: nonEmptyString,
+      url: text,
+      host: text,
       port: integer(1, 65_535),
-      username: string,
-      password: string,
-      db: integer(0),
+      username: wellFormed,
+      password: wellFormed,
+      db: integer(0, 2 ** 31 - 1),
       tls: typeof config?.tls === 'object' ? section(TLS) : { ...boolean, expected: 'a boolean or an object' },
-      keyPrefix: string,
+      keyPrefix: wellFormed,
       connectTimeout: integer(),
       commandTimeout: integer(),
-      poolSize: integer(1, 1_024),
+      poolSize: integer(0, 64),
       timestamps: boolean,
     });
     const { url, host, port, username, password, db, tls, keyPrefix, connectTimeout, commandTimeout, poolSize, timestamps } = config;
