@@ -48,7 +48,7 @@ onEach('an iterable that throws rejects with its own error', async (t, engine) =
 
 test('constructors refuse missing, unknown and mistyped options', (t) => {
   for (const [make, message] of [
-    [() => new FileStorage(), /option basePath of FileStorage to be a non-empty string; it is missing/],
+    [() => new FileStorage(), /option basePath of FileStorage to be a non-empty string, .*; it is missing/],
     [() => new FileStorage({ basePath: 5 }), /basePath of FileStorage/],
     [() => new FileStorage({ basePath: 'x', encoding: 'latin1' }), /'utf-8' or 'utf16le'/],
     [() => new FileStorage({ basepath: 'x' }), /did you mean basePath/],
@@ -59,7 +59,7 @@ test('constructors refuse missing, unknown and mistyped options', (t) => {
     [() => new RedisStorage({ port: 70_000 }), /1 to 65535/],
     [() => new RedisStorage({ url: 'redis://x', host: 'y' }), /one of the options url and host/],
     [() => new RedisStorage({ tls: 'yes' }), /a boolean or an object/],
-    [() => new RedisStorage({ tls: { cert: 5 } }), /option tls.cert/],
+    [() => new RedisStorage({ tls: { ca: 5 } }), /option tls.ca/],
     [() => new MemoryStorage({ eviction: 'fifo' }), /'none' or 'lru'/],
     [() => new MemoryStorage({ maxBytes: 0 }), /integer, 1 or more/],
     [() => new StorageManager({ sqllite: {} }), /did you mean sqlite/],
