@@ -735,7 +735,7 @@ interface RedisStorageConfig extends DurabilityOptions {
     connectTimeout?: number | undefined;
     /** Milliseconds a command may take before TIMEOUT. Default: the engine's choice. */
     commandTimeout?: number | undefined;
-    /** How many connections there are for calls that block one. Default: the engine's choice. */
+    /** Further connections, made by the first scan; 0 sends scans over the one connection. At most 64. Default: 1. */
     poolSize?: number | undefined;
     /** Keep `createdAt` and `updatedAt` of every key; it costs time and memory. Default: false. */
     timestamps?: boolean | undefined;

@@ -108,6 +108,18 @@ export const nonEmptyString: OptionType = {
   accepts: (value) => typeof value === 'string' && value !== '',
 };
 
+/** A string that has a UTF-8 form. */
+export const wellFormed: OptionType = {
+  expected: 'a string without lone surrogates',
+  accepts: (value) => typeof value === 'string' && value.isWellFormed(),
+};
+
+/** A name or path that the operating system can be given. */
+export const text: OptionType = {
+  expected: 'a non-empty string without NUL or lone surrogates',
+  accepts: (value) => typeof value === 'string' && value !== '' && !value.includes('\0') && value.isWellFormed(),
+};
+
 export const boolean: OptionType = { expected: 'a boolean', accepts: (value) => typeof value === 'boolean' };
 
 export const callback: OptionType = { expected: 'a function', accepts: (value) => typeof value === 'function' };

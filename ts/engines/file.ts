@@ -1,4 +1,4 @@
-import { checkOptions, integer, nonEmptyString, oneOf, required } from '../arguments.js';
+import { checkOptions, integer, oneOf, required, text } from '../arguments.js';
 import { NativeEngine } from './native.js';
 import { DURABILITY_SHAPE, EMBEDDED, READ_ONLY_SHAPE, absolute } from './options.js';
 import type { DurabilityOptions } from './options.js';
@@ -29,7 +29,7 @@ export class FileStorage extends NativeEngine<FileStorageConfig> {
     checkOptions('FileStorage', config, {
       ...DURABILITY_SHAPE,
       ...READ_ONLY_SHAPE,
-      basePath: required(nonEmptyString),
+      basePath: required(text),
       encoding: oneOf('utf-8', 'utf16le'),
       lockTimeout: integer(),
     });

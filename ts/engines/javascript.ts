@@ -84,7 +84,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
     return this.#run('set', check, async ([copy, write]) => {
       await this.#checkConditions(key, write);
       await this.#calls.set(key, copy, write, 'set');
-    }, options?.signal);
+    }, options);
   }
 
   /** {@inheritDoc DataMethods.delete} */
@@ -148,7 +148,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
       });
       return [...checks, ...sets];
     };
-    return this.#run('setMany', check, (steps) => this.#apply(steps, 'setMany'), options?.signal);
+    return this.#run('setMany', check, (steps) => this.#apply(steps, 'setMany'), options);
   }
 
   /** {@inheritDoc DataMethods.deleteMany} */
@@ -168,7 +168,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
       for (const step of steps) if (step.type === 'set') this.#calls.stored(step.write, 'batch');
       return steps;
     };
-    return this.#run('batch', check, (steps) => this.#apply(steps, 'batch'), options?.signal);
+    return this.#run('batch', check, (steps) => this.#apply(steps, 'batch'), options);
   }
 
   /** {@inheritDoc DataMethods.compareAndSet} */
@@ -182,7 +182,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
     return this.#run('compareAndSet', check, ([copy, write]) => {
       const stored = this.#calls.stored(write, 'compareAndSet');
       return this.#calls.call('compareAndSet', key, () => this.target.compareAndSet!(key, expected, copy, stored));
-    }, options?.signal);
+    }, options);
   }
 
   /** {@inheritDoc DataMethods.increment} */
@@ -200,7 +200,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
       const sum = (found ?? 0) + by;
       await this.#calls.set(key, sum, await this.#keeping(key, write), 'increment');
       return sum;
-    }, options?.signal);
+    }, options);
   }
 
   /** {@inheritDoc DataMethods.getEntry} */
@@ -220,9 +220,11 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
 
   /** Reads every key and reports those whose value is none. */
   verify(options?: VerifyOptions): Promise<VerifyReport> {
-    const check = (): void => checkOptions('verify', options, VERIFY_SHAPE);
-    const { signal, onProgress } = options ?? {};
-    return this.#run('verify', check, async () => {
+    const check = (): VerifyOptions => {
+      checkOptions('verify', options, VERIFY_SHAPE);
+      return { ...options };
+    };
+    return this.#run('verify', check, async ({ signal, onProgress }) => {
       const errors: VerifyReport['errors'] = [];
       const keys = await this.#calls.keys('verify');
       for (const [done, key] of keys.entries()) {
@@ -234,7 +236,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
         report(onProgress, { phase: 'verify', done: done + 1, total: keys.length, bytes: null });
       }
       return { ok: errors.length === 0, checked: keys.length, errors };
-    }, signal);
+    }, options);
   }
 
   /** Does nothing: how an engine of a user's keeps its data is its own business. */
@@ -369,10 +371,12 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
   }
 
   /** Checks at once, then runs behind the calls made before. */
-  #run<A, T>(operation: string, check: () => A, run: (checked: A) => Promise<T>, signal?: AbortSignal): Promise<T> {
+  #run<A, T>(operation: string, check: () => A, run: (checked: A) => Promise<T>, options?: AbortOptions): Promise<T> {
     let checked: A;
+    let signal: AbortSignal | undefined;
     try {
       checked = check();
+      signal = options?.signal; // an accessor of the caller's may throw
     } catch (error) {
       return this.#reject(error, operation);
     }

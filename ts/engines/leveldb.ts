@@ -1,4 +1,4 @@
-import { checkOptions, integer, nonEmptyString, oneOf, required } from '../arguments.js';
+import { checkOptions, integer, oneOf, required, text } from '../arguments.js';
 import { NativeEngine } from './native.js';
 import { DURABILITY_SHAPE, EMBEDDED, READ_ONLY_SHAPE, absolute } from './options.js';
 import type { DurabilityOptions } from './options.js';
@@ -33,7 +33,7 @@ export class LevelDBStorage extends NativeEngine<LevelDBStorageConfig> {
     checkOptions('LevelDBStorage', config, {
       ...DURABILITY_SHAPE,
       ...READ_ONLY_SHAPE,
-      path: required(nonEmptyString),
+      path: required(text),
       cacheSize: integer(0),
       compression: oneOf('none', 'snappy', 'lz4', 'zstd'),
       bloomBits: integer(0, 64),

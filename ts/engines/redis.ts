@@ -1,4 +1,4 @@
-import { boolean, checkOptions, integer, nonEmptyString, section, string } from '../arguments.js';
+import { boolean, checkOptions, integer, section, string, text, wellFormed } from '../arguments.js';
 import { StorageTypeError } from '../errors.js';
 import { NativeEngine } from './native.js';
 import { DURABILITY_SHAPE } from './options.js';
@@ -40,13 +40,13 @@ export interface RedisStorageConfig extends DurabilityOptions {
   connectTimeout?: number | undefined;
   /** Milliseconds a command may take before TIMEOUT. Default: the engine's choice. */
   commandTimeout?: number | undefined;
-  /** How many connections there are for calls that block one. Default: the engine's choice. */
+  /** Further connections, made by the first scan; 0 sends scans over the one connection. At most 64. Default: 1. */
   poolSize?: number | undefined;
   /** Keep `createdAt` and `updatedAt` of every key; it costs time and memory. Default: false. */
   timestamps?: boolean | undefined;
 }
 
-const TLS = { ca: string, cert: string, key: string, rejectUnauthorized: boolean, serverName: string };
+const TLS = { ca: string, cert: string, key: string, rejectUnauthorized: boolean, serverName: text };
 
 /**
  * Keys on a Redis server, each under its own name, so that other clients read them. Connections come back by themselves.
@@ -60,17 +60,17 @@ export class RedisStorage extends NativeEngine<RedisStorageConfig> {
   constructor(config: RedisStorageConfig = {}) {
     checkOptions('RedisStorage', config, {
       ...DURABILITY_SHAPE,
-      url: nonEmptyString,
-      host: nonEmptyString,
+      url: text,
+      host: text,
       port: integer(1, 65_535),
-      username: string,
-      password: string,
-      db: integer(0),
+      username: wellFormed,
+      password: wellFormed,
+      db: integer(0, 2 ** 31 - 1),
       tls: typeof config?.tls === 'object' ? section(TLS) : { ...boolean, expected: 'a boolean or an object' },
-      keyPrefix: string,
+      keyPrefix: wellFormed,
       connectTimeout: integer(),
       commandTimeout: integer(),
-      poolSize: integer(1, 1_024),
+      poolSize: integer(0, 64),
       timestamps: boolean,
     });
     const { url, host, port, username, password, db, tls, keyPrefix, connectTimeout, commandTimeout, poolSize, timestamps } = config;

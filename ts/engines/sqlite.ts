@@ -1,4 +1,4 @@
-import { boolean, callback, checkOptions, either, integer, nonEmptyString, required } from '../arguments.js';
+import { boolean, callback, checkOptions, either, integer, required, text } from '../arguments.js';
 import { NativeEngine } from './native.js';
 import { DURABILITY_SHAPE, EMBEDDED, READ_ONLY_SHAPE, absolute } from './options.js';
 import type { DurabilityOptions } from './options.js';
@@ -35,8 +35,8 @@ export class SQLiteStorage extends NativeEngine<SQLiteStorageConfig> {
     checkOptions('SQLiteStorage', config, {
       ...DURABILITY_SHAPE,
       ...READ_ONLY_SHAPE,
-      path: required(nonEmptyString),
-      tableName: nonEmptyString,
+      path: required(text),
+      tableName: text,
       verbose: either(boolean, callback),
       poolSize: integer(1, 64),
       busyTimeout: integer(),

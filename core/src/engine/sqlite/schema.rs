@@ -22,18 +22,22 @@ pub(super) struct Found {
     meta: bool,
 }
 
-/// INVALID_ARGUMENT unless `name` is an identifier that needs no escaping and is none of SQLite's own.
+/// What a store adds to its table's name for the tables beside it.
+const SUFFIXES: [&str; 3] = ["_internal", "_meta", "_damaged"];
+
+/// INVALID_ARGUMENT unless `name` is an identifier that needs no escaping, none of SQLite's own, and no table beside another store's.
 pub(super) fn check_table_name(name: &str) -> Result<()> {
     let mut chars = name.chars();
     let starts = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
     let word = chars.all(|c| c.is_ascii_alphanumeric() || c == '_');
     let reserved = name.get(..7).is_some_and(|head| head.eq_ignore_ascii_case("sqlite_"));
-    if starts && word && name.len() <= 63 && !reserved {
+    let beside = SUFFIXES.iter().any(|suffix| name.to_ascii_lowercase().ends_with(suffix));
+    if starts && word && name.len() <= 63 && !reserved && !beside {
         return Ok(());
     }
     Err(Error::new(
         Code::InvalidArgument,
-        "tableName must be a letter or _, then up to 62 letters, digits or _, and not start with sqlite_",
+        "tableName must be a letter or _, then up to 62 letters, digits or _; it must not start with sqlite_, nor end with _internal, _meta or _damaged",
     ))
 }
 
@@ -208,9 +212,22 @@ mod tests {
         for good in ["storage", "_", "A1_b", &"x".repeat(63)] {
             assert!(check_table_name(good).is_ok(), "{good}");
         }
-        for bad in
-            ["", "1a", "a-b", "a\"b", "a; DROP TABLE b", "sqlite_x", "SQLite_x", "é", "a b", "a\0", &"x".repeat(64)]
-        {
+        for bad in [
+            "",
+            "1a",
+            "a-b",
+            "a\"b",
+            "a; DROP TABLE b",
+            "sqlite_x",
+            "SQLite_x",
+            "é",
+            "a b",
+            "a\0",
+            "storage_internal",
+            "x_META",
+            "x_damaged",
+            &"x".repeat(64),
+        ] {
             assert!(check_table_name(bad).is_err(), "{bad}");
         }
     }

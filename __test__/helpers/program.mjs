@@ -1,0 +1,85 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+
+const entry = new URL('./entry.mjs', import.meta.url).href;
+const TIMEOUT = 60_000;
+
+/** What every program begins with: the package as `holdfast`, its arguments as `args`, and ways to tell the test what happened. */
+const PREAMBLE = `
+import * as holdfast from ${JSON.stringify(entry)};
+const args = JSON.parse(process.argv[1]);
+const say = (what) => console.log(JSON.stringify(what));
+const codeOf = async (promise) => { try { await promise; return 'ok'; } catch (error) { return error.code ?? error.stack; } };
+const open = (name, options) => {
+  const storage = new holdfast.StorageManager({ defaultEngine: name, [name]: options, retry: { attempts: 1 } });
+  return storage.getEngine();
+};
+`;
+
+const commandOf = (source, args) => ['--input-type=module', '-e', PREAMBLE + source, JSON.stringify(args)];
+const parse = (text) => text.split('\n').filter(Boolean).map((line) => JSON.parse(line));
+
+/** Runs a program in a process of its own, which has to end by itself and well. Gives what it said, in order. */
+export async function program(source, args = {}) {
+  const { stdout } = await promisify(execFile)(process.execPath, commandOf(source, args), { timeout: TIMEOUT });
+  return parse(stdout);
+}
+
+/** Runs a program that may end in any way. Gives what it said, its exit code, its signal and what it wrote to stderr. */
+export function ending(source, args = {}) {
+  return new Promise((resolve) => {
+    execFile(process.execPath, commandOf(source, args), { timeout: TIMEOUT }, (error, stdout, stderr) => {
+      resolve({ said: parse(stdout), code: error === null ? 0 : error.code, signal: error?.signal ?? null, stderr });
+    });
+  });
+}
+
+/** A program that goes on while the test does: `next()` is the next thing it says, `end()` closes its stdin, `kill()` kills it. */
+export function running(t, source, args = {}) {
+  const child = spawn(process.execPath, commandOf(source, args), { stdio: ['pipe', 'pipe', 'inherit'] });
+  const ended = once(child, 'exit');
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const stop = async (how) => {
+    how();
+    await ended;
+  };
+  t.teardown(() => stop(() => child.kill('SIGKILL')));
+  return {
+    async next() {
+      const { value, done } = await lines.next();
+      if (done) throw new Error('the program ended early');
+      return JSON.parse(value);
+    },
+    end: () => stop(() => child.stdin.end()),
+    kill: () => stop(() => child.kill('SIGKILL')),
+  };
+}
+
+/**
+ * Runs a program where `folder` is a disk of its own of `size`: a tmpfs in a mount namespace, made as root or as root of a user
+ * namespace. The program may remount it. Linux only.
+ */
+export async function onSmallDisk(source, folder, size, args = {}) {
+  const enter = isRoot() ? [] : ['--map-root-user'];
+  const mount = 'mount -t tmpfs -o "size=$2" tmpfs "$1" && shift 2 && exec "$@"';
+  const command = [...enter, '--mount', 'sh', '-c', mount, 'sh', folder, size, process.execPath, ...commandOf(source, { ...args, folder })];
+  try {
+    const { stdout } = await promisify(execFile)('unshare', command, { timeout: TIMEOUT });
+    return parse(stdout);
+  } catch (error) {
+    throw new Error(`This test needs unshare(1) and the right to mount a tmpfs (root, or user namespaces): ${error.message}`, { cause: error });
+  }
+}
+
+// Real root, not that of a user namespace, may read this.
+function isRoot() {
+  try {
+    readFileSync('/proc/1/environ');
+    return true;
+  } catch {
+    return false;
+  }
+}
