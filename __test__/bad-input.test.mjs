@@ -48,7 +48,7 @@ onEach('an iterable that throws rejects with its own error', async (t, engine) =
 
 test('constructors refuse missing, unknown and mistyped options', (t) => {
   for (const [make, message] of [
-    [() => new FileStorage(), /option basePath of FileStorage to be a non-empty string; it is missing/],
+    [() => new FileStorage(), /option basePath of FileStorage to be a non-empty string, .*; it is missing/],
     [() => new FileStorage({ basePath: 5 }), /basePath of FileStorage/],
     [() => new FileStorage({ basePath: 'x', encoding: 'latin1' }), /'utf-8' or 'utf16le'/],
     [() => new FileStorage({ basepath: 'x' }), /did you mean basePath/],

@@ -116,7 +116,7 @@ export const wellFormed: OptionType = {
 
 /** A name or path that the operating system can be given. */
 export const text: OptionType = {
-  expected: 'a non-empty string without NUL or lone surrogates',
+  expected: 'a non-empty string, without NUL or lone surrogates',
   accepts: (value) => typeof value === 'string' && value !== '' && !value.includes('\0') && value.isWellFormed(),
 };
 
