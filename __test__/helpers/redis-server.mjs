@@ -6,7 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Starts a `redis-server` of its own, on a free port, in a folder of its own. `stop()` ends it. */
+/**
+ * Starts a `redis-server` of its own, on a free port, in a folder of its own. `stop()` ends it, also one that was stopped by a signal;
+ * `closeClients()` has it hang up on everybody.
+ */
 export async function startRedis({ password, port } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-redis-'));
   port ??= await freePort();
@@ -19,6 +22,7 @@ export async function startRedis({ password, port } = {}) {
   });
   const stop = async () => {
     server.kill('SIGTERM'); // nothing happens if it has ended
+    server.kill('SIGCONT');
     await ended;
     rmSync(folder, { recursive: true, force: true });
   };
@@ -31,7 +35,7 @@ export async function startRedis({ password, port } = {}) {
     await stop();
     throw error;
   }
-  return { port, url: `redis://127.0.0.1:${port}`, stop, pid: server.pid };
+  return { port, url: `redis://127.0.0.1:${port}`, stop, pid: server.pid, closeClients: () => command(port, 'CLIENT KILL TYPE normal SKIPME no') };
 }
 
 async function untilItListens(port, ended) {
@@ -50,6 +54,15 @@ async function untilItListens(port, ended) {
     }
   }
   throw new Error(`redis-server does not listen on port ${port}`);
+}
+
+async function command(port, text) {
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => {});
+  const ended = once(socket, 'close');
+  socket.write(`${text}\r\n`);
+  socket.resume();
+  await ended; // the server hangs up on whoever asked, too
 }
 
 async function freePort() {

@@ -84,8 +84,17 @@ fn cannot(verb: &str, path: &Path, engine: &'static str, error: &io::Error) -> E
         io::ErrorKind::InvalidInput => {
             Error::new(Code::InvalidArgument, format!("{} is not a path", path.display())).in_engine(engine)
         }
+        io::ErrorKind::PermissionDenied if verb == "make" => not_writable(path).in_engine(engine),
         _ => Error::io(format_args!("cannot {verb} the folder {}", path.display()), error).in_engine(engine),
     }
+}
+
+/// READ_ONLY: `path` may be there to be read, but not to be written by this user.
+pub fn not_writable(path: &Path) -> Error {
+    Error::new(
+        Code::ReadOnly,
+        format!("{} cannot be written; open it with readOnly, or make it writable", path.display()),
+    )
 }
 
 fn not_a_folder(path: &Path, engine: &'static str) -> Error {

@@ -1,16 +1,24 @@
 //! The lock that keeps a second process out: of the operating system, so that it goes with the process.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::io::{ErrorKind, Read, Seek, Write};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::engine::path::not_writable;
 use crate::error::{Code, Error, Result};
 
 /// A held lock. Dropping it lets go.
 pub(super) struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing would not do: between fork and exec a child of this process has the same lock open.
+        let _ = self.file.unlock();
+    }
 }
 
 impl Lock {
@@ -23,22 +31,25 @@ impl Lock {
             use std::os::unix::fs::OpenOptionsExt;
             options.mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
         }
-        let mut file = options.open(path).map_err(|error| cannot(path, &error))?;
+        let mut file = options.open(path).map_err(|error| match error.kind() {
+            ErrorKind::PermissionDenied => not_writable(path),
+            _ => cannot(path, &error),
+        })?;
         wait(&mut file, path, timeout, File::try_lock)?;
         // Who holds it, for the message another process gets. The lock itself is what counts.
         let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
-        Ok(Lock { _file: file })
+        Ok(Lock { file })
     }
 
     /// Takes the lock at `path` together with other readers; none if there is no lock file to take.
     pub fn shared(path: &Path, timeout: Duration) -> Result<Option<Self>> {
         let mut file = match File::open(path) {
             Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(cannot(path, &error)),
         };
         wait(&mut file, path, timeout, File::try_lock_shared)?;
-        Ok(Some(Lock { _file: file }))
+        Ok(Some(Lock { file }))
     }
 }
 

@@ -1,5 +1,7 @@
 //! RocksDB's errors in our words.
 
+use std::fmt::Display;
+
 use rocksdb::ErrorKind;
 
 use super::NAME;
@@ -28,7 +30,7 @@ pub(super) fn translate(what: &str, error: &rocksdb::Error) -> Error {
 pub(super) fn translate_open(error: &rocksdb::Error) -> Error {
     let text: &str = error.as_ref();
     if text.contains("While lock file") || text.contains("lock hold by current process") {
-        return locked();
+        return locked(text);
     }
     if text.contains("legacy magic number") || text.contains("leveldb.BytewiseComparator") {
         return foreign("LevelDB");
@@ -53,9 +55,9 @@ pub(super) fn poisons(error: &rocksdb::Error) -> bool {
     !no_space(error) || text.contains("sync")
 }
 
-pub(super) fn locked() -> Error {
-    Error::new(Code::Locked, "another process has this store open; close it there, or raise lockTimeout")
-        .in_engine(NAME)
+pub(super) fn locked(place: impl Display) -> Error {
+    let message = format!("another process has the store open ({place}); close it there, or raise lockTimeout");
+    Error::new(Code::Locked, message).in_engine(NAME)
 }
 
 pub(super) fn foreign(program: &str) -> Error {

@@ -9,6 +9,7 @@ use rocksdb::{DB, Options};
 
 use super::handle::FAMILIES;
 use super::{NAME, fault};
+use crate::engine::path::not_writable;
 use crate::error::{Code, Error, Result};
 
 /// The lock file, made before the store: its presence also says that the folder is ours. RocksDB's own lock is an fcntl lock, which
@@ -71,9 +72,19 @@ pub(super) fn inspect(path: &Path) -> Result<Found> {
     }
 }
 
+/// A held lock. Dropping it lets go.
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing would not do: between fork and exec a child of this process has the same lock open.
+        let _ = self.0.unlock();
+    }
+}
+
 /// Takes the lock of the folder, waiting up to `timeout` milliseconds: alone for a writer, shared among readers. A reader of
 /// a folder that was never locked needs none.
-pub(super) fn lock(path: &Path, read_only: bool, timeout: u64) -> Result<Option<File>> {
+pub(super) fn lock(path: &Path, read_only: bool, timeout: u64) -> Result<Option<Lock>> {
     let file = path.join(LOCK_FILE);
     let opened = if read_only {
         File::open(&file)
@@ -87,6 +98,9 @@ pub(super) fn lock(path: &Path, read_only: bool, timeout: u64) -> Result<Option<
     let lock = match opened {
         Ok(lock) => lock,
         Err(error) if read_only && error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if !read_only && error.kind() == std::io::ErrorKind::PermissionDenied => {
+            return Err(not_writable(path).in_engine(NAME));
+        }
         Err(error) => {
             let error = Error::io(format_args!("cannot open {}", file.display()), &error).in_engine(NAME);
             return Err(match error.code() {
@@ -103,11 +117,11 @@ pub(super) fn lock(path: &Path, read_only: bool, timeout: u64) -> Result<Option<
     loop {
         let attempt = if read_only { lock.try_lock_shared() } else { lock.try_lock() };
         match attempt {
-            Ok(()) => return Ok(Some(lock)),
+            Ok(()) => return Ok(Some(Lock(lock))),
             Err(TryLockError::WouldBlock) if deadline.is_none_or(|deadline| Instant::now() < deadline) => {
                 thread::sleep(LOCK_RETRY);
             }
-            Err(TryLockError::WouldBlock) => return Err(fault::locked()),
+            Err(TryLockError::WouldBlock) => return Err(fault::locked(path.display())),
             Err(TryLockError::Error(error)) => {
                 return Err(Error::io(format_args!("cannot lock {}", file.display()), &error).in_engine(NAME));
             }

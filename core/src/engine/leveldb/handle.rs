@@ -1,7 +1,6 @@
 //! The open database, which may be closed while views of it are still held.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -35,7 +34,7 @@ pub(super) struct Open {
     snapshots: Mutex<HashMap<u64, Snapshot<'static>>>,
     pub db: Box<DB>,
     pub blocks: Cache,
-    _lock: Option<File>,
+    _lock: Option<folder::Lock>,
 }
 
 impl Handle {

@@ -15,7 +15,7 @@ use super::readers::{Opening, Readers};
 use super::schema;
 use super::store::FileStore;
 use super::writer::Writer;
-use crate::engine::path::{prepare_folder, refuse_asar};
+use crate::engine::path::{not_writable, prepare_folder, refuse_asar};
 use crate::engine::registry::{self, Lease, StoreId};
 use crate::engine::{Durability, Embedded, Engine};
 use crate::error::{Code, Error, Result};
@@ -98,16 +98,9 @@ fn make_file(path: &Path, folder: &Path) -> io::Result<()> {
 fn cannot_open(path: &Path, error: &io::Error) -> Error {
     let failed = Error::io(format_args!("cannot open {}", path.display()), error);
     if error.kind() == io::ErrorKind::PermissionDenied {
-        return read_only(path);
+        return not_writable(path);
     }
     failed
-}
-
-fn read_only(path: &Path) -> Error {
-    Error::new(
-        Code::ReadOnly,
-        format!("{} cannot be written; open it with readOnly, or make it writable", path.display()),
-    )
 }
 
 fn open_writable(path: &Path, options: &SqliteOptions) -> Result<FileStore> {
@@ -115,11 +108,11 @@ fn open_writable(path: &Path, options: &SqliteOptions) -> Result<FileStore> {
     let mut connection = Connection::open(Some(path), Access::Write, options.verbose.clone())?;
     connection.set_busy_timeout(options.busy_timeout);
     if connection.is_read_only() {
-        return Err(read_only(path));
+        return Err(not_writable(path));
     }
     schema::inspect(&mut connection, table).map_err(|error| match error.code() {
         // The WAL needs a place too.
-        Code::Io | Code::ReadOnly if cannot_write_beside(path).is_some() => read_only(path),
+        Code::Io | Code::ReadOnly if cannot_write_beside(path).is_some() => not_writable(path),
         _ => error,
     })?;
     connection.run(&format!("PRAGMA cache_size = -{WRITER_CACHE_KB}"), "cannot open the database")?;
