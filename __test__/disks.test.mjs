@@ -16,7 +16,7 @@ const large = 'x'.repeat(300_000);
 /** Writes until the disk is full, then looks at what is there, makes room and goes on. */
 const FILL = `${PREAMBLE}
 let engine = open(args.name, options);
-writeFileSync(args.folder + '/ballast', Buffer.alloc(3 << 20, 1));
+writeFileSync(args.folder + '/ballast', Buffer.alloc(12 << 20, 1));
 await engine.set('first', 'old');
 let written = 0;
 let failed;
@@ -63,7 +63,7 @@ const PLACES = { file: ['basePath', 'store'], sqlite: ['path', 'store.db'], leve
 for (const [name, [option, place]] of Object.entries(PLACES)) {
   for (const durability of ['full', 'normal', 'none']) {
     onLinux(`${name}, ${durability}: a full disk is NO_SPACE, loses nothing that was acknowledged, and can be freed`, async (t) => {
-      const said = await onSmallDisk(FILL, folderOf(t), '12m', { name, option, place, durability });
+      const said = await onSmallDisk(FILL, folderOf(t), '24m', { name, option, place, durability });
       t.like(said[0], { code: 'NO_SPACE', engine: name });
       t.true(['NO_SPACE', 'IO'].includes(said[1]), said[1]);
       t.deepEqual(said.slice(2), [true, true, true]);

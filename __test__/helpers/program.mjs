@@ -70,7 +70,8 @@ export async function onSmallDisk(source, folder, size, args = {}) {
     const { stdout } = await promisify(execFile)('unshare', command, { timeout: TIMEOUT });
     return parse(stdout);
   } catch (error) {
-    throw new Error(`This test needs unshare(1) and the right to mount a tmpfs (root, or user namespaces): ${error.message}`, { cause: error });
+    if (error.stdout) throw new Error(`${error.stdout}\n${error.stderr}`, { cause: error });
+    throw new Error(`This test needs unshare(1) and the right to mount a tmpfs (root, or user namespaces): ${error.stderr}`, { cause: error });
   }
 }
 
