@@ -20,7 +20,8 @@ const open = (name, options) => {
 `;
 
 const commandOf = (source, args) => ['--input-type=module', '-e', PREAMBLE + source, JSON.stringify(args)];
-const parse = (text) => text.split('\n').filter(Boolean).map((line) => JSON.parse(line));
+// What stands behind the last line break was cut off by the program's end, and counts as not said.
+const parse = (text) => text.split('\n').slice(0, -1).filter(Boolean).map((line) => JSON.parse(line));
 
 /** Runs a program in a process of its own, which has to end by itself and well. Gives what it said, in order. */
 export async function program(source, args = {}) {
@@ -30,9 +31,13 @@ export async function program(source, args = {}) {
 
 /** Runs a program that may end in any way. Gives what it said, its exit code, its signal and what it wrote to stderr. */
 export function ending(source, args = {}) {
-  return new Promise((resolve) => {
-    execFile(process.execPath, commandOf(source, args), { timeout: TIMEOUT }, (error, stdout, stderr) => {
-      resolve({ said: parse(stdout), code: error === null ? 0 : error.code, signal: error?.signal ?? null, stderr });
+  return new Promise((resolve, reject) => {
+    execFile(process.execPath, commandOf(source, args), { timeout: TIMEOUT, maxBuffer: Infinity }, (error, stdout, stderr) => {
+      try {
+        resolve({ said: parse(stdout), code: error === null ? 0 : error.code, signal: error?.signal ?? null, stderr });
+      } catch {
+        reject(new Error(`What the program said cannot be read: ${JSON.stringify(stdout.slice(-200))} ${error}`));
+      }
     });
   });
 }

@@ -46,7 +46,7 @@ export interface RedisStorageConfig extends DurabilityOptions {
   timestamps?: boolean | undefined;
 }
 
-const TLS = { ca: string, cert: string, key: string, rejectUnauthorized: boolean, serverName: string };
+const TLS = { ca: string, cert: string, key: string, rejectUnauthorized: boolean, serverName: text };
 
 /**
  * Keys on a Redis server, each under its own name, so that other clients read them. Connections come back by themselves.
