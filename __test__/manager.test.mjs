@@ -33,6 +33,23 @@ test('a call aborted while it waits for the connection never starts', async (t) 
   t.is(await engine.get('a'), null);
 });
 
+test.serial('one signal serves any number of calls without a warning of a leak', async (t) => {
+  const warnings = [];
+  const onWarning = (warning) => warnings.push(warning.name);
+  process.on('warning', onWarning);
+  t.teardown(() => process.off('warning', onWarning));
+  const engine = new MemoryStorage();
+  const controller = new AbortController();
+  const writes = (from) => Array.from({ length: 50 }, (_, index) => engine.set(`k${from + index}`, index, { signal: controller.signal }));
+  await Promise.all(writes(0));
+  await engine.disconnect();
+  const late = writes(50);
+  controller.abort();
+  for (const { reason } of await Promise.allSettled(late)) t.is(reason?.code, 'ABORTED');
+  await new Promise((resolve) => setImmediate(resolve));
+  t.deepEqual(warnings, []);
+});
+
 test('an abort of a call under way rejects it at once, and the engine goes on', async (t) => {
   const engine = new StorageManager({ sqlite: { path: `${folderOf(t)}/a.db` } }).getEngine('sqlite');
   await engine.connect();
