@@ -55,12 +55,13 @@ impl View for MemoryView {
         let mut slots = self.map(space).range::<_, [u8]>(bounds);
         let mut page = Page::default();
         let mut bytes = 0;
+        let mut last = None;
         for _ in 0..STEPS {
             let Some((key, slot)) = (if range.reverse { slots.next_back() } else { slots.next() }) else {
                 return Ok(page);
             };
             let record = &slot.record;
-            page.next = Some(key.clone());
+            last = Some(key);
             if record.expired(now) || !range.selects(key) {
                 continue;
             }
@@ -70,6 +71,7 @@ impl View for MemoryView {
                 break;
             }
         }
+        page.next = last.cloned();
         Ok(page)
     }
 }
