@@ -182,6 +182,15 @@ impl KeyRange {
         }
     }
 
+    /// True if some key may lie in the intervals of both, whatever their patterns say.
+    #[must_use]
+    pub fn overlaps(&self, other: &KeyRange) -> bool {
+        let mut both = KeyRange { start: self.start.clone(), end: self.end.clone(), ..KeyRange::default() };
+        both.raise_start(other.start.clone());
+        both.lower_end(other.end.clone());
+        !both.is_empty()
+    }
+
     /// True if the interval alone decides, so that it can be deleted as one.
     #[must_use]
     pub fn is_interval(&self) -> bool {

@@ -12,6 +12,7 @@ pub mod format;
 pub mod glob;
 pub mod key;
 pub mod record;
+pub mod transaction;
 pub mod value;
 
 pub use batch::{Batch, Check, Commit, Op, Outcome, RangeCheck};

@@ -68,6 +68,28 @@ pub struct Batch {
     pub ops: Vec<Op>,
     /// Whether [`Commit::outcomes`] is wanted; engines read before writing only then.
     pub report: bool,
+    /// What the batch is to a transaction over several engines.
+    pub role: Role,
+}
+
+/// Names an intent: the log that decides about it, and the transaction's number there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct IntentId {
+    pub log: u64,
+    pub number: u64,
+}
+
+/// What a batch is to a transaction over several engines. `engine/intent.rs` makes batches with a role.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// Nothing: it is refused while an intent stands on a key it writes.
+    #[default]
+    None,
+    /// It writes down an intent: what a transaction will write here once it is decided. From then on no other batch
+    /// writes those keys.
+    Prepare(IntentId),
+    /// It carries an intent out or drops it, and removes it.
+    Resolve(IntentId),
 }
 
 /// A batch that took effect.

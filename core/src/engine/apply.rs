@@ -1,6 +1,7 @@
 //! How a batch is carried out, the same for every engine that writes for itself.
 
-use crate::batch::{Batch, Check, Op, Outcome, RangeCheck};
+use super::intent::Intents;
+use crate::batch::{Batch, Check, Op, Outcome, RangeCheck, Role};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, KeyRange, Space};
 use crate::record::{Millis, Record, Version};
@@ -20,6 +21,9 @@ pub trait Target {
     /// Removes the keys that `range` contains.
     fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<()>;
 
+    /// The intents that stand in the store. A store whose group fails after a batch was applied puts back what it had.
+    fn intents(&mut self) -> Option<&mut Intents>;
+
     /// True if a commit after `since` may have touched a key of `range`.
     fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool>;
 
@@ -32,6 +36,9 @@ pub trait Target {
 
 /// Makes the checks of `batch`, then its writes, as commit `seq` at time `now`.
 pub fn apply(batch: &Batch, target: &mut impl Target, seq: u64, now: Millis) -> Result<Vec<Outcome>> {
+    if let Some(intents) = target.intents() {
+        intents.refuse(batch, now)?;
+    }
     check(batch, target, now)?;
     let mut outcomes = Vec::new();
     for op in &batch.ops {
@@ -39,6 +46,11 @@ pub fn apply(batch: &Batch, target: &mut impl Target, seq: u64, now: Millis) -> 
         if batch.report {
             outcomes.push(outcome);
         }
+    }
+    if batch.role != Role::None
+        && let Some(intents) = target.intents()
+    {
+        intents.note(batch)?;
     }
     Ok(outcomes)
 }

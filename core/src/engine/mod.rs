@@ -4,6 +4,7 @@ pub mod apply;
 pub mod embedded;
 #[cfg(feature = "file")]
 pub mod file;
+pub mod intent;
 #[cfg(feature = "leveldb")]
 pub mod leveldb;
 pub mod memory;
@@ -20,7 +21,8 @@ mod sweep;
 use std::sync::Arc;
 use std::sync::mpsc;
 
-use crate::batch::{Batch, Commit};
+use self::intent::{Decision, Intent};
+use crate::batch::{Batch, Commit, IntentId};
 use crate::error::{Error, Result};
 use crate::key::{Key, KeyRange, Space};
 use crate::record::Record;
@@ -169,6 +171,28 @@ pub trait Engine: Send + Sync {
         }
     }
 
+    /// A view for a transaction, made at once, or `None`: submit a [`Request::View`]. Where the engine has no snapshots,
+    /// a read that does not fit those made before it through the same view fails with CONFLICT.
+    fn try_begin(&self) -> Option<Result<Arc<dyn View>>> {
+        self.try_view()
+    }
+
+    /// Commits what a transaction over several engines is to write here as an intent, if the checks of `batch` hold. Until
+    /// it is resolved, no other batch of ours writes those keys. Blocks.
+    fn prepare(&self, id: IntentId, batch: Batch) -> Result<Commit> {
+        self.commit(intent::prepare(id, batch))
+    }
+
+    /// Carries an intent out or drops it; `None` if it does not stand any more. Blocks.
+    fn resolve(&self, id: IntentId, decision: Decision) -> Result<Option<Commit>> {
+        intent::resolve(self, id, decision)
+    }
+
+    /// The intents that stand. Blocks.
+    fn intents(&self) -> Result<Vec<Intent>> {
+        intent::standing(&*self.view()?)
+    }
+
     /// Figures about the store: sizes in bytes, counts.
     fn stats(&self) -> Result<Stats>;
 
@@ -212,6 +236,12 @@ pub struct Page {
 pub trait View: Send + Sync {
     /// The commit the view stands at. 0 where the engine has no snapshots.
     fn seq(&self) -> u64;
+
+    /// The record of a key if that takes no disk, network or wait, else `None`.
+    fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Record>>> {
+        let _ = (space, key);
+        None
+    }
 
     /// The record of a key.
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Record>>;

@@ -60,16 +60,9 @@ impl Recent {
         }
         self.touched.iter().rev().take_while(|(seq, _)| *seq > since).any(|(_, touched)| match touched {
             Touched::Key(in_space, key) => *in_space == space && range.contains(key),
-            Touched::Range(in_space, deleted) => *in_space == space && overlap(deleted, range),
+            Touched::Range(in_space, deleted) => *in_space == space && deleted.overlaps(range),
         })
     }
-}
-
-fn overlap(a: &KeyRange, b: &KeyRange) -> bool {
-    let mut both = a.clone();
-    both.raise_start(b.start.clone());
-    both.lower_end(b.end.clone());
-    !both.is_empty()
 }
 
 #[cfg(test)]

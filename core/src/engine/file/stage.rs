@@ -6,6 +6,7 @@ use super::ledger::Ledger;
 use super::shelf::{Memory, Shelf};
 use super::walk::{Listings, Walk};
 use crate::engine::apply::Target;
+use crate::engine::intent::Intents;
 use crate::engine::recent::Recent;
 use crate::error::Result;
 use crate::key::{Key, KeyRange, Space};
@@ -123,6 +124,10 @@ impl Target for Stage<'_> {
             }
         }
         Ok(())
+    }
+
+    fn intents(&mut self) -> Option<&mut Intents> {
+        None
     }
 
     fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool> {

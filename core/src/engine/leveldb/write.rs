@@ -14,6 +14,7 @@ use super::store::{LevelDb, Tier};
 use super::view::{behind, first, seek, successor};
 use crate::batch::{Batch, Outcome};
 use crate::engine::apply::{Target, apply};
+use crate::engine::intent::Intents;
 use crate::engine::recent::Recent;
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, KeyRange, Space};
@@ -267,6 +268,10 @@ impl Target for Overlay<'_> {
         }
         self.removed.push((space, range.clone()));
         Ok(())
+    }
+
+    fn intents(&mut self) -> Option<&mut Intents> {
+        None
     }
 
     fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool> {

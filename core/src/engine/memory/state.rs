@@ -11,6 +11,7 @@ use super::{Eviction, MemoryOptions};
 use crate::batch::{Batch, Commit};
 use crate::engine::Stats;
 use crate::engine::apply::{Target, apply};
+use crate::engine::intent::Intents;
 use crate::engine::recent::Recent;
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, KeyRange, Space};
@@ -37,6 +38,7 @@ pub(super) struct State {
     internal: Map,
     seq: u64,
     recent: Recent,
+    intents: Intents,
     bytes: u64,
     expiries: BTreeSet<(Millis, Space, Key)>,
     options: MemoryOptions,
@@ -56,6 +58,7 @@ impl State {
             internal: Map::new(),
             seq: 0,
             recent: Recent::new(0),
+            intents: Intents::default(),
             bytes: 0,
             expiries: BTreeSet::new(),
             options,
@@ -236,6 +239,10 @@ impl Target for State {
             self.write(space, key, None);
         }
         Ok(())
+    }
+
+    fn intents(&mut self) -> Option<&mut Intents> {
+        Some(&mut self.intents)
     }
 
     fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool> {

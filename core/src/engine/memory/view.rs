@@ -33,6 +33,10 @@ impl View for MemoryView {
         self.seq
     }
 
+    fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Record>>> {
+        Some(self.get(space, key))
+    }
+
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Record>> {
         let now = now();
         Ok(self.map(space).get(key).map(|slot| &slot.record).filter(|record| !record.expired(now)).cloned())

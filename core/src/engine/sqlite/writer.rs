@@ -11,6 +11,7 @@ use super::sql::{Point, Query, Span};
 use super::wal_index::Header;
 use crate::batch::{Batch, Commit};
 use crate::engine::apply::{self, Target};
+use crate::engine::intent::Intents;
 use crate::engine::recent::Recent;
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, KeyRange, Space};
@@ -349,6 +350,10 @@ impl Target for Transaction<'_> {
         let result = read::spanning(self.connection, Span::Remove, space, &forward, WHAT)
             .and_then(|mut statement| statement.run());
         self.watch(result)
+    }
+
+    fn intents(&mut self) -> Option<&mut Intents> {
+        None
     }
 
     /// Precise for commits of this process while it writes alone. Otherwise writes are found by their versions, and any
