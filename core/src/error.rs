@@ -57,6 +57,8 @@ codes! {
     Aborted = "ABORTED",
     /// A condition of the batch did not hold.
     Conflict = "CONFLICT",
+    /// The transaction was committed or rolled back before.
+    TransactionCompleted = "TRANSACTION_COMPLETED",
     /// Whether the write was applied cannot be known.
     UnknownOutcome = "UNKNOWN_OUTCOME",
 }

@@ -62,11 +62,20 @@ pub struct Version(u128);
 /// Set in digests, so that they never equal a sequence number.
 const DIGEST: u128 = 1 << 127;
 
+/// Set in the versions of what a transaction has not committed yet.
+const PENDING: u128 = 1 << 64;
+
 impl Version {
     /// The version of a record written by commit `seq`.
     #[must_use]
     pub fn of_commit(seq: u64) -> Self {
         Version(seq.into())
+    }
+
+    /// The version of a record inside a transaction, written by its batch number `edit`. It holds there alone.
+    #[must_use]
+    pub fn pending(edit: u64) -> Self {
+        Version(PENDING | u128::from(edit))
     }
 
     /// The version of a record that carries no sequence number: XXH3-128 of value and expiry.

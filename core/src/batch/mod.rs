@@ -68,6 +68,8 @@ pub struct Batch {
     pub ops: Vec<Op>,
     /// Whether [`Commit::outcomes`] is wanted; engines read before writing only then.
     pub report: bool,
+    /// The commit that the checks were read at, if they were all read there: while none came after it they hold.
+    pub as_of: Option<u64>,
     /// What the batch is to a transaction over several engines.
     pub role: Role,
 }

@@ -93,6 +93,7 @@ pub fn prepare(id: IntentId, batch: Batch) -> Batch {
         range_checks: batch.range_checks,
         ops: vec![record],
         report: false,
+        as_of: batch.as_of,
         role: Role::Prepare(id),
     }
 }

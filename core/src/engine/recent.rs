@@ -22,6 +22,12 @@ enum Touched {
     Range(Space, Box<KeyRange>),
 }
 
+impl Default for Recent {
+    fn default() -> Self {
+        Recent::new(0)
+    }
+}
+
 impl Recent {
     /// The history of a store that stands at commit `seq`.
     #[must_use]

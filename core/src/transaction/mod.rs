@@ -1,11 +1,20 @@
 //! Transactions: an engine over an engine. What is written lies in an overlay until the commit, which is one
 //! conditional batch on one engine, or intents and a log over several.
 
-use std::sync::Arc;
+mod merged;
+mod overlay;
+mod part;
+mod reads;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+
+use self::part::Part;
 use crate::batch::Batch;
-use crate::engine::Engine;
-use crate::error::Result;
+use crate::engine::{Engine, Reply, Request};
+use crate::error::{Code, Error, Result};
 
 /// Receives the outcome of a commit, exactly once, on any thread; it must not block.
 pub type Finished = Box<dyn FnOnce(Result<()>) + Send>;
@@ -22,4 +31,213 @@ pub struct Participant {
 pub trait Coordinator: Send + Sync {
     /// Never blocks.
     fn commit(&self, participants: Vec<Participant>, finished: Finished);
+}
+
+/// How a transaction is begun.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Writes are refused with READ_ONLY, and what is read is not kept to be checked.
+    pub read_only: bool,
+}
+
+/// Where a transaction stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Pending,
+    Committed,
+    RolledBack,
+}
+
+const PENDING: u8 = 0;
+/// Its commit is under way.
+const COMMITTING: u8 = 1;
+const COMMITTED: u8 = 2;
+const ROLLED_BACK: u8 = 3;
+
+/// What the parts of a transaction share.
+struct Life {
+    read_only: bool,
+    status: AtomicU8,
+}
+
+impl Life {
+    /// TRANSACTION_COMPLETED unless new calls may be made.
+    fn check(&self) -> Result<()> {
+        if self.status.load(Ordering::Acquire) == PENDING { Ok(()) } else { Err(completed()) }
+    }
+
+    /// TRANSACTION_COMPLETED unless calls made before may still be answered.
+    fn check_running(&self) -> Result<()> {
+        if self.status.load(Ordering::Acquire) <= COMMITTING { Ok(()) } else { Err(completed()) }
+    }
+
+    /// The pending transaction is `status` from now on.
+    fn leave_pending(&self, status: u8) -> Result<()> {
+        let left = self.status.compare_exchange(PENDING, status, Ordering::AcqRel, Ordering::Acquire);
+        left.map(|_| ()).map_err(|_| completed())
+    }
+}
+
+fn completed() -> Error {
+    Error::new(Code::TransactionCompleted, "Transaction already completed")
+}
+
+/// A transaction over one engine or several.
+///
+/// ```
+/// use holdfast_core::engine::memory;
+/// use holdfast_core::transaction::{Options, Transaction};
+/// use holdfast_core::{Batch, Engine, Op, Space, Value};
+///
+/// let engine = memory::open(Default::default());
+/// let transaction = Transaction::new(Options::default(), None);
+/// let inside = transaction.on("memory", &engine);
+/// inside.commit(Batch::one(Op::Set {
+///     space: Space::User,
+///     key: "k".into(),
+///     value: Value::json("1"),
+///     expires_at: None,
+///     metadata: None,
+/// }))?;
+/// assert!(engine.view()?.get(Space::User, b"k")?.is_none());
+/// transaction.wait()?;
+/// assert!(engine.view()?.get(Space::User, b"k")?.is_some());
+/// # Ok::<(), holdfast_core::Error>(())
+/// ```
+pub struct Transaction {
+    life: Arc<Life>,
+    parts: Mutex<Vec<Arc<Part>>>,
+    coordinator: Option<Arc<dyn Coordinator>>,
+    /// What [`try_commit`](Transaction::try_commit) could not commit.
+    left: Mutex<Option<Participant>>,
+}
+
+impl Transaction {
+    /// Begins a transaction. Without a `coordinator` it can write to one engine only, one with atomic batches.
+    #[must_use]
+    pub fn new(options: Options, coordinator: Option<Arc<dyn Coordinator>>) -> Arc<Self> {
+        let life = Life { read_only: options.read_only, status: AtomicU8::new(PENDING) };
+        Arc::new(Transaction { life: Arc::new(life), parts: Mutex::default(), coordinator, left: Mutex::default() })
+    }
+
+    /// `engine` as the transaction sees it, an engine itself; the same one each time for a name.
+    pub fn on(&self, name: &str, engine: &Arc<dyn Engine>) -> Arc<dyn Engine> {
+        let mut parts = self.parts.lock();
+        if let Some(part) = parts.iter().find(|part| part.is_named(name)) {
+            return part.clone();
+        }
+        let part = Part::new(name.to_owned(), engine.clone(), self.life.clone());
+        parts.push(part.clone());
+        part
+    }
+
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match self.life.status.load(Ordering::Acquire) {
+            COMMITTED => Status::Committed,
+            ROLLED_BACK => Status::RolledBack,
+            _ => Status::Pending,
+        }
+    }
+
+    /// Commits on the caller's thread, or `None`: then [`commit`](Self::commit) is what has to follow.
+    pub fn try_commit(&self) -> Option<Result<()>> {
+        let parts = self.parts.lock().clone();
+        match parts.as_slice() {
+            [] => {}
+            [part] if part.is_idle() && part.commits_alone() => {}
+            _ => return None,
+        }
+        if let Err(error) = self.life.leave_pending(COMMITTING) {
+            return Some(Err(error));
+        }
+        let Some(participant) = parts.first().and_then(|part| part.take()) else { return Some(self.ended(Ok(()))) };
+        match participant.engine.try_commit(&participant.batch) {
+            Some(result) => Some(self.ended(result.map(|_| ()))),
+            None => {
+                *self.left.lock() = Some(participant);
+                None
+            }
+        }
+    }
+
+    /// Commits behind the calls already made; never blocks. CONFLICT if something that was read has changed since.
+    pub fn commit(self: &Arc<Self>, finished: Finished) {
+        let left = self.left.lock().take();
+        if let Some(participant) = left {
+            return self.carry_out(vec![participant], finished);
+        }
+        if let Err(error) = self.life.leave_pending(COMMITTING) {
+            return finished(Err(error));
+        }
+        let parts = self.parts.lock().clone();
+        // The last part that has nothing queued any more goes on.
+        let waiting = Arc::new(AtomicUsize::new(parts.len() + 1));
+        let finished = Arc::new(Mutex::new(Some(finished)));
+        let transaction = self.clone();
+        let arrive = move || {
+            if waiting.fetch_sub(1, Ordering::AcqRel) == 1
+                && let Some(finished) = finished.lock().take()
+            {
+                let parts = std::mem::take(&mut *transaction.parts.lock());
+                transaction.carry_out(parts.iter().filter_map(|part| part.take()).collect(), finished);
+            }
+        };
+        for part in &parts {
+            part.when_idle(Box::new(arrive.clone()));
+        }
+        arrive();
+    }
+
+    /// [`commit`](Self::commit), waiting for it. Blocks.
+    pub fn wait(self: &Arc<Self>) -> Result<()> {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        self.commit(Box::new(move |result| {
+            // The receiver waits below.
+            let _ = sender.send(result);
+        }));
+        receiver.recv().unwrap_or_else(|_| Err(Error::closed()))
+    }
+
+    /// Drops what was written. TRANSACTION_COMPLETED if it is over already.
+    pub fn rollback(&self) -> Result<()> {
+        self.life.leave_pending(ROLLED_BACK)?;
+        for part in self.parts.lock().drain(..) {
+            part.drop_all();
+        }
+        Ok(())
+    }
+
+    fn carry_out(self: &Arc<Self>, mut participants: Vec<Participant>, finished: Finished) {
+        let transaction = self.clone();
+        let finished: Finished = Box::new(move |result| finished(transaction.ended(result)));
+        let several = participants.len() > 1
+            || participants.iter().any(|participant| !participant.engine.capabilities().atomic_batch);
+        if several {
+            return match &self.coordinator {
+                Some(coordinator) => coordinator.commit(participants, finished),
+                None => finished(Err(Error::new(
+                    Code::NotSupported,
+                    "a transaction over several engines needs a transaction log; set transactions.path",
+                ))),
+            };
+        }
+        let Some(Participant { engine, batch, .. }) = participants.pop() else { return finished(Ok(())) };
+        engine.submit(
+            Request::Commit(batch),
+            Box::new(move |reply| {
+                finished(match reply {
+                    Ok(Reply::Commit(_)) => Ok(()),
+                    Ok(_) => Err(crate::engine::unexpected_reply()),
+                    Err(error) => Err(error),
+                });
+            }),
+        );
+    }
+
+    fn ended(&self, result: Result<()>) -> Result<()> {
+        self.life.status.store(if result.is_ok() { COMMITTED } else { ROLLED_BACK }, Ordering::Release);
+        self.parts.lock().clear();
+        result
+    }
 }

@@ -1,0 +1,107 @@
+//! What a transaction has read of one engine, as the checks its commit makes.
+
+use std::collections::HashMap;
+use std::ops::Bound;
+
+use crate::batch::{Batch, Check, RangeCheck};
+use crate::key::{Key, KeyRange, Space};
+use crate::record::Version;
+
+/// Keys and ranges read, each once.
+#[derive(Debug, Default)]
+pub(super) struct Reads {
+    keys: HashMap<(Space, Key), Option<Version>>,
+    ranges: Vec<(Space, KeyRange)>,
+}
+
+impl Reads {
+    /// Notes that `key` had this version; `None` means that it was absent.
+    pub fn key(&mut self, space: Space, key: Key, version: Option<Version>) {
+        self.keys.entry((space, key)).or_insert(version);
+    }
+
+    /// Notes a page of `range` behind `after` that ended at `next`, or at the range's end.
+    pub fn page(&mut self, space: Space, range: &KeyRange, after: Option<&[u8]>, next: Option<&Key>) {
+        let mut read = after.map_or_else(|| range.clone(), |after| range.after(after));
+        read.limit = None;
+        if let Some(next) = next {
+            let bound = Bound::Included(next.clone());
+            if range.reverse { read.raise_start(bound) } else { read.lower_end(bound) }
+        }
+        if let Some(after) = after
+            && self.extend(space, &read, after)
+        {
+            return;
+        }
+        self.ranges.push((space, read));
+    }
+
+    /// Makes the range read last longer by the page that continues it.
+    fn extend(&mut self, space: Space, page: &KeyRange, after: &[u8]) -> bool {
+        let Some((last_space, last)) = self.ranges.last_mut() else { return false };
+        let at = |bound: &Bound<Key>| matches!(bound, Bound::Included(key) if key.as_ref() == after);
+        if *last_space != space || last.reverse != page.reverse {
+            return false;
+        }
+        if page.reverse && at(&last.start) {
+            last.start = page.start.clone();
+        } else if !page.reverse && at(&last.end) {
+            last.end = page.end.clone();
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// Adds the checks to a batch; `since` is the commit that everything was read at.
+    pub fn guard(self, batch: &mut Batch, since: u64) {
+        let checks = self.keys.into_iter().map(|((space, key), version)| Check { space, key, version });
+        batch.checks.extend(checks);
+        let ranges = self.ranges.into_iter().map(|(space, range)| RangeCheck { space, range, since });
+        batch.range_checks.extend(ranges);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guarded(reads: Reads) -> Batch {
+        let mut batch = Batch::default();
+        reads.guard(&mut batch, 7);
+        batch
+    }
+
+    #[test]
+    fn pages_that_follow_one_another_are_one_range() {
+        let mut reads = Reads::default();
+        let range = KeyRange { limit: Some(9), ..KeyRange::prefix("a") };
+        let keys: Vec<Key> = ["a3", "a6"].into_iter().map(|key| Key::from_static(key.as_bytes())).collect();
+        reads.page(Space::User, &range, None, Some(&keys[0]));
+        reads.page(Space::User, &range, Some(b"a3"), Some(&keys[1]));
+        let checks = guarded(reads).range_checks;
+        assert_eq!(checks.len(), 1);
+        assert!(checks[0].range.contains(b"a1") && checks[0].range.contains(b"a6"));
+        assert!(!checks[0].range.contains(b"a7"), "what was not looked at may change");
+        assert_eq!(checks[0].range.limit, None);
+    }
+
+    #[test]
+    fn a_scan_from_the_end_extends_downwards() {
+        let mut reads = Reads::default();
+        let range = KeyRange { reverse: true, ..KeyRange::prefix("a") };
+        reads.page(Space::User, &range, None, Some(&Key::from_static(b"a6")));
+        reads.page(Space::User, &range, Some(b"a6"), None);
+        let checks = guarded(reads).range_checks;
+        assert_eq!(checks.len(), 1);
+        assert!(checks[0].range.contains(b"a0") && checks[0].range.contains(b"a9"));
+    }
+
+    #[test]
+    fn the_first_version_read_is_the_one_that_counts() {
+        let mut reads = Reads::default();
+        reads.key(Space::User, Key::from_static(b"k"), None);
+        reads.key(Space::User, Key::from_static(b"k"), Some(Version::of_commit(3)));
+        assert_eq!(guarded(reads).checks[0].version, None);
+    }
+}
