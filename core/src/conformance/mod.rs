@@ -19,6 +19,7 @@ pub mod lifecycle;
 pub mod model;
 pub mod order;
 pub mod ranges;
+pub mod transactions;
 pub mod values;
 pub mod views;
 
@@ -86,6 +87,19 @@ macro_rules! conformance {
             lifecycle::two_leases_share_one_store,
             lifecycle::verify_finds_nothing_wrong,
             model::random_operations_agree_with_an_ordered_map,
+            transactions::own_writes_are_seen_inside_alone,
+            transactions::a_rolled_back_transaction_leaves_nothing,
+            transactions::a_transaction_reads_one_moment,
+            transactions::a_key_that_was_read_and_has_changed_is_a_conflict,
+            transactions::a_range_that_was_read_and_has_changed_is_a_conflict,
+            transactions::what_was_not_read_may_change,
+            transactions::write_skew_is_refused,
+            transactions::conditions_inside_are_of_what_is_seen_inside,
+            transactions::a_batch_that_fails_inside_leaves_nothing,
+            transactions::a_read_only_transaction_refuses_writes,
+            transactions::calls_are_carried_out_in_order_before_the_commit,
+            transactions::concurrent_transactions_lose_no_update,
+            transactions::random_writes_over_an_engine_agree_with_a_map,
         );
     };
     (@ $make:expr; $($module:ident :: $case:ident),* $(,)?) => {

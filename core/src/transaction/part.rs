@@ -332,7 +332,12 @@ impl Target for Inside<'_> {
         }
     }
 
-    fn put(&mut self, space: Space, key: &Key, record: Record) -> Result<()> {
+    fn put(&mut self, space: Space, key: &Key, mut record: Record) -> Result<()> {
+        if let Found::Record(old) = self.own.overlay.layer(space).find(key)
+            && !old.has_expired()
+        {
+            record.created_at = old.created_at;
+        }
         self.own.overlay.layer_mut(space).put(key.clone(), record);
         Ok(())
     }
