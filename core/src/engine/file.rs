@@ -9,7 +9,6 @@ mod lock;
 mod moments;
 mod os;
 mod overwrite;
-mod pace;
 mod place;
 mod plan;
 mod recover;

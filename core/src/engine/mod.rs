@@ -8,6 +8,8 @@ pub mod intent;
 #[cfg(feature = "leveldb")]
 pub mod leveldb;
 pub mod memory;
+#[cfg(any(feature = "file", feature = "sqlite"))]
+mod pace;
 pub mod path;
 mod pool;
 pub mod recent;

@@ -16,12 +16,12 @@ use super::lock::Lock;
 use super::moments::Moments;
 use super::name::is_temporary;
 use super::os::{Kind, Root};
-use super::pace::Pace;
 use super::redo::{self, Redo};
 use super::shelf::{LONG, LongNames, OURS, Shelf, new_cache};
 use super::sidecars::Sidecars;
 use super::write::Writer;
 use crate::engine::Durability;
+use crate::engine::pace::Pace;
 use crate::engine::recent::Recent;
 use crate::error::{Code, Error, Result};
 
@@ -71,6 +71,7 @@ impl Shelf {
             cache: new_cache(),
             poisoned: AtomicBool::new(false),
             pace: Pace::default(),
+            read_pace: Pace::default(),
             shared_lock: Mutex::new(None),
         };
         let lock = match lock {

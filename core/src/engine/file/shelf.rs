@@ -19,11 +19,11 @@ use super::lock::Lock;
 use super::moments::Moments;
 use super::name::{self, Spot};
 use super::os::{Folder, Kind, Root, Stamp, nanos, stamp_of};
-use super::pace::Pace;
 use super::sidecars::Sidecars;
 use super::text::{self, Encoding};
 use super::write::Writer;
 use crate::engine::Durability;
+use crate::engine::pace::Pace;
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, Space};
 use crate::record::{Record, Version};
@@ -58,6 +58,8 @@ pub(super) struct Shelf {
     /// Set after a sync failed: what was written since the last good one may be gone.
     pub poisoned: AtomicBool,
     pub pace: Pace,
+    /// The same of reads through a view.
+    pub read_pace: Pace,
     /// Of a store opened read-only; a writer's lock is with the writer.
     pub shared_lock: Mutex<Option<Lock>>,
 }

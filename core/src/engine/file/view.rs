@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use parking_lot::{Mutex, RwLockReadGuard};
 
@@ -102,6 +103,18 @@ impl FileView {
 impl View for FileView {
     fn seq(&self) -> u64 {
         self.seq
+    }
+
+    fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Record>>> {
+        let _files = self.shelf.files.try_read()?;
+        if !self.shelf.read_pace.is_quick() {
+            return None;
+        }
+        let start = Instant::now();
+        let key = Key::copy_from_slice(key);
+        let found = self.shelf.check_open().and_then(|()| self.record(space, &key));
+        self.shelf.read_pace.count(start);
+        Some(found.map(|found| found.filter(|record| !record.expired(now()))))
     }
 
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Record>> {

@@ -37,7 +37,7 @@ pub(super) enum Tier {
 
 pub(super) struct LevelDb {
     pub handle: Arc<Handle>,
-    pub cache: RecordCache,
+    pub cache: Arc<RecordCache>,
     /// Held by whoever writes: sequence numbers are known before a write, and the history is in their order.
     pub writer: Mutex<Recent>,
     /// Set by a failed write that may have left the log's end unknown: its pages count as clean now, whether
@@ -63,7 +63,7 @@ impl LevelDb {
         let seq = handle.with(|open| Ok(open.db.latest_sequence_number()))?;
         Ok(LevelDb {
             handle: Arc::new(handle),
-            cache: RecordCache::new(records),
+            cache: Arc::new(RecordCache::new(records)),
             writer: Mutex::new(Recent::new(seq)),
             poisoned: AtomicBool::new(false),
             read_only: options.read_only,
@@ -140,7 +140,7 @@ impl LevelDb {
 
     /// Several keys from a snapshot.
     fn many(&self, space: Space, keys: &[Key]) -> Result<Reply> {
-        let view = LevelDbView::new(&self.handle)?;
+        let view = LevelDbView::new(&self.handle, None)?;
         let values = keys.iter().map(|key| Ok(view.get(space, key)?.map(|record| record.value)));
         Ok(Reply::Values(values.collect::<Result<_>>()?))
     }
@@ -263,7 +263,10 @@ impl Store for LevelDb {
     }
 
     fn view(&self) -> Result<Arc<dyn View>> {
-        Ok(Arc::new(LevelDbView::new(&self.handle)?))
+        // While a writer is between RocksDB and the cache, the two disagree.
+        let quiet = self.writer.try_lock();
+        let cache = quiet.is_some().then(|| self.cache.clone());
+        Ok(Arc::new(LevelDbView::new(&self.handle, cache)?))
     }
 
     fn try_view(&self) -> Option<Result<Arc<dyn View>>> {

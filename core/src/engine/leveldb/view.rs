@@ -5,8 +5,9 @@ use std::ops::{Bound, Range};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rocksdb::{DBRawIterator, ReadOptions};
+use rocksdb::{DBRawIterator, ReadOptions, ReadTier};
 
+use super::cache::RecordCache;
 use super::format::{Header, decode};
 use super::handle::{Handle, Open};
 use super::{NAME, fault};
@@ -24,20 +25,41 @@ const READAHEAD_BYTES: usize = 256 << 10;
 
 pub(super) struct LevelDbView {
     handle: Arc<Handle>,
+    /// As the store was when the view was taken, or later.
+    cache: Option<Arc<RecordCache>>,
     snapshot: u64,
     seq: u64,
 }
 
 impl LevelDbView {
-    pub fn new(handle: &Arc<Handle>) -> Result<Self> {
+    pub fn new(handle: &Arc<Handle>, cache: Option<Arc<RecordCache>>) -> Result<Self> {
         let (snapshot, seq) = handle.take_snapshot()?;
-        Ok(LevelDbView { handle: handle.clone(), snapshot, seq })
+        Ok(LevelDbView { handle: handle.clone(), cache, snapshot, seq })
     }
 
     fn read_options(&self, open: &Open) -> Result<ReadOptions> {
         let mut options = ReadOptions::default();
         open.read_at(self.snapshot, &mut options)?;
         Ok(options)
+    }
+}
+
+impl LevelDbView {
+    /// The record of a key; `None` if `tier` does not reach it.
+    fn read(&self, space: Space, key: &[u8], tier: ReadTier) -> Result<Option<Option<Record>>> {
+        self.handle.with(|open| {
+            let mut options = self.read_options(open)?;
+            let in_memory = matches!(tier, ReadTier::BlockCache);
+            options.set_read_tier(tier);
+            let bytes = match open.get(space, key, &options)? {
+                Ok(None) => return Ok(Some(None)),
+                Ok(Some(bytes)) => bytes,
+                Err(error) if in_memory && fault::would_block(&error) => return Ok(None),
+                Err(error) => return Err(fault::translate("read", &error).at_key(key)),
+            };
+            let record = decode(&Bytes::copy_from_slice(&bytes)).map_err(|error| error.at_key(key).in_engine(NAME))?;
+            Ok(Some(Some(record).filter(|record| !record.has_expired())))
+        })
     }
 }
 
@@ -52,15 +74,18 @@ impl View for LevelDbView {
         self.seq
     }
 
+    fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Record>>> {
+        // What the cache holds is the newest record of the key, and the view's if it is no younger than the view.
+        if let Some(record) = self.cache.as_ref().and_then(|cache| cache.get(space, key))
+            && record.version.seq().is_some_and(|seq| seq <= self.seq)
+        {
+            return Some(Ok((!record.has_expired()).then(|| (*record).clone())));
+        }
+        self.read(space, key, ReadTier::BlockCache).transpose()
+    }
+
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Record>> {
-        self.handle.with(|open| {
-            let options = self.read_options(open)?;
-            let found =
-                open.get(space, key, &options)?.map_err(|error| fault::translate("read", &error).at_key(key))?;
-            let Some(bytes) = found else { return Ok(None) };
-            let record = decode(&Bytes::copy_from_slice(&bytes)).map_err(|error| error.at_key(key).in_engine(NAME))?;
-            Ok(Some(record).filter(|record| record.expires_at.is_none() || !record.expired(now())))
-        })
+        Ok(self.read(space, key, ReadTier::All)?.flatten())
     }
 
     fn scan(

@@ -210,6 +210,10 @@ impl View for MemoryView {
         self.moment.seq
     }
 
+    fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Record>>> {
+        Some(self.get(space, key))
+    }
+
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Record>> {
         self.with(|connection| live_record(connection, space, key))
     }

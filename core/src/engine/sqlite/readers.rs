@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
 use super::connection::{Access, Connection, Verbose};
 use super::read;
 use super::sql::{Query, Sql};
+use crate::engine::pace::Pace;
 use crate::engine::{Page, Projection, Read, Reply, View, for_each_page};
 use crate::error::{Code, Error, Result};
 use crate::key::{KeyRange, Space};
@@ -45,6 +47,8 @@ impl Opening {
 pub(super) struct Readers {
     opening: Opening,
     keep: usize,
+    /// Of reads through views on the caller's thread.
+    pace: Pace,
     state: Mutex<Idle>,
 }
 
@@ -58,7 +62,7 @@ struct Idle {
 impl Readers {
     /// A pool that keeps `keep` idle connections.
     pub fn new(opening: Opening, keep: usize) -> Self {
-        Readers { opening, keep, state: Mutex::default() }
+        Readers { opening, keep, pace: Pace::default(), state: Mutex::default() }
     }
 
     pub fn opening(&self) -> &Opening {
@@ -184,6 +188,19 @@ impl SqliteView {
 impl View for SqliteView {
     fn seq(&self) -> u64 {
         self.seq
+    }
+
+    fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Record>>> {
+        // A scan may hold the connection for long.
+        let mut guard = self.connection.try_lock()?;
+        if !self.readers.pace.is_quick() {
+            return None;
+        }
+        let start = Instant::now();
+        let connection = guard.as_mut().filter(|connection| connection.in_transaction())?;
+        let found = live_record(connection, space, key);
+        self.readers.pace.count(start);
+        Some(found)
     }
 
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Record>> {

@@ -1,15 +1,15 @@
-//! Whether the disk is quick enough, these days, to write on the caller's thread.
+//! Whether the disk is quick enough, these days, to be used on the caller's thread.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// A write that took longer than this on average would better have waited in the queue.
+/// A call that took longer than this on average would better have waited in the queue.
 const SLOW: u32 = 400;
 
-/// Writes that go to the queue before another is tried on the caller's thread.
+/// Calls that go to the queue before another is tried on the caller's thread.
 const REST: u32 = 256;
 
-/// A moving average of the time of inline writes, in microseconds.
+/// A moving average of the time of inline calls, in microseconds.
 #[derive(Default)]
 pub(super) struct Pace {
     average: AtomicU32,
@@ -17,7 +17,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// True if the next write may run on the caller's thread.
+    /// True if the next call may run on the caller's thread.
     pub fn is_quick(&self) -> bool {
         let resting = self.resting.load(Ordering::Relaxed);
         if resting > 0 {
@@ -26,7 +26,7 @@ impl Pace {
         resting == 0
     }
 
-    /// Counts a write that began at `start`.
+    /// Counts a call that began at `start`.
     pub fn count(&self, start: Instant) {
         self.add(start.elapsed());
     }
