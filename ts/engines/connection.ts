@@ -48,6 +48,7 @@ export class Connection implements LeaseSource {
         return hooks().retry;
       },
       onRetry: (operation, error, attempt, delay) => hooks().onRetry({ engine: owner.name, operation, attempt, delay, error }),
+      gone: (operation) => new StorageError('CLOSED', 'The engine was closed or disconnected meanwhile', { engine: owner.name, operation }),
     };
   }
 

@@ -24,6 +24,14 @@ import type { InnerRange } from './shapes.js';
 /** What the models need of such data methods; undefined for any other object. */
 export let accessOfData: (data: object) => Access | undefined;
 
+// Errors of conditions, looked at against one moment: trying again at once would not help.
+const failedConditions = new WeakSet<object>();
+
+/** Whether a condition given to a call in a transaction did not hold. */
+export function isFailedCondition(error: object): boolean {
+  return failedConditions.has(error);
+}
+
 /** The data methods over the addon: each call goes there, inline where it answers at once, else queued. */
 export class NativeData implements DataMethods {
   static {
@@ -138,7 +146,8 @@ export class NativeData implements DataMethods {
         if (write.ifAbsent) checks += checkText(key, null);
         ops += setText(key, encoded, extras);
       });
-      return this.#batch('setMany', undefined, checks + ops, false, nothing, write.signal);
+      const written = this.#batch('setMany', undefined, checks + ops, false, nothing, write.signal);
+      return write.ifAbsent ? this.#conditional(written) : written;
     });
   }
 
@@ -156,7 +165,7 @@ export class NativeData implements DataMethods {
   batch(operations: Iterable<BatchOperation>, options?: AbortOptions): Promise<void> {
     return this.#try('batch', () => {
       checkOptions('batch', options, ABORT_SHAPE);
-      return this.#batch('batch', undefined, batchText(operations, this.#source.maxBytes), false, nothing, options?.signal);
+      return this.#conditional(this.#batch('batch', undefined, batchText(operations, this.#source.maxBytes), false, nothing, options?.signal));
     });
   }
 
@@ -209,7 +218,7 @@ export class NativeData implements DataMethods {
     const { expiresAt, metadata, ifVersion, ifAbsent, signal } = write;
     if (ifAbsent || ifVersion !== undefined) {
       const ops = checkText(key, ifVersion ?? null) + setText(key, encoded, write);
-      return this.#batch('set', key, ops, false, nothing, signal);
+      return this.#conditional(this.#batch('set', key, ops, false, nothing, signal));
     }
     const kept = copied(encoded);
     return abortableCall(this.#source, 'set', signal, (lease, handle) => lease.set(key, kept, expiresAt, metadata, handle));
@@ -227,6 +236,15 @@ export class NativeData implements DataMethods {
     const { lease } = this.#source;
     if (lease !== undefined && signal === undefined) return lease.batch(operation, key, ops, report, decodeResult);
     return abortableCall(this.#source, operation, signal, (ready, handle) => ready.batch(operation, key, ops, report, decodeResult, handle));
+  }
+
+  /** Notes that a CONFLICT of `written` is about its own conditions, where it can be about nothing else. */
+  #conditional(written: Promise<void>): Promise<void> {
+    if (this.#source.isOneMoment !== true) return written;
+    return written.catch((error: unknown) => {
+      if (isStorageError(error) && error.code === 'CONFLICT') failedConditions.add(error);
+      throw error;
+    });
   }
 
   #iterateQuery<T>(query: string | Range | undefined, what: PageContent): StorageIterator<T> {

@@ -8,6 +8,8 @@ export interface LeaseSource {
   readonly name: string;
   /** The most bytes an encoded value may have. */
   readonly maxBytes: number;
+  /** Whether all calls are about one moment of the store. */
+  readonly isOneMoment?: boolean;
   /** The open store, if a call may go to it at once. */
   readonly lease: Lease | undefined;
   /** Runs a call now if that may be, else behind the calls made before. */
