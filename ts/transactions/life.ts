@@ -35,7 +35,8 @@ export class Life {
   #ending: Ending | undefined;
   #commit: Promise<void> | undefined;
   #seenUses = -1;
-  #seenAt = 0;
+  #lookedAt = 0;
+  #idle = 0;
 
   constructor(
     readonly timeout: number,
@@ -122,15 +123,19 @@ export class Life {
 
   /** Ends the transaction if it was idle for too long; gives the milliseconds until it has to be looked at again. */
   watch(now: number): number {
-    const { timeout } = this;
+    // Often enough to tell within a quarter when the last call was. A process that stood still, and looks late, had no
+    // chance to make calls: that time does not count.
+    const most = this.timeout / 4;
     if (this.uses !== this.#seenUses || this.#isBusy()) {
       this.#seenUses = this.uses;
-      this.#seenAt = now;
+      this.#idle = 0;
+    } else {
+      this.#idle += Math.min(now - this.#lookedAt, most);
     }
-    const left = this.#seenAt + timeout - now;
+    this.#lookedAt = now;
+    const left = this.timeout - this.#idle;
     if (left <= 0) this.end('timeout');
-    // Often enough to tell within a quarter when the last call was.
-    return Math.min(left, timeout / 4);
+    return Math.min(left, most);
   }
 
   #isBusy(): boolean {
