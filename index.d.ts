@@ -782,6 +782,55 @@ declare class SQLiteStorage extends NativeEngine<SQLiteStorageConfig> {
     constructor(config: SQLiteStorageConfig);
 }
 
+/** Where a transaction stands. After a commit that failed with UNKNOWN_OUTCOME it stays `'pending'`: nobody knows. */
+type TransactionStatus = 'pending' | 'committed' | 'rolled_back';
+/** The section `transactions` of the manager's configuration. */
+interface TransactionsConfig {
+    /**
+     * The folder of the log that transactions over several engines need; made by the first of them. A process locks one
+     * file in it. Default: `'./.holdfast/tx'`.
+     */
+    path?: string | undefined;
+    /** Milliseconds a transaction may be idle before it is rolled back; 0: for ever. Default: 30,000. */
+    timeout?: number | undefined;
+}
+/** Options of `beginTransaction`. */
+interface TransactionOptions {
+    /** The engine its own methods work on. Default: the manager's `defaultEngine`. */
+    engine?: string | undefined;
+    /**
+     * Milliseconds it may be idle, with no call made or under way, before it is rolled back and its calls reject with
+     * TRANSACTION_TIMEOUT; it may take a quarter longer. 0: for ever. Default: `transactions.timeout`, 30,000.
+     */
+    timeout?: number | undefined;
+    /** Refuse writes with READ_ONLY; what is read need not be remembered then. Default: false. */
+    readOnly?: boolean | undefined;
+}
+/** Options of `storage.transaction`. */
+interface RunTransactionOptions extends TransactionOptions, AbortOptions {
+    /** How often the function may be run again after a CONFLICT or LOCKED. Default: 10. */
+    retries?: number | undefined;
+    /** Gives up: the transaction is rolled back and the call rejects with ABORTED. A commit that has begun is waited for. */
+    signal?: AbortSignal | undefined;
+}
+/** Figures of a manager's transactions since it was made. */
+interface TransactionStats {
+    /** Open now. */
+    active: number;
+    /** Committed. */
+    committed: number;
+    /** Rolled back for whatever reason, failed commits included. */
+    rolledBack: number;
+    /** Ended by UNKNOWN_OUTCOME: committed or not. */
+    unknown: number;
+    /** Of those rolled back, refused because what they had read was changed meanwhile. */
+    conflicts: number;
+    /** Of those rolled back, idle for too long. */
+    timeouts: number;
+    /** Times that `storage.transaction` ran its function again. */
+    retries: number;
+}
+
 /** Options of {@link StorageManager}. */
 interface StorageConfig {
     /** The engine meant where none is named. Default: `'file'`. */
@@ -802,8 +851,10 @@ interface StorageConfig {
     durability?: Durability | undefined;
     /** The most UTF-8 bytes an encoded value may have, else VALUE_TOO_LARGE. Default: 64 MiB. */
     maxValueBytes?: number | undefined;
-    /** How reads that failed with a retryable error are made again. */
+    /** How reads and transactions that failed with a retryable error are made again. */
     retry?: RetryOptions | undefined;
+    /** How long transactions may be idle, and where those over several engines keep their log. */
+    transactions?: TransactionsConfig | undefined;
 }
 
 /** Options of `storage.copy`. */
@@ -838,7 +889,7 @@ interface CopyResult {
 declare class KeyValueStore<Value = unknown> {
     #private;
     /**
-     * @param engine - An engine, also one of your own.
+     * @param engine - An engine, also one of your own, or a transaction, or `tx.engine(name)`.
      * @param prefix - The folder the keys lie in, without a `/` at its end. Default: `''`, the whole engine but for the
      * folders of the other models.
      * @throws StorageTypeError for anything else.
@@ -889,11 +940,121 @@ declare class KeyValueStore<Value = unknown> {
     [inspect.custom](): string;
 }
 
+/** The data methods over the addon: each call goes there, inline where it answers at once, else queued. */
+declare class NativeData implements DataMethods {
+    #private;
+    /** {@inheritDoc DataMethods.get} */
+    get<T = unknown>(key: string): Promise<T | null>;
+    /** {@inheritDoc DataMethods.set} */
+    set(key: string, value: unknown, options?: SetOptions): Promise<void>;
+    /** {@inheritDoc DataMethods.delete} */
+    delete(key: string): Promise<boolean>;
+    /** {@inheritDoc DataMethods.has} */
+    has(key: string): Promise<boolean>;
+    /** {@inheritDoc DataMethods.keys} */
+    keys(query?: string | Range): Promise<string[]>;
+    /** {@inheritDoc DataMethods.count} */
+    count(query?: string | Range): Promise<number>;
+    /** {@inheritDoc DataMethods.clear} */
+    clear(): Promise<void>;
+    /** {@inheritDoc DataMethods.entries} */
+    entries<T = unknown>(query?: string | Range): StorageIterator<[string, T]>;
+    /** {@inheritDoc DataMethods.values} */
+    values<T = unknown>(query?: string | Range): StorageIterator<T>;
+    /** {@inheritDoc DataMethods.keysIterator} */
+    keysIterator(query?: string | Range): StorageIterator<string>;
+    /** {@inheritDoc DataMethods.getMany} */
+    getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]>;
+    /** {@inheritDoc DataMethods.setMany} */
+    setMany(entries: Iterable<readonly [string, unknown]>, options?: SetManyOptions): Promise<void>;
+    /** {@inheritDoc DataMethods.deleteMany} */
+    deleteMany(keys: Iterable<string>): Promise<number>;
+    /** {@inheritDoc DataMethods.batch} */
+    batch(operations: Iterable<BatchOperation>, options?: AbortOptions): Promise<void>;
+    /** {@inheritDoc DataMethods.compareAndSet} */
+    compareAndSet(key: string, expected: string | null, value: unknown, options?: RecordOptions): Promise<CompareAndSetResult>;
+    /** {@inheritDoc DataMethods.increment} */
+    increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
+    /** {@inheritDoc DataMethods.getEntry} */
+    getEntry<T = unknown>(key: string): Promise<Entry<T> | null>;
+}
+
+/**
+ * Reads and writes that take effect together at `commit()`, or not at all. It has the data methods of an engine, with
+ * their options: reads see one moment of the engine, taken at the first of them, with the transaction's own writes over
+ * it. `commit()` rejects with CONFLICT if something that was read has been changed since; see docs/transactions.md.
+ *
+ * `storage.transaction(fn)` begins, commits, rolls back and tries again by itself; this is for doing so by hand.
+ *
+ * @example
+ * const tx = await storage.beginTransaction();
+ * try {
+ *   const stock = await tx.get('stock');
+ *   await tx.set('stock', stock - 1);
+ *   await tx.set('order:7', { item: 'book' });
+ *   await tx.commit();
+ * } catch (error) {
+ *   if (tx.status === 'pending') await tx.rollback();
+ *   throw error;
+ * }
+ */
+declare class Transaction extends NativeData implements AsyncDisposable {
+    #private;
+    /** `tx_`, the time of its beginning in milliseconds since 1970, `_`, and letters that tell it from others. */
+    readonly id: string;
+    /** Where it stands. */
+    get status(): TransactionStatus;
+    /**
+     * Another engine of the manager inside this transaction. A transaction that writes to several is atomic over them.
+     *
+     * @param name - Default: the transaction's own engine.
+     * @throws StorageError ENGINE_NOT_FOUND; NOT_SUPPORTED for an engine written in JavaScript.
+     * @example
+     * await tx.engine('file').set('report', report);
+     */
+    engine(name?: string): DataMethods;
+    /**
+     * Makes everything take effect at once, behind the calls made before, also those not awaited.
+     *
+     * @throws CONFLICT if what was read has been changed since; TRANSACTION_COMPLETED, TRANSACTION_TIMEOUT; UNKNOWN_OUTCOME
+     * if a server's answer was lost; whatever the engine's writes reject with. Nothing is written then, but for
+     * UNKNOWN_OUTCOME.
+     */
+    commit(): Promise<void>;
+    /** Drops what was written. @throws TRANSACTION_COMPLETED, TRANSACTION_TIMEOUT. */
+    rollback(): Promise<void>;
+    /** Rolls back if it is still pending. */
+    [Symbol.asyncDispose](): Promise<void>;
+    /** Shows id and status only. */
+    [inspect.custom](): string;
+}
+
+/**
+ * The open transactions of a {@link StorageManager}: `storage.transactions`.
+ *
+ * @example
+ * const { id } = await storage.beginTransaction();
+ * await storage.transactions.rollback(id);
+ */
+declare class TransactionManager {
+    #private;
+    /** The same as `storage.beginTransaction(options)`. */
+    begin(options?: TransactionOptions): Promise<Transaction>;
+    /** Commits a transaction by its id. @throws TRANSACTION_NOT_FOUND, and whatever its `commit()` rejects with. */
+    commit(id: string): Promise<void>;
+    /** Rolls a transaction back by its id. @throws TRANSACTION_NOT_FOUND. */
+    rollback(id: string): Promise<void>;
+    /** The transactions that are open, in the order they were begun. */
+    list(): Transaction[];
+    /** Shows how many are open. */
+    [inspect.custom](): string;
+}
+
 /** What {@link StorageManager} tells its listeners. */
 interface StorageEvents {
     /** An engine could not be connected for calls that were waiting; they reject too. Without a listener nothing is thrown. */
     error: [error: unknown, engine: string];
-    /** A read failed with a retryable error and is made again. */
+    /** A read or a transaction failed with a retryable error and is made again. */
     retry: [event: RetryEvent];
     /** An engine is connected again after a disconnect. */
     reconnect: [engine: string];
@@ -905,6 +1066,12 @@ interface ModelOptions {
     /** The engine's name. Default: the manager's `defaultEngine`. */
     engine?: string | undefined;
 }
+/** What `storage.stats()` gives: the figures of each engine by its name, and those of the transactions. */
+type StorageStats = {
+    readonly [engine: string]: EngineStats;
+} & {
+    readonly transactions: TransactionStats;
+};
 /** Options of `registerEngine`. */
 interface RegisterOptions {
     /** Whether the manager's `close()` closes the engine too. Default: false. */
@@ -921,6 +1088,8 @@ interface RegisterOptions {
  */
 declare class StorageManager implements AsyncDisposable {
     #private;
+    /** The open transactions, by their ids. */
+    readonly transactions: TransactionManager;
     /** @throws StorageTypeError for an unknown option or one of a wrong type. */
     constructor(config?: StorageConfig);
     /**
@@ -948,6 +1117,34 @@ declare class StorageManager implements AsyncDisposable {
      */
     keyValue<Value = unknown>(prefix?: string, options?: ModelOptions): KeyValueStore<Value>;
     /**
+     * Begins a transaction, to be ended by its `commit()` or `rollback()`. It does no I/O: the engine is opened by the first
+     * call, and what reads see is of the moment of the first of them.
+     *
+     * @throws ENGINE_NOT_FOUND; NOT_SUPPORTED for an engine written in JavaScript; CLOSED.
+     * @example
+     * await using tx = await storage.beginTransaction({ engine: 'sqlite' });
+     * await tx.increment('visits');
+     * await tx.commit();
+     */
+    beginTransaction(options?: TransactionOptions): Promise<Transaction>;
+    /**
+     * Runs a function in a transaction: commits when it returns, rolls back when it throws, and runs it again, in a new
+     * transaction, after a CONFLICT or another error that may pass. So it may run several times: what it does besides its
+     * transaction should bear that.
+     *
+     * @returns What the function returned.
+     * @throws Whatever the function throws, and whatever the commit rejects with once there are no more retries. Nothing is
+     * written then, unless the error is UNKNOWN_OUTCOME, or the function committed by itself before.
+     * @example
+     * const left = await storage.transaction(async (tx) => {
+     *   const stock = (await tx.get<number>('stock')) ?? 0;
+     *   if (stock === 0) throw new Error('sold out');
+     *   await tx.set('stock', stock - 1);
+     *   return stock - 1;
+     * });
+     */
+    transaction<T>(run: (transaction: Transaction) => Promise<T> | T, options?: RunTransactionOptions): Promise<T>;
+    /**
      * Copies the records of one engine to another, with expiry and metadata, in steps: writes meanwhile may or may not be
      * copied. The folders of the models are left out. An abort between two steps leaves what was copied.
      *
@@ -955,8 +1152,8 @@ declare class StorageManager implements AsyncDisposable {
      * const { copied } = await storage.copy({ from: 'file', to: 'sqlite', prefix: 'users/' });
      */
     copy(options: CopyOptions): Promise<CopyResult>;
-    /** Figures of every engine, by name. */
-    stats(): Promise<Record<string, EngineStats>>;
+    /** Figures of every engine, by name, and of the transactions. */
+    stats(): Promise<StorageStats>;
     /** Reads everything in every engine and reports what is damaged, by the engine's name. */
     verify(options?: VerifyOptions): Promise<Record<string, VerifyReport>>;
     /** Calls `listener` each time an event happens. */
@@ -966,7 +1163,7 @@ declare class StorageManager implements AsyncDisposable {
     /** Forgets a listener. */
     off<Event extends keyof StorageEvents>(event: Event, listener: (...args: StorageEvents[Event]) => void): this;
     /**
-     * Ends it all: new calls reject with CLOSED, running ones finish, iterators and snapshots end, and the engines the
+     * Ends it all: new calls reject with CLOSED, running ones finish, open transactions are rolled back, iterators and snapshots end, and the engines the
      * manager made are closed; those it was given only if registered with `own: true`. Closing again does nothing.
      */
     close(): Promise<void>;
@@ -1067,5 +1264,5 @@ declare function decode<T = unknown>(stored: string | Buffer): T;
  */
 declare function encode(value: unknown, maxBytes?: number): string | Buffer;
 
-export { BaseStorageEngine, ERROR_CODES, FileStorage, JavaScriptEngine, KeyValueStore, LevelDBStorage, MemoryStorage, RedisStorage, SQLiteStorage, Snapshot, StorageError, StorageManager, StorageTypeError, decode, encode, isStorageError };
-export type { AbortOptions, BatchOperation, Capabilities, CompareAndSetResult, CopyOptions, CopyResult, DataMethods, DeclaredCapabilities, Durability, DurabilityOptions, Engine, EngineStats, EngineStatus, Entry, ErrorCode, ErrorContext, FileStorageConfig, LevelDBStorageConfig, LongCallOptions, MemoryStorageConfig, ModelOptions, Progress, Range, RecordOptions, RedisStorageConfig, RedisTlsOptions, RegisterOptions, RetryEvent, RetryOptions, SQLiteStorageConfig, SetManyOptions, SetOptions, StorageConfig, StorageEngine, StorageEvents, StorageIterator, StoredOptions, VerifyOptions, VerifyReport };
+export { BaseStorageEngine, ERROR_CODES, FileStorage, JavaScriptEngine, KeyValueStore, LevelDBStorage, MemoryStorage, RedisStorage, SQLiteStorage, Snapshot, StorageError, StorageManager, StorageTypeError, Transaction, TransactionManager, decode, encode, isStorageError };
+export type { AbortOptions, BatchOperation, Capabilities, CompareAndSetResult, CopyOptions, CopyResult, DataMethods, DeclaredCapabilities, Durability, DurabilityOptions, Engine, EngineStats, EngineStatus, Entry, ErrorCode, ErrorContext, FileStorageConfig, LevelDBStorageConfig, LongCallOptions, MemoryStorageConfig, ModelOptions, Progress, Range, RecordOptions, RedisStorageConfig, RedisTlsOptions, RegisterOptions, RetryEvent, RetryOptions, RunTransactionOptions, SQLiteStorageConfig, SetManyOptions, SetOptions, StorageConfig, StorageEngine, StorageEvents, StorageIterator, StorageStats, StoredOptions, TransactionOptions, TransactionStats, TransactionStatus, TransactionsConfig, VerifyOptions, VerifyReport };

@@ -102,7 +102,7 @@ test('stats and verify answer for every engine', async (t) => {
   const storage = new StorageManager({ engines: { mine: new BareEngine() } });
   await storage.getEngine('memory').set('a', 1);
   const stats = await storage.stats();
-  t.deepEqual(Object.keys(stats).sort(), ['memory', 'mine']);
+  t.deepEqual(Object.keys(stats).sort(), ['memory', 'mine', 'transactions']);
   t.is(stats.memory.keys, 1);
   t.true((await storage.verify()).mine.ok);
   await storage.close();

@@ -9,5 +9,6 @@ mod session;
 mod settle;
 mod store;
 mod text;
+mod transaction;
 mod view;
 mod wire;

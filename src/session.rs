@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use holdfast_core::glob::Glob;
+use holdfast_core::transaction::{Options, Transaction};
 use napi::Env;
 use napi::bindgen_prelude::{Function, Unknown};
 use napi::threadsafe_function::{ThreadsafeCallContext, ThreadsafeFunctionCallMode};
@@ -13,6 +14,7 @@ use crate::options::{self, Verbose};
 use crate::settle::{CallId, Settled, Settler};
 use crate::store::{NativeStore, Shared};
 use crate::text::Text;
+use crate::transaction::NativeTransaction;
 
 /// The version of the addon; the facade refuses another than its own.
 #[napi]
@@ -88,6 +90,12 @@ impl NativeSession {
         let verbose = verbose.map(|function| listener(&function)).transpose()?;
         let lease = options::open(&engine, &String::from_utf8_lossy(&options.0), verbose).map_err(|e| thrown(&e))?;
         Ok(NativeStore { shared: Shared::new(lease, self.settler.clone()) })
+    }
+
+    /// Begins a transaction.
+    #[napi(catch_unwind)]
+    pub fn begin(&self, read_only: bool) -> NativeTransaction {
+        NativeTransaction::new(Transaction::new(Options { read_only }, None), self.settler.clone())
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Shared {
     pub engine: Arc<dyn Engine>,
     lease: Mutex<Option<Lease>>,
     pub settler: Arc<Settler>,
+    /// The store that a part of a transaction lies over.
+    _beneath: Option<Arc<Shared>>,
 }
 
 impl Shared {
@@ -32,9 +34,16 @@ impl Shared {
             engine: lease.engine().clone(),
             lease: Mutex::new(Some(lease)),
             settler: settler.clone(),
+            _beneath: None,
         });
         settler.adopt(&shared);
         shared
+    }
+
+    /// The store of `beneath` as a transaction sees it: it has no share of its own, and keeps that of `beneath` alive.
+    pub fn part(engine: Arc<dyn Engine>, beneath: &Arc<Shared>) -> Arc<Self> {
+        let settler = beneath.settler.clone();
+        Arc::new(Shared { engine, lease: Mutex::new(None), settler, _beneath: Some(beneath.clone()) })
     }
 
     /// Gives the share back; the last one closes the store. Blocks.
@@ -170,7 +179,7 @@ fn user(key: Text) -> (Space, Key) {
 
 /// What an inline call gives: `undefined` where the engine says to queue it. The type is always written out: behind an
 /// alias napi-rs does not see a `Result`, and would return an error instead of throwing it.
-fn inline(result: Option<Result<Settled>>) -> napi::Result<Outbound> {
+pub fn inline(result: Option<Result<Settled>>) -> napi::Result<Outbound> {
     match result {
         None => Ok(Outbound(Settled::Undefined)),
         Some(Ok(settled)) => Ok(Outbound(settled)),

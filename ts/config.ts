@@ -13,6 +13,8 @@ import type { RedisStorageConfig } from './engines/redis.js';
 import { SQLiteStorage } from './engines/sqlite.js';
 import type { SQLiteStorageConfig } from './engines/sqlite.js';
 import { RETRY_SHAPE } from './retry.js';
+import { CONFIG_SHAPE } from './transactions/options.js';
+import type { TransactionsConfig } from './transactions/options.js';
 import type { Durability, RetryOptions } from './types.js';
 
 /** Options of {@link StorageManager}. */
@@ -35,8 +37,10 @@ export interface StorageConfig {
   durability?: Durability | undefined;
   /** The most UTF-8 bytes an encoded value may have, else VALUE_TOO_LARGE. Default: 64 MiB. */
   maxValueBytes?: number | undefined;
-  /** How reads that failed with a retryable error are made again. */
+  /** How reads and transactions that failed with a retryable error are made again. */
   retry?: RetryOptions | undefined;
+  /** How long transactions may be idle, and where those over several engines keep their log. */
+  transactions?: TransactionsConfig | undefined;
 }
 
 /** Throws a StorageTypeError for an unknown option or one of a wrong type. Sections are checked by their engines. */
@@ -52,6 +56,7 @@ export function checkConfig(config: unknown): void {
     durability: oneOf('full', 'normal', 'none'),
     maxValueBytes: integer(1),
     retry: section(RETRY_SHAPE),
+    transactions: section(CONFIG_SHAPE),
   });
 }
 

@@ -1,5 +1,5 @@
 export { StorageManager } from './storage-manager.js';
-export type { ModelOptions, RegisterOptions, StorageEvents } from './storage-manager.js';
+export type { ModelOptions, RegisterOptions, StorageEvents, StorageStats } from './storage-manager.js';
 export type { StorageConfig } from './config.js';
 export type { CopyOptions, CopyResult } from './copy.js';
 
@@ -18,6 +18,12 @@ export { RedisStorage } from './engines/redis.js';
 export type { RedisStorageConfig, RedisTlsOptions } from './engines/redis.js';
 export { SQLiteStorage } from './engines/sqlite.js';
 export type { SQLiteStorageConfig } from './engines/sqlite.js';
+
+export { Transaction } from './transactions/transaction.js';
+export { TransactionManager } from './transactions/transaction-manager.js';
+export type {
+  RunTransactionOptions, TransactionOptions, TransactionStats, TransactionStatus, TransactionsConfig,
+} from './transactions/options.js';
 
 export { KeyValueStore } from './models/key-value-store.js';
 export { Snapshot } from './snapshot.js';

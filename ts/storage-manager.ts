@@ -16,13 +16,19 @@ import { toEngine } from './engines/wrap.js';
 import { StorageError, StorageTypeError } from './errors.js';
 import { KeyValueStore } from './models/key-value-store.js';
 import { retryPolicy } from './retry.js';
+import { DEFAULT_TIMEOUT } from './transactions/options.js';
+import type { RunTransactionOptions, TransactionOptions, TransactionStats } from './transactions/options.js';
+import { runTransaction } from './transactions/run.js';
+import type { Runner } from './transactions/run.js';
+import { TransactionManager, superviseTransactions } from './transactions/transaction-manager.js';
+import type { Transaction } from './transactions/transaction.js';
 import type { EngineStats, VerifyOptions, VerifyReport } from './types.js';
 
 /** What {@link StorageManager} tells its listeners. */
 export interface StorageEvents {
   /** An engine could not be connected for calls that were waiting; they reject too. Without a listener nothing is thrown. */
   error: [error: unknown, engine: string];
-  /** A read failed with a retryable error and is made again. */
+  /** A read or a transaction failed with a retryable error and is made again. */
   retry: [event: RetryEvent];
   /** An engine is connected again after a disconnect. */
   reconnect: [engine: string];
@@ -35,6 +41,9 @@ export interface ModelOptions {
   /** The engine's name. Default: the manager's `defaultEngine`. */
   engine?: string | undefined;
 }
+
+/** What `storage.stats()` gives: the figures of each engine by its name, and those of the transactions. */
+export type StorageStats = { readonly [engine: string]: EngineStats } & { readonly transactions: TransactionStats };
 
 /** Options of `registerEngine`. */
 export interface RegisterOptions {
@@ -57,6 +66,9 @@ export class StorageManager implements AsyncDisposable {
   readonly #own = new Set<Engine>();
   readonly #events = new EventEmitter<StorageEvents>();
   readonly #hooks: EngineHooks;
+  readonly #runner: Runner;
+  /** The open transactions, by their ids. */
+  readonly transactions: TransactionManager;
   #closing: Promise<void> | undefined;
 
   /** @throws StorageTypeError for an unknown option or one of a wrong type. */
@@ -69,6 +81,18 @@ export class StorageManager implements AsyncDisposable {
       onRetry: (event) => this.#events.emit('retry', event),
       onReconnect: (engine) => this.#events.emit('reconnect', engine),
       onError: (error, engine) => this.#fail(error, engine),
+    };
+    this.transactions = new TransactionManager({
+      timeout: config.transactions?.timeout ?? DEFAULT_TIMEOUT,
+      resolve: (name) => ({ name: name ?? this.#defaultEngine, engine: this.getEngine(name) }),
+    });
+    this.#runner = {
+      retry: this.#hooks.retry,
+      begin: (options) => this.transactions.begin(options),
+      pause: (engine, attempt, delay, error) => {
+        this.#events.emit('retry', { engine: engine ?? this.#defaultEngine, operation: 'transaction', attempt, delay, error });
+        return superviseTransactions(this.transactions).pause(delay);
+      },
     };
     for (const [name, engine] of configuredEngines(config)) {
       hookEngine(engine, this.#hooks);
@@ -131,6 +155,41 @@ export class StorageManager implements AsyncDisposable {
   }
 
   /**
+   * Begins a transaction, to be ended by its `commit()` or `rollback()`. It does no I/O: the engine is opened by the first
+   * call, and what reads see is of the moment of the first of them.
+   *
+   * @throws ENGINE_NOT_FOUND; NOT_SUPPORTED for an engine written in JavaScript; CLOSED.
+   * @example
+   * await using tx = await storage.beginTransaction({ engine: 'sqlite' });
+   * await tx.increment('visits');
+   * await tx.commit();
+   */
+  beginTransaction(options?: TransactionOptions): Promise<Transaction> {
+    return this.transactions.begin(options);
+  }
+
+  /**
+   * Runs a function in a transaction: commits when it returns, rolls back when it throws, and runs it again, in a new
+   * transaction, after a CONFLICT or another error that may pass. So it may run several times: what it does besides its
+   * transaction should bear that.
+   *
+   * @returns What the function returned.
+   * @throws Whatever the function throws, and whatever the commit rejects with once there are no more retries. Nothing is
+   * written then, unless the error is UNKNOWN_OUTCOME, or the function committed by itself before.
+   * @example
+   * const left = await storage.transaction(async (tx) => {
+   *   const stock = (await tx.get<number>('stock')) ?? 0;
+   *   if (stock === 0) throw new Error('sold out');
+   *   await tx.set('stock', stock - 1);
+   *   return stock - 1;
+   * });
+   */
+  async transaction<T>(run: (transaction: Transaction) => Promise<T> | T, options?: RunTransactionOptions): Promise<T> {
+    this.#refuseClosed('transaction');
+    return runTransaction(this.#runner, run, options);
+  }
+
+  /**
    * Copies the records of one engine to another, with expiry and metadata, in steps: writes meanwhile may or may not be
    * copied. The folders of the models are left out. An abort between two steps leaves what was copied.
    *
@@ -143,10 +202,11 @@ export class StorageManager implements AsyncDisposable {
     return copyRecords(this.#engineOf(options.from, 'from'), this.#engineOf(options.to, 'to'), options);
   }
 
-  /** Figures of every engine, by name. */
-  async stats(): Promise<Record<string, EngineStats>> {
+  /** Figures of every engine, by name, and of the transactions. */
+  async stats(): Promise<StorageStats> {
     this.#refuseClosed('stats');
-    return this.#ofEach((engine) => engine.stats());
+    const engines = await this.#ofEach((engine) => engine.stats());
+    return { ...engines, transactions: { ...superviseTransactions(this.transactions).stats } } as StorageStats;
   }
 
   /** Reads everything in every engine and reports what is damaged, by the engine's name. */
@@ -175,7 +235,7 @@ export class StorageManager implements AsyncDisposable {
   }
 
   /**
-   * Ends it all: new calls reject with CLOSED, running ones finish, iterators and snapshots end, and the engines the
+   * Ends it all: new calls reject with CLOSED, running ones finish, open transactions are rolled back, iterators and snapshots end, and the engines the
    * manager made are closed; those it was given only if registered with `own: true`. Closing again does nothing.
    */
   close(): Promise<void> {
@@ -193,7 +253,9 @@ export class StorageManager implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    const ends = await Promise.allSettled([...this.#own].map((engine) => this.#end(engine)));
+    // All in one step, so that nothing is called in between.
+    const closes = [superviseTransactions(this.transactions).close(), ...[...this.#own].map((engine) => this.#end(engine))];
+    const ends = await Promise.allSettled(closes);
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
   }
 

@@ -1,6 +1,7 @@
 import type { StorageIterator } from '../types.js';
 import type { PageContent } from '../native/interface.js';
 import type { DataMethods } from './contract.js';
+import { accessOfData } from './data.js';
 import type { InnerRange } from './shapes.js';
 
 /** What the models need of a store besides its public methods. Ranges are checked already. */
@@ -21,5 +22,5 @@ export function grantAccess(store: DataMethods, access: Access): void {
 }
 
 export function accessOf(store: object): Access | undefined {
-  return accesses.get(store);
+  return accesses.get(store) ?? accessOfData(store);
 }

@@ -1,8 +1,8 @@
-import { abortable } from '../abort.js';
 import { StorageError } from '../errors.js';
-import { Lease, cancelCall } from '../native/lease.js';
+import { Lease } from '../native/lease.js';
 import type { CallHandle, LeaseHost } from '../native/lease.js';
 import { openStore, openStoreSync } from '../native/open.js';
+import type { LeaseSource } from '../native/lease-source.js';
 import type { OpenRequest } from '../native/open.js';
 import type { EngineHooks } from './hooks.js';
 import { NO_HOOKS } from './hooks.js';
@@ -24,7 +24,7 @@ interface Waiting {
 }
 
 /** Opens and gives back the store of an engine, and keeps its calls in order meanwhile. */
-export class Connection {
+export class Connection implements LeaseSource {
   /** The open store. Undefined while there is none, and with it while earlier calls wait for it. */
   lease: Lease | undefined;
   hooks: EngineHooks = NO_HOOKS;
@@ -48,7 +48,16 @@ export class Connection {
         return hooks().retry;
       },
       onRetry: (operation, error, attempt, delay) => hooks().onRetry({ engine: owner.name, operation, attempt, delay, error }),
+      gone: (operation) => new StorageError('CLOSED', 'The engine was closed or disconnected meanwhile', { engine: owner.name, operation }),
     };
+  }
+
+  get name(): string {
+    return this.#owner.name;
+  }
+
+  get maxBytes(): number {
+    return this.hooks.maxValueBytes;
   }
 
   async open(): Promise<void> {
@@ -90,13 +99,6 @@ export class Connection {
   /** Runs a call now if the store is open, else once it is, behind the calls made before. */
   withLease<T>(operation: string, run: (lease: Lease) => Promise<T>, handle?: CallHandle): Promise<T> {
     return this.lease === undefined ? this.#whenOpen(operation, run, handle) : run(this.lease);
-  }
-
-  /** The same for a call with a signal. */
-  abortable<T>(operation: string, signal: AbortSignal | undefined, run: (lease: Lease, handle: CallHandle) => Promise<T>): Promise<T> {
-    const handle: CallHandle = {};
-    const start = (): Promise<T> => this.withLease(operation, (lease) => run(lease, handle), handle);
-    return abortable(signal, this.#owner.name, operation, start, (error) => cancelCall(handle, error));
   }
 
   /** The open store, opened by this very call if need be. Calls that wait for it go first. */

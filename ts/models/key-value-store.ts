@@ -29,7 +29,7 @@ export class KeyValueStore<Value = unknown> {
   readonly #folder: string;
 
   /**
-   * @param engine - An engine, also one of your own.
+   * @param engine - An engine, also one of your own, or a transaction, or `tx.engine(name)`.
    * @param prefix - The folder the keys lie in, without a `/` at its end. Default: `''`, the whole engine but for the
    * folders of the other models.
    * @throws StorageTypeError for anything else.

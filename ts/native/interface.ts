@@ -72,6 +72,19 @@ export interface NativeSession {
   /** Settles with a {@link NativeStore}. */
   open(id: number, engine: NativeEngineName, options: string, verbose?: (sql: string) => void): void;
   openSync(engine: NativeEngineName, options: string, verbose?: (sql: string) => void): NativeStore;
+  begin(readOnly: boolean): NativeTransaction;
+}
+
+/** An open transaction. */
+export interface NativeTransaction {
+  /** A store as the transaction sees it. `name` is what recovery will find its engine by. */
+  on(name: string, store: NativeStore): NativeStore;
+  /** True: committed. */
+  tryCommit(): boolean | undefined;
+  /** Commits behind the calls made before. */
+  submitCommit(id: number): void;
+  /** Drops what was written, at once. */
+  rollback(): void;
 }
 
 export interface NativeAddon {

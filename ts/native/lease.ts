@@ -13,6 +13,8 @@ export interface LeaseHost {
   readonly engine: string;
   readonly retry: RetryPolicy;
   onRetry(operation: string, error: StorageError | StorageTypeError, attempt: number, delay: number): void;
+  /** Why nothing more is to be had of a lease that ended. */
+  gone(operation: string): StorageError;
 }
 
 /** Lets a caller give up a call that it started, wherever that has got to. */
@@ -36,6 +38,7 @@ export type Decode<T> = (result: never) => T;
  */
 export class Lease implements Caller {
   readonly #views = new Set<LeasedView>();
+  readonly #dependents = new Set<() => void>();
   #underWay = 0;
   #onIdle: (() => void) | undefined;
   #ending = false;
@@ -44,9 +47,11 @@ export class Lease implements Caller {
   /** Read once from the store, which makes it anew each time. */
   readonly hot: NativeHotCalls;
 
+  /** @param beneath - The lease of the store that `store` lies over. It is held while this one has calls under way. */
   constructor(
     readonly store: NativeStore,
     readonly host: LeaseHost,
+    private readonly beneath?: Lease,
   ) {
     this.hot = store.hot;
   }
@@ -58,6 +63,17 @@ export class Lease implements Caller {
   /** Which use of the store this is; it ends with {@link finish}. */
   get use(): number {
     return this.#ending ? 0 : this.#uses;
+  }
+
+  /** Whether calls are under way. */
+  get busy(): boolean {
+    return this.#underWay !== 0;
+  }
+
+  /** Calls `ended` when this use of the store ends, before it waits for what is under way. Gives what forgets it again. */
+  onEnd(ended: () => void): () => void {
+    this.#dependents.add(ended);
+    return () => this.#dependents.delete(ended);
   }
 
   /** Reads inline if the store can, else queued. */
@@ -166,13 +182,20 @@ export class Lease implements Caller {
     const call = new QueuedCall(this, operation, key, decode);
     if (repeatable) call.repeat = submit;
     if (handle !== undefined) handle.call = call;
-    this.#underWay++;
+    this.hold();
     start(call, submit);
     return call.promise as Promise<T>;
   }
 
+  /** Notes that something is under way, until {@link settled} says that it is over. */
+  hold(): void {
+    this.#underWay++;
+    this.beneath?.hold();
+  }
+
   settled(): void {
     if (--this.#underWay === 0) this.#onIdle?.();
+    this.beneath?.settled();
   }
 
   again(call: QueuedCall, error: StorageError | StorageTypeError): boolean {
@@ -205,6 +228,7 @@ export class Lease implements Caller {
   async finish(): Promise<void> {
     this.#ending = true;
     const uses = this.#uses;
+    for (const end of this.#dependents) end();
     for (const view of this.#views) view.end();
     if (this.#underWay !== 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
     this.#onIdle = undefined;

@@ -53,8 +53,9 @@ export class LeasedView {
   }
 
   #closed(operation: string): StorageError {
-    const message = this.#ended === 'closed' && this.lease.use === this.#use ? 'The snapshot is closed' : 'The engine was closed or disconnected meanwhile';
-    return new StorageError('CLOSED', message, { engine: this.lease.engine, operation });
+    const { lease } = this;
+    if (this.#ended !== 'closed' || lease.use !== this.#use) return lease.host.gone(operation);
+    return new StorageError('CLOSED', 'The snapshot is closed', { engine: lease.engine, operation });
   }
 }
 

@@ -1,0 +1,26 @@
+import { abortable } from '../abort.js';
+import { cancelCall } from './lease.js';
+import type { CallHandle, Lease } from './lease.js';
+
+/** Where data methods get the store they call: an engine's connection, or an engine as a transaction sees it. */
+export interface LeaseSource {
+  /** The engine's name, for errors. */
+  readonly name: string;
+  /** The most bytes an encoded value may have. */
+  readonly maxBytes: number;
+  /** Whether all calls are about one moment of the store. */
+  readonly isOneMoment?: boolean;
+  /** The open store, if a call may go to it at once. */
+  readonly lease: Lease | undefined;
+  /** Runs a call now if that may be, else behind the calls made before. */
+  withLease<T>(operation: string, run: (lease: Lease) => Promise<T>, handle?: CallHandle): Promise<T>;
+}
+
+/** Runs a call that `signal` gives up, wherever it has got to. */
+export function abortableCall<T>(
+  source: LeaseSource, operation: string, signal: AbortSignal | undefined, run: (lease: Lease, handle: CallHandle) => Promise<T>,
+): Promise<T> {
+  const handle: CallHandle = {};
+  const start = (): Promise<T> => source.withLease(operation, (lease) => run(lease, handle), handle);
+  return abortable(signal, source.name, operation, start, (error) => cancelCall(handle, error));
+}

@@ -1,0 +1,169 @@
+import { inspect } from 'node:util';
+import { describeKind } from '../codec/kinds.js';
+import { StorageError, StorageTypeError } from '../errors.js';
+import { Life } from './life.js';
+import type { Ending, NamedEngine } from './life.js';
+import { checkBegin } from './options.js';
+import type { TransactionOptions, TransactionStats } from './options.js';
+import { Transaction, lifeOf } from './transaction.js';
+
+/** What the storage manager gives its transactions. */
+export interface TransactionHost {
+  /** The idle time of transactions that do not say. */
+  readonly timeout: number;
+  resolve(engine?: string): NamedEngine;
+}
+
+/** What only the storage manager does with its transactions. */
+export interface Supervision {
+  readonly stats: TransactionStats;
+  /** Waits, in a transaction that is begun again; not beyond the close. */
+  pause(delay: number): Promise<void>;
+  /** Rolls back what is open, and waits for the commits under way. */
+  close(): Promise<void>;
+}
+
+export let superviseTransactions: (manager: TransactionManager) => Supervision;
+
+/**
+ * The open transactions of a {@link StorageManager}: `storage.transactions`.
+ *
+ * @example
+ * const { id } = await storage.beginTransaction();
+ * await storage.transactions.rollback(id);
+ */
+export class TransactionManager {
+  static {
+    superviseTransactions = (manager) => manager.#supervision;
+  }
+
+  readonly #host: TransactionHost;
+  /** Those whose commit is under way, too. */
+  readonly #open = new Map<string, Transaction>();
+  /** Those who wait before they begin again. */
+  readonly #pauses = new Set<() => void>();
+  readonly #supervision: Supervision;
+  #closed = false;
+  #timer: NodeJS.Timeout | undefined;
+  #timerAt = Infinity;
+
+  /** @internal */
+  constructor(host: TransactionHost) {
+    this.#host = host;
+    this.#supervision = {
+      stats: { active: 0, committed: 0, rolledBack: 0, unknown: 0, conflicts: 0, timeouts: 0, retries: 0 },
+      pause: (delay) => this.#pause(delay),
+      close: () => this.#close(),
+    };
+  }
+
+  /** The same as `storage.beginTransaction(options)`. */
+  async begin(options?: TransactionOptions): Promise<Transaction> {
+    checkBegin(options);
+    if (this.#closed) throw new StorageError('CLOSED', 'The storage manager is closed', { operation: 'beginTransaction' });
+    const engine = this.#host.resolve(options?.engine);
+    const { stats } = this.#supervision;
+    const id = `tx_${Date.now()}_${randomLetters()}`;
+    const life = new Life(options?.timeout ?? this.#host.timeout, options?.readOnly === true, (ending) => {
+      this.#open.delete(id);
+      stats.active--;
+      count(stats, ending);
+    });
+    const transaction = new Transaction(id, life, engine, (name) => this.#host.resolve(name));
+    this.#open.set(id, transaction);
+    stats.active++;
+    if (life.timeout > 0) this.#watchFrom(life);
+    return transaction;
+  }
+
+  /** Commits a transaction by its id. @throws TRANSACTION_NOT_FOUND, and whatever its `commit()` rejects with. */
+  async commit(id: string): Promise<void> {
+    await this.#find(id, 'commit').commit();
+  }
+
+  /** Rolls a transaction back by its id. @throws TRANSACTION_NOT_FOUND. */
+  async rollback(id: string): Promise<void> {
+    await this.#find(id, 'rollback').rollback();
+  }
+
+  /** The transactions that are open, in the order they were begun. */
+  list(): Transaction[] {
+    return [...this.#open.values()].filter((transaction) => !lifeOf(transaction).isShut);
+  }
+
+  /** Shows how many are open. */
+  [inspect.custom](): string {
+    return `TransactionManager { open: ${this.#open.size} }`;
+  }
+
+  #find(id: string, operation: string): Transaction {
+    if (typeof id !== 'string') throw new StorageTypeError(`Expected the id of a transaction to be a string, got ${describeKind(id)}`, { operation });
+    const transaction = this.#open.get(id);
+    if (transaction === undefined) throw new StorageError('TRANSACTION_NOT_FOUND', `Transaction not found: ${id}`, { operation });
+    return transaction;
+  }
+
+  // One timer for all, which keeps nothing alive.
+  #watchFrom(life: Life): void {
+    const now = performance.now();
+    this.#wakeAt(now + life.watch(now), now);
+  }
+
+  #wakeAt(at: number, now: number): void {
+    if (at >= this.#timerAt) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = at;
+    // No timer waits longer than this: it looks, and is set again.
+    this.#timer = setTimeout(() => this.#look(), Math.min(2 ** 31 - 1, Math.max(1, Math.ceil(at - now))));
+    this.#timer.unref();
+  }
+
+  #look(): void {
+    this.#timerAt = Infinity;
+    const now = performance.now();
+    let next = Infinity;
+    for (const transaction of this.#open.values()) {
+      const life = lifeOf(transaction);
+      if (life.timeout === 0) continue;
+      const wait = life.watch(now);
+      if (!life.isOver) next = Math.min(next, now + wait);
+    }
+    if (next < Infinity) this.#wakeAt(next, now);
+  }
+
+  #pause(delay: number): Promise<void> {
+    this.#supervision.stats.retries++;
+    return new Promise((resolve) => {
+      const end = (): void => {
+        this.#pauses.delete(end);
+        clearTimeout(timer);
+        resolve();
+      };
+      const timer = setTimeout(end, delay);
+      this.#pauses.add(end);
+    });
+  }
+
+  async #close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    for (const end of this.#pauses) end();
+    const lives = [...this.#open.values()].map(lifeOf);
+    for (const life of lives) life.end('closed');
+    await Promise.all(lives.map((life) => life.settled()));
+  }
+}
+
+function count(stats: TransactionStats, ending: Ending): void {
+  if (ending === 'committed' || ending === 'unknown') {
+    stats[ending]++;
+    return;
+  }
+  stats.rolledBack++;
+  if (ending === 'conflict') stats.conflicts++;
+  else if (ending === 'timeout') stats.timeouts++;
+}
+
+function randomLetters(): string {
+  return Math.random().toString(36).slice(2, 11).padEnd(9, '0');
+}

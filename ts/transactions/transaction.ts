@@ -1,0 +1,100 @@
+import { inspect } from 'node:util';
+import type { DataMethods } from '../engines/contract.js';
+import { NativeData } from '../engines/data.js';
+import type { Life, NamedEngine } from './life.js';
+import type { TransactionStatus } from './options.js';
+import type { Part } from './part.js';
+
+/** The course of a transaction. */
+export let lifeOf: (transaction: Transaction) => Life;
+
+/**
+ * Reads and writes that take effect together at `commit()`, or not at all. It has the data methods of an engine, with
+ * their options: reads see one moment of the engine, taken at the first of them, with the transaction's own writes over
+ * it. `commit()` rejects with CONFLICT if something that was read has been changed since; see docs/transactions.md.
+ *
+ * `storage.transaction(fn)` begins, commits, rolls back and tries again by itself; this is for doing so by hand.
+ *
+ * @example
+ * const tx = await storage.beginTransaction();
+ * try {
+ *   const stock = await tx.get('stock');
+ *   await tx.set('stock', stock - 1);
+ *   await tx.set('order:7', { item: 'book' });
+ *   await tx.commit();
+ * } catch (error) {
+ *   if (tx.status === 'pending') await tx.rollback();
+ *   throw error;
+ * }
+ */
+export class Transaction extends NativeData implements AsyncDisposable {
+  static {
+    lifeOf = (transaction) => transaction.#life;
+  }
+
+  /** `tx_`, the time of its beginning in milliseconds since 1970, `_`, and letters that tell it from others. */
+  readonly id: string;
+  readonly #life: Life;
+  readonly #resolve: (name?: string) => NamedEngine;
+  readonly #own: Part;
+  #others: Map<Part, DataMethods> | undefined;
+
+  /** @internal */
+  constructor(id: string, life: Life, engine: NamedEngine, resolve: (name?: string) => NamedEngine) {
+    const part = life.part(engine);
+    super(part);
+    this.id = id;
+    this.#life = life;
+    this.#resolve = resolve;
+    this.#own = part;
+  }
+
+  /** Where it stands. */
+  get status(): TransactionStatus {
+    return this.#life.status;
+  }
+
+  /**
+   * Another engine of the manager inside this transaction. A transaction that writes to several is atomic over them.
+   *
+   * @param name - Default: the transaction's own engine.
+   * @throws StorageError ENGINE_NOT_FOUND; NOT_SUPPORTED for an engine written in JavaScript.
+   * @example
+   * await tx.engine('file').set('report', report);
+   */
+  engine(name?: string): DataMethods {
+    const part = name === undefined ? this.#own : this.#life.part(this.#resolve(name));
+    if (part === this.#own) return this;
+    this.#others ??= new Map();
+    let data = this.#others.get(part);
+    if (data === undefined) this.#others.set(part, (data = new NativeData(part)));
+    return data;
+  }
+
+  /**
+   * Makes everything take effect at once, behind the calls made before, also those not awaited.
+   *
+   * @throws CONFLICT if what was read has been changed since; TRANSACTION_COMPLETED, TRANSACTION_TIMEOUT; UNKNOWN_OUTCOME
+   * if a server's answer was lost; whatever the engine's writes reject with. Nothing is written then, but for
+   * UNKNOWN_OUTCOME.
+   */
+  commit(): Promise<void> {
+    return this.#life.commit();
+  }
+
+  /** Drops what was written. @throws TRANSACTION_COMPLETED, TRANSACTION_TIMEOUT. */
+  rollback(): Promise<void> {
+    return this.#life.rollback();
+  }
+
+  /** Rolls back if it is still pending. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#life.end('rolled back');
+    return Promise.resolve();
+  }
+
+  /** Shows id and status only. */
+  [inspect.custom](): string {
+    return `Transaction { id: '${this.id}', status: '${this.status}' }`;
+  }
+}
