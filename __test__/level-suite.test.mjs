@@ -15,3 +15,11 @@ for (const engine of LEVEL_ENGINES) {
     t.true(tests >= (least[engine] ?? 1400), `only ${tests} tests were run`);
   });
 }
+
+test.serial('the suite of abstract-level catches a broken engine', async (t) => {
+  const { exit, passed, failed, failures } = await runLevelSuite('broken');
+  t.log(`broken: ${passed} assertions passed, ${failed} failed`);
+  t.is(exit, 1);
+  t.true(failed > 100);
+  t.is(failures.length, failed);
+});

@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import test from 'ava';
 import fc from 'fast-check';
 import { HoldfastLevel } from 'holdfast/level';
 import { onEach } from './helpers/engines.mjs';
-import { KeyValueStore, MemoryStorage, StorageManager } from './helpers/entry.mjs';
+import { ERROR_CODES, KeyValueStore, MemoryStorage, StorageError, StorageManager } from './helpers/entry.mjs';
 import { BareEngine } from './helpers/map-engine.mjs';
 
 const bytes = { keyEncoding: 'buffer' };
@@ -202,6 +203,41 @@ test('closing frees the views of iterators and snapshots that were left open', a
   await db.open();
   await t.throwsAsync(db.get('a', { snapshot }), { code: 'LEVEL_SNAPSHOT_NOT_OPEN' });
   await t.throwsAsync(db.get('a', { snapshot: {  ref() {}, unref() {} } }), { code: 'LEVEL_NOT_SUPPORTED' });
+});
+
+onEach(
+  'iterators and snapshots that are closed, or whose database is, hold nothing',
+  async (t, engine) => {
+    // More than sqlite lets stand at one time, however many are closed in the end.
+    for (let round = 0; round < 100; round++) {
+      const db = new HoldfastLevel(engine);
+      await db.put('a', 'b');
+      const iterators = [db.iterator(), db.keys(), db.values()];
+      db.snapshot();
+      await Promise.all(iterators.map((iterator) => iterator.next()));
+      await iterators[0].close();
+      await db.close();
+    }
+    const snapshot = await engine.snapshot();
+    t.deepEqual(await snapshot.keys(), ['level/a']);
+    await snapshot.close();
+  },
+  ['memory', 'file', 'sqlite', 'leveldb'],
+);
+
+test('each error an engine may reject with has the code that docs/level.md names', async (t) => {
+  const documented = readFileSync(new URL('../docs/level.md', import.meta.url), 'utf8').split('## Errors')[1].split('## ')[0];
+  const rows = [...documented.matchAll(/^\| (`[A-Z].*?) \| `(LEVEL_\w+)`/gm)];
+  const codes = new Map(rows.flatMap(([, engine, level]) => [...engine.matchAll(/`(\w+)`/g)].map(([, code]) => [code, level])));
+  t.is(codes.size, 15);
+  const own = new BareEngine();
+  const db = new HoldfastLevel(own);
+  for (const code of ERROR_CODES) {
+    own.get = () => Promise.reject(new StorageError(code, 'what it said'));
+    const error = await t.throwsAsync(db.get('a'), { message: 'what it said' });
+    t.is(error.code, codes.get(code) ?? code);
+    t.is((codes.has(code) ? error.cause : error).code, code);
+  }
 });
 
 test('an engine of the user’s own, with eight methods, holds a level database', async (t) => {

@@ -10,6 +10,13 @@ import { FileStorage, LevelDBStorage, MemoryStorage, RedisStorage, SQLiteStorage
 import { FullEngine } from './map-engine.mjs';
 import { startRedis } from './redis-server.mjs';
 
+/** An engine that loses the last of its keys when it lists them. */
+class BrokenEngine extends FullEngine {
+  async keys() {
+    return (await super.keys()).slice(0, -1);
+  }
+}
+
 const [name] = process.argv.slice(2);
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-level-'));
 const redis = name === 'redis' ? await startRedis() : undefined;
@@ -20,6 +27,7 @@ const engine = {
   leveldb: () => new LevelDBStorage({ path: join(folder, 'store'), durability: 'none' }),
   redis: () => new RedisStorage({ url: redis.url, keyPrefix: 'suite:' }),
   javascript: () => new FullEngine(),
+  broken: () => new BrokenEngine(),
 }[name]();
 
 let databases = 0;
