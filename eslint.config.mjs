@@ -11,7 +11,7 @@ const node = Object.fromEntries(
 );
 
 export default defineConfig(
-  { ignores: ['dist/', 'dist-pack/', 'target/', 'coverage/', 'index.d.ts', 'index.d.mts', 'benchmark/node_modules/'] },
+  { ignores: ['dist/', 'dist-pack/', 'target/', 'coverage/', '*.d.ts', '*.d.mts', 'benchmark/node_modules/'] },
   js.configs.recommended,
   {
     files: ['**/*.mjs', '**/*.cjs', '**/*.js'],

@@ -1,17 +1,17 @@
 // Builds ts/ into what the package ships, for each row of lib/entries.mjs:
-//   dist/NAME.cjs   one bundled CommonJS file
+//   dist/NAME.cjs   CommonJS, over dist/shared.cjs, which holds what the entries share
 //   dist/NAME.mjs   re-exports that same instance, so import and require never hold two copies of a class
 //   NAME.d.ts       the public API in one file, committed; NAME.d.mts gives the same types to importers
 // --check writes nothing and fails when the committed declarations are stale.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { dirname, join, resolve, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { transform } from 'esbuild';
 import { rollup } from 'rollup';
 import { dts } from 'rollup-plugin-dts';
 import { main, note, Problem, step } from './lib/console.mjs';
 import { entries } from './lib/entries.mjs';
-import { root } from './lib/paths.mjs';
+import { manifest, root } from './lib/paths.mjs';
 
 const header = '// Generated from ts/ by `npm run build:ts`. Do not edit: change ts/ and build again.\n';
 const mainEntry = entries[0];
@@ -28,51 +28,56 @@ const typescript = {
   },
 };
 
+const dependencies = Object.keys(manifest.dependencies ?? {});
+const isExternal = (path) => path.startsWith('node:') || dependencies.some((name) => path === name || path.startsWith(`${name}/`));
+const refuse = (warning) => {
+  throw new Problem(warning.message);
+};
+
+// One bundle for what the entries share, so that no class exists twice; and each entry's own file, which loads only what that entry needs.
 // Rollup bundles and not esbuild, which turns a class that names itself into `var X = class _X`: users would see the underscore.
-async function bundle(entry, shared) {
-  const mainSource = join(root, mainEntry.source);
+async function bundle() {
+  const own = entries.map(({ source, folder }) => join(root, folder ?? source));
   const bundled = await rollup({
-    input: join(root, entry.source),
-    // Later entries take what they share with the first from its bundle, never as a second copy.
-    external: [/^node:/, ...(entry === mainEntry ? [] : [mainSource])],
-    onwarn: (warning) => {
-      throw new Problem(`${entry.source}: ${warning.message}`);
-    },
+    input: Object.fromEntries(entries.map(({ name, source }) => [name, join(root, source)])),
+    external: isExternal,
+    onwarn: refuse,
     plugins: [typescript],
   });
-  const outfile = `dist/${entry.name}.cjs`;
   const { output } = await bundled.write({
-    file: join(root, outfile),
+    dir: join(root, 'dist'),
     format: 'cjs',
+    entryFileNames: '[name].cjs',
+    chunkFileNames: '[name].cjs',
+    manualChunks: (id) => (own.some((path) => id === path || id.startsWith(`${path}${sep}`)) ? undefined : 'shared'),
     exports: 'named',
     esModule: false,
     interop: 'default',
-    inlineDynamicImports: true,
-    paths: { [mainSource]: `./${mainEntry.name}.cjs` },
   });
   await bundled.close();
-  const [{ code, exports: exported, moduleIds }] = output;
-  const twice = entry === mainEntry ? [] : moduleIds.filter((file) => shared.includes(file)).map((file) => relative(root, file));
-  if (twice.length > 0) {
-    throw new Problem(`${entry.source} would carry a second copy of ${twice.join(', ')}: import it from ./index.js instead`);
+  for (const { code, fileName, name, isEntry, exports: exported } of output) {
+    const size = `dist/${fileName}: ${(Buffer.byteLength(code) / 1024).toFixed(1)} KiB`;
+    if (!isEntry) {
+      note(size);
+      continue;
+    }
+    const names = exported.filter((name) => name !== 'default').sort();
+    writeFileSync(join(root, `dist/${name}.mjs`), `export {\n${names.map((name) => `  ${name},\n`).join('')}} from './${fileName}';\n`);
+    note(`${size}, ${names.length} exports`);
   }
-  const names = exported.filter((name) => name !== 'default').sort();
-  writeFileSync(join(root, `dist/${entry.name}.mjs`), `export {\n${names.map((name) => `  ${name},\n`).join('')}} from './${entry.name}.cjs';\n`);
-  note(`${outfile}: ${(Buffer.byteLength(code) / 1024).toFixed(1)} KiB, ${names.length} exports`);
-  return moduleIds;
 }
 
 /** The declarations of one entry, as [file name, text] pairs. */
 async function declarations(entry) {
+  const mainSource = join(root, mainEntry.source);
   const bundled = await rollup({
     input: join(root, entry.source),
-    external: [/^node:/, ...(entry === mainEntry ? [] : [join(root, mainEntry.source)])],
-    onwarn: (warning) => {
-      throw new Problem(`${entry.source}: ${warning.message}`);
-    },
+    // Later entries take the types they share with the first from its declarations, never as a second copy.
+    external: (path) => isExternal(path) || (entry !== mainEntry && path === mainSource),
+    onwarn: refuse,
     plugins: [dts({ tsconfig: join(root, 'tsconfig.json') })],
   });
-  const { output } = await bundled.generate({ format: 'es', paths: { [join(root, mainEntry.source)]: `./${mainEntry.name}.js` } });
+  const { output } = await bundled.generate({ format: 'es', paths: { [mainSource]: `./${mainEntry.name}.js` } });
   await bundled.close();
   return [
     [`${entry.name}.d.ts`, `${header}${output[0].code.trimEnd()}\n`],
@@ -93,11 +98,7 @@ export async function buildTypeScript({ check = false } = {}) {
   step(check ? 'Comparing the committed declarations with ts/' : 'Building the JavaScript bundle and the type declarations');
   if (!check) {
     mkdirSync(join(root, 'dist'), { recursive: true });
-    let shared = [];
-    for (const entry of entries) {
-      const inputs = await bundle(entry, shared);
-      if (entry === mainEntry) shared = inputs;
-    }
+    await bundle();
   }
   const stale = [];
   for (const entry of entries) {

@@ -1,12 +1,13 @@
 // Proves the packages that would be published: packs them, installs the tarballs into an empty folder with neither Rust nor a compiler in
 // reach, and runs __test__/smoke there under every supported runtime. Runs on linux-x64-gnu, for which the registry has the runtimes.
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { main, note, Problem, step } from './lib/console.mjs';
 import { install } from './lib/node-modules.mjs';
 import { root, toolsDir } from './lib/paths.mjs';
 import { capture, run, which } from './lib/run.mjs';
+import { pack } from './lib/stage.mjs';
 import { packLocal } from './pack.mjs';
 
 const addonLimit = 16 * 2 ** 20;
@@ -38,6 +39,13 @@ function bareEnvironment(work) {
   const found = toolchain.filter((program) => which(program, env));
   if (found.length > 0) throw new Problem(`the bare PATH still finds ${found.join(', ')}`);
   return env;
+}
+
+/** What the root package depends on, and they in turn, packed from node_modules, as there is no network to fetch them by. */
+function packDependencies(destination) {
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+  const folders = Object.entries(packages).filter(([path, { dev, optional }]) => path !== '' && !dev && !optional).map(([path]) => join(root, path));
+  return folders.map((folder) => pack(folder, destination).tarball);
 }
 
 async function checkTypes(packed, work) {
@@ -87,7 +95,7 @@ await main(async () => {
     mkdirSync(app);
     writeFileSync(join(app, 'package.json'), '{ "name": "app", "private": true }\n');
     const npm = join(realpathSync(which('npm')), '../npm-cli.js');
-    const tarballs = [packed.root.tarball, packed.platformPackage.tarball];
+    const tarballs = [packed.root.tarball, packed.platformPackage.tarball, ...packDependencies(join(work, 'dependencies'))];
     await run(process.execPath, [npm, 'install', '--offline', '--no-audit', '--no-fund', ...tarballs], { cwd: app, env });
     cpSync(join(root, '__test__/smoke'), app, { recursive: true });
 

@@ -22,10 +22,20 @@ const FIRST_PAGE_BYTES = 32 << 10;
 const PAGE_BYTES = 256 << 10;
 
 /**
+ * The next items of an iterator of ours: as many as are at hand, at least one and at most `max`; none at the end. Not to be
+ * called while another call is under way.
+ */
+export let takeItems: <T>(iterator: StorageIterator<T>, max: number) => Promise<T[]>;
+
+/**
  * An iterator over pages. While one page is consumed the next is under way; at the end, at an error and at an early
  * return the source is closed.
  */
 export class PageIterator<T> implements StorageIterator<T> {
+  static {
+    takeItems = <U>(iterator: StorageIterator<U>, max: number) => (iterator as PageIterator<U>).#take(max);
+  }
+
   readonly #openSource: () => Promise<PageSource<T>>;
   #source: PageSource<T> | undefined;
   #isOpen = false;
@@ -79,6 +89,16 @@ export class PageIterator<T> implements StorageIterator<T> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#finish();
+  }
+
+  /** The first item comes as from `next()`, which loads a page where one is needed; what is at hand goes with it. */
+  async #take(max: number): Promise<T[]> {
+    const { done, value } = await this.next();
+    if (done === true) return [];
+    const from = this.#index;
+    this.#index = Math.min(this.#items.length, from + Math.min(max - 1, this.#left));
+    this.#left -= this.#index - from;
+    return [value, ...this.#items.slice(from, this.#index)];
   }
 
   async #load(): Promise<void> {

@@ -6,8 +6,11 @@ const { join } = require('node:path');
 
 const value = { text: 'grün', list: [1, 2.5, null, true], when: new Date(1767312245678), bytes: Buffer.from([0, 255]), big: 2n ** 70n };
 
-/** Stores, lists and deletes through each embedded engine, closes, and finds the data again in a second manager. */
-module.exports = async function check({ StorageManager }) {
+/**
+ * Stores, lists and deletes through each embedded engine, and through a level database over it; closes, and finds the data again in a second
+ * manager.
+ */
+module.exports = async function check({ StorageManager }, { HoldfastLevel }) {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-smoke-'));
   const config = {
     memory: {},
@@ -28,6 +31,10 @@ module.exports = async function check({ StorageManager }) {
       assert.equal(await engine.delete('z'), true, name);
       assert.equal(await engine.has('z'), false, name);
       await assert.rejects(engine.set('', 1), { code: 'INVALID_KEY' }, name);
+      const db = new HoldfastLevel(engine, { valueEncoding: 'json' });
+      await db.batch([{ type: 'put', key: 'b', value: [1] }, { type: 'put', key: 'a', value: 'grün' }]);
+      assert.deepEqual(await db.iterator().all(), [['a', 'grün'], ['b', [1]]], name);
+      await db.close();
     }
     await storage.close();
     await assert.rejects(storage.getEngine('memory').get('a/b'), { code: 'CLOSED' });
@@ -35,6 +42,7 @@ module.exports = async function check({ StorageManager }) {
     const again = new StorageManager(config);
     for (const name of ['file', 'sqlite', 'leveldb']) {
       assert.deepEqual(await again.getEngine(name).get('a/b'), value, name);
+      assert.equal(await again.getEngine(name).get('level/a'), '"grün"', name);
     }
     await again.close();
   } finally {

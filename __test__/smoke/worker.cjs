@@ -1,8 +1,9 @@
 const { parentPort } = require('node:worker_threads');
 const check = require('./check.cjs');
 const holdfast = require('holdfast');
+const level = require('holdfast/level');
 
-check(holdfast).then(async () => {
+check(holdfast, level).then(async () => {
   parentPort.postMessage('checked');
   // Termination has to find calls in flight.
   const storage = new holdfast.StorageManager({ memory: {} });

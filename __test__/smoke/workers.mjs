@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import * as holdfast from 'holdfast';
+import * as level from 'holdfast/level';
 import check from './check.cjs';
 
 const rounds = 20;
@@ -16,5 +17,5 @@ for (let round = 0; round < rounds; round += 1) {
     }),
   );
 }
-await check(holdfast);
+await check(holdfast, level);
 console.log(`workers: ok (${2 * rounds} started and terminated)`);

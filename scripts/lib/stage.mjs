@@ -8,7 +8,7 @@ import { platforms } from './platforms.mjs';
 import { capture, run } from './run.mjs';
 
 const published = ['name', 'version', 'description', 'keywords', 'license', 'repository', 'homepage', 'bugs', 'author', 'type'];
-const entryFields = ['engines', 'main', 'types', 'exports', 'files'];
+const entryFields = ['engines', 'main', 'types', 'exports', 'files', 'dependencies'];
 
 /** The root package as published: no development fields, every platform package at exactly this version. */
 export function publishedManifest() {

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, resolve, sep } from 'node:path';
 import { currentPlatform, platformIds } from './platform.js';
 
-// The bundle is CommonJS, so __filename is dist/index.cjs; resolving from it works in Node, Bun, Deno, workers and asar archives.
+// The bundle is CommonJS, so __filename is a file of dist/; resolving from it works in Node, Bun, Deno, workers and asar archives.
 const requireFromHere = createRequire(__filename);
 
 let addon: unknown;

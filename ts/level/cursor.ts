@@ -1,0 +1,96 @@
+import { abortable } from '../abort.js';
+import type { Engine } from '../engines/contract.js';
+import { takeItems } from '../iterator.js';
+import type { PageContent } from '../native/interface.js';
+import type { Snapshot } from '../snapshot.js';
+import type { Range, StorageIterator } from '../types.js';
+import { rethrow } from './errors.js';
+import { startingAt } from './folder.js';
+import type { Bounds } from './folder.js';
+import { LevelSnapshot, release } from './snapshot.js';
+
+/** What a cursor reads. */
+export interface CursorOptions {
+  readonly what: PageContent;
+  readonly bounds: Bounds;
+  readonly reverse: boolean;
+  /** The option `snapshot` of the call. */
+  readonly snapshot?: unknown;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * A place in a range of an engine. Where the engine has snapshots, all is read from one: the one given, or one requested
+ * when the cursor is made, so that seeking back shows the same moment.
+ */
+export class Cursor<T> {
+  readonly #engine: Engine;
+  readonly #options: CursorOptions;
+  readonly #view: Promise<Snapshot> | undefined;
+  readonly #owned: boolean;
+  /** What is left to read; undefined: nothing, as a seek went outside of the range. */
+  #bounds: Bounds | undefined;
+  #items: StorageIterator<T> | undefined;
+
+  constructor(engine: Engine, options: CursorOptions) {
+    this.#engine = engine;
+    this.#options = options;
+    this.#bounds = options.bounds;
+    this.#owned = options.snapshot === undefined && engine.capabilities.snapshots;
+    this.#view = this.#owned ? engine.snapshot() : options.snapshot === undefined ? undefined : LevelSnapshot.taken(options.snapshot);
+    this.#view?.catch(() => {}); // told to whoever reads
+  }
+
+  /**
+   * The next items: as many as are at hand, at least one, at most `max`; none at the end.
+   *
+   * @param left - How many will be asked for in all.
+   */
+  take(max: number, left: number): Promise<T[]> {
+    return abortable(this.#options.signal, this.#engine.name, 'next', () => this.#take(max, left), () => {}).catch(rethrow);
+  }
+
+  /** The next `size` items, fewer only at the end. */
+  async fill(size: number, left: number): Promise<T[]> {
+    const items = await this.take(size, left);
+    while (items.length > 0 && items.length < size) {
+      const more = await this.take(size - items.length, left - items.length);
+      if (more.length === 0) break;
+      for (const item of more) items.push(item);
+    }
+    return items;
+  }
+
+  /** Goes on at the first key from `place` on, in the cursor's direction; to the end if `place` is outside of the range. */
+  seek(place: string): void {
+    this.#drop();
+    this.#bounds = startingAt(this.#options.bounds, place, this.#options.reverse);
+  }
+
+  /** Frees what the cursor holds. */
+  async close(): Promise<void> {
+    this.#drop();
+    this.#bounds = undefined;
+    if (this.#owned) await release(this.#view!);
+  }
+
+  async #take(max: number, left: number): Promise<T[]> {
+    if (this.#items === undefined) {
+      if (this.#bounds === undefined) return [];
+      const { what, reverse } = this.#options;
+      const range = { ...this.#bounds, reverse, limit: Number.isFinite(left) ? left : undefined };
+      this.#items = read<T>(this.#view === undefined ? this.#engine : await this.#view, what, range);
+    }
+    return takeItems(this.#items, max);
+  }
+
+  #drop(): void {
+    void this.#items?.return();
+    this.#items = undefined;
+  }
+}
+
+function read<T>(source: Pick<Engine, 'entries' | 'keysIterator' | 'values'>, what: PageContent, range: Range): StorageIterator<T> {
+  const items = what === 'keys' ? source.keysIterator(range) : what === 'values' ? source.values(range) : source.entries(range);
+  return items as StorageIterator<T>;
+}

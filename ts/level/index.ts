@@ -1,0 +1,2 @@
+export { HoldfastLevel } from './level.js';
+export type { HoldfastLevelOptions } from './level.js';

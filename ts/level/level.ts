@@ -1,0 +1,239 @@
+import type { Buffer } from 'node:buffer';
+import { AbstractLevel } from 'abstract-level';
+import type { AbstractDatabaseOptions } from 'abstract-level';
+import { describeKind } from '../codec/kinds.js';
+import { accessOf } from '../engines/access.js';
+import { MemoryStorage } from '../engines/memory.js';
+import { isReserved } from '../engines/shapes.js';
+import { toEngine } from '../engines/wrap.js';
+import { StorageError, StorageTypeError } from '../errors.js';
+// What the declarations name comes from the root entry, so that both entries have the same types.
+import type { BatchOperation, Engine, StorageEngine } from '../index.js';
+import type { Snapshot } from '../snapshot.js';
+import { Cursor } from './cursor.js';
+import { rethrow } from './errors.js';
+import { Folder } from './folder.js';
+import type { LevelRange } from './folder.js';
+import { EntryIterator, KeyIterator, ValueIterator } from './iterators.js';
+import type { IteratorHost, IteratorOptions } from './iterators.js';
+import type { Format } from './keys.js';
+import { LevelSnapshot } from './snapshot.js';
+import { toFormat } from './values.js';
+
+/** Options of a {@link HoldfastLevel}: its own and those of every `abstract-level` database. */
+export interface HoldfastLevelOptions<KDefault = string, VDefault = string> extends AbstractDatabaseOptions<KDefault, VDefault> {
+  /**
+   * The folder of the engine that holds the database, without a `/` at its end. Databases with different prefixes do not see
+   * each other, except that a prefix `p/q` lies inside `p` as a folder does. Default: `'level'`.
+   */
+  prefix?: string | undefined;
+}
+
+type Encoded = string | Buffer;
+
+interface ReadOptions {
+  readonly valueEncoding: Format;
+  readonly snapshot?: unknown;
+}
+
+interface Operation {
+  readonly type: 'put' | 'del';
+  readonly key: Encoded;
+  readonly value?: Encoded;
+}
+
+/** How many keys are deleted in one step where a range cannot be. */
+const CLEAR_KEYS = 1000;
+
+/**
+ * An `abstract-level` 3 database in a folder of an engine, for programs and modules written for `level`, `classic-level` or
+ * `memory-level`. Text keys and string values lie in the engine as they are, other values as Buffers.
+ *
+ * `close()` closes this handle and leaves the engine as it is; `open()`, or another handle with the same prefix, finds the data
+ * again. Where the engine has no snapshots, `supports.implicitSnapshots` and `supports.explicitSnapshots` are false. What an
+ * engine rejects with comes under the code that `abstract-level` has for it, such as LEVEL_LOCKED or LEVEL_CORRUPTION, with the
+ * engine's error as `cause`.
+ *
+ * @typeParam KDefault - The type of keys, by `keyEncoding`.
+ * @typeParam VDefault - The type of values, by `valueEncoding`.
+ * @example
+ * const db = new HoldfastLevel(storage.getEngine('sqlite'), { valueEncoding: 'json' });
+ * await db.put('ada', { born: 1815 });
+ * for await (const [name, { born }] of db.iterator({ gte: 'a' })) console.log(name, born);
+ * await db.close();
+ */
+export class HoldfastLevel<KDefault = string, VDefault = string> extends AbstractLevel<string | Buffer, KDefault, VDefault> {
+  readonly #host: IteratorHost;
+  #running = 0;
+  #whenIdle: (() => void) | undefined;
+
+  /**
+   * @param engine - An engine, also one of your own.
+   * @param options - The prefix, and options of `abstract-level` such as `keyEncoding` and `valueEncoding`.
+   * @throws StorageTypeError if `engine` is none, or the prefix is no string; StorageError INVALID_KEY for a prefix that is
+   * empty, holds a lone surrogate or belongs to a model.
+   */
+  constructor(engine: StorageEngine, options?: HoldfastLevelOptions<KDefault, VDefault>) {
+    const { prefix = 'level', ...rest } = options ?? {};
+    const folder = new Folder(checkedFolder(prefix));
+    const full = toEngine(engine);
+    const { snapshots } = full.capabilities;
+    super(
+      {
+        encodings: { utf8: true, buffer: true },
+        has: true,
+        implicitSnapshots: snapshots,
+        explicitSnapshots: snapshots,
+        permanence: !(full instanceof MemoryStorage),
+        signals: { iterators: true },
+      },
+      rest,
+    );
+    this.#host = { engine: full, folder };
+  }
+
+  /** The engine, or what one of your own is wrapped in. */
+  get engine(): Engine {
+    return this.#host.engine;
+  }
+
+  /** What the engine's keys of this database begin with, such as `'level/'`. */
+  get location(): string {
+    return this.#host.folder.path;
+  }
+
+  /** @internal */
+  async _open(): Promise<void> {
+    await this.engine.connect().catch(rethrow);
+  }
+
+  /** @internal */
+  async _close(): Promise<void> {
+    if (this.#running > 0) await new Promise<void>((resolve) => (this.#whenIdle = resolve));
+  }
+
+  /** @internal */
+  async _get(key: Encoded, { valueEncoding, snapshot }: ReadOptions): Promise<Encoded | undefined> {
+    const place = this.#host.folder.place(key);
+    return found(await this.#track(this.#from(snapshot, (source) => source.get(place))), valueEncoding);
+  }
+
+  /** @internal */
+  async _getMany(keys: Encoded[], { valueEncoding, snapshot }: ReadOptions): Promise<(Encoded | undefined)[]> {
+    const places = keys.map((key) => this.#host.folder.place(key));
+    const values = await this.#track(this.#from(snapshot, (source) => source.getMany(places)));
+    return values.map((value) => found(value, valueEncoding));
+  }
+
+  /** @internal */
+  async _has(key: Encoded, { snapshot }: ReadOptions): Promise<boolean> {
+    const place = this.#host.folder.place(key);
+    return this.#track(this.#from(snapshot, (source) => source.has(place)));
+  }
+
+  /** @internal */
+  async _hasMany(keys: Encoded[], { snapshot }: ReadOptions): Promise<boolean[]> {
+    const places = keys.map((key) => this.#host.folder.place(key));
+    return this.#track(this.#from(snapshot, (source) => Promise.all(places.map((place) => source.has(place)))));
+  }
+
+  /** @internal */
+  async _put(key: Encoded, value: Encoded): Promise<void> {
+    await this.#track(this.engine.set(this.#host.folder.place(key), value));
+  }
+
+  /** @internal */
+  async _del(key: Encoded): Promise<void> {
+    await this.#track(this.engine.delete(this.#host.folder.place(key)));
+  }
+
+  /** @internal */
+  async _batch(operations: Operation[]): Promise<void> {
+    const { folder, engine } = this.#host;
+    const steps = operations.map(({ type, key, value }): BatchOperation => {
+      const place = folder.place(key);
+      return type === 'put' ? { type: 'set', key: place, value } : { type: 'delete', key: place };
+    });
+    await this.#track(engine.batch(steps));
+  }
+
+  /** @internal */
+  async _clear(options: LevelRange & { snapshot?: unknown }): Promise<void> {
+    const { engine, folder } = this.#host;
+    const bounds = folder.bounds(options);
+    if (options.limit === -1 && options.snapshot === undefined) return this.#track(accessOf(engine)!.clear(bounds));
+    const cursor = new Cursor<string>(engine, { what: 'keys', bounds, reverse: options.reverse, snapshot: options.snapshot });
+    await this.#track(this.#deleteKeys(cursor, options.limit === -1 ? Infinity : options.limit));
+  }
+
+  /** @internal */
+  _iterator(options: IteratorOptions): object {
+    return new EntryIterator(this, this.#host, options);
+  }
+
+  /** @internal */
+  _keys(options: IteratorOptions): object {
+    return new KeyIterator(this, this.#host, options);
+  }
+
+  /** @internal */
+  _values(options: IteratorOptions): object {
+    return new ValueIterator(this, this.#host, options);
+  }
+
+  /** @internal */
+  _snapshot(options: object): LevelSnapshot {
+    if (!this.supports.explicitSnapshots) rethrow(new StorageError('NOT_SUPPORTED', `The engine ${this.engine.name} has no snapshots`));
+    return new LevelSnapshot(this.engine, options);
+  }
+
+  #from<T>(snapshot: unknown, read: (source: Engine | Snapshot) => Promise<T>): Promise<T> {
+    // Without a snapshot the read has its place among the engine's calls at once.
+    return snapshot === undefined ? read(this.engine) : LevelSnapshot.taken(snapshot).then(read);
+  }
+
+  async #deleteKeys(cursor: Cursor<string>, limit: number): Promise<void> {
+    try {
+      for (let left = limit; left > 0; ) {
+        const places = await cursor.fill(Math.min(CLEAR_KEYS, left), left);
+        if (places.length === 0) return;
+        await this.engine.deleteMany(places);
+        left -= places.length;
+      }
+    } finally {
+      await cursor.close();
+    }
+  }
+
+  /** Counts a call until it is over, as `close()` waits for it, and gives its error the code it has here. */
+  #track<T>(call: Promise<T>): Promise<T> {
+    this.#running++;
+    return call.then(
+      (result) => {
+        this.#leave();
+        return result;
+      },
+      (error: unknown) => {
+        this.#leave();
+        return rethrow(error);
+      },
+    );
+  }
+
+  #leave(): void {
+    if (--this.#running === 0) this.#whenIdle?.();
+  }
+}
+
+function found(value: unknown, format: Format): Encoded | undefined {
+  return value === null ? undefined : toFormat(value, format);
+}
+
+function checkedFolder(prefix: unknown): string {
+  if (typeof prefix !== 'string') throw new StorageTypeError(`Expected option prefix of HoldfastLevel to be a string, got ${describeKind(prefix)}`);
+  if (prefix === '') throw new StorageError('INVALID_KEY', 'The prefix of a HoldfastLevel is empty');
+  if (!prefix.isWellFormed()) throw new StorageError('INVALID_KEY', 'The prefix of a HoldfastLevel holds a lone surrogate');
+  const folder = `${prefix}/`;
+  if (isReserved(folder)) throw new StorageError('INVALID_KEY', `Keys under ${folder} belong to a model, and no HoldfastLevel may lie there`);
+  return folder;
+}

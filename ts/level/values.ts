@@ -1,0 +1,17 @@
+import { Buffer } from 'node:buffer';
+import { encode } from '../codec/encode.js';
+import type { Format } from './keys.js';
+
+/**
+ * A stored value in the format asked for. What this adapter writes are strings and Buffers; a value of another kind, which
+ * another program wrote, reads as its JSON text.
+ */
+export function toFormat(value: unknown, format: Format): string | Buffer {
+  const stored = typeof value === 'string' ? value : value instanceof Uint8Array ? asBuffer(value) : encode(value, Infinity);
+  if (typeof stored === 'string') return format === 'utf8' ? stored : Buffer.from(stored);
+  return format === 'utf8' ? stored.toString('utf8') : stored;
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
