@@ -1,6 +1,7 @@
 //! The contract of an engine, and what engines share.
 
 pub mod apply;
+pub mod custom;
 pub mod embedded;
 #[cfg(feature = "file")]
 pub mod file;
@@ -31,7 +32,7 @@ use crate::record::Record;
 use crate::value::Value;
 
 pub use embedded::Embedded;
-pub use pool::spawn_blocking;
+pub use pool::{spawn_blocking, spawn_waiting};
 
 /// What an engine can do. The conformance suite is gated by it, and says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,7 +19,7 @@ use crate::engine::apply::{Target, apply};
 use crate::engine::intent::Intents;
 use crate::engine::recent::Recent;
 use crate::engine::{
-    Capabilities, Done, Engine, Progress, Read, Reply, Report, Request, Stats, View, list, spawn_blocking,
+    Capabilities, Done, Engine, Progress, Read, Reply, Report, Request, Stats, View, list, spawn_waiting,
     unexpected_reply,
 };
 use crate::error::{Code, Error, Result};
@@ -234,10 +234,10 @@ impl Shared {
         }
     }
 
-    /// Answers what is queued, in order, on a thread of the pool.
+    /// Answers what is queued, in order, on a thread of a pool.
     fn work_with(self: &Arc<Self>, ready: Result<()>) {
         let shared = self.clone();
-        spawn_blocking(move || {
+        spawn_waiting(move || {
             while let Some((request, done)) = shared.next() {
                 let answer = ready.clone().and_then(|()| {
                     catch_unwind(AssertUnwindSafe(|| shared.answer(request)))

@@ -1,0 +1,250 @@
+//! Engines that others write, in JavaScript for one: a few plain calls, made one at a time, become an [`Engine`].
+//!
+//! There are no snapshots: a view reads what is there. One for a transaction counts the engine's changes and fails with
+//! CONFLICT where a read does not fit those before it. A batch is checked and written in one *step*, during which
+//! the engine answers nobody else; if a write of it fails, those before it are taken back.
+
+mod names;
+mod step;
+mod view;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use self::view::CustomView;
+use super::pool::spawn_waiting;
+use super::{Capabilities, Done, Engine, Progress, Read, Reply, Report, Request, Stats, View, list};
+use crate::batch::{Batch, Commit};
+use crate::error::{Code, Error, Result};
+use crate::key::{Key, Space};
+use crate::record::{Millis, Record};
+use crate::value::Value;
+
+/// A write, by the name the engine knows the key by.
+#[derive(Clone, Debug)]
+pub enum Write {
+    Set { key: Key, value: Value, expires_at: Option<Millis>, metadata: Option<Bytes> },
+    Delete { key: Key },
+}
+
+/// One call. What is `inside` belongs to the step that was begun, and goes before everything else.
+#[derive(Clone, Debug)]
+pub enum Call {
+    /// Begins a step: until its end the engine answers only what is inside it.
+    Begin,
+    End,
+    Get {
+        key: Key,
+        inside: bool,
+    },
+    /// Every key, in any order.
+    Keys {
+        inside: bool,
+    },
+    /// Inside a step.
+    Write(Write),
+    /// Inside a step, all or nothing; only where the engine has atomic batches.
+    Batch(Vec<Write>),
+}
+
+/// What a call came to.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    Done,
+    Record(Option<Record>),
+    Keys(Vec<Key>),
+}
+
+/// An answer, and how many changes the engine had made by then.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    pub answer: Answer,
+    pub changes: u64,
+}
+
+/// Receives the answer of a call, exactly once, on any thread.
+pub type OnAnswer = Box<dyn FnOnce(Result<Answered>) + Send>;
+
+/// An engine by somebody else. It makes calls one at a time and in order, and counts its changes, whoever made them.
+pub trait Host: Send + Sync {
+    /// Whether [`Call::Batch`] is taken.
+    fn atomic_batch(&self) -> bool;
+
+    /// Never blocks.
+    fn call(&self, call: Call, answer: OnAnswer);
+
+    /// Answers what is under way with CLOSED, and so every later call.
+    fn close(&self);
+}
+
+/// Makes an engine of `host`.
+#[must_use]
+pub fn open(host: Arc<dyn Host>) -> Arc<dyn Engine> {
+    let shared = Shared { host, queue: Mutex::default(), closed: AtomicBool::new(false) };
+    Arc::new(Custom { shared: Arc::new(shared) })
+}
+
+struct Custom {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    host: Arc<dyn Host>,
+    queue: Mutex<Queue>,
+    closed: AtomicBool,
+}
+
+#[derive(Default)]
+struct Queue {
+    calls: VecDeque<(Request, Done)>,
+    running: bool,
+}
+
+const NAME: &str = "custom";
+
+impl Shared {
+    /// Makes a call and waits for its answer.
+    fn ask(&self, call: Call) -> Result<Answered> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        self.host.call(
+            call,
+            Box::new(move |answered| {
+                // The receiver waits below.
+                let _ = sender.send(answered);
+            }),
+        );
+        receiver.recv().unwrap_or_else(|_| Err(Error::closed()))
+    }
+
+    /// The live record of a key, and the count of changes it was read at.
+    fn get(&self, space: Space, key: &[u8], inside: bool) -> Result<(Option<Record>, u64)> {
+        let answered = self.ask(Call::Get { key: names::name(space, key), inside })?;
+        match answered.answer {
+            Answer::Record(record) => Ok((record.filter(|record| !record.has_expired()), answered.changes)),
+            _ => Err(super::unexpected_reply()),
+        }
+    }
+
+    /// Every key of a keyspace, in order, and the count of changes they were listed at.
+    fn keys(&self, space: Space, inside: bool) -> Result<(Vec<Key>, u64)> {
+        let answered = self.ask(Call::Keys { inside })?;
+        match answered.answer {
+            Answer::Keys(keys) => {
+                let mut keys: Vec<Key> = keys.into_iter().filter_map(|key| names::key_in(space, &key)).collect();
+                keys.sort_unstable();
+                keys.dedup();
+                Ok((keys, answered.changes))
+            }
+            _ => Err(super::unexpected_reply()),
+        }
+    }
+
+    fn work(self: &Arc<Self>) {
+        loop {
+            let (request, done) = {
+                let mut queue = self.queue.lock();
+                match queue.calls.pop_front() {
+                    Some(next) => next,
+                    None => {
+                        queue.running = false;
+                        return;
+                    }
+                }
+            };
+            done(self.answer(request).map_err(|error| error.in_engine(NAME)));
+        }
+    }
+
+    fn answer(self: &Arc<Self>, request: Request) -> Result<Reply> {
+        match request {
+            Request::Read(read) => self.read(&read),
+            Request::Commit(batch) => self.commit(&batch).map(Reply::Commit),
+            Request::View => Ok(Reply::View(Arc::new(CustomView::new(self, false)))),
+            request => list(&CustomView::new(self, false), &request),
+        }
+    }
+
+    fn read(&self, read: &Read) -> Result<Reply> {
+        let get = |space: Space, key: &Key| self.get(space, key, false).map(|(record, _)| record);
+        Ok(match read {
+            Read::Get(space, key) => Reply::Value(get(*space, key)?.map(|record| record.value)),
+            Read::Entry(space, key) => Reply::Entry(get(*space, key)?),
+            Read::Has(space, key) => Reply::Has(get(*space, key)?.is_some()),
+            Read::Many(space, keys) => {
+                let values = keys.iter().map(|key| Ok(get(*space, key)?.map(|record| record.value)));
+                Reply::Values(values.collect::<Result<_>>()?)
+            }
+        })
+    }
+
+    fn commit(&self, batch: &Batch) -> Result<Commit> {
+        batch.check_size()?;
+        step::within(self, |changes| step::commit(self, batch, changes))
+    }
+}
+
+impl Engine for Custom {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            snapshots: false,
+            atomic_batch: self.shared.host.atomic_batch(),
+            atomic_clear: self.shared.host.atomic_batch(),
+            timestamps: false,
+            multi_process: false,
+            sync: false,
+        }
+    }
+
+    fn try_read(&self, _read: &Read) -> Option<Result<Reply>> {
+        None
+    }
+
+    fn try_commit(&self, _batch: &Batch) -> Option<Result<Commit>> {
+        None
+    }
+
+    fn try_begin(&self) -> Option<Result<Arc<dyn View>>> {
+        Some(Ok(Arc::new(CustomView::new(&self.shared, true))))
+    }
+
+    fn submit(&self, request: Request, done: Done) {
+        if self.shared.closed.load(Ordering::Acquire) {
+            return done(Err(Error::closed().in_engine(NAME)));
+        }
+        let mut queue = self.shared.queue.lock();
+        queue.calls.push_back((request, done));
+        if !queue.running {
+            queue.running = true;
+            let shared = self.shared.clone();
+            spawn_waiting(move || shared.work());
+        }
+    }
+
+    fn stats(&self) -> Result<Stats> {
+        Ok(Stats::default())
+    }
+
+    fn verify(&self, _repair: bool, _progress: Progress<'_>) -> Result<Report> {
+        Err(Error::new(Code::NotSupported, "how an engine of your own keeps its data is its own business")
+            .in_engine(NAME))
+    }
+
+    fn compact(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn close(&self) -> Result<()> {
+        self.shared.closed.store(true, Ordering::Release);
+        self.shared.host.close();
+        Ok(())
+    }
+}
