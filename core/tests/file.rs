@@ -54,6 +54,15 @@ mod none {
     holdfast_core::conformance!(File::new(Durability::None));
 }
 
+#[test]
+fn a_damaged_intent_stops_writes_until_it_is_set_aside() {
+    for durability in [Durability::Full, Durability::Normal] {
+        holdfast_core::conformance::intents::a_damaged_intent_stops_writes_until_it_is_set_aside(&File::new(
+            durability,
+        ));
+    }
+}
+
 fn op(key: &str, text: &str) -> Op {
     Op::Set {
         space: Space::User,

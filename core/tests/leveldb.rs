@@ -47,3 +47,12 @@ mod at_full {
 mod at_none {
     holdfast_core::conformance!(super::LevelDb::new(super::Durability::None));
 }
+
+#[test]
+fn a_damaged_intent_stops_writes_until_it_is_set_aside() {
+    for durability in [Durability::Full, Durability::None] {
+        holdfast_core::conformance::intents::a_damaged_intent_stops_writes_until_it_is_set_aside(&LevelDb::new(
+            durability,
+        ));
+    }
+}

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::{Condvar, Mutex};
 
+use super::intent;
 use super::sweep::{self, Sweep};
 use super::{Capabilities, Done, Engine, Progress, Read, Reply, Report, Request, Stats, View, spawn_blocking};
 use crate::batch::{Batch, Commit};
@@ -230,7 +231,9 @@ impl<S: Store> Engine for Embedded<S> {
     }
 
     fn verify(&self, repair: bool, progress: Progress<'_>) -> Result<Report> {
-        self.shared.running(|store| store.verify(repair, progress))
+        let mut report = self.shared.running(|store| store.verify(repair, progress))?;
+        intent::verify(self, repair, &mut report)?;
+        Ok(report)
     }
 
     fn compact(&self) -> Result<()> {

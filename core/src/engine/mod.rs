@@ -182,6 +182,7 @@ pub trait Engine: Send + Sync {
     /// Commits what a transaction over several engines is to write here as an intent, if the checks of `batch` hold. Until
     /// it is resolved, no other batch of ours writes those keys. Blocks.
     fn prepare(&self, id: IntentId, batch: Batch) -> Result<Commit> {
+        batch.check_size()?;
         self.commit(intent::prepare(id, batch))
     }
 

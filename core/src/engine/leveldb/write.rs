@@ -32,6 +32,12 @@ enum Write {
     ForgetExpiry(Vec<u8>),
 }
 
+/// What the writer knows of the commits before.
+pub(super) struct History {
+    pub recent: Recent,
+    pub intents: Intents,
+}
+
 /// What a key holds after the writes so far; `None` is removed.
 type Slots = HashMap<Key, Option<Arc<Record>>>;
 
@@ -42,7 +48,7 @@ type Undo = (Space, Key, Option<Option<Arc<Record>>>);
 pub(super) struct Overlay<'a> {
     store: &'a LevelDb,
     open: &'a Open,
-    recent: &'a mut Recent,
+    history: &'a mut History,
     tier: Tier,
     /// RocksDB's sequence number before the first write.
     base: u64,
@@ -59,11 +65,11 @@ pub(super) struct Overlay<'a> {
 }
 
 impl<'a> Overlay<'a> {
-    pub fn new(store: &'a LevelDb, open: &'a Open, recent: &'a mut Recent, tier: Tier) -> Self {
+    pub fn new(store: &'a LevelDb, open: &'a Open, history: &'a mut History, tier: Tier) -> Self {
         Overlay {
             store,
             open,
-            recent,
+            history,
             tier,
             base: open.db.latest_sequence_number(),
             user: Slots::new(),
@@ -101,7 +107,7 @@ impl<'a> Overlay<'a> {
             Ok(outcomes) if self.writes.len() == writes => Ok((seq - 1, outcomes)),
             Ok(outcomes) => {
                 // Should the write fail, the history says more than happened, which is safe.
-                self.recent.record(seq, batch);
+                self.history.recent.record(seq, batch);
                 Ok((seq, outcomes))
             }
             Err(error) => {
@@ -270,12 +276,12 @@ impl Target for Overlay<'_> {
         Ok(())
     }
 
-    fn intents(&mut self) -> Option<&mut Intents> {
-        None
+    fn intents(&mut self) -> &mut Intents {
+        &mut self.history.intents
     }
 
     fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool> {
-        Ok(self.recent.changed_since(space, range, since))
+        Ok(self.history.recent.changed_since(space, range, since))
     }
 }
 

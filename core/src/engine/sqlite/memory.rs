@@ -47,7 +47,7 @@ impl MemoryStore {
         let found = schema::inspect(&mut connection, &options.table_name)?;
         schema::complete(&mut connection, &options.table_name, &found, options.index_updated_at)?;
         connection.use_tables(Arc::new(schema::sql(&options.table_name)));
-        let writer = Some(Writer::new(connection, None, 0));
+        let writer = Some(Writer::new(connection, None, 0, false));
         Ok(MemoryStore { live: Arc::new(Mutex::new(Live { writer, moment: Weak::new() })) })
     }
 }

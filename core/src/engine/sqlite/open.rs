@@ -134,7 +134,7 @@ fn open_writable(path: &Path, options: &SqliteOptions) -> Result<FileStore> {
         busy_timeout: options.busy_timeout,
     };
     let inline = Arc::new(inline(&opening)?);
-    let writer = Writer::new(connection, Some(inline.clone()), options.busy_timeout);
+    let writer = Writer::new(connection, Some(inline.clone()), options.busy_timeout, true);
     Ok(FileStore::new(Some(writer), inline, Readers::new(opening, options.pool_size.max(1)), options.durability))
 }
 
