@@ -129,7 +129,8 @@ impl Batch {
     /// True if the batch only writes: nothing to check, nothing to read, nothing to report.
     #[must_use]
     pub fn is_blind(&self) -> bool {
-        !self.report
+        self.role == Role::None
+            && !self.report
             && self.checks.is_empty()
             && self.range_checks.is_empty()
             && !self.ops.iter().any(|op| matches!(op, Op::Add { .. }))

@@ -279,6 +279,26 @@ pub fn ranges_and_counters_of_an_intent_apply_in_order(fixture: &dyn Fixture) {
     assert_eq!(engine.value("n").as_deref(), Some("42"));
 }
 
+pub fn an_intent_that_could_not_be_carried_out_is_refused(fixture: &dyn Fixture) {
+    let lease = open(fixture);
+    let engine = &**lease.engine();
+    engine.run(batch(vec![set("text", "\"a\"", None), set("past", "\"a\"", Some(now() - 1))]));
+    for ops in [
+        vec![add("text", 1.0)],
+        vec![set("b", "1", None), add("b", 1.0), add("text", 1.0)],
+        vec![set("b", "\"a\"", None), add("b", 1.0)],
+    ] {
+        let refused = engine.prepare(id(1), batch(ops)).err().map(|error| error.code());
+        assert_eq!(refused, Some(Code::InvalidArgument));
+    }
+    assert!(standing(engine).is_empty());
+    prepare(engine, 1, vec![add("past", 1.0), set("text", "1", None), add("text", 1.0), clear("b"), add("b", 1.0)]);
+    assert!(resolve(engine, 1, Decision::Apply));
+    for (key, value) in [("past", "1"), ("text", "2"), ("b", "1")] {
+        assert_eq!(engine.value(key).as_deref(), Some(value), "{key}");
+    }
+}
+
 pub fn an_intent_keeps_values_metadata_and_expiry(fixture: &dyn Fixture) {
     let lease = open(fixture);
     let engine = &**lease.engine();

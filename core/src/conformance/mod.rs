@@ -87,6 +87,7 @@ macro_rules! conformance {
             intents::a_second_intent_on_a_held_key_is_refused,
             intents::intents_on_different_keys_stand_together,
             intents::ranges_and_counters_of_an_intent_apply_in_order,
+            intents::an_intent_that_could_not_be_carried_out_is_refused,
             intents::an_intent_keeps_values_metadata_and_expiry,
             intents::reads_go_on_while_an_intent_stands,
             intents::intents_survive_a_restart_and_lock_their_keys,

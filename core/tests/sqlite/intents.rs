@@ -186,3 +186,26 @@ fn a_store_made_before_intents_gets_what_it_lacks() {
     lease.close().unwrap();
     assert_eq!(code(open(normal(&path))), None);
 }
+
+#[test]
+fn an_intent_that_fails_to_be_carried_out_still_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("refusing.db");
+    let lease = open(normal(&path)).unwrap();
+    let engine = &**lease.engine();
+    let theirs = Connection::open(&path).unwrap();
+    let refuse =
+        "CREATE TRIGGER refuse BEFORE INSERT ON storage WHEN NEW.key = 'k' BEGIN SELECT RAISE(ABORT, 'no'); END";
+    engine.prepare(OWN, set("k", "1")).unwrap();
+    theirs.execute_batch(refuse).unwrap();
+    assert!(engine.resolve(OWN, Decision::Apply).is_err());
+    theirs.execute_batch("DROP TRIGGER refuse").unwrap();
+    assert_eq!(write(engine, "k"), Some(Code::Conflict));
+    assert!(engine.resolve(OWN, Decision::Apply).unwrap().is_some());
+    assert_eq!(get(engine, "k").unwrap().as_deref(), Some("1"));
+    // An intent that fails to be made holds nothing.
+    theirs.execute_batch(&refuse.replace("storage", "storage_internal").replace("= 'k'", "IS NOT NULL")).unwrap();
+    assert!(engine.prepare(OWN, set("k", "2")).is_err());
+    theirs.execute_batch("DROP TRIGGER refuse").unwrap();
+    assert_eq!(write(engine, "k"), None);
+}
