@@ -22,7 +22,8 @@ pub trait Target {
     fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<()>;
 
     /// The intents that stand in the store. A store whose group fails after a batch was applied puts back what it had.
-    fn intents(&mut self) -> &mut Intents;
+    /// `None` inside a transaction: its writes meet them when it commits.
+    fn intents(&mut self) -> Option<&mut Intents>;
 
     /// True if a commit after `since` may have touched a key of `range`.
     fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool>;
@@ -36,7 +37,9 @@ pub trait Target {
 
 /// Makes the checks of `batch`, then its writes, as commit `seq` at time `now`.
 pub fn apply(batch: &Batch, target: &mut impl Target, seq: u64, now: Millis) -> Result<Vec<Outcome>> {
-    target.intents().refuse(batch, now)?;
+    if let Some(intents) = target.intents() {
+        intents.refuse(batch, now)?;
+    }
     // Nothing was committed since the checks were read.
     if batch.as_of.is_none_or(|as_of| as_of + 1 != seq) {
         check(batch, target, now)?;
@@ -49,8 +52,10 @@ pub fn apply(batch: &Batch, target: &mut impl Target, seq: u64, now: Millis) -> 
             outcomes.push(outcome);
         }
     }
-    if batch.role != Role::None {
-        target.intents().note(batch)?;
+    if batch.role != Role::None
+        && let Some(intents) = target.intents()
+    {
+        intents.note(batch)?;
     }
     Ok(outcomes)
 }

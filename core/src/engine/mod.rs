@@ -50,6 +50,18 @@ pub struct Capabilities {
     pub sync: bool,
 }
 
+impl Capabilities {
+    /// Those of a store that one process owns.
+    pub const EMBEDDED: Capabilities = Capabilities {
+        snapshots: true,
+        atomic_batch: true,
+        atomic_clear: true,
+        timestamps: true,
+        multi_process: false,
+        sync: true,
+    };
+}
+
 /// What a resolved write survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Durability {

@@ -127,8 +127,8 @@ impl Target for Stage<'_> {
         Ok(())
     }
 
-    fn intents(&mut self) -> &mut Intents {
-        self.intents
+    fn intents(&mut self) -> Option<&mut Intents> {
+        Some(self.intents)
     }
 
     fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool> {

@@ -235,14 +235,7 @@ impl Store for LevelDb {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            snapshots: true,
-            atomic_batch: true,
-            atomic_clear: true,
-            timestamps: true,
-            multi_process: false,
-            sync: true,
-        }
+        Capabilities::EMBEDDED
     }
 
     fn try_read(&self, read: &Read) -> Option<Result<Reply>> {

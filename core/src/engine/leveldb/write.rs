@@ -276,8 +276,8 @@ impl Target for Overlay<'_> {
         Ok(())
     }
 
-    fn intents(&mut self) -> &mut Intents {
-        &mut self.history.intents
+    fn intents(&mut self) -> Option<&mut Intents> {
+        Some(&mut self.history.intents)
     }
 
     fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool> {

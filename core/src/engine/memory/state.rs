@@ -245,8 +245,8 @@ impl Target for State {
         Ok(())
     }
 
-    fn intents(&mut self) -> &mut Intents {
-        &mut self.intents
+    fn intents(&mut self) -> Option<&mut Intents> {
+        Some(&mut self.intents)
     }
 
     fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool> {

@@ -73,14 +73,7 @@ impl Store for FileStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            snapshots: true,
-            atomic_batch: true,
-            atomic_clear: true,
-            timestamps: true,
-            multi_process: true,
-            sync: true,
-        }
+        Capabilities { multi_process: true, ..Capabilities::EMBEDDED }
     }
 
     fn try_read(&self, read: &Read) -> Option<Result<Reply>> {

@@ -389,8 +389,8 @@ impl Target for Transaction<'_> {
         self.watch(result)
     }
 
-    fn intents(&mut self) -> &mut Intents {
-        &mut self.intents
+    fn intents(&mut self) -> Option<&mut Intents> {
+        Some(&mut self.intents)
     }
 
     /// Precise for commits of this process while it writes alone. Otherwise writes are found by their versions, and any
