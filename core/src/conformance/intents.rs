@@ -365,6 +365,8 @@ pub fn intents_survive_a_restart_and_lock_their_keys(fixture: &dyn Fixture) {
     assert!(resolve(engine, 1, Decision::Apply));
     assert!(resolve(engine, 2, Decision::Drop));
     assert_eq!(engine.keys(&KeyRange::all()), ["a", "b", "e"]);
+    let recoveries = engine.stats().unwrap_or_else(|error| panic!("{error}")).counts.recoveries;
+    assert!(recoveries.is_none_or(|recoveries| recoveries == 2), "{recoveries:?}");
     assert_eq!(conditionally(engine, vec![set("a", "4", None), set("c", "4", None)]), None);
     lease.close().unwrap_or_else(|error| panic!("{error}"));
     let lease = open(fixture);

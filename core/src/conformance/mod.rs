@@ -107,6 +107,7 @@ macro_rules! conformance {
             lifecycle::close_finishes_what_was_submitted,
             lifecycle::two_leases_share_one_store,
             lifecycle::verify_finds_nothing_wrong,
+            lifecycle::what_happens_is_counted,
             model::random_operations_agree_with_an_ordered_map,
             transactions::own_writes_are_seen_inside_alone,
             transactions::a_rolled_back_transaction_leaves_nothing,

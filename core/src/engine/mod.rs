@@ -1,6 +1,7 @@
 //! The contract of an engine, and what engines share.
 
 pub mod apply;
+pub mod counters;
 pub mod embedded;
 #[cfg(feature = "file")]
 pub mod file;
@@ -30,6 +31,7 @@ use crate::key::{Key, KeyRange, Space};
 use crate::record::Record;
 use crate::value::Value;
 
+pub use counters::{Counters, Counts};
 pub use embedded::Embedded;
 pub use pool::spawn_blocking;
 
@@ -85,6 +87,17 @@ pub enum Read {
     Has(Space, Key),
     /// Values in the order of the keys, from one moment where the engine has snapshots: [`Reply::Values`].
     Many(Space, Vec<Key>),
+}
+
+impl Read {
+    /// How many keys are read.
+    #[must_use]
+    pub fn keys(&self) -> u64 {
+        match self {
+            Read::Get(..) | Read::Entry(..) | Read::Has(..) => 1,
+            Read::Many(_, keys) => keys.len() as u64,
+        }
+    }
 }
 
 /// The answer to a request.
@@ -338,6 +351,8 @@ pub struct Stats {
     pub memory_bytes: Option<u64>,
     /// Bytes on disk.
     pub disk_bytes: Option<u64>,
+    /// What happened since the store was opened.
+    pub counts: Counts,
     /// Figures of this engine alone, by name.
     pub details: Vec<(&'static str, u64)>,
 }

@@ -73,6 +73,7 @@ impl Shelf {
             cache: new_cache(),
             poisoned: AtomicBool::new(false),
             pace: Pace::default(),
+            counters: Arc::default(),
             read_pace: Pace::default(),
             shared_lock: Mutex::new(None),
         };
@@ -90,7 +91,7 @@ impl Shelf {
         let writer = Writer {
             ledger,
             recent: Recent::new(reserved),
-            standing: Intents::new(Found::in_view(&FileView::open(&shelf))?, false),
+            standing: Intents::new(Found::in_view(&FileView::open(&shelf))?, false, shelf.counters.clone()),
             reserved,
             redo,
             removals: HashSet::new(),
@@ -112,6 +113,7 @@ impl Shelf {
         }
         let clean = ledger.meta("clean")? == Some(1);
         let pending = redo::pending(redo)?;
+        self.counters.recoveries.add(u64::from(!intents.is_empty()) + u64::from(!clean && !pending.is_empty()));
         if !clean {
             self.remove_temporaries("")?;
             self.remove_temporaries(LONG)?;

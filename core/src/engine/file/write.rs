@@ -249,6 +249,9 @@ impl Shelf {
         entry.long.clone_from(&plan.entry.long);
         let files = self.files.write();
         self.keep_images(plan, seq);
+        if self.durability == Durability::Full {
+            self.counters.fsyncs.one();
+        }
         if let Err(error) = writer.ledger.write(&entry) {
             drop(files);
             self.drop_temporaries(&plan.moves);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Found, Intent, id_of, prepared_ops};
 use crate::batch::{Batch, IntentId, Op, Role};
+use crate::engine::Counters;
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, KeyRange, Space};
 use crate::record::Millis;
@@ -21,6 +22,7 @@ pub struct Intents {
     damage: Option<Error>,
     /// Other processes may make intents in this store, too.
     shared: bool,
+    counters: Arc<Counters>,
 }
 
 #[derive(Debug)]
@@ -28,6 +30,16 @@ enum Held {
     /// Nobody can tell which keys.
     Anything(Error),
     Keys(Keys),
+}
+
+impl Held {
+    /// True if somebody else made it.
+    fn was_found(&self) -> bool {
+        match self {
+            Held::Anything(_) => true,
+            Held::Keys(keys) => keys.found.is_some(),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -87,8 +99,8 @@ impl Keys {
 impl Intents {
     /// What was found in a store. `shared` if other processes may have the store open.
     #[must_use]
-    pub fn new(found: Found, shared: bool) -> Self {
-        let mut intents = Intents { shared, ..Intents::default() };
+    pub fn new(found: Found, shared: bool, counters: Arc<Counters>) -> Self {
+        let mut intents = Intents { shared, counters, ..Intents::default() };
         intents.replace(found);
         intents
     }
@@ -155,7 +167,10 @@ impl Intents {
                 Arc::make_mut(&mut self.standing).insert(id, Arc::new(held));
             }
             Role::Resolve(id) => {
-                Arc::make_mut(&mut self.standing).remove(&id);
+                let ended = Arc::make_mut(&mut self.standing).remove(&id);
+                if ended.is_some_and(|held| held.was_found()) {
+                    self.counters.recoveries.one();
+                }
             }
         }
         Ok(())

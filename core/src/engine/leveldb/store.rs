@@ -17,7 +17,7 @@ use crate::batch::{Batch, Commit};
 use crate::engine::embedded::Store;
 use crate::engine::intent::{Found, Intents};
 use crate::engine::recent::Recent;
-use crate::engine::{Capabilities, Durability, Progress, Read, Reply, Report, Stats, View, unexpected_reply};
+use crate::engine::{Capabilities, Counters, Durability, Progress, Read, Reply, Report, Stats, View, unexpected_reply};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, Space};
 use crate::record::{Millis, Record, now};
@@ -44,6 +44,7 @@ pub(super) struct LevelDb {
     /// Set by a failed write that may have left the log's end unknown: its pages count as clean now, whether
     /// they are on the disk or not.
     poisoned: AtomicBool,
+    counters: Arc<Counters>,
     read_only: bool,
     durability: Durability,
     memory_reads: ReadOptions,
@@ -62,12 +63,14 @@ impl LevelDb {
         let blocks = usize::try_from(options.cache_size - records).unwrap_or(usize::MAX);
         let handle = Arc::new(Handle::open(&options.path, &options, blocks)?);
         let seq = handle.with(|open| Ok(open.db.latest_sequence_number()))?;
-        let intents = Intents::new(Found::in_view(&LevelDbView::new(&handle, None)?)?, false);
+        let counters = Arc::<Counters>::default();
+        let intents = Intents::new(Found::in_view(&LevelDbView::new(&handle, None)?)?, false, counters.clone());
         Ok(LevelDb {
             handle,
             cache: Arc::new(RecordCache::new(records)),
             writer: Mutex::new(History { recent: Recent::new(seq), intents }),
             poisoned: AtomicBool::new(false),
+            counters,
             read_only: options.read_only,
             durability: options.durability,
             memory_reads: tuning::memory_reads(),
@@ -103,8 +106,13 @@ impl LevelDb {
     /// The record of a key for a reader: an expired one is absent.
     fn live(&self, space: Space, key: &[u8], tier: Tier) -> Result<Option<Option<Arc<Record>>>> {
         let found = match self.cache.get(space, key) {
-            Some(record) => Some(Some(record)),
-            None => self.handle.with(|open| self.load(open, space, key, tier))?,
+            Some(record) => {
+                self.counters.cache_hits.one();
+                Some(Some(record))
+            }
+            None => self.handle.with(|open| self.load(open, space, key, tier))?.inspect(|_| {
+                self.counters.cache_misses.one();
+            }),
         };
         Ok(found.map(|record| record.filter(|record| record.expires_at.is_none() || !record.expired(now()))))
     }
@@ -214,6 +222,9 @@ impl LevelDb {
         let results = results.collect();
         let end = overlay.end();
         let writes = overlay.into_writes();
+        if self.durability == Durability::Full && !writes.is_empty() {
+            self.counters.fsyncs.one();
+        }
         match writes.write(open, &self.grouped_writes)? {
             Ok(()) => writes.show(&self.cache),
             Err(error) => return Err(self.failed_commit(&error, &mut history, end, standing)),
@@ -288,6 +299,10 @@ impl Store for LevelDb {
 
     fn stats(&self) -> Result<Stats> {
         self.handle.with(|open| Ok(check::stats(self, open)))
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     fn verify(&self, _repair: bool, progress: Progress<'_>) -> Result<Report> {

@@ -291,6 +291,10 @@ pub(super) struct Writes {
 }
 
 impl Writes {
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+
     /// Writes all or nothing.
     pub fn write(&self, open: &Open, options: &WriteOptions) -> Result<Result<(), rocksdb::Error>> {
         if self.writes.is_empty() {

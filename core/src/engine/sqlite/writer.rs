@@ -13,7 +13,7 @@ use crate::batch::{Batch, Commit, Role};
 use crate::engine::apply::{self, Target};
 use crate::engine::intent::{Found, Intents};
 use crate::engine::recent::Recent;
-use crate::engine::{PAGE_BYTES, Projection};
+use crate::engine::{Counters, PAGE_BYTES, Projection};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, KeyRange, Space};
 use crate::record::{Millis, Record, now};
@@ -41,10 +41,21 @@ pub(super) struct Writer {
     intents_at: Option<u64>,
     /// Why nothing may be written any more.
     poisoned: Option<Error>,
-    inline: Option<Arc<Inline>>,
-    busy_timeout: u64,
+    setting: Setting,
     /// Frames in the WAL when it was last written back. A view may keep it from starting anew.
     written_back: u32,
+}
+
+/// What a writer works with and for.
+pub(super) struct Setting {
+    /// Is told of each commit.
+    pub inline: Option<Arc<Inline>>,
+    pub counters: Arc<Counters>,
+    pub busy_timeout: u64,
+    /// Other processes may have the database open.
+    pub shared: bool,
+    /// Each commit syncs the WAL.
+    pub syncs: bool,
 }
 
 /// The store's counters, shared by all processes.
@@ -66,18 +77,16 @@ pub(super) enum Patience {
 }
 
 impl Writer {
-    /// `shared` if other processes may open the database.
-    pub fn new(connection: Connection, inline: Option<Arc<Inline>>, busy_timeout: u64, shared: bool) -> Self {
+    pub fn new(connection: Connection, setting: Setting) -> Self {
         Writer {
             connection,
             meta: None,
             header: None,
             recent: None,
-            intents: Intents::new(Found::default(), shared),
+            intents: Intents::new(Found::default(), setting.shared, setting.counters.clone()),
             intents_at: None,
             poisoned: None,
-            inline,
-            busy_timeout,
+            setting,
             written_back: 0,
         }
     }
@@ -171,7 +180,7 @@ impl Writer {
         if let Some(error) = &self.poisoned {
             return Err(error.clone());
         }
-        self.connection.set_busy_timeout(if patience == Patience::Wait { self.busy_timeout } else { 0 });
+        self.connection.set_busy_timeout(if patience == Patience::Wait { self.setting.busy_timeout } else { 0 });
         self.connection.query(Query::BeginImmediate, WHAT)?.run()?;
         let base = self.connection.header();
         if let Some(meta) = self.meta
@@ -210,15 +219,18 @@ impl Writer {
         {
             return Err(self.abandon(error));
         }
-        if let Some(inline) = &self.inline {
+        if let Some(inline) = &self.setting.inline {
             inline.committing();
+        }
+        if self.setting.syncs {
+            self.setting.counters.fsyncs.one();
         }
         let committed = self.connection.query(Query::Commit, WHAT).and_then(|mut statement| statement.run());
         let after = self.connection.header().filter(|after| {
             // Exactly one commit since the write lock was taken is ours.
             base.is_some_and(|base| after.commits() == base.commits().wrapping_add(1))
         });
-        if let Some(inline) = &self.inline {
+        if let Some(inline) = &self.setting.inline {
             inline.committed(base, if committed.is_ok() { after } else { None }, batches);
         }
         match committed {
@@ -261,6 +273,8 @@ impl Writer {
         if !self.wal_is_long() {
             return;
         }
+        // Of the WAL, then of the database.
+        self.setting.counters.fsyncs.add(2);
         if self.connection.checkpoint(false).is_err() && fault::is_failed_sync(self.connection.last_code()) {
             self.abandon(Error::closed());
         }
