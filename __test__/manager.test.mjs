@@ -69,11 +69,26 @@ onEach('verify finds nothing wrong, stats count, compact works', async (t, engin
   t.deepEqual([report.ok, report.errors], [true, []]);
   t.true(report.checked >= 2);
   const stats = await engine.stats();
-  t.deepEqual(Object.keys(stats), ['keys', 'memoryBytes', 'diskBytes', 'details']);
+  t.deepEqual(Object.keys(stats), ['keys', 'memoryBytes', 'diskBytes', 'counters', 'details']);
   t.true(stats.keys === null || stats.keys >= 2);
+  t.deepEqual(Object.keys(stats.counters), ['commits', 'conflicts', 'groups', 'fsyncs', 'cacheHits', 'cacheMisses', 'recoveries']);
   await engine.compact();
   t.is(await engine.get('a'), 1);
 });
+
+onEach('what happens is counted', async (t, engine) => {
+  const counts = async () => (await engine.stats()).counters;
+  const before = await counts();
+  await Promise.all(Array.from({ length: 50 }, (_, index) => engine.set(`k${index}`, index)));
+  await t.throwsAsync(engine.set('k1', 2, { ifAbsent: true }), { code: 'CONFLICT' });
+  t.is(await engine.get('k1'), 1);
+  const after = await counts();
+  t.is(after.commits - before.commits, 50);
+  t.is(after.conflicts - before.conflicts, 1);
+  t.true(after.groups <= after.commits && after.fsyncs >= before.fsyncs);
+  if (engine.name === 'memory') t.deepEqual([after.fsyncs, after.cacheHits, after.cacheMisses], [0, null, null]);
+  else t.true(after.cacheHits + after.cacheMisses > before.cacheHits + before.cacheMisses);
+}, ['memory', 'file', 'sqlite', 'leveldb']);
 
 test('copy takes records over with expiry and metadata', async (t) => {
   const storage = new StorageManager({ sqlite: { path: `${folderOf(t)}/a.db`, durability: 'none' }, defaultEngine: 'memory' });
@@ -104,6 +119,8 @@ test('stats and verify answer for every engine', async (t) => {
   const stats = await storage.stats();
   t.deepEqual(Object.keys(stats).sort(), ['memory', 'mine', 'transactions']);
   t.is(stats.memory.keys, 1);
+  t.is(stats.memory.counters.commits, 1);
+  t.true(Object.values(stats.mine.counters).every((count) => count === null));
   t.true((await storage.verify()).mine.ok);
   await storage.close();
 });

@@ -313,6 +313,19 @@ impl NativeStore {
             json.insert("keys".into(), stats.keys.into());
             json.insert("memoryBytes".into(), stats.memory_bytes.into());
             json.insert("diskBytes".into(), stats.disk_bytes.into());
+            let counts = stats.counts;
+            json.insert(
+                "counters".into(),
+                serde_json::json!({
+                    "commits": counts.commits,
+                    "conflicts": counts.conflicts,
+                    "groups": counts.groups,
+                    "fsyncs": counts.fsyncs,
+                    "cacheHits": counts.cache_hits,
+                    "cacheMisses": counts.cache_misses,
+                    "recoveries": counts.recoveries,
+                }),
+            );
             let details = stats.details.into_iter().map(|(name, figure)| (name.to_owned(), figure.into())).collect();
             json.insert("details".into(), serde_json::Value::Object(details));
             Ok(Settled::Text(serde_json::Value::Object(json).to_string().into()))

@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use holdfast_core::batch::{Batch, Check, Commit, Op, Outcome};
-use holdfast_core::engine::{Item, Page, Projection};
+use holdfast_core::engine::{Item, Page, Projection, intent};
 use holdfast_core::error::{Code, Error, Result};
 use holdfast_core::key::{Key, KeyRange, Space};
 use holdfast_core::record::{Millis, Record, Version};
@@ -110,8 +110,8 @@ pub fn batch(text: &Bytes, report: bool) -> Result<Batch> {
             }
             b'X' => {
                 fields.take()?;
-                for space in [Space::User, Space::Internal] {
-                    batch.ops.push(Op::DeleteRange { space, range: KeyRange::all() });
+                for (space, range) in [(Space::User, KeyRange::all()), (Space::Internal, intent::models())] {
+                    batch.ops.push(Op::DeleteRange { space, range });
                 }
             }
             _ => return Err(malformed()),

@@ -32,6 +32,6 @@ export { encode } from './codec/encode.js';
 export { ERROR_CODES, StorageError, StorageTypeError, isStorageError } from './errors.js';
 export type { ErrorCode, ErrorContext } from './errors.js';
 export type {
-  AbortOptions, BatchOperation, Capabilities, CompareAndSetResult, Durability, EngineStats, EngineStatus, Entry, LongCallOptions, Progress,
+  AbortOptions, BatchOperation, Capabilities, CompareAndSetResult, Durability, EngineCounters, EngineStats, EngineStatus, Entry, LongCallOptions, Progress,
   Range, RecordOptions, RetryOptions, SetManyOptions, SetOptions, StorageIterator, VerifyOptions, VerifyReport,
 } from './types.js';

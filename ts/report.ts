@@ -1,9 +1,20 @@
-import type { EngineStats, Progress, VerifyReport } from './types.js';
+import type { EngineCounters, EngineStats, Progress, VerifyReport } from './types.js';
+
+/** The counters of an engine that counts nothing. */
+export const UNCOUNTED: Readonly<EngineCounters> = {
+  commits: null,
+  conflicts: null,
+  groups: null,
+  fsyncs: null,
+  cacheHits: null,
+  cacheMisses: null,
+  recoveries: null,
+};
 
 /** Figures as the addon gives them, with null for what it leaves out. */
 export function toStats(text: string): EngineStats {
-  const { keys = null, memoryBytes = null, diskBytes = null, details = {} } = JSON.parse(text) as Partial<EngineStats>;
-  return { keys, memoryBytes, diskBytes, details };
+  const { keys = null, memoryBytes = null, diskBytes = null, counters, details = {} } = JSON.parse(text) as Partial<EngineStats>;
+  return { keys, memoryBytes, diskBytes, counters: { ...UNCOUNTED, ...counters }, details };
 }
 
 export function toReport(text: string): VerifyReport {

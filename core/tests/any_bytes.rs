@@ -49,6 +49,9 @@ properties! {
     any_bytes_are_refused_or_a_batch: batch of [
         "\u{1}", "\u{0}", "\u{2}", "\u{3}", "\u{4}", "\u{1}\u{2}\u{1}k", "\u{1}\u{0}\u{1}k\u{1}v", "\u{60}\u{1}k\u{1}v\u{7}\u{0}",
     ];
+    any_bytes_are_refused_or_an_intent: intent of [
+        "\u{1}", "\u{2}", "\u{1}\u{2}\u{1}k", "\u{1}\u{0}\u{1}k\u{1}v", "\0\0\0\0\0\0\0\u{1}\0\0\0\0\0\0\0\u{2}", "\0intent/",
+    ];
     globs_match_what_their_definition_says: glob of ["*", "?", "[", "]", "^", "-", "\\", "a", "b", "\u{e9}", "[a-c]", "[^b]", "\0", "\0ab"];
     versions_have_one_text_each: version of ["0", "1", "f", "8", "F", "+", "-", "0000000", "ffffffffffffffff", " "];
     ranges_hold_what_all_their_bounds_allow: range of ["\n", "\0", "\u{1}", "\u{2}", "\u{3}", "\u{4}", "\u{5}", "\u{6}", "a", "b", "a/", "\n\u{5}a", "\n\0a"];

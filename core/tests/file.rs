@@ -14,9 +14,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use holdfast_core::batch::{Batch, Op};
+use holdfast_core::batch::{Batch, IntentId, Op};
 use holdfast_core::conformance::Fixture;
 use holdfast_core::engine::file::{Encoding, FileOptions, open};
+use holdfast_core::engine::intent::Decision;
 use holdfast_core::engine::registry::Lease;
 use holdfast_core::engine::{Durability, Engine, Projection, Read, Reply, Request, for_each_page};
 use holdfast_core::record::{Record, now};
@@ -52,6 +53,30 @@ mod full {
 mod none {
     use super::{Durability, File};
     holdfast_core::conformance!(File::new(Durability::None));
+}
+
+#[test]
+fn a_damaged_intent_stops_writes_until_it_is_set_aside() {
+    for durability in [Durability::Full, Durability::Normal] {
+        holdfast_core::conformance::intents::a_damaged_intent_stops_writes_until_it_is_set_aside(&File::new(
+            durability,
+        ));
+    }
+}
+
+#[test]
+fn an_intent_that_fails_to_be_carried_out_still_stands() {
+    let root = tempfile::tempdir().unwrap();
+    let lease = open(options(root.path())).unwrap();
+    let engine = lease.engine();
+    let id = IntentId { log: 1, number: 1 };
+    engine.prepare(id, Batch { ops: vec![op("a", "1"), op("b", "1")], ..Batch::default() }).unwrap();
+    std::fs::create_dir_all(root.path().join("a.json/x")).unwrap();
+    assert!(engine.resolve(id, Decision::Apply).is_err());
+    assert_eq!(engine.commit(Batch::one(op("b", "2"))).unwrap_err().code(), Code::Conflict);
+    std::fs::remove_dir_all(root.path().join("a.json")).unwrap();
+    assert!(engine.resolve(id, Decision::Apply).unwrap().is_some());
+    assert_eq!(engine.commit(Batch::one(op("b", "2"))).err().map(|error| error.code()), None);
 }
 
 fn op(key: &str, text: &str) -> Op {

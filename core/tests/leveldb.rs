@@ -47,3 +47,34 @@ mod at_full {
 mod at_none {
     holdfast_core::conformance!(super::LevelDb::new(super::Durability::None));
 }
+
+/// Batches written at once share a sync.
+#[test]
+fn commits_that_wait_for_one_another_share_syncs() {
+    for (durability, syncs) in [(Durability::Full, true), (Durability::None, false)] {
+        let fixture = LevelDb::new(durability);
+        let lease = fixture.open().unwrap();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        for n in 0..1000 {
+            let sender = sender.clone();
+            let batch = holdfast_core::Batch::one(support::set_op(&n.to_string(), "1"));
+            let done = move |reply: holdfast_core::Result<_>| sender.send(reply.is_ok()).unwrap();
+            lease.engine().submit(holdfast_core::engine::Request::Commit(batch), Box::new(done));
+        }
+        drop(sender);
+        assert!(receiver.iter().all(|ok| ok));
+        let counts = lease.engine().stats().unwrap().counts;
+        assert_eq!(counts.commits, Some(1000));
+        assert_eq!(counts.fsyncs, if syncs { counts.groups } else { Some(0) });
+        assert!(counts.groups < Some(500), "{counts:?}");
+    }
+}
+
+#[test]
+fn a_damaged_intent_stops_writes_until_it_is_set_aside() {
+    for durability in [Durability::Full, Durability::None] {
+        holdfast_core::conformance::intents::a_damaged_intent_stops_writes_until_it_is_set_aside(&LevelDb::new(
+            durability,
+        ));
+    }
+}

@@ -1,8 +1,9 @@
 //! The memory engine passes the suite, and keeps to its bound.
 
 use bytes::Bytes;
-use holdfast_core::batch::{Batch, Op};
+use holdfast_core::batch::{Batch, IntentId, Op};
 use holdfast_core::conformance::Fixture;
+use holdfast_core::engine::intent::Decision;
 use holdfast_core::engine::memory::{Eviction, MemoryOptions, open};
 use holdfast_core::engine::registry::Lease;
 use holdfast_core::engine::{Engine, Read, Reply};
@@ -45,6 +46,24 @@ fn a_full_engine_refuses_writes_and_keeps_what_it_has() {
     assert!(has(&*engine, "a") && has(&*engine, "b") && !has(&*engine, "c"));
     assert!(set(&*engine, "a", 10).is_ok());
     assert!(set(&*engine, "c", 4000).is_ok());
+}
+
+#[test]
+fn an_intent_that_does_not_fit_holds_nothing_and_one_that_stands_goes_on_standing() {
+    let engine = open(MemoryOptions { max_bytes: Some(10_000), eviction: Eviction::None });
+    let id = IntentId { log: 1, number: 1 };
+    let batch = |bytes: usize| {
+        let value = Value::Binary(Bytes::from(vec![0; bytes]));
+        let key = Bytes::from_static(b"a");
+        Batch::one(Op::Set { space: Space::User, key, value, expires_at: None, metadata: None })
+    };
+    assert_eq!(engine.prepare(id, batch(20_000)).err().map(|error| error.code()), Some(Code::NoSpace));
+    assert!(set(&*engine, "a", 10).is_ok());
+    assert!(engine.prepare(id, batch(8000)).is_ok());
+    assert_eq!(set(&*engine, "b", 4000).err().map(|error| error.code()), Some(Code::NoSpace));
+    assert_eq!(set(&*engine, "a", 10).err().map(|error| error.code()), Some(Code::Conflict));
+    assert!(engine.resolve(id, Decision::Apply).is_ok_and(|commit| commit.is_some()), "it makes its own room");
+    assert!(set(&*engine, "a", 10).is_ok());
 }
 
 #[test]

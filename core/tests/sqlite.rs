@@ -10,6 +10,8 @@ use tempfile::TempDir;
 
 #[path = "sqlite/faults.rs"]
 mod faults;
+#[path = "sqlite/intents.rs"]
+mod intents;
 #[path = "sqlite/interop.rs"]
 mod interop;
 #[path = "sqlite/processes.rs"]
@@ -36,6 +38,11 @@ impl Fixture for File {
 }
 
 holdfast_core::conformance!(File::new());
+
+#[test]
+fn a_damaged_intent_stops_writes_until_it_is_set_aside() {
+    holdfast_core::conformance::intents::a_damaged_intent_stops_writes_until_it_is_set_aside(&File::new());
+}
 
 mod in_memory {
     use super::*;

@@ -7,7 +7,7 @@ import { PageIterator } from '../iterator.js';
 import type { PageSource } from '../iterator.js';
 import type { PageContent } from '../native/interface.js';
 import { rejection } from '../rejection.js';
-import { report } from '../report.js';
+import { UNCOUNTED, report } from '../report.js';
 import type { Snapshot } from '../snapshot.js';
 import type {
   AbortOptions, BatchOperation, Capabilities, CompareAndSetResult, EngineStats, Entry, Range, RecordOptions, SetManyOptions, SetOptions,
@@ -215,7 +215,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
 
   /** {@inheritDoc Engine.stats} */
   async stats(): Promise<EngineStats> {
-    return { keys: await this.count(), memoryBytes: null, diskBytes: null, details: {} };
+    return { keys: await this.count(), memoryBytes: null, diskBytes: null, counters: { ...UNCOUNTED }, details: {} };
   }
 
   /** Reads every key and reports those whose value is none. */

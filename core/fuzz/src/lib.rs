@@ -18,7 +18,7 @@ mod text;
 
 pub use glob::glob;
 pub use range::range;
-pub use record::{batch, version};
+pub use record::{batch, intent, version};
 pub use server::redis;
 pub use store::{file_name, file_text, leveldb};
 pub use text::{column, value};

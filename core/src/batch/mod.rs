@@ -129,7 +129,8 @@ impl Batch {
     /// True if the batch only writes: nothing to check, nothing to read, nothing to report.
     #[must_use]
     pub fn is_blind(&self) -> bool {
-        !self.report
+        self.role == Role::None
+            && !self.report
             && self.checks.is_empty()
             && self.range_checks.is_empty()
             && !self.ops.iter().any(|op| matches!(op, Op::Add { .. }))
@@ -142,9 +143,9 @@ impl Batch {
     }
 
     /// VALUE_TOO_LARGE for a batch over [`MAX_BATCH_BYTES`], unless it is one write: a single value has
-    /// its own limit.
+    /// its own limit. What carries an intent out was measured when that was made.
     pub fn check_size(&self) -> Result<()> {
-        if self.ops.len() > 1 && self.size() > MAX_BATCH_BYTES {
+        if self.ops.len() > 1 && !matches!(self.role, Role::Resolve(_)) && self.size() > MAX_BATCH_BYTES {
             return Err(Error::new(
                 Code::ValueTooLarge,
                 format!("a batch is at most {MAX_BATCH_BYTES} bytes; split it, or write the keys one by one"),

@@ -111,3 +111,33 @@ pub fn verify_finds_nothing_wrong(fixture: &dyn Fixture) {
     engine.compact().unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(engine.keys(&KeyRange::all()).len(), super::keys::awkward().len());
 }
+
+pub fn what_happens_is_counted(fixture: &dyn Fixture) {
+    let lease = open(fixture);
+    let engine = &**lease.engine();
+    let counts = || engine.stats().unwrap_or_else(|error| panic!("{error}")).counts;
+    let before = counts();
+    assert!(before.commits.is_none_or(|commits| commits == 0), "{before:?}");
+    for n in 0..3 {
+        engine.set("k", &n.to_string());
+    }
+    let refused = Batch { checks: vec![super::check("k", None)], ..Batch::one(set("k", "9", None)) };
+    assert_eq!(engine.commit(refused).err().map(|error| error.code()), Some(Code::Conflict));
+    let (sender, receiver) = mpsc::channel();
+    for n in 0..200 {
+        let sender = sender.clone();
+        let request = Request::Commit(Batch::one(set(&format!("k{n:03}"), "1", None)));
+        engine.submit(request, Box::new(move |reply| sender.send(reply.is_ok()).unwrap_or(())));
+    }
+    drop(sender);
+    assert!(receiver.iter().all(|ok| ok));
+    for _ in 0..2 {
+        assert!(engine.value("k").is_some());
+    }
+    let now = counts();
+    assert!(now.commits.is_none_or(|commits| commits == 203), "{now:?}");
+    assert!(now.conflicts.is_none_or(|conflicts| conflicts == 1), "{now:?}");
+    assert!(now.groups.is_none_or(|groups| groups >= 1 && Some(groups) <= now.commits), "{now:?}");
+    assert!(now.cache_hits.is_none_or(|hits| hits + now.cache_misses.unwrap_or(0) >= 2), "{now:?}");
+    assert!(now.recoveries.is_none_or(|recoveries| recoveries == 0), "{now:?}");
+}

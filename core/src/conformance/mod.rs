@@ -14,6 +14,7 @@
 
 pub mod batches;
 pub mod expiry;
+pub mod intents;
 pub mod keys;
 pub mod lifecycle;
 pub mod model;
@@ -40,6 +41,12 @@ pub trait Fixture: Send + Sync {
 
     /// True if what was written is there again after the last lease was closed.
     fn persistent(&self) -> bool;
+
+    /// False where a write without conditions is never refused: on a key that an undecided transaction holds it counts as
+    /// made before what the transaction writes there.
+    fn refuses_plain_writes(&self) -> bool {
+        true
+    }
 }
 
 /// Defines one `#[test]` a case, each with a fixture made by `$make`.
@@ -70,6 +77,20 @@ macro_rules! conformance {
             batches::deleting_tells_what_existed,
             batches::a_range_is_deleted_and_nothing_else,
             batches::an_oversized_batch_is_refused_whole,
+            intents::an_intent_is_seen_once_it_is_carried_out,
+            intents::a_dropped_intent_writes_nothing_and_frees_its_keys,
+            intents::an_intent_is_ended_once,
+            intents::the_checks_of_an_intent_are_made_when_it_is_prepared,
+            intents::a_conditional_batch_on_a_held_key_conflicts_and_others_go_through,
+            intents::a_plain_write_of_a_held_key_conflicts,
+            intents::ranges_and_held_keys_exclude_each_other,
+            intents::a_second_intent_on_a_held_key_is_refused,
+            intents::intents_on_different_keys_stand_together,
+            intents::ranges_and_counters_of_an_intent_apply_in_order,
+            intents::an_intent_that_could_not_be_carried_out_is_refused,
+            intents::an_intent_keeps_values_metadata_and_expiry,
+            intents::reads_go_on_while_an_intent_stands,
+            intents::intents_survive_a_restart_and_lock_their_keys,
             expiry::an_expired_key_is_absent_at_once,
             expiry::an_expired_key_counts_as_absent_in_checks,
             expiry::a_sweep_never_deletes_a_newer_value,
@@ -86,6 +107,7 @@ macro_rules! conformance {
             lifecycle::close_finishes_what_was_submitted,
             lifecycle::two_leases_share_one_store,
             lifecycle::verify_finds_nothing_wrong,
+            lifecycle::what_happens_is_counted,
             model::random_operations_agree_with_an_ordered_map,
             transactions::own_writes_are_seen_inside_alone,
             transactions::a_rolled_back_transaction_leaves_nothing,

@@ -1,6 +1,6 @@
 //! How a batch is carried out, the same for every engine that writes for itself.
 
-use super::intent::Intents;
+use super::intent::{self, Intents};
 use crate::batch::{Batch, Check, Op, Outcome, RangeCheck, Role};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, KeyRange, Space};
@@ -22,6 +22,7 @@ pub trait Target {
     fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<()>;
 
     /// The intents that stand in the store. A store whose group fails after a batch was applied puts back what it had.
+    /// `None` inside a transaction: its writes meet them when it commits.
     fn intents(&mut self) -> Option<&mut Intents>;
 
     /// True if a commit after `since` may have touched a key of `range`.
@@ -43,6 +44,7 @@ pub fn apply(batch: &Batch, target: &mut impl Target, seq: u64, now: Millis) -> 
     if batch.as_of.is_none_or(|as_of| as_of + 1 != seq) {
         check(batch, target, now)?;
     }
+    intent::check_increments(batch, now, |space, key| target.get(space, key))?;
     let mut outcomes = Vec::new();
     for op in &batch.ops {
         let outcome = write(op, target, batch.report, seq, now)?;

@@ -12,8 +12,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::{Condvar, Mutex};
 
+use super::intent;
 use super::sweep::{self, Sweep};
-use super::{Capabilities, Done, Engine, Progress, Read, Reply, Report, Request, Stats, View, spawn_blocking};
+use super::{
+    Capabilities, Counters, Done, Engine, Progress, Read, Reply, Report, Request, Stats, View, spawn_blocking,
+};
 use crate::batch::{Batch, Commit};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, Space};
@@ -58,7 +61,11 @@ pub trait Store: Send + Sync + 'static {
     /// Frees records that expired before `now`, never a newer value of their key.
     fn sweep(&self, now: Millis) -> Result<u64>;
 
+    /// Sizes. What the queue counts too is added to them.
     fn stats(&self) -> Result<Stats>;
+
+    /// What the store counts, and the queue in front of it.
+    fn counters(&self) -> &Counters;
 
     fn verify(&self, repair: bool, progress: Progress<'_>) -> Result<Report>;
 
@@ -176,7 +183,9 @@ impl<S: Store> Engine for Embedded<S> {
         if shared.queued.load(Ordering::Acquire) > 0 || shared.reading.load(Ordering::Acquire) > 0 {
             return None;
         }
-        shared.store.try_commit(batch).map(|result| result.map_err(|error| shared.name_it(error)))
+        let result = shared.store.try_commit(batch)?;
+        shared.store.counters().one(&result);
+        Some(result.map_err(|error| shared.name_it(error)))
     }
 
     fn try_view(&self) -> Option<Result<Arc<dyn View>>> {
@@ -226,11 +235,17 @@ impl<S: Store> Engine for Embedded<S> {
     }
 
     fn stats(&self) -> Result<Stats> {
-        self.shared.running(|store| store.stats())
+        self.shared.running(|store| {
+            let mut stats = store.stats()?;
+            stats.counts = store.counters().counts();
+            Ok(stats)
+        })
     }
 
     fn verify(&self, repair: bool, progress: Progress<'_>) -> Result<Report> {
-        self.shared.running(|store| store.verify(repair, progress))
+        let mut report = self.shared.running(|store| store.verify(repair, progress))?;
+        intent::verify(self, repair, &mut report)?;
+        Ok(report)
     }
 
     fn compact(&self) -> Result<()> {
@@ -362,6 +377,7 @@ impl<S: Store> Shared<S> {
             Err(error) => vec![Err(error); batches.len()],
         };
         results.resize_with(batches.len(), || Err(super::unexpected_reply()));
+        self.store.counters().group(&results);
         let mut state = self.state.lock();
         for batch in batches {
             state.uncount_writes(batch);

@@ -31,7 +31,7 @@ use self::view::FileView;
 use super::embedded::Store;
 use super::path::prepare_folder;
 use super::registry::{self, Lease, StoreId};
-use super::{Capabilities, Durability, Embedded, Engine, Progress, Read, Reply, Report, Stats, View};
+use super::{Capabilities, Counters, Durability, Embedded, Engine, Progress, Read, Reply, Report, Stats, View};
 use crate::batch::{Batch, Commit};
 use crate::error::Result;
 use crate::format::{file_name as name, file_text as text};
@@ -118,11 +118,17 @@ impl FileStore {
     fn at_hand(&self, key: &Key, now: Millis) -> Option<Result<Option<Record>>> {
         let known = match self.shelf.remembered(key) {
             Ok(Memory::Absent) => return Some(Ok(None)),
-            Ok(Memory::Fresh(known)) => Some(known),
-            Ok(Memory::Stale(_)) => match self.shelf.load(key) {
-                Ok(known) => known,
-                Err(error) => return Some(Err(error)),
-            },
+            Ok(Memory::Fresh(known)) => {
+                self.shelf.counters.cache_hits.one();
+                Some(known)
+            }
+            Ok(Memory::Stale(_)) => {
+                self.shelf.counters.cache_misses.one();
+                match self.shelf.load(key) {
+                    Ok(known) => known,
+                    Err(error) => return Some(Err(error)),
+                }
+            }
             Ok(Memory::Nothing(_)) => return None,
             Err(error) => return Some(Err(error)),
         };
@@ -139,14 +145,7 @@ impl Store for FileStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            snapshots: true,
-            atomic_batch: true,
-            atomic_clear: true,
-            timestamps: true,
-            multi_process: false,
-            sync: true,
-        }
+        Capabilities::EMBEDDED
     }
 
     fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
@@ -200,6 +199,10 @@ impl Store for FileStore {
 
     fn stats(&self) -> Result<Stats> {
         self.shelf.stats()
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.shelf.counters
     }
 
     fn verify(&self, repair: bool, progress: Progress<'_>) -> Result<Report> {

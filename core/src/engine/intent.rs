@@ -3,17 +3,22 @@
 //! An intent is a record of our own keyspace, so it is as durable as any commit. While it stands, no other batch
 //! writes its keys: what is decided later overwrites nothing newer. `docs/formats/intent.md` describes the record.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+mod held;
+
+use std::ops::Bound;
 
 use bytes::Bytes;
+use xxhash_rust::xxh3::Xxh3;
 
-use super::{Engine, Item, Projection, View, for_each_page};
+use super::apply::add;
+use super::{Engine, Item, PAGE_BYTES, Page, Projection, Report, View};
 use crate::batch::{Batch, Check, Commit, IntentId, Op, Role, codec};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, KeyRange, Space};
 use crate::record::{Millis, Record, now};
 use crate::value::Value;
+
+pub use held::Intents;
 
 /// What the engines keep for themselves in our keyspace starts with this byte; what the models keep does not.
 pub const RESERVED: u8 = 0;
@@ -21,8 +26,8 @@ pub const RESERVED: u8 = 0;
 /// Where intents lie in our keyspace.
 const PREFIX: &[u8] = b"\0intent/";
 
-/// After so long an intent of another process is taken for one of a crash: its keys are LOCKED, no longer in CONFLICT.
-const PATIENCE: Millis = 30_000;
+/// Where `verify` puts what it sets aside, under the key it had.
+const ASIDE: &[u8] = b"\0aside";
 
 /// What a log decides about an intent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +53,12 @@ pub fn range() -> KeyRange {
     KeyRange::prefix(PREFIX)
 }
 
+/// The keys of our keyspace that are the models': all that clearing an engine may delete.
+#[must_use]
+pub fn models() -> KeyRange {
+    KeyRange { start: Bound::Included(Key::from_static(&[RESERVED + 1])), ..KeyRange::all() }
+}
+
 fn id_of(key: &[u8]) -> Option<IntentId> {
     let (log, number) = key.strip_prefix(PREFIX)?.split_at_checked(8)?;
     Some(IntentId {
@@ -66,20 +77,41 @@ pub struct Intent {
 }
 
 impl Intent {
-    /// Reads a stored intent. CORRUPTED if it is none.
+    /// Reads a stored intent. CORRUPTED if it is none, UNSUPPORTED_FORMAT if a newer version wrote it.
     pub fn read(key: &[u8], value: &Value) -> Result<Self> {
-        let damaged = || Error::corrupted("the record of an unfinished transaction is damaged");
-        let Value::Binary(bytes) = value else { return Err(damaged()) };
-        let id = id_of(key).ok_or_else(damaged)?;
-        let at = bytes.first_chunk::<8>().map(|at| u64::from_le_bytes(*at)).ok_or_else(damaged)?;
-        Ok(Intent { id, at, ops: codec::decode(&bytes.slice(8..))? })
+        let found = id_of(key).and_then(|id| {
+            let Value::Binary(bytes) = value else { return None };
+            let (sum, content) = bytes.split_first_chunk::<8>()?;
+            let at = u64::from_le_bytes(*content.first_chunk::<8>()?);
+            (u64::from_le_bytes(*sum) == checksum(key, content)).then(|| (id, at, bytes.slice(16..)))
+        });
+        let Some((id, at, ops)) = found else {
+            return Err(Error::corrupted(
+                "the record of an unfinished transaction over several engines is damaged; \
+                 verify with repair sets it aside",
+            )
+            .at_key(key));
+        };
+        Ok(Intent { id, at, ops: codec::decode(&ops).map_err(|error| error.at_key(key))? })
     }
 
-    fn to_value(&self) -> Value {
-        let mut bytes = self.at.to_le_bytes().to_vec();
-        bytes.extend_from_slice(&codec::encode(&self.ops));
+    /// The record of the intent.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        let mut content = self.at.to_le_bytes().to_vec();
+        content.extend_from_slice(&codec::encode(&self.ops));
+        let mut bytes = checksum(&key(self.id), &content).to_le_bytes().to_vec();
+        bytes.append(&mut content);
         Value::Binary(Bytes::from(bytes))
     }
+}
+
+/// Over the key too: a record under another key is another transaction's.
+fn checksum(key: &[u8], content: &[u8]) -> u64 {
+    let mut hasher = Xxh3::new();
+    hasher.update(key);
+    hasher.update(content);
+    hasher.digest()
 }
 
 /// The batch that makes `batch` an intent, if its checks hold.
@@ -98,145 +130,92 @@ pub fn prepare(id: IntentId, batch: Batch) -> Batch {
     }
 }
 
-/// The batch that ends the intent stored as `record`.
-fn resolution(intent: Intent, record: &Record, decision: Decision) -> Batch {
-    let mut ops = if decision == Decision::Apply { intent.ops } else { Vec::new() };
-    ops.push(Op::Delete { space: Space::Internal, key: key(intent.id) });
-    Batch {
-        checks: vec![Check { space: Space::Internal, key: key(intent.id), version: Some(record.version) }],
-        ops,
-        role: Role::Resolve(intent.id),
-        ..Batch::default()
-    }
-}
-
-/// Ends an intent. `None` if it does not stand any more: somebody has ended it. Blocks.
+/// Ends an intent. `None` if it does not stand any more: somebody has ended it. What cannot be read can be dropped. Blocks.
 pub fn resolve<E: Engine + ?Sized>(engine: &E, id: IntentId, decision: Decision) -> Result<Option<Commit>> {
     let key = key(id);
-    let Some(record) = engine.view()?.get(Space::Internal, &key)? else { return Ok(None) };
-    let intent = Intent::read(&key, &record.value)?;
-    match engine.commit(resolution(intent, &record, decision)) {
+    let Some(Record { value, version, .. }) = engine.view()?.get(Space::Internal, &key)? else { return Ok(None) };
+    let mut ops = match decision {
+        Decision::Apply => Intent::read(&key, &value)?.ops,
+        Decision::Drop => Vec::new(),
+    };
+    ops.push(Op::Delete { space: Space::Internal, key: key.clone() });
+    let checks = vec![Check { space: Space::Internal, key, version: Some(version) }];
+    match engine.commit(Batch { checks, ops, role: Role::Resolve(id), ..Batch::default() }) {
         Ok(commit) => Ok(Some(commit)),
         Err(error) if error.code() == Code::Conflict => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// The intents that stand in a view, in the order of their ids.
+/// The records of intents as a store holds them.
+#[derive(Debug, Default)]
+pub struct Found {
+    records: Vec<(Key, Value)>,
+    /// Why there may be more than could be read.
+    damage: Option<Error>,
+}
+
+impl Found {
+    /// Reads the records by pages of [`range`], each behind the key it is called with. Damage does not fail it.
+    pub fn read(mut scan: impl FnMut(&KeyRange, Option<&[u8]>) -> Result<Page>) -> Result<Self> {
+        let range = range();
+        let mut found = Found::default();
+        let mut after: Option<Key> = None;
+        loop {
+            let page = match scan(&range, after.as_deref()) {
+                Ok(page) => page,
+                Err(error) if error.code() == Code::Corrupted => {
+                    found.damage = Some(error);
+                    return Ok(found);
+                }
+                Err(error) => return Err(error),
+            };
+            found.records.extend(page.entries.into_iter().filter_map(|(key, item)| match item {
+                Item::Value(value) => Some((key, value)),
+                Item::Key | Item::Record(_) => None,
+            }));
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(found),
+            }
+        }
+    }
+
+    /// The records in a view.
+    pub fn in_view<V: View + ?Sized>(view: &V) -> Result<Self> {
+        Found::read(|range, after| view.scan(Space::Internal, range, Projection::Values, after, PAGE_BYTES))
+    }
+}
+
+/// The intents that stand in a view, in the order of their ids. CORRUPTED if one cannot be read.
 pub fn standing<V: View + ?Sized>(view: &V) -> Result<Vec<Intent>> {
-    let mut found = Vec::new();
-    for_each_page(view, Space::Internal, &range(), Projection::Values, |page| {
-        for (key, item) in page {
-            if let Item::Value(value) = item {
-                found.push(Intent::read(&key, &value)?);
-            }
-        }
-        Ok(true)
-    })?;
-    Ok(found)
-}
-
-/// The keys that intents hold, for whoever commits. Cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub struct Intents {
-    standing: Arc<HashMap<IntentId, Held>>,
-    /// Other processes may make intents in this store, too.
-    shared: bool,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Held {
-    keys: HashSet<(Space, Key)>,
-    ranges: Vec<(Space, KeyRange)>,
-    /// When it was made, if by somebody else: another process, or this one before it crashed.
-    found: Option<Millis>,
-}
-
-impl Held {
-    fn new(ops: &[Op], found: Option<Millis>) -> Self {
-        let mut held = Held { found, ..Held::default() };
-        for op in ops {
-            match op {
-                Op::DeleteRange { space, range } => held.ranges.push((*space, range.clone())),
-                op => held.keys.extend(op.key().map(|(space, key)| (space, key.clone()))),
-            }
-        }
-        held
-    }
-
-    /// A key of `op` that is held.
-    fn holds(&self, op: &Op) -> Option<Key> {
-        match op {
-            Op::DeleteRange { space, range } => {
-                let key = self.keys.iter().find(|(in_space, key)| in_space == space && range.spans(key));
-                key.map(|(_, key)| key.clone()).or_else(|| {
-                    let overlaps = |(in_space, held): &&(Space, KeyRange)| in_space == space && held.overlaps(range);
-                    self.ranges.iter().find(overlaps).map(|_| Key::new())
-                })
-            }
-            op => {
-                let (space, key) = op.key()?;
-                let held = self.keys.contains(&(space, key.clone()))
-                    || self.ranges.iter().any(|(in_space, range)| *in_space == space && range.spans(key));
-                held.then(|| key.clone())
-            }
-        }
+    let found = Found::in_view(view)?;
+    match found.damage {
+        Some(error) => Err(error),
+        None => found.records.iter().map(|(key, value)| Intent::read(key, value)).collect(),
     }
 }
 
-impl Intents {
-    /// What was found in a store. `shared` if other processes may have the store open.
-    #[must_use]
-    pub fn new(found: Vec<Intent>, shared: bool) -> Self {
-        let held = |intent: Intent| (intent.id, Held::new(&intent.ops, Some(intent.at)));
-        Intents { standing: Arc::new(found.into_iter().map(held).collect()), shared }
-    }
-
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.standing.is_empty()
-    }
-
-    /// How many stand.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.standing.len()
-    }
-
-    /// CONFLICT if `batch` writes a key that an intent holds; LOCKED where that is left of a crash.
-    pub fn refuse(&self, batch: &Batch, now: Millis) -> Result<()> {
-        if self.standing.is_empty() {
-            return Ok(());
+/// Reports each intent that cannot be read; with `repair`, sets it aside, so that it holds nothing any more. Blocks.
+pub fn verify<E: Engine + ?Sized>(engine: &E, repair: bool, report: &mut Report) -> Result<()> {
+    let view = engine.view()?;
+    // What keeps the records from being read is told by the engine's own check.
+    for (key, value) in Found::in_view(&*view)?.records {
+        let Err(error) = Intent::read(&key, &value) else { continue };
+        report.errors.push(error.in_engine(engine.name()));
+        if repair {
+            let aside = Key::from([ASIDE, &key].concat());
+            engine.commit(Batch {
+                ops: vec![
+                    Op::Set { space: Space::Internal, key: aside, value, expires_at: None, metadata: None },
+                    Op::Delete { space: Space::Internal, key: key.clone() },
+                ],
+                role: id_of(&key).map_or(Role::None, Role::Resolve),
+                ..Batch::default()
+            })?;
         }
-        let own = match batch.role {
-            Role::Resolve(id) => Some(id),
-            Role::None | Role::Prepare(_) => None,
-        };
-        // What is prepared is an intent itself, with ops of its own.
-        let prepared = if let Role::Prepare(_) = batch.role { Some(prepared_ops(batch)?) } else { None };
-        let ops = prepared.as_deref().unwrap_or(&batch.ops);
-        for (id, held) in self.standing.iter().filter(|(id, _)| Some(**id) != own) {
-            let Some(key) = ops.iter().find_map(|op| held.holds(op)) else { continue };
-            let left = held.found.is_some_and(|at| !self.shared || now.saturating_sub(at) > PATIENCE);
-            return Err(if left { locked(*id, &key) } else { Error::conflict(&key) });
-        }
-        Ok(())
     }
-
-    /// Notes that `batch` takes effect.
-    pub fn note(&mut self, batch: &Batch) -> Result<()> {
-        match batch.role {
-            Role::None => {}
-            Role::Prepare(id) => {
-                let held = Held::new(&prepared_ops(batch)?, None);
-                Arc::make_mut(&mut self.standing).insert(id, held);
-            }
-            Role::Resolve(id) => {
-                Arc::make_mut(&mut self.standing).remove(&id);
-            }
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 /// The operations inside a batch made by [`prepare`].
@@ -247,14 +226,65 @@ fn prepared_ops(batch: &Batch) -> Result<Vec<Op>> {
     }
 }
 
-fn locked(id: IntentId, key: &[u8]) -> Error {
-    Error::new(
-        Code::Locked,
-        format!(
-            "a transaction over several engines was left unfinished and holds this key; open the store with the transaction \
-             log it was made with (transactions.path, log {:016x}), which finishes it",
-            id.log
-        ),
-    )
-    .at_key(key)
+/// INVALID_ARGUMENT if `batch` prepares an increment of what is no number, found by `get`: once it is decided an intent must
+/// not fail.
+pub fn check_increments(
+    batch: &Batch,
+    now: Millis,
+    mut get: impl FnMut(Space, &Key) -> Result<Option<Record>>,
+) -> Result<()> {
+    if !matches!(batch.role, Role::Prepare(_)) {
+        return Ok(());
+    }
+    let ops = prepared_ops(batch)?;
+    for (at, op) in ops.iter().enumerate() {
+        let Op::Add { space, key, .. } = op else { continue };
+        let earlier = ops.iter().take(at).rev().find_map(|earlier| match earlier {
+            Op::DeleteRange { space: in_space, range } => (in_space == space && range.spans(key)).then_some(None),
+            Op::Delete { .. } => (earlier.key() == op.key()).then_some(None),
+            // Checked before this one.
+            Op::Add { .. } => (earlier.key() == op.key()).then(|| Some(Value::from_number(0.0))),
+            Op::Set { value, expires_at, .. } => {
+                let live = expires_at.is_none_or(|at| at > now);
+                (earlier.key() == op.key()).then(|| live.then(|| value.clone()))
+            }
+        });
+        let found = match earlier {
+            Some(value) => value.map(|value| Record::bare(value, None)),
+            None => get(*space, key)?.filter(|record| !record.expired(now)),
+        };
+        add(key, found.as_ref(), 0.0)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: IntentId = IntentId { log: 0x0102_0304_0506_0708, number: 9 };
+
+    fn intent() -> Intent {
+        Intent {
+            id: ID,
+            at: 1_700_000_000_000,
+            ops: vec![Op::Delete { space: Space::User, key: Key::from_static(b"k") }],
+        }
+    }
+
+    #[test]
+    fn the_record_is_that_of_the_first_release() {
+        assert_eq!(&key(ID)[..], b"\0intent/\x01\x02\x03\x04\x05\x06\x07\x08\0\0\0\0\0\0\0\x09");
+        let Value::Binary(bytes) = intent().to_value() else { panic!("not bytes") };
+        assert_eq!(bytes[..8], *b"\xe2:9A\xc5U\xfc\xe0");
+        assert_eq!(bytes[8..], *b"\0\x68\xe5\xcf\x8b\x01\0\0\x01\x02\x01k");
+    }
+
+    #[test]
+    fn a_record_under_the_key_of_another_is_damaged() {
+        let other = key(IntentId { number: 10, ..ID });
+        let code = Intent::read(&other, &intent().to_value()).err().map(|error| error.code());
+        assert_eq!(code, Some(Code::Corrupted));
+        assert!(Intent::read(&key(ID), &intent().to_value()).is_ok());
+    }
 }

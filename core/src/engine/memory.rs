@@ -11,7 +11,7 @@ use parking_lot::RwLock;
 
 use self::state::State;
 use super::embedded::Store;
-use super::{Capabilities, Embedded, Engine, Progress, Read, Reply, Report, Stats, View};
+use super::{Capabilities, Counters, Embedded, Engine, Progress, Read, Reply, Report, Stats, View};
 use crate::batch::{Batch, Commit};
 use crate::error::Result;
 use crate::key::Space;
@@ -39,11 +39,15 @@ pub struct MemoryOptions {
 /// Makes an empty memory engine.
 #[must_use]
 pub fn open(options: MemoryOptions) -> Arc<dyn Engine> {
-    Arc::new(Embedded::new(Memory { state: RwLock::new(State::new(options)) }))
+    Arc::new(Embedded::new(Memory {
+        state: RwLock::new(State::new(options)),
+        counters: Counters { uncached: true, ..Counters::default() },
+    }))
 }
 
 struct Memory {
     state: RwLock<State>,
+    counters: Counters,
 }
 
 impl Memory {
@@ -65,14 +69,7 @@ impl Store for Memory {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            snapshots: true,
-            atomic_batch: true,
-            atomic_clear: true,
-            timestamps: true,
-            multi_process: false,
-            sync: true,
-        }
+        Capabilities::EMBEDDED
     }
 
     fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
@@ -114,6 +111,10 @@ impl Store for Memory {
 
     fn stats(&self) -> Result<Stats> {
         Ok(self.state.read().stats())
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     fn verify(&self, _repair: bool, progress: Progress<'_>) -> Result<Report> {

@@ -1,6 +1,7 @@
 //! The contract of an engine, and what engines share.
 
 pub mod apply;
+pub mod counters;
 pub mod custom;
 pub mod embedded;
 #[cfg(feature = "file")]
@@ -31,6 +32,7 @@ use crate::key::{Key, KeyRange, Space};
 use crate::record::Record;
 use crate::value::Value;
 
+pub use counters::{Counters, Counts};
 pub use embedded::Embedded;
 pub use pool::{spawn_blocking, spawn_waiting};
 
@@ -49,6 +51,18 @@ pub struct Capabilities {
     pub multi_process: bool,
     /// Calls that block the caller are offered.
     pub sync: bool,
+}
+
+impl Capabilities {
+    /// Those of a store that one process owns.
+    pub const EMBEDDED: Capabilities = Capabilities {
+        snapshots: true,
+        atomic_batch: true,
+        atomic_clear: true,
+        timestamps: true,
+        multi_process: false,
+        sync: true,
+    };
 }
 
 /// What a resolved write survives.
@@ -74,6 +88,17 @@ pub enum Read {
     Has(Space, Key),
     /// Values in the order of the keys, from one moment where the engine has snapshots: [`Reply::Values`].
     Many(Space, Vec<Key>),
+}
+
+impl Read {
+    /// How many keys are read.
+    #[must_use]
+    pub fn keys(&self) -> u64 {
+        match self {
+            Read::Get(..) | Read::Entry(..) | Read::Has(..) => 1,
+            Read::Many(_, keys) => keys.len() as u64,
+        }
+    }
 }
 
 /// The answer to a request.
@@ -183,6 +208,7 @@ pub trait Engine: Send + Sync {
     /// Commits what a transaction over several engines is to write here as an intent, if the checks of `batch` hold. Until
     /// it is resolved, no other batch of ours writes those keys. Blocks.
     fn prepare(&self, id: IntentId, batch: Batch) -> Result<Commit> {
+        batch.check_size()?;
         self.commit(intent::prepare(id, batch))
     }
 
@@ -326,6 +352,8 @@ pub struct Stats {
     pub memory_bytes: Option<u64>,
     /// Bytes on disk.
     pub disk_bytes: Option<u64>,
+    /// What happened since the store was opened.
+    pub counts: Counts,
     /// Figures of this engine alone, by name.
     pub details: Vec<(&'static str, u64)>,
 }

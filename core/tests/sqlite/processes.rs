@@ -12,17 +12,19 @@ use holdfast_core::key::{KeyRange, Space};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-/// This test binary again, running `test` alone as another process with `path`.
 fn spawn(test: &str, path: &Path) -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", &format!("processes::{test}"), "--nocapture"])
-        .env("HOLDFAST_TEST_DATABASE", path)
-        .spawn()
-        .unwrap()
+    another_process(&format!("processes::{test}"), path).spawn().unwrap()
+}
+
+/// This test binary again, to run `test` alone as another process with `path`.
+pub fn another_process(test: &str, path: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture"]).env("HOLDFAST_TEST_DATABASE", path);
+    command
 }
 
 /// The path a parent gave; a child's work is a test of its own on a database of its own otherwise.
-fn given_path(folder: &TempDir) -> PathBuf {
+pub fn given_path(folder: &TempDir) -> PathBuf {
     std::env::var_os("HOLDFAST_TEST_DATABASE").map_or_else(|| folder.path().join("own.db"), PathBuf::from)
 }
 

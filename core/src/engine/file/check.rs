@@ -103,6 +103,7 @@ impl Shelf {
             memory_bytes: Some(self.cache.weight()),
             disk_bytes: Some(bytes + ours),
             details: vec![("fileBytes", bytes), ("databaseBytes", ours)],
+            ..Stats::default()
         })
     }
 

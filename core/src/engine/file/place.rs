@@ -32,6 +32,7 @@ impl Shelf {
             written = os::set_modified(&file, at).map_err(|error| failed(&error));
         }
         if sync && written.is_ok() {
+            self.counters.fsyncs.one();
             written = os::sync(&file).map_err(|error| {
                 self.poison();
                 failed(&error)
@@ -135,6 +136,7 @@ impl Shelf {
     }
 
     pub fn sync_all(&self) -> Result<bool> {
+        self.counters.fsyncs.one();
         self.root.sync_all().map_err(|error| {
             self.poison();
             self.io("sync", "", &error)
@@ -147,6 +149,7 @@ impl Shelf {
             let Some(folder) = self.folder(item.spot.folder())? else { continue };
             let opened = folder.open(temporary).map_err(|error| self.io("sync", item.spot.path(), &error))?;
             if let Some((file, _)) = opened {
+                self.counters.fsyncs.one();
                 os::sync(&file).map_err(|error| {
                     self.poison();
                     self.io("sync", item.spot.path(), &error)
@@ -160,6 +163,7 @@ impl Shelf {
         for path in folders {
             // A folder that is gone was removed with its last file, and its parent is in the list.
             let Some(folder) = self.folder(path)? else { continue };
+            self.counters.fsyncs.one();
             folder.sync().map_err(|error| {
                 self.poison();
                 self.io("sync the folder", path, &error)

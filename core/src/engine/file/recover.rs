@@ -19,8 +19,10 @@ use super::os::{Kind, Root};
 use super::redo::{self, Redo};
 use super::shelf::{LONG, LongNames, OURS, Shelf, new_cache};
 use super::sidecars::Sidecars;
+use super::view::FileView;
 use super::write::Writer;
 use crate::engine::Durability;
+use crate::engine::intent::{Found, Intents};
 use crate::engine::pace::Pace;
 use crate::engine::recent::Recent;
 use crate::error::{Code, Error, Result};
@@ -71,6 +73,7 @@ impl Shelf {
             cache: new_cache(),
             poisoned: AtomicBool::new(false),
             pace: Pace::default(),
+            counters: Arc::default(),
             read_pace: Pace::default(),
             shared_lock: Mutex::new(None),
         };
@@ -84,9 +87,11 @@ impl Shelf {
         };
         let shelf = shelf(Ledger::open(&ours.join("store.db"), options.durability)?);
         let redo = shelf.recover(&mut ledger, &ours.join("redo"))?;
+        let shelf = Arc::new(shelf);
         let writer = Writer {
             ledger,
             recent: Recent::new(reserved),
+            standing: Intents::new(Found::in_view(&FileView::open(&shelf))?, false, shelf.counters.clone()),
             reserved,
             redo,
             removals: HashSet::new(),
@@ -94,7 +99,7 @@ impl Shelf {
             _lock: lock,
         };
         *shelf.writer.lock() = Some(writer);
-        Ok(Arc::new(shelf))
+        Ok(shelf)
     }
 
     /// Finishes what the journal and the redo record hold, and removes the temporary files of what never was
@@ -108,6 +113,7 @@ impl Shelf {
         }
         let clean = ledger.meta("clean")? == Some(1);
         let pending = redo::pending(redo)?;
+        self.counters.recoveries.add(u64::from(!intents.is_empty()) + u64::from(!clean && !pending.is_empty()));
         if !clean {
             self.remove_temporaries("")?;
             self.remove_temporaries(LONG)?;

@@ -22,8 +22,8 @@ use super::os::{Folder, Kind, Root, Stamp, nanos, stamp_of};
 use super::sidecars::Sidecars;
 use super::text::{self, Encoding};
 use super::write::Writer;
-use crate::engine::Durability;
 use crate::engine::pace::Pace;
+use crate::engine::{Counters, Durability};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, Space};
 use crate::record::{Record, Version};
@@ -58,6 +58,7 @@ pub(super) struct Shelf {
     /// Set after a sync failed: what was written since the last good one may be gone.
     pub poisoned: AtomicBool,
     pub pace: Pace,
+    pub counters: Arc<Counters>,
     /// The same of reads through a view.
     pub read_pace: Pace,
     /// Of a store opened read-only; a writer's lock is with the writer.
@@ -144,8 +145,14 @@ impl Shelf {
     pub fn user(&self, key: &Key) -> Result<Option<Arc<Known>>> {
         match self.remembered(key)? {
             Memory::Absent => Ok(None),
-            Memory::Fresh(known) => Ok(Some(known)),
-            Memory::Stale(_) | Memory::Nothing(_) => self.load(key),
+            Memory::Fresh(known) => {
+                self.counters.cache_hits.one();
+                Ok(Some(known))
+            }
+            Memory::Stale(_) | Memory::Nothing(_) => {
+                self.counters.cache_misses.one();
+                self.load(key)
+            }
         }
     }
 

@@ -20,6 +20,7 @@ pub(super) struct Stage<'a> {
     pub shelf: &'a Shelf,
     pub ledger: &'a Ledger,
     pub recent: &'a Recent,
+    pub intents: &'a mut Intents,
     /// What the batches before this one wrote.
     pub group: &'a Changes,
     /// What this batch writes.
@@ -127,7 +128,7 @@ impl Target for Stage<'_> {
     }
 
     fn intents(&mut self) -> Option<&mut Intents> {
-        None
+        Some(self.intents)
     }
 
     fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool> {

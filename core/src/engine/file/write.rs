@@ -23,6 +23,7 @@ use super::stage::{Changes, Stage};
 use crate::batch::{Batch, Commit, Op};
 use crate::engine::Durability;
 use crate::engine::apply::apply;
+use crate::engine::intent::Intents;
 use crate::engine::recent::Recent;
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, Space};
@@ -41,6 +42,8 @@ const MAX_INLINE: usize = 64 << 10;
 pub(super) struct Writer {
     pub ledger: Ledger,
     pub recent: Recent,
+    /// The intents of transactions over several engines, which hold their keys.
+    pub standing: Intents,
     /// Sequence numbers up to this one may be used.
     pub reserved: u64,
     /// None at `full`, where nothing is written in place.
@@ -111,16 +114,46 @@ impl Shelf {
         if let Err(error) = self.check_writable() {
             return Some(vec![Err(error); batches.len()]);
         }
+        let standing = writer.standing.clone();
+        let (written, provisional) = self.write_group(writer, batches, files)?;
+        match written {
+            Ok(failed) => {
+                let finish = |(commit, keys): (Commit, Vec<Key>)| match keys.iter().find_map(|key| failed.get(key)) {
+                    Some(error) => Err(error.clone()),
+                    None => Ok(commit),
+                };
+                Some(provisional.into_iter().map(|result| result.and_then(finish)).collect())
+            }
+            Err(error) => {
+                writer.standing = standing;
+                if batches.len() > 1 && self.check_writable().is_ok() {
+                    // Nothing is written. One value too many for the disk: the other batches need not suffer.
+                    let each = batches.iter().map(std::slice::from_ref);
+                    return Some(each.flat_map(|batch| self.commit_group(writer, batch, None)).flatten().collect());
+                }
+                Some(provisional.into_iter().map(|result| result.and_then(|_| Err(error.clone()))).collect())
+            }
+        }
+    }
+
+    /// The part of `commit_group` that writes: the files that could not be, and what the batches made.
+    fn write_group(
+        &self,
+        writer: &mut Writer,
+        batches: &[Batch],
+        files: Option<RwLockWriteGuard<'_, ()>>,
+    ) -> Option<(Result<HashMap<Key, Error>>, Provisional)> {
         let first = self.seq.load(Ordering::Acquire);
         let (provisional, changes, alone) = self.stage(writer, batches, first);
         let seq = provisional.iter().flatten().map(|(commit, _)| commit.seq).max().unwrap_or(first);
         let full = self.durability == Durability::Full;
         let mut plan = match self.plan(writer, &changes, full && !alone) {
             Ok(plan) => plan,
-            Err(error) => return Some(fail(provisional, &error)),
+            Err(error) => return Some((Err(error), provisional)),
         };
         plan.journaled |= !alone && plan.weight() > MAX_REDO;
         if files.is_some() && plan.journaled {
+            // No note of an intent was made: small batches have no role.
             return None;
         }
         let written = if plan.journaled {
@@ -130,21 +163,10 @@ impl Shelf {
         } else {
             self.write_over(writer, &mut plan, seq, alone, files)
         };
-        let failed = match written {
-            Ok(failed) => failed,
-            Err(_) if batches.len() > 1 && self.check_writable().is_ok() => {
-                // Nothing is written. One value too many for the disk: the other batches need not suffer.
-                let each = batches.iter().map(std::slice::from_ref);
-                return Some(each.flat_map(|batch| self.commit_group(writer, batch, None)).flatten().collect());
-            }
-            Err(error) => return Some(fail(provisional, &error)),
-        };
-        self.defer(writer, plan.deferred);
-        let finish = |(commit, keys): (Commit, Vec<Key>)| match keys.iter().find_map(|key| failed.get(key)) {
-            Some(error) => Err(error.clone()),
-            None => Ok(commit),
-        };
-        Some(provisional.into_iter().map(|result| result.and_then(finish)).collect())
+        if written.is_ok() {
+            self.defer(writer, plan.deferred);
+        }
+        Some((written, provisional))
     }
 
     /// Applies the batches in memory. The last part of the answer is true if no batch depends on another
@@ -159,8 +181,9 @@ impl Shelf {
                 results.push(Err(error));
                 continue;
             }
-            let Writer { ledger, recent, .. } = &*writer;
-            let mut stage = Stage { shelf: self, ledger, recent, group: &group, own: Changes::new(), now };
+            let Writer { ledger, recent, standing, .. } = &mut *writer;
+            let mut stage =
+                Stage { shelf: self, ledger, recent, intents: standing, group: &group, own: Changes::new(), now };
             match apply(batch, &mut stage, seq + 1, now) {
                 Ok(outcomes) => {
                     let own = stage.own;
@@ -226,6 +249,9 @@ impl Shelf {
         entry.long.clone_from(&plan.entry.long);
         let files = self.files.write();
         self.keep_images(plan, seq);
+        if self.durability == Durability::Full {
+            self.counters.fsyncs.one();
+        }
         if let Err(error) = writer.ledger.write(&entry) {
             drop(files);
             self.drop_temporaries(&plan.moves);
@@ -348,8 +374,4 @@ fn is_small(batch: &Batch) -> bool {
     plain
         && batch.range_checks.is_empty()
         && batch.checks.iter().all(|check| Some((check.space, &check.key)) == op.key())
-}
-
-fn fail(provisional: Provisional, error: &Error) -> Vec<Result<Commit>> {
-    provisional.into_iter().map(|result| result.and_then(|_| Err(error.clone()))).collect()
 }

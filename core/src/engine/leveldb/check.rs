@@ -131,6 +131,7 @@ pub(super) fn stats(store: &LevelDb, open: &Open) -> Stats {
             ("tableBytes", every("rocksdb.live-sst-files-size")),
             ("pendingCompactionBytes", every("rocksdb.estimate-pending-compaction-bytes")),
         ],
+        ..Stats::default()
     }
 }
 

@@ -11,12 +11,13 @@ use rocksdb::{ReadOptions, WriteOptions};
 use super::cache::RecordCache;
 use super::handle::{Handle, Open};
 use super::view::LevelDbView;
-use super::write::Overlay;
+use super::write::{History, Overlay};
 use super::{LevelDbOptions, NAME, check, expiry, fault, format, tuning};
 use crate::batch::{Batch, Commit};
 use crate::engine::embedded::Store;
+use crate::engine::intent::{Found, Intents};
 use crate::engine::recent::Recent;
-use crate::engine::{Capabilities, Durability, Progress, Read, Reply, Report, Stats, View, unexpected_reply};
+use crate::engine::{Capabilities, Counters, Durability, Progress, Read, Reply, Report, Stats, View, unexpected_reply};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, Space};
 use crate::record::{Millis, Record, now};
@@ -39,10 +40,11 @@ pub(super) struct LevelDb {
     pub handle: Arc<Handle>,
     pub cache: Arc<RecordCache>,
     /// Held by whoever writes: sequence numbers are known before a write, and the history is in their order.
-    pub writer: Mutex<Recent>,
+    pub writer: Mutex<History>,
     /// Set by a failed write that may have left the log's end unknown: its pages count as clean now, whether
     /// they are on the disk or not.
     poisoned: AtomicBool,
+    counters: Arc<Counters>,
     read_only: bool,
     durability: Durability,
     memory_reads: ReadOptions,
@@ -59,13 +61,16 @@ impl LevelDb {
         })?;
         let records = options.cache_size / 2;
         let blocks = usize::try_from(options.cache_size - records).unwrap_or(usize::MAX);
-        let handle = Handle::open(&options.path, &options, blocks)?;
+        let handle = Arc::new(Handle::open(&options.path, &options, blocks)?);
         let seq = handle.with(|open| Ok(open.db.latest_sequence_number()))?;
+        let counters = Arc::<Counters>::default();
+        let intents = Intents::new(Found::in_view(&LevelDbView::new(&handle, None)?)?, false, counters.clone());
         Ok(LevelDb {
-            handle: Arc::new(handle),
+            handle,
             cache: Arc::new(RecordCache::new(records)),
-            writer: Mutex::new(Recent::new(seq)),
+            writer: Mutex::new(History { recent: Recent::new(seq), intents }),
             poisoned: AtomicBool::new(false),
+            counters,
             read_only: options.read_only,
             durability: options.durability,
             memory_reads: tuning::memory_reads(),
@@ -101,8 +106,13 @@ impl LevelDb {
     /// The record of a key for a reader: an expired one is absent.
     fn live(&self, space: Space, key: &[u8], tier: Tier) -> Result<Option<Option<Arc<Record>>>> {
         let found = match self.cache.get(space, key) {
-            Some(record) => Some(Some(record)),
-            None => self.handle.with(|open| self.load(open, space, key, tier))?,
+            Some(record) => {
+                self.counters.cache_hits.one();
+                Some(Some(record))
+            }
+            None => self.handle.with(|open| self.load(open, space, key, tier))?.inspect(|_| {
+                self.counters.cache_misses.one();
+            }),
         };
         Ok(found.map(|record| record.filter(|record| record.expires_at.is_none() || !record.expired(now()))))
     }
@@ -172,8 +182,9 @@ impl LevelDb {
 
     /// Commits one batch without waiting, or `None` with nothing written.
     fn commit_inline(&self, open: &Open, batch: &Batch) -> Result<Option<Commit>> {
-        let Some(mut recent) = self.writer.try_lock() else { return Ok(None) };
-        let mut overlay = Overlay::new(self, open, &mut recent, Tier::Memory);
+        let Some(mut history) = self.writer.try_lock() else { return Ok(None) };
+        let standing = history.intents.clone();
+        let mut overlay = Overlay::new(self, open, &mut history, Tier::Memory);
         if batch.ops.len() == 1 {
             overlay = overlay.alone();
         }
@@ -186,19 +197,23 @@ impl LevelDb {
         let writes = overlay.into_writes();
         match writes.write(open, &self.inline_writes)? {
             Ok(()) => writes.show(&self.cache),
-            Err(error) if fault::would_block(&error) => return Ok(None),
-            Err(error) => return Err(self.failed_commit(&error, &mut recent, end)),
+            Err(error) if fault::would_block(&error) => {
+                history.intents = standing;
+                return Ok(None);
+            }
+            Err(error) => return Err(self.failed_commit(&error, &mut history, end, standing)),
         }
         Ok(Some(Commit { seq, outcomes }))
     }
 
     /// Commits a group as one RocksDB batch with one sync.
     fn commit_group(&self, open: &Open, batches: &[Batch]) -> Result<Vec<Result<Commit>>> {
-        let mut recent = self.writer.lock();
+        let mut history = self.writer.lock();
         if let Some(error) = self.refuses_writes() {
             return Err(error);
         }
-        let mut overlay = Overlay::new(self, open, &mut recent, Tier::Disk);
+        let standing = history.intents.clone();
+        let mut overlay = Overlay::new(self, open, &mut history, Tier::Disk);
         overlay.reserve(batches.iter().map(|batch| batch.ops.len()).sum());
         let results = batches.iter().map(|batch| {
             let (seq, outcomes) = overlay.apply(batch)?;
@@ -207,17 +222,20 @@ impl LevelDb {
         let results = results.collect();
         let end = overlay.end();
         let writes = overlay.into_writes();
+        if self.durability == Durability::Full && !writes.is_empty() {
+            self.counters.fsyncs.one();
+        }
         match writes.write(open, &self.grouped_writes)? {
             Ok(()) => writes.show(&self.cache),
-            Err(error) => return Err(self.failed_commit(&error, &mut recent, end)),
+            Err(error) => return Err(self.failed_commit(&error, &mut history, end, standing)),
         }
         Ok(results)
     }
 
     /// Forgets what a failed write may have changed, up to sequence number `end`.
-    fn failed_commit(&self, error: &rocksdb::Error, recent: &mut Recent, end: u64) -> Error {
+    fn failed_commit(&self, error: &rocksdb::Error, history: &mut History, end: u64, intents: Intents) -> Error {
         self.cache.clear();
-        *recent = Recent::new(end);
+        *history = History { recent: Recent::new(end), intents };
         self.failed_write(error)
     }
 }
@@ -228,14 +246,7 @@ impl Store for LevelDb {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            snapshots: true,
-            atomic_batch: true,
-            atomic_clear: true,
-            timestamps: true,
-            multi_process: false,
-            sync: true,
-        }
+        Capabilities::EMBEDDED
     }
 
     fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
@@ -288,6 +299,10 @@ impl Store for LevelDb {
 
     fn stats(&self) -> Result<Stats> {
         self.handle.with(|open| Ok(check::stats(self, open)))
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     fn verify(&self, _repair: bool, progress: Progress<'_>) -> Result<Report> {

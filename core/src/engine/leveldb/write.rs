@@ -32,6 +32,12 @@ enum Write {
     ForgetExpiry(Vec<u8>),
 }
 
+/// What the writer knows of the commits before.
+pub(super) struct History {
+    pub recent: Recent,
+    pub intents: Intents,
+}
+
 /// What a key holds after the writes so far; `None` is removed.
 type Slots = HashMap<Key, Option<Arc<Record>>>;
 
@@ -42,7 +48,7 @@ type Undo = (Space, Key, Option<Option<Arc<Record>>>);
 pub(super) struct Overlay<'a> {
     store: &'a LevelDb,
     open: &'a Open,
-    recent: &'a mut Recent,
+    history: &'a mut History,
     tier: Tier,
     /// RocksDB's sequence number before the first write.
     base: u64,
@@ -59,11 +65,11 @@ pub(super) struct Overlay<'a> {
 }
 
 impl<'a> Overlay<'a> {
-    pub fn new(store: &'a LevelDb, open: &'a Open, recent: &'a mut Recent, tier: Tier) -> Self {
+    pub fn new(store: &'a LevelDb, open: &'a Open, history: &'a mut History, tier: Tier) -> Self {
         Overlay {
             store,
             open,
-            recent,
+            history,
             tier,
             base: open.db.latest_sequence_number(),
             user: Slots::new(),
@@ -101,7 +107,7 @@ impl<'a> Overlay<'a> {
             Ok(outcomes) if self.writes.len() == writes => Ok((seq - 1, outcomes)),
             Ok(outcomes) => {
                 // Should the write fail, the history says more than happened, which is safe.
-                self.recent.record(seq, batch);
+                self.history.recent.record(seq, batch);
                 Ok((seq, outcomes))
             }
             Err(error) => {
@@ -271,11 +277,11 @@ impl Target for Overlay<'_> {
     }
 
     fn intents(&mut self) -> Option<&mut Intents> {
-        None
+        Some(&mut self.history.intents)
     }
 
     fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool> {
-        Ok(self.recent.changed_since(space, range, since))
+        Ok(self.history.recent.changed_since(space, range, since))
     }
 }
 
@@ -285,6 +291,10 @@ pub(super) struct Writes {
 }
 
 impl Writes {
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+
     /// Writes all or nothing.
     pub fn write(&self, open: &Open, options: &WriteOptions) -> Result<Result<(), rocksdb::Error>> {
         if self.writes.is_empty() {

@@ -8,7 +8,7 @@ use imbl::OrdMap;
 use super::eviction::Recency;
 use super::view::MemoryView;
 use super::{Eviction, MemoryOptions};
-use crate::batch::{Batch, Commit};
+use crate::batch::{Batch, Commit, Role};
 use crate::engine::Stats;
 use crate::engine::apply::{Target, apply};
 use crate::engine::intent::Intents;
@@ -96,6 +96,7 @@ impl State {
 
     pub fn commit(&mut self, batch: &Batch, now: Millis) -> Result<Commit> {
         let seq = self.seq + 1;
+        let standing = (batch.role != Role::None).then(|| self.intents.clone());
         let applied = apply(batch, self, seq, now).and_then(|outcomes| {
             self.make_room()?;
             Ok(outcomes)
@@ -109,6 +110,9 @@ impl State {
             }
             Err(error) => {
                 self.roll_back();
+                if let Some(standing) = standing {
+                    self.intents = standing;
+                }
                 Err(error)
             }
         }

@@ -51,7 +51,7 @@ pub fn stats(link: &Link, layout: &Layout) -> Result<Stats> {
             .and_then(|bytes| bytes.trim().parse().ok()),
         _ => None,
     };
-    Ok(Stats { keys: Some(keys), memory_bytes, disk_bytes: None, details })
+    Ok(Stats { keys: Some(keys), memory_bytes, details, ..Stats::default() })
 }
 
 /// Reads every key. With `repair`, damaged ones are renamed into our namespace, where nothing lists them.

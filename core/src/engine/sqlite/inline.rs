@@ -5,6 +5,7 @@
 //! that header with the shared one before it believes the cache, so that a commit of any process is seen by
 //! the first read after it returned. `docs/decisions/0008-sqlite-row-cache.md` has the reasons and the figures.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use super::connection::Connection;
 use super::read;
 use super::wal_index::Header;
 use crate::batch::Batch;
-use crate::engine::{Read, Reply};
+use crate::engine::{Counters, Read, Reply};
 use crate::error::{Code, Result};
 use crate::key::{Key, Space};
 use crate::record::{Millis, now};
@@ -43,6 +44,8 @@ pub(super) struct Inline {
     committing: AtomicBool,
     /// `None` once closed.
     state: Mutex<Option<State>>,
+    /// The store's.
+    counters: Arc<Counters>,
 }
 
 struct State {
@@ -74,7 +77,11 @@ impl Inline {
     pub fn new(connection: Connection) -> Self {
         let rows = Cache::with_weighter(EXPECTED_ROWS, CACHE_BYTES, Weight);
         let state = State { connection, header: None, rows, average: Duration::ZERO, paused_until: None };
-        Inline { committing: AtomicBool::new(false), state: Mutex::new(Some(state)) }
+        Inline { committing: AtomicBool::new(false), state: Mutex::new(Some(state)), counters: Arc::default() }
+    }
+
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.counters
     }
 
     /// Answers from memory or a fast disk, or `None`.
@@ -85,9 +92,10 @@ impl Inline {
         if header.is_some()
             && let Some(reply) = state.cached(read)
         {
+            self.counters.cache_hits.add(read.keys());
             return Some(Ok(reply));
         }
-        state.read(read, header)
+        state.read(read, header).inspect(|_| self.counters.cache_misses.add(read.keys()))
     }
 
     /// Called before the COMMIT of this process's writer: from here on the header may change by it.

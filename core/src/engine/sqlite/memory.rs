@@ -14,16 +14,17 @@ use super::readers::{count_by_pages, interval_count, live_record};
 use super::schema;
 use super::sql::{Point, Query};
 use super::upkeep;
-use super::writer::{Patience, Writer};
+use super::writer::{Patience, Setting, Writer};
 use crate::batch::{Batch, Commit};
 use crate::engine::embedded::Store;
-use crate::engine::{Capabilities, Page, Progress, Projection, Read, Reply, Report, Stats, View};
+use crate::engine::{Capabilities, Counters, Page, Progress, Projection, Read, Reply, Report, Stats, View};
 use crate::error::{Error, Result};
 use crate::key::{KeyRange, Space};
 use crate::record::{Millis, Record};
 
 pub(super) struct MemoryStore {
     live: Arc<Mutex<Live>>,
+    counters: Arc<Counters>,
 }
 
 /// The database as it is now.
@@ -47,8 +48,11 @@ impl MemoryStore {
         let found = schema::inspect(&mut connection, &options.table_name)?;
         schema::complete(&mut connection, &options.table_name, &found, options.index_updated_at)?;
         connection.use_tables(Arc::new(schema::sql(&options.table_name)));
-        let writer = Some(Writer::new(connection, None, 0));
-        Ok(MemoryStore { live: Arc::new(Mutex::new(Live { writer, moment: Weak::new() })) })
+        let counters = Arc::new(Counters { uncached: true, ..Counters::default() });
+        let setting =
+            Setting { inline: None, counters: counters.clone(), busy_timeout: 0, shared: false, syncs: false };
+        let writer = Some(Writer::new(connection, setting));
+        Ok(MemoryStore { counters, live: Arc::new(Mutex::new(Live { writer, moment: Weak::new() })) })
     }
 }
 
@@ -96,14 +100,7 @@ impl Store for MemoryStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            snapshots: true,
-            atomic_batch: true,
-            atomic_clear: true,
-            timestamps: true,
-            multi_process: false,
-            sync: true,
-        }
+        Capabilities::EMBEDDED
     }
 
     fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
@@ -158,6 +155,10 @@ impl Store for MemoryStore {
         let of = |name| stats.details.iter().find(|(detail, _)| *detail == name).map_or(0, |(_, figure)| *figure);
         stats.memory_bytes = Some(of("pages").saturating_mul(of("pageBytes")));
         Ok(stats)
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     fn verify(&self, repair: bool, progress: Progress<'_>) -> Result<Report> {

@@ -14,7 +14,7 @@ use super::memory::MemoryStore;
 use super::readers::{Opening, Readers};
 use super::schema;
 use super::store::FileStore;
-use super::writer::Writer;
+use super::writer::{Setting, Writer};
 use crate::engine::path::{not_writable, prepare_folder, refuse_asar};
 use crate::engine::registry::{self, Lease, StoreId};
 use crate::engine::{Durability, Embedded, Engine};
@@ -134,7 +134,14 @@ fn open_writable(path: &Path, options: &SqliteOptions) -> Result<FileStore> {
         busy_timeout: options.busy_timeout,
     };
     let inline = Arc::new(inline(&opening)?);
-    let writer = Writer::new(connection, Some(inline.clone()), options.busy_timeout);
+    let setting = Setting {
+        inline: Some(inline.clone()),
+        counters: inline.counters().clone(),
+        busy_timeout: options.busy_timeout,
+        shared: true,
+        syncs: options.durability == Durability::Full,
+    };
+    let writer = Writer::new(connection, setting);
     Ok(FileStore::new(Some(writer), inline, Readers::new(opening, options.pool_size.max(1)), options.durability))
 }
 

@@ -20,6 +20,8 @@ pub(super) struct Found {
     expires_at: bool,
     internal: bool,
     meta: bool,
+    /// The column of the counters that stores made before transactions over several engines lack.
+    intents: bool,
 }
 
 /// What a store adds to its table's name for the tables beside it.
@@ -79,6 +81,7 @@ pub(super) fn inspect(connection: &mut Connection, table: &str) -> Result<Found>
         expires_at: has_user("expires_at"),
         internal: internal.is_some(),
         meta: meta.is_some(),
+        intents: meta.is_some_and(|columns| has(&columns, "intents")),
     })
 }
 
@@ -166,11 +169,14 @@ pub(super) fn complete(connection: &mut Connection, table: &str, found: &Found, 
         connection.run(
             &format!(
                 "CREATE TABLE \"{table}_meta\" (id INTEGER PRIMARY KEY CHECK (id = 0), format INTEGER NOT NULL, \
-                 seq INTEGER NOT NULL, deleted_user INTEGER NOT NULL, deleted_internal INTEGER NOT NULL)"
+                 seq INTEGER NOT NULL, deleted_user INTEGER NOT NULL, deleted_internal INTEGER NOT NULL, \
+                 intents INTEGER NOT NULL DEFAULT 0)"
             ),
             what,
         )?;
-        connection.run(&format!("INSERT INTO \"{table}_meta\" VALUES (0, {FORMAT}, 0, 0, 0)"), what)?;
+        connection.run(&format!("INSERT INTO \"{table}_meta\" VALUES (0, {FORMAT}, 0, 0, 0, 0)"), what)?;
+    } else if !found.intents {
+        connection.run(&format!("ALTER TABLE \"{table}_meta\" ADD COLUMN intents INTEGER NOT NULL DEFAULT 0"), what)?;
     }
     Ok(())
 }
@@ -199,7 +205,11 @@ pub(super) fn read_only_sql(table: &str, found: &Found) -> Sql {
             )
         },
         internal: if found.internal { full.internal } else { empty.into() },
-        meta: if found.meta { full.meta } else { "(SELECT 0 AS seq, 0 AS deleted_user, 0 AS deleted_internal)".into() },
+        meta: match (found.meta, found.intents) {
+            (true, true) => full.meta,
+            (true, false) => format!("(SELECT seq, deleted_user, deleted_internal, 0 AS intents FROM {})", full.meta),
+            (false, _) => "(SELECT 0 AS seq, 0 AS deleted_user, 0 AS deleted_internal, 0 AS intents)".into(),
+        },
     }
 }
 

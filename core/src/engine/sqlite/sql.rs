@@ -14,7 +14,8 @@ pub(super) enum Query {
     RollbackTo,
     Release,
     ReadMeta,
-    /// 1 the commit number, 2 and 3 the last commits that deleted in either keyspace.
+    /// 1 the commit number, 2 and 3 the last commits that deleted in either keyspace, 4 how often the
+    /// intents that stand have changed.
     WriteMeta,
     Point(Point, Space),
     /// 1 the start, 2 the end if the shape has one, 3 a time or commit number.
@@ -124,9 +125,9 @@ impl Sql {
             Query::Savepoint => "SAVEPOINT batch".into(),
             Query::RollbackTo => "ROLLBACK TO batch".into(),
             Query::Release => "RELEASE batch".into(),
-            Query::ReadMeta => format!("SELECT seq, deleted_user, deleted_internal FROM {}", self.meta),
+            Query::ReadMeta => format!("SELECT seq, deleted_user, deleted_internal, intents FROM {}", self.meta),
             Query::WriteMeta => {
-                format!("UPDATE {} SET seq = ?1, deleted_user = ?2, deleted_internal = ?3", self.meta)
+                format!("UPDATE {} SET seq = ?1, deleted_user = ?2, deleted_internal = ?3, intents = ?4", self.meta)
             }
             Query::Point(point, space) => self.point(point, space),
             Query::Span(span, space, shape) => self.span(span, space, shape),

@@ -12,7 +12,7 @@ use super::upkeep;
 use super::writer::{Patience, Writer};
 use crate::batch::{Batch, Commit};
 use crate::engine::embedded::Store;
-use crate::engine::{Capabilities, Durability, Progress, Read, Reply, Report, Stats, View};
+use crate::engine::{Capabilities, Counters, Durability, Progress, Read, Reply, Report, Stats, View};
 use crate::error::{Code, Error, Result};
 use crate::key::Space;
 use crate::record::Millis;
@@ -73,14 +73,7 @@ impl Store for FileStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            snapshots: true,
-            atomic_batch: true,
-            atomic_clear: true,
-            timestamps: true,
-            multi_process: true,
-            sync: true,
-        }
+        Capabilities { multi_process: true, ..Capabilities::EMBEDDED }
     }
 
     fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
@@ -88,6 +81,7 @@ impl Store for FileStore {
     }
 
     fn read(&self, read: &Read) -> Result<Reply> {
+        self.inline.counters().cache_misses.add(read.keys());
         self.readers.read(read)
     }
 
@@ -152,6 +146,10 @@ impl Store for FileStore {
         stats.memory_bytes = Some(bytes);
         stats.details.push(("cachedRows", rows));
         Ok(stats)
+    }
+
+    fn counters(&self) -> &Counters {
+        self.inline.counters()
     }
 
     fn verify(&self, repair: bool, progress: Progress<'_>) -> Result<Report> {

@@ -32,7 +32,7 @@ pub(super) fn stats(connection: &mut Connection, path: Option<&Path>) -> Result<
         details.push(("walBytes", wal));
         disk_bytes = Some(file + wal);
     }
-    Ok(Stats { keys: Some(keys), memory_bytes: None, disk_bytes, details })
+    Ok(Stats { keys: Some(keys), disk_bytes, details, ..Stats::default() })
 }
 
 /// The size of a file, 0 if it is not there. It is never opened: that would cost SQLite its locks.

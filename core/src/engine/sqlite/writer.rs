@@ -9,10 +9,11 @@ use super::read;
 use super::row;
 use super::sql::{Point, Query, Span};
 use super::wal_index::Header;
-use crate::batch::{Batch, Commit};
+use crate::batch::{Batch, Commit, Role};
 use crate::engine::apply::{self, Target};
-use crate::engine::intent::Intents;
+use crate::engine::intent::{Found, Intents};
 use crate::engine::recent::Recent;
+use crate::engine::{Counters, PAGE_BYTES, Projection};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, KeyRange, Space};
 use crate::record::{Millis, Record, now};
@@ -34,12 +35,27 @@ pub(super) struct Writer {
     header: Option<Header>,
     /// The latest commits, from the first range check on and while no other process commits.
     recent: Option<Recent>,
+    /// The intents that stand.
+    intents: Intents,
+    /// The change of them that this shows; `None` before they were first read.
+    intents_at: Option<u64>,
     /// Why nothing may be written any more.
     poisoned: Option<Error>,
-    inline: Option<Arc<Inline>>,
-    busy_timeout: u64,
+    setting: Setting,
     /// Frames in the WAL when it was last written back. A view may keep it from starting anew.
     written_back: u32,
+}
+
+/// What a writer works with and for.
+pub(super) struct Setting {
+    /// Is told of each commit.
+    pub inline: Option<Arc<Inline>>,
+    pub counters: Arc<Counters>,
+    pub busy_timeout: u64,
+    /// Other processes may have the database open.
+    pub shared: bool,
+    /// Each commit syncs the WAL.
+    pub syncs: bool,
 }
 
 /// The store's counters, shared by all processes.
@@ -48,6 +64,8 @@ struct Meta {
     seq: u64,
     /// The last commit that deleted anything, by keyspace.
     deleted: [u64; 2],
+    /// How often the intents that stand have changed.
+    intents: u64,
 }
 
 /// Whether a commit may wait.
@@ -59,15 +77,16 @@ pub(super) enum Patience {
 }
 
 impl Writer {
-    pub fn new(connection: Connection, inline: Option<Arc<Inline>>, busy_timeout: u64) -> Self {
+    pub fn new(connection: Connection, setting: Setting) -> Self {
         Writer {
             connection,
             meta: None,
             header: None,
             recent: None,
+            intents: Intents::new(Found::default(), setting.shared, setting.counters.clone()),
+            intents_at: None,
             poisoned: None,
-            inline,
-            busy_timeout,
+            setting,
             written_back: 0,
         }
     }
@@ -100,8 +119,10 @@ impl Writer {
         let mut transaction = Transaction {
             connection: &mut self.connection,
             recent: &mut self.recent,
+            intents: self.intents.clone(),
             meta,
             alone: batches.len() == 1,
+            touched: false,
             failed: false,
         };
         let now = now();
@@ -113,12 +134,14 @@ impl Writer {
                 return Err(self.abandon(error));
             }
         }
-        let after = transaction.meta;
+        let (after, intents) = (transaction.meta, transaction.intents);
         if results.iter().all(Result::is_err) {
             self.connection.roll_back();
             return Ok(results);
         }
         self.finish(base, meta, after, Some(batches))?;
+        self.intents = intents;
+        self.intents_at = Some(after.intents);
         Ok(results)
     }
 
@@ -146,7 +169,8 @@ impl Writer {
     pub fn change(&mut self, work: impl FnOnce(&mut Connection) -> Result<()>) -> Result<()> {
         let (base, meta) = self.begin(Patience::Wait)?;
         match work(&mut self.connection) {
-            Ok(()) => self.finish(base, meta, meta, None),
+            // It may have moved a damaged intent.
+            Ok(()) => self.finish(base, meta, Meta { intents: meta.intents.saturating_add(1), ..meta }, None),
             Err(error) => Err(self.abandon(error)),
         }
     }
@@ -156,7 +180,7 @@ impl Writer {
         if let Some(error) = &self.poisoned {
             return Err(error.clone());
         }
-        self.connection.set_busy_timeout(if patience == Patience::Wait { self.busy_timeout } else { 0 });
+        self.connection.set_busy_timeout(if patience == Patience::Wait { self.setting.busy_timeout } else { 0 });
         self.connection.query(Query::BeginImmediate, WHAT)?.run()?;
         let base = self.connection.header();
         if let Some(meta) = self.meta
@@ -165,16 +189,27 @@ impl Writer {
         {
             return Ok((base, meta));
         }
-        match read_meta(&mut self.connection) {
-            Ok(meta) => {
-                if self.meta != Some(meta) {
-                    // Another process has committed, and nobody here knows what.
-                    self.recent = None;
-                }
-                Ok((base, meta))
-            }
+        match self.look_again() {
+            Ok(meta) => Ok((base, meta)),
             Err(error) => Err(self.abandon(error)),
         }
+    }
+
+    /// Reads the counters, and what they say has changed.
+    fn look_again(&mut self) -> Result<Meta> {
+        let meta = read_meta(&mut self.connection)?;
+        if self.meta != Some(meta) {
+            // Another process has committed, and nobody here knows what.
+            self.recent = None;
+        }
+        if self.intents_at != Some(meta.intents) {
+            let found = Found::read(|range, after| {
+                read::scan(&mut self.connection, Space::Internal, range, Projection::Values, after, PAGE_BYTES)
+            })?;
+            self.intents.replace(found);
+            self.intents_at = Some(meta.intents);
+        }
+        Ok(meta)
     }
 
     /// Commits; then what is cached for inline reads moves on with the database.
@@ -184,15 +219,18 @@ impl Writer {
         {
             return Err(self.abandon(error));
         }
-        if let Some(inline) = &self.inline {
+        if let Some(inline) = &self.setting.inline {
             inline.committing();
+        }
+        if self.setting.syncs {
+            self.setting.counters.fsyncs.one();
         }
         let committed = self.connection.query(Query::Commit, WHAT).and_then(|mut statement| statement.run());
         let after = self.connection.header().filter(|after| {
             // Exactly one commit since the write lock was taken is ours.
             base.is_some_and(|base| after.commits() == base.commits().wrapping_add(1))
         });
-        if let Some(inline) = &self.inline {
+        if let Some(inline) = &self.setting.inline {
             inline.committed(base, if committed.is_ok() { after } else { None }, batches);
         }
         match committed {
@@ -235,6 +273,8 @@ impl Writer {
         if !self.wal_is_long() {
             return;
         }
+        // Of the WAL, then of the database.
+        self.setting.counters.fsyncs.add(2);
         if self.connection.checkpoint(false).is_err() && fault::is_failed_sync(self.connection.last_code()) {
             self.abandon(Error::closed());
         }
@@ -247,7 +287,8 @@ fn read_meta(connection: &mut Connection) -> Result<Meta> {
     if !row.step()? {
         return Err(Error::corrupted("the store's table of counters is empty"));
     }
-    Ok(Meta { seq: row.int(0).unwrap_or(0), deleted: [row.int(1).unwrap_or(0), row.int(2).unwrap_or(0)] })
+    let number = |column| row.int(column).unwrap_or(0);
+    Ok(Meta { seq: number(0), deleted: [number(1), number(2)], intents: number(3) })
 }
 
 fn write_meta(connection: &mut Connection, meta: Meta) -> Result<()> {
@@ -255,6 +296,7 @@ fn write_meta(connection: &mut Connection, meta: Meta) -> Result<()> {
     statement.bind_int(1, meta.seq)?;
     statement.bind_int(2, meta.deleted[0])?;
     statement.bind_int(3, meta.deleted[1])?;
+    statement.bind_int(4, meta.intents)?;
     statement.run()
 }
 
@@ -262,9 +304,12 @@ fn write_meta(connection: &mut Connection, meta: Meta) -> Result<()> {
 struct Transaction<'w> {
     connection: &'w mut Connection,
     recent: &'w mut Option<Recent>,
+    intents: Intents,
     meta: Meta,
     /// The group is one batch, so that undoing the batch is undoing all.
     alone: bool,
+    /// The running batch has written something.
+    touched: bool,
     /// SQLite failed, so the whole group must be given up.
     failed: bool,
 }
@@ -279,10 +324,14 @@ impl Transaction<'_> {
         let before = self.meta;
         let seq = self.meta.seq.saturating_add(1);
         self.meta.seq = seq;
+        self.touched = false;
         match apply::apply(batch, self, seq, now) {
             Ok(outcomes) => {
                 if guarded {
                     self.simple(Query::Release)?;
+                }
+                if batch.role != Role::None {
+                    self.meta.intents = self.meta.intents.saturating_add(1);
                 }
                 if let Some(recent) = self.recent.as_mut() {
                     recent.record(seq, batch);
@@ -295,14 +344,15 @@ impl Transaction<'_> {
                     self.simple(Query::RollbackTo)?;
                     self.simple(Query::Release)?;
                 }
-                // A batch that only writes cannot be refused, only fail.
-                self.failed |= blind;
+                // A batch that only writes is refused before it does, or fails.
+                self.failed |= blind && self.touched;
                 Err(error)
             }
         }
     }
 
     fn note_deletion(&mut self, space: Space) {
+        self.touched = true;
         if let Some(deleted) = self.meta.deleted.get_mut(space as usize) {
             *deleted = self.meta.seq;
         }
@@ -331,6 +381,7 @@ impl Target for Transaction<'_> {
     }
 
     fn put(&mut self, space: Space, key: &Key, record: Record) -> Result<()> {
+        self.touched = true;
         let result = row::put(self.connection, space, key, &record);
         self.watch(result)
     }
@@ -353,7 +404,7 @@ impl Target for Transaction<'_> {
     }
 
     fn intents(&mut self) -> Option<&mut Intents> {
-        None
+        Some(&mut self.intents)
     }
 
     /// Precise for commits of this process while it writes alone. Otherwise writes are found by their versions, and any
