@@ -24,7 +24,7 @@ struct Killer {
     seen: u64,
     /// Which of the calls are writes that can be cut in two.
     writes: Vec<bool>,
-    at: Option<&'static str>,
+    at: Option<(&'static str, String)>,
     history: History,
     trouble: Option<String>,
 }
@@ -46,7 +46,7 @@ impl Observer for Killer {
         self.seen += 1;
         self.writes.push(matches!(call, Call::Write { data, .. } if data.len() > 1));
         let Some(point) = self.point.filter(|point| point.call == number) else { return Verdict::Go };
-        self.at = Some(call.name());
+        self.at = Some((call.name(), call.label()));
         if point.midway { Verdict::KillMidway } else { Verdict::Kill }
     }
 
@@ -103,7 +103,9 @@ fn one(lab: &Lab, script: &Script, point: Point, twice: Option<u64>, report: &mu
     let disk = lab.empty_disk()?;
     let mut killer = Killer::new(Some(point));
     let ending = trace::run(&mut lab.workload(script)?, &disk, &mut killer)?;
-    let case = format!("seed {} call {} ({}){}", script.seed, point.call, killer.at.unwrap_or("end"), if point.midway { " midway" } else { "" });
+    let (kind, label) = killer.at.clone().unwrap_or(("end", "end".into()));
+    let midway = if point.midway { " midway" } else { "" };
+    let case = format!("seed {} call {} ({label}){midway}", script.seed, point.call);
     if !killer.history.wrong.is_empty() || !killer.history.errors.is_empty() {
         report.wrong(subject, format!("{case}: {:?} {:?}", killer.history.wrong, killer.history.errors));
     }
@@ -111,7 +113,7 @@ fn one(lab: &Lab, script: &Script, point: Point, twice: Option<u64>, report: &mu
         Ending::Signalled(libc::SIGKILL) => {
             report.count(subject, "killed", 1);
             report.count(subject, "midway", u64::from(point.midway));
-            report.count(subject, killer.at.unwrap_or("end"), 1);
+            report.count(subject, kind, 1);
         }
         // Threads ran otherwise than the first time, and the call was not reached.
         Ending::Exited(0) => report.count(subject, "not reached", 1),

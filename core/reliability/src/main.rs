@@ -3,6 +3,7 @@
 //!   --engine file,sqlite,leveldb   --level full,normal,none   --seed N   --jobs N
 //!   --points N    crash points, failing calls or cases of each engine and durability at most
 //!   --batches N   of one workload
+//!   --shown N     faults printed, 20 unless given
 //!   --hasty, --lying   defects that must be found: acknowledging too early, syncs that do nothing
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program's figures")]
@@ -27,6 +28,8 @@ struct Options {
     points: usize,
     jobs: usize,
     share: Option<(usize, usize)>,
+    /// Faults printed; all are counted.
+    shown: usize,
     lying: bool,
     manner: Manner,
 }
@@ -44,6 +47,7 @@ fn options() -> Outcome<Options> {
         points: usize::MAX,
         jobs: std::thread::available_parallelism().map_or(2, usize::from),
         share: None,
+        shown: 20,
         lying: false,
         manner: Manner::default(),
     };
@@ -64,6 +68,7 @@ fn options() -> Outcome<Options> {
                 let (part, of) = value.split_once('/').ok_or("--share takes PART/OF")?;
                 options.share = Some((part.parse()?, of.parse()?));
             }
+            "--shown" => options.shown = value()?.parse()?,
             "--lying" => options.lying = true,
             "--hasty" => options.manner.hasty = true,
             "--persist" => options.manner.persist = true,
@@ -150,7 +155,7 @@ mod experiments {
             let args: Vec<String> = std::env::args().skip(1).collect();
             let report = share(&args, options.jobs)?;
             println!("{} (seed {}, {:.0} s)", options.command, options.seed, start.elapsed().as_secs_f64());
-            println!("{}", report.table(columns));
+            println!("{}", report.table(columns, options.shown));
             return Ok(report.faults.is_empty());
         };
         let mut report = Report::default();

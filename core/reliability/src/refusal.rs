@@ -68,7 +68,7 @@ fn one(lab: &Lab, script: &Script, refusal: Refusal, number: u64, report: &mut R
         if !fails {
             return Verdict::Go;
         }
-        failed.get_or_insert(call.name());
+        failed.get_or_insert_with(|| call.label());
         refusal.answer()
     };
     let mut recorder = Recorder::new(&disk, policy)?;
@@ -82,7 +82,7 @@ fn one(lab: &Lab, script: &Script, refusal: Refusal, number: u64, report: &mut R
             history.hear(line);
         }
     }
-    let case = format!("seed {} {refusal:?} call {number} ({})", script.seed, failed.unwrap_or("none"));
+    let case = format!("seed {} {refusal:?} call {number} ({})", script.seed, failed.as_deref().unwrap_or("none"));
     if ending != Ending::Exited(0) {
         report.wrong(subject, format!("{case}: ended with {ending:?}: {}", lab.complaint()));
     }
@@ -94,6 +94,9 @@ fn one(lab: &Lab, script: &Script, refusal: Refusal, number: u64, report: &mut R
             report.wrong(subject, format!("{case}: {error}"));
         }
         return Ok((seen, false));
+    }
+    if !history.finished && history.errors.is_empty() {
+        report.wrong(subject, format!("{case}: the workload ended early and said nothing"));
     }
     report.count(subject, if history.errors.is_empty() { "no matter" } else { "told" }, 1);
     let plan = script.plan();

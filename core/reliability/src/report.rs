@@ -15,8 +15,6 @@ pub struct Report {
     pub faults: Vec<String>,
 }
 
-/// Faults shown of each run; all are counted.
-const SHOWN: usize = 20;
 
 impl Report {
     pub fn count(&mut self, subject: Subject, what: &str, by: u64) {
@@ -76,9 +74,9 @@ impl Report {
         }
     }
 
-    /// A table with these columns, and the faults.
+    /// A table with these columns, and the first `shown` faults.
     #[must_use]
-    pub fn table(&self, columns: &[&str]) -> String {
+    pub fn table(&self, columns: &[&str], shown: usize) -> String {
         let mut text = format!("{:<16}", "");
         columns.iter().for_each(|column| text.push_str(&format!("{column:>14}")));
         for (subject, counts) in &self.counts {
@@ -89,11 +87,11 @@ impl Report {
         }
         text.push_str(&format!("\n{:<16}", "total"));
         columns.iter().for_each(|column| text.push_str(&format!("{:>14}", self.total(column))));
-        for fault in self.faults.iter().take(SHOWN) {
+        for fault in self.faults.iter().take(shown) {
             text.push_str(&format!("\n  {fault}"));
         }
-        if self.faults.len() > SHOWN {
-            text.push_str(&format!("\n  and {} more", self.faults.len() - SHOWN));
+        if self.faults.len() > shown {
+            text.push_str(&format!("\n  and {} more", self.faults.len() - shown));
         }
         text
     }

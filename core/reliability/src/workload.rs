@@ -34,7 +34,7 @@ pub fn run(subject: Subject, root: &Path, plan: &Plan, manner: Manner) {
     let mut run = Run { subject, root, manner, plan, history: History::default(), store: None };
     for step in &plan.steps {
         if !run.step(step) {
-            say("stopped after an error");
+            // Why was said before.
             return;
         }
     }

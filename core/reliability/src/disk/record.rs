@@ -89,13 +89,13 @@ impl<P: Policy> Recorder<P> {
                 Change::MakeFile { at, id }
             }
             Call::Open { path, .. } => Change::Resize { id: self.at(&self.place(&path)?)?, size: 0 },
-            Call::Write { inode, offset, data } => {
+            Call::Write { inode, offset, data, .. } => {
                 Change::Write { id: id(inode)?, offset: offset?, data: Bytes::from(data) }
             }
             Call::Resize { inode, size } => Change::Resize { id: id(inode)?, size },
             Call::Grow { inode, size } => Change::Grow { id: id(inode)?, size },
             Call::Zero { inode, offset, length } => Change::Zero { id: id(inode)?, offset, length },
-            Call::Sync { inode } => Change::Sync { id: id(inode)? },
+            Call::Sync { inode, .. } => Change::Sync { id: id(inode)? },
             Call::SyncAll => Change::SyncAll,
             Call::Rename { from, to } => {
                 let (from, to) = (self.place(&from)?, self.place(&to)?);
@@ -139,7 +139,7 @@ impl<P: Policy> Observer for Recorder<P> {
     fn after(&mut self, call: Call, result: i64) {
         if result < 0 {
             match call {
-                Call::Sync { inode } => {
+                Call::Sync { inode, .. } => {
                     let id = self.inodes.get(&inode).copied();
                     self.changes.push(Change::SyncFailed { id });
                 }

@@ -12,12 +12,12 @@ pub enum Call {
     /// An opening that makes a file or cuts one to nothing. `inode` is known once it is made.
     Open { path: PathBuf, existed: bool, cut: bool, inode: u64 },
     /// `offset` is known once it is done where the file's own position says it.
-    Write { inode: u64, offset: Option<u64>, data: Vec<u8> },
+    Write { inode: u64, path: PathBuf, offset: Option<u64>, data: Vec<u8> },
     Resize { inode: u64, size: u64 },
     /// Space is reserved; the file grows to `size` where it is shorter.
     Grow { inode: u64, size: u64 },
     Zero { inode: u64, offset: u64, length: u64 },
-    Sync { inode: u64 },
+    Sync { inode: u64, path: PathBuf },
     SyncAll,
     Rename { from: PathBuf, to: PathBuf },
     Link { from: PathBuf, to: PathBuf },
@@ -47,6 +47,17 @@ impl Call {
             Call::Said(_) => "said",
             Call::Unknown(_) => "unknown",
         }
+    }
+
+    /// Its kind, and the last part of the path it concerns where there is one.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let path = match self {
+            Call::Open { path, .. } | Call::Remove { path } | Call::MakeFolder { path, .. } => path,
+            Call::Write { path, .. } | Call::Sync { path, .. } | Call::Rename { to: path, .. } => path,
+            _ => return self.name().to_owned(),
+        };
+        format!("{} {}", self.name(), path.file_name().unwrap_or_default().to_string_lossy())
     }
 
     #[must_use]
@@ -87,7 +98,7 @@ impl Decoder<'_> {
             libc::SYS_pwritev => self.write(Some(r.r10), || self.gather(r.rsi, r.rdx))?,
             libc::SYS_ftruncate => self.of_file(|inode| Call::Resize { inode, size: r.rsi }),
             libc::SYS_fallocate => self.allocate(),
-            libc::SYS_fsync | libc::SYS_fdatasync => self.of_file(|inode| Call::Sync { inode }),
+            libc::SYS_fsync | libc::SYS_fdatasync => self.of_file(|inode| Call::Sync { inode, path: self.path() }),
             libc::SYS_syncfs => self.of_file(|_| Call::SyncAll),
             libc::SYS_sync => Some(Call::SyncAll),
             libc::SYS_rename => self.two((cwd, r.rdi), (cwd, r.rsi))?.map(|(from, to)| Call::Rename { from, to }),
@@ -131,10 +142,10 @@ impl Decoder<'_> {
                 let inode = std::fs::metadata(&path).map_or(0, |found| found.ino());
                 Call::MakeFolder { path, inode }
             }
-            Call::Write { inode, offset, mut data } => {
+            Call::Write { inode, path, offset, mut data } => {
                 data.truncate(size(done));
                 let offset = offset.or_else(|| self.thread.position(int(self.registers.rdi))?.checked_sub(done));
-                Call::Write { inode, offset, data }
+                Call::Write { inode, path, offset, data }
             }
             other => other,
         }
@@ -154,7 +165,7 @@ impl Decoder<'_> {
 
     fn write(&self, offset: Option<u64>, data: impl FnOnce() -> io::Result<Vec<u8>>) -> io::Result<Option<Call>> {
         let Some(inode) = self.below(int(self.registers.rdi)) else { return Ok(None) };
-        Ok(Some(Call::Write { inode, offset, data: data()? }))
+        Ok(Some(Call::Write { inode, path: self.path(), offset, data: data()? }))
     }
 
     /// The bytes of a vector of buffers.
@@ -191,6 +202,10 @@ impl Decoder<'_> {
 
     fn of_file(&self, call: impl FnOnce(u64) -> Call) -> Option<Call> {
         self.below(int(self.registers.rdi)).map(call)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.thread.path_of(int(self.registers.rdi)).unwrap_or_default()
     }
 
     /// The inode of `fd` if it lies below the folder that counts.
