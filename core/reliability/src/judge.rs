@@ -143,7 +143,8 @@ fn judge_key(plan: &Plan, state: &State, history: &History, durable: bool, key: 
     let found = state.get(&place);
     let mut allowed: Vec<(u64, Option<Held>)> = vec![(0, None)];
     let mut earlier: Vec<Option<Held>> = Vec::new();
-    let writes = |job: &&Job| job.marker.is_none() && job.writes.iter().filter_map(single_key).any(|other| other == *key);
+    let writes =
+        |job: &&Job| job.marker.is_none() && job.writes.iter().filter_map(single_key).any(|other| other == *key);
     for job in plan.jobs().filter(writes).filter(|job| history.begun.contains(&job.number)) {
         let mut after = State::new();
         apply(&mut after, job);

@@ -11,11 +11,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use holdfast_reliability::Outcome;
 use holdfast_reliability::lab::Script;
 use holdfast_reliability::plan::Plan;
 use holdfast_reliability::store::{Kind, Level, Subject};
 use holdfast_reliability::workload::{self, Manner};
-use holdfast_reliability::Outcome;
 
 struct Options {
     command: String,
@@ -82,10 +82,13 @@ impl Options {
     /// The engines and durabilities asked for, those of the command where none are.
     fn subjects(&self, of_command: impl Fn(Subject) -> bool) -> Vec<Subject> {
         let chosen = |names: &[String], name: &str| names.is_empty() || names.iter().any(|other| other == name);
-        let all = Kind::ALL.iter().flat_map(|kind| Level::ALL.iter().map(|level| Subject { kind: *kind, level: *level }));
-        all.filter(|subject| chosen(&self.engines, subject.kind.name()) && chosen(&self.levels, &subject.level.to_string()))
-            .filter(|subject| !self.levels.is_empty() || of_command(*subject))
-            .collect()
+        let all =
+            Kind::ALL.iter().flat_map(|kind| Level::ALL.iter().map(|level| Subject { kind: *kind, level: *level }));
+        all.filter(|subject| {
+            chosen(&self.engines, subject.kind.name()) && chosen(&self.levels, &subject.level.to_string())
+        })
+        .filter(|subject| !self.levels.is_empty() || of_command(*subject))
+        .collect()
     }
 
     fn script(&self, subject: Subject, seed: u64, batches: u64) -> Script {

@@ -43,7 +43,11 @@ pub fn run(script: &Script, cases: usize, lying: bool, report: &mut Report) -> O
     let lab = Lab::new()?;
     let changes = record(&lab, script, lying)?;
     report.count(script.subject, "recordings", 1);
-    report.count(script.subject, "changes", changes.iter().filter(|change| !matches!(change, Change::Said(_))).count() as u64);
+    report.count(
+        script.subject,
+        "changes",
+        changes.iter().filter(|change| !matches!(change, Change::Said(_))).count() as u64,
+    );
     let mut random = Random::of(script.seed, 3);
     let mut points: Vec<usize> = (0..cases).map(|_| point(&changes, &mut random)).collect();
     points.sort_unstable();

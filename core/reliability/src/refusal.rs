@@ -38,7 +38,13 @@ impl Refusal {
 }
 
 /// Runs `script` once for each call of which this process has the share, at most about `points` of them.
-pub fn run(script: &Script, refusal: Refusal, points: usize, share: (usize, usize), report: &mut Report) -> Outcome<()> {
+pub fn run(
+    script: &Script,
+    refusal: Refusal,
+    points: usize,
+    share: (usize, usize),
+    report: &mut Report,
+) -> Outcome<()> {
     let lab = Lab::new()?;
     let (all, _) = one(&lab, script, refusal, u64::MAX, report)?;
     let stride = (all / (points.max(1) as u64)).max(1);

@@ -15,7 +15,6 @@ pub struct Report {
     pub faults: Vec<String>,
 }
 
-
 impl Report {
     pub fn count(&mut self, subject: Subject, what: &str, by: u64) {
         *self.counts.entry(subject).or_default().entry(what.to_owned()).or_default() += by;

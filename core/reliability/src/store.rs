@@ -97,9 +97,10 @@ impl Store {
     pub fn open(subject: Subject, root: &Path) -> Result<Self> {
         let durability = subject.level.durability();
         let lease = match subject.kind {
-            Kind::File => {
-                engine::file::open(engine::file::FileOptions { durability, ..engine::file::FileOptions::new(root.join("store")) })
-            }
+            Kind::File => engine::file::open(engine::file::FileOptions {
+                durability,
+                ..engine::file::FileOptions::new(root.join("store"))
+            }),
             Kind::Sqlite => engine::sqlite::open(engine::sqlite::SqliteOptions {
                 durability,
                 ..engine::sqlite::SqliteOptions::new(root.join("store/data.db"))

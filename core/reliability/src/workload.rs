@@ -185,7 +185,9 @@ impl Run<'_> {
         let Some(store) = &self.store else { return true };
         match store.read() {
             Ok(state) => {
-                if let Err(fault) = judge::judge(self.plan, &state, &self.history, Rule { durable: true, in_order: false }) {
+                if let Err(fault) =
+                    judge::judge(self.plan, &state, &self.history, Rule { durable: true, in_order: false })
+                {
                     say(&format!("wrong: after an error the handle reads what it must not: {fault}"));
                 }
             }

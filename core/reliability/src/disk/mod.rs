@@ -24,21 +24,53 @@ pub type Place = (Id, OsString);
 /// One change of the disk, or what the workload said between two.
 #[derive(Clone, Debug)]
 pub enum Change {
-    MakeFile { at: Place, id: Id },
-    MakeFolder { at: Place, id: Id },
-    Write { id: Id, offset: u64, data: Bytes },
+    MakeFile {
+        at: Place,
+        id: Id,
+    },
+    MakeFolder {
+        at: Place,
+        id: Id,
+    },
+    Write {
+        id: Id,
+        offset: u64,
+        data: Bytes,
+    },
     /// Cut, or grown with zeros.
-    Resize { id: Id, size: u64 },
+    Resize {
+        id: Id,
+        size: u64,
+    },
     /// Grown with zeros unless it is as long already.
-    Grow { id: Id, size: u64 },
-    Zero { id: Id, offset: u64, length: u64 },
-    Rename { from: Place, to: Place },
-    Link { to: Place, id: Id },
-    Remove { at: Place },
+    Grow {
+        id: Id,
+        size: u64,
+    },
+    Zero {
+        id: Id,
+        offset: u64,
+        length: u64,
+    },
+    Rename {
+        from: Place,
+        to: Place,
+    },
+    Link {
+        to: Place,
+        id: Id,
+    },
+    Remove {
+        at: Place,
+    },
     /// A sync of a file or folder that succeeded.
-    Sync { id: Id },
+    Sync {
+        id: Id,
+    },
     SyncAll,
     /// A sync that failed. `None`: of everything.
-    SyncFailed { id: Option<Id> },
+    SyncFailed {
+        id: Option<Id>,
+    },
     Said(Bytes),
 }

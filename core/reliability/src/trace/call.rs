@@ -10,19 +10,53 @@ use super::process::Thread;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
     /// An opening that makes a file or cuts one to nothing. `inode` is known once it is made.
-    Open { path: PathBuf, existed: bool, cut: bool, inode: u64 },
+    Open {
+        path: PathBuf,
+        existed: bool,
+        cut: bool,
+        inode: u64,
+    },
     /// `offset` is known once it is done where the file's own position says it.
-    Write { inode: u64, path: PathBuf, offset: Option<u64>, data: Vec<u8> },
-    Resize { inode: u64, size: u64 },
+    Write {
+        inode: u64,
+        path: PathBuf,
+        offset: Option<u64>,
+        data: Vec<u8>,
+    },
+    Resize {
+        inode: u64,
+        size: u64,
+    },
     /// Space is reserved; the file grows to `size` where it is shorter.
-    Grow { inode: u64, size: u64 },
-    Zero { inode: u64, offset: u64, length: u64 },
-    Sync { inode: u64, path: PathBuf },
+    Grow {
+        inode: u64,
+        size: u64,
+    },
+    Zero {
+        inode: u64,
+        offset: u64,
+        length: u64,
+    },
+    Sync {
+        inode: u64,
+        path: PathBuf,
+    },
     SyncAll,
-    Rename { from: PathBuf, to: PathBuf },
-    Link { from: PathBuf, to: PathBuf },
-    Remove { path: PathBuf },
-    MakeFolder { path: PathBuf, inode: u64 },
+    Rename {
+        from: PathBuf,
+        to: PathBuf,
+    },
+    Link {
+        from: PathBuf,
+        to: PathBuf,
+    },
+    Remove {
+        path: PathBuf,
+    },
+    MakeFolder {
+        path: PathBuf,
+        inode: u64,
+    },
     /// A line of the workload.
     Said(Vec<u8>),
     /// A way to change a file that is not understood: the trace would be wrong.

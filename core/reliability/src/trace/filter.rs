@@ -59,7 +59,11 @@ const fn step(code: u16, jt: u8, jf: u8, k: u32) -> sock_filter {
 /// The filter. Its last two steps let a call pass and stop at it.
 #[must_use]
 pub fn program() -> Vec<sock_filter> {
-    let mut steps = vec![step(LOAD, 0, 0, ARCHITECTURE), step(EQUAL, 1, 0, AUDIT_ARCH_X86_64), step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW)];
+    let mut steps = vec![
+        step(LOAD, 0, 0, ARCHITECTURE),
+        step(EQUAL, 1, 0, AUDIT_ARCH_X86_64),
+        step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
     steps.push(step(LOAD, 0, 0, NUMBER));
     // Behind the calls come six steps for mmap, then "pass", then "stop".
     let total = CALLS.len();

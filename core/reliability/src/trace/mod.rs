@@ -53,10 +53,8 @@ pub enum Ending {
 /// Runs `command`, with `observer` told of what changes `root`, a folder without symbolic links in its path.
 pub fn run(command: &mut Command, root: &Path, observer: &mut dyn Observer) -> io::Result<Ending> {
     let filter = filter::program();
-    let program = libc::sock_fprog {
-        len: u16::try_from(filter.len()).unwrap_or(0),
-        filter: filter.as_ptr().cast_mut(),
-    };
+    let program =
+        libc::sock_fprog { len: u16::try_from(filter.len()).unwrap_or(0), filter: filter.as_ptr().cast_mut() };
     let program = std::ptr::from_ref(&program) as usize;
     let prepare = move || {
         let ok = |answer: i64| if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) };
@@ -79,14 +77,8 @@ pub fn run(command: &mut Command, root: &Path, observer: &mut dyn Observer) -> i
         }
         hung
     });
-    let mut tracer = Tracer {
-        leader,
-        root,
-        observer,
-        threads: HashSet::new(),
-        in_call: None,
-        waiting: VecDeque::new(),
-    };
+    let mut tracer =
+        Tracer { leader, root, observer, threads: HashSet::new(), in_call: None, waiting: VecDeque::new() };
     let ending = tracer.follow();
     drop(over);
     if watchdog.join().unwrap_or(false) {
