@@ -16,16 +16,40 @@ pub fn prepare_folder(path: &Path, engine: &'static str, read_only: bool) -> Res
     let missing = missing_folders(path);
     if missing.is_empty() || read_only {
         return match fs::metadata(path) {
+            // Whoever made an empty folder may have come no further than that.
+            Ok(metadata) if metadata.is_dir() && !read_only && entries(path, 1) == 0 => {
+                sync_names(path, &missing, engine)
+            }
             Ok(metadata) if metadata.is_dir() => Ok(()),
             Ok(_) => Err(not_a_folder(path, engine)),
             Err(error) => Err(cannot("open", path, engine, &error)),
         };
     }
     make_folders(path).map_err(|error| cannot("make", path, engine, &error))?;
-    for folder in &missing {
-        sync_parent(folder).map_err(|error| cannot("make", folder, engine, &error))?;
+    sync_names(path, &missing, engine)
+}
+
+/// Makes the names of `path` and of those folders around it that hold nothing else survive power loss: they may have been made just now, or
+/// by a call that then failed or died. What is not ours need not be readable.
+fn sync_names(path: &Path, made: &[PathBuf], engine: &'static str) -> Result<()> {
+    for folder in path.ancestors() {
+        if let Err(error) = sync_parent(folder) {
+            use io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported};
+            let foreign = matches!(error.kind(), InvalidInput | PermissionDenied | ReadOnlyFilesystem | Unsupported);
+            if !foreign || made.iter().any(|made| made == folder) {
+                return Err(cannot("make", folder, engine, &error));
+            }
+        }
+        if folder.parent().is_none_or(|parent| entries(parent, 2) > 1) {
+            break;
+        }
     }
     Ok(())
+}
+
+/// How many entries a folder has, counted to `most`; `most` where it cannot be told.
+fn entries(path: &Path, most: usize) -> usize {
+    fs::read_dir(path).map_or(most, |entries| entries.take(most).count())
 }
 
 /// INVALID_ARGUMENT for a path inside an asar archive, which is one read-only file to everyone but Electron's `fs`.

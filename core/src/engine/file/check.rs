@@ -284,6 +284,10 @@ impl Shelf {
         }
         writer.ledger.write(&Entry::default())?;
         writer.ledger.set_meta("seq", self.seq.load(Ordering::Acquire))?;
-        writer.ledger.set_meta("clean", 1)
+        // Otherwise the next opening looks for temporary files, and syncs what may not be.
+        if !self.untidy.load(Ordering::Acquire) && self.grown.lock().is_empty() {
+            writer.ledger.set_meta("clean", 1)?;
+        }
+        Ok(())
     }
 }

@@ -78,6 +78,8 @@ fn die_everywhere(durability: Durability, before: &[Batch], group: &[Batch], is_
         fuse::set(Some(steps));
         let results = shelf.commit(group);
         let died = fuse::burnt();
+        let seen = state(&shelf);
+        assert!(is_right(&seen), "the same handle after {steps} steps at {durability:?}: {seen:?}");
         drop(shelf);
         fuse::set(None);
         let shelf = open(dir.path(), durability);

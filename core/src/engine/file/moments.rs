@@ -9,6 +9,9 @@ use crate::record::Record;
 /// What a key held before a commit; `None` if it was absent.
 type Image = Option<Record>;
 
+/// Later than every commit.
+const DECIDED: u64 = u64::MAX;
+
 #[derive(Default)]
 pub(super) struct Moments {
     next: u64,
@@ -28,13 +31,22 @@ impl Moments {
 
     pub fn close(&mut self, view: u64) {
         self.views.remove(&view);
-        match self.views.values().min().copied() {
-            None => self.images.clear(),
-            Some(oldest) => self.images.retain(|_, images| {
-                images.retain(|(seq, _)| *seq > oldest);
-                !images.is_empty()
-            }),
-        }
+        let oldest = self.views.values().min().copied().unwrap_or(DECIDED - 1);
+        self.images.retain(|_, images| {
+            images.retain(|(seq, _)| *seq > oldest);
+            !images.is_empty()
+        });
+    }
+
+    /// Notes what a commit decided of a key whose file could not be put in place: every view from that commit on sees it, until the store is
+    /// opened again and has finished it.
+    pub fn decide(&mut self, key: Key, image: Image) {
+        self.images.entry((Space::User, key)).or_default().push((DECIDED, image));
+    }
+
+    /// What was decided of a key whose file could not be put in place.
+    pub fn decided(&self, key: &Key) -> Option<&Image> {
+        self.image(DECIDED - 1, Space::User, key)
     }
 
     /// True if a commit must keep what it overwrites.
@@ -101,6 +113,19 @@ mod tests {
         assert_eq!(moments.image(6, Space::User, &key), Some(&Some(record("2"))));
         assert_eq!(moments.image(7, Space::User, &key), None);
         assert_eq!(moments.image(5, Space::Internal, &key), None);
+    }
+
+    #[test]
+    fn what_was_decided_outlives_the_views_and_yields_to_what_they_saw() {
+        let mut moments = Moments::default();
+        let key = Key::from_static(b"k");
+        let old = moments.open(5);
+        moments.keep(6, Space::User, key.clone(), None);
+        moments.decide(key.clone(), Some(record("2")));
+        assert_eq!(moments.image(5, Space::User, &key), Some(&None));
+        assert_eq!(moments.image(6, Space::User, &key), Some(&Some(record("2"))));
+        moments.close(old);
+        assert_eq!(moments.decided(&key), Some(&Some(record("2"))));
     }
 
     #[test]

@@ -85,10 +85,12 @@ impl Shelf {
         self.keep_images(plan, seq);
         let pending = if ops.is_empty() { None } else { Some(self.write_redo(writer, plan, &ops)?) };
         let mut touched = BTreeSet::new();
-        for item in &mut plan.moves {
+        for at in 0..plan.moves.len() {
+            let Some(item) = plan.moves.get_mut(at) else { break };
             let guarded = guarded(item);
             let Err(error) = self.carry_out(item, &mut nearby, &mut touched) else { continue };
             if guarded {
+                self.show_decided(plan.moves.get(at..).unwrap_or_default());
                 self.poison();
                 return Err(error);
             }
@@ -122,7 +124,7 @@ impl Shelf {
         if !alone {
             self.refuse_folder(item)?;
         }
-        self.write_temporary(item, &mut Vec::new(), false)
+        self.write_temporary(item, false)
     }
 
     /// Makes `ops` pending; after an error nothing is, and no temporary file is left.
@@ -151,7 +153,7 @@ impl Shelf {
         };
         let Some((mut file, size)) = file else {
             // Another program has changed what lies there since.
-            self.write_temporary(item, &mut Vec::new(), false)?;
+            self.write_temporary(item, false)?;
             return self.place(item, touched);
         };
         let write = || {
@@ -180,9 +182,7 @@ impl Shelf {
             };
             let Some(spot) = self.spot(&key) else { continue };
             let mut item = Move::new(key, spot, record);
-            let mut grown = Vec::new();
-            self.write_temporary(&mut item, &mut grown, sync)?;
-            touched.extend(grown);
+            self.write_temporary(&mut item, sync)?;
             self.place(&item, touched)?;
         }
         Ok(())

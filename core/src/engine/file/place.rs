@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -11,17 +12,23 @@ use super::os::{self, Kind, Stamp};
 use super::plan::{Move, Plan};
 use super::shelf::{Known, LONG, Shelf};
 use super::text;
+use crate::engine::Durability;
 use crate::error::{Code, Error, Result};
 use crate::key::Space;
 use crate::record::Record;
 
 impl Shelf {
     /// Writes the content of `item` beside its place.
-    pub fn write_temporary(&self, item: &mut Move, grown: &mut Vec<String>, sync: bool) -> Result<()> {
+    pub fn write_temporary(&self, item: &mut Move, sync: bool) -> Result<()> {
         let Some(record) = &item.record else { return Ok(()) };
         let failed = |error: &std::io::Error| self.io("write", item.spot.path(), error).at_key(&item.key);
         let content = text::encode(&record.value, self.encoding);
-        let folder = self.root.make_folder(item.spot.folder(), grown).map_err(|error| failed(&error))?;
+        let mut grown = Vec::new();
+        let folder = self.root.make_folder(item.spot.folder(), &mut grown);
+        if self.durability == Durability::Full {
+            self.grown.lock().extend(grown);
+        }
+        let folder = folder.map_err(|error| failed(&error))?;
         let name = format!("{TEMPORARY}{:016x}", RandomState::new().build_hasher().finish());
         let mut file = folder.create(&name).map_err(|error| failed(&error))?;
         let mut written = os::write(&mut file, &content).map_err(|error| failed(&error));
@@ -41,6 +48,7 @@ impl Shelf {
         if let Err(error) = written {
             drop(file);
             // A crash would leave it as well: the next opening removes it.
+            self.untidy.store(true, Ordering::Release);
             let _ = folder.remove(&name);
             return Err(error);
         }
@@ -127,6 +135,7 @@ impl Shelf {
     }
 
     pub fn drop_temporaries(&self, moves: &[Move]) {
+        self.untidy.store(true, Ordering::Release);
         for item in moves {
             if let (Some(temporary), Ok(Some(folder))) = (&item.temporary, self.folder(item.spot.folder())) {
                 // What stays is removed when the store is opened after a crash, or by `compact`.
@@ -137,10 +146,38 @@ impl Shelf {
 
     pub fn sync_all(&self) -> Result<bool> {
         self.counters.fsyncs.one();
-        self.root.sync_all().map_err(|error| {
+        let synced = self.root.sync_all().map_err(|error| {
             self.poison();
             self.io("sync", "", &error)
-        })
+        })?;
+        if synced {
+            self.grown.lock().clear();
+        }
+        Ok(synced)
+    }
+
+    /// Syncs every folder of the user's, or the whole file system at once: after a crash nobody knows which of their names are durable.
+    pub fn sync_tree(&self) -> Result<()> {
+        if self.sync_all()? {
+            return Ok(());
+        }
+        self.sync_folders(&self.all_folders("")?)
+    }
+
+    /// Syncs folders, and those in which a folder was made and not synced yet.
+    pub fn sync_grown(&self, folders: &BTreeSet<String>) -> Result<()> {
+        let grown = self.grown.lock().clone();
+        self.sync_folders(folders.union(&grown))?;
+        self.grown.lock().clear();
+        Ok(())
+    }
+
+    /// Shows readers what a commit decided of files that could not be put in place.
+    pub fn show_decided(&self, moves: &[Move]) {
+        let mut moments = self.moments.lock();
+        for item in moves {
+            moments.decide(item.key.clone(), item.record.clone());
+        }
     }
 
     pub fn sync_temporaries(&self, moves: &[Move]) -> Result<()> {

@@ -44,12 +44,23 @@ impl Shelf {
             }
             (ledger, Err(lock))
         } else {
-            if make_private(&ours)? && options.durability == Durability::Full {
-                let synced = root.folder("").and_then(|folder| folder.map_or(Ok(()), |folder| folder.sync()));
-                synced.map_err(|error| Error::io(format_args!("cannot sync {}", base.display()), &error))?;
+            let full = options.durability == Durability::Full;
+            let sync = |path: &str| {
+                let synced = root.folder(path).and_then(|folder| folder.map_or(Ok(()), |folder| folder.sync()));
+                synced.map_err(|error| Error::io(format_args!("cannot sync {}", base.join(path).display()), &error))
+            };
+            make_private(&ours)?;
+            // Not only where it was made just now: whoever made it may have come no further.
+            if full && !ours.join("store.db").exists() {
+                sync("")?;
             }
             let lock = Lock::exclusive(&ours.join("lock"), timeout)?;
-            (Ledger::open(&ours.join("store.db"), options.durability)?, Ok(lock))
+            let ledger = Ledger::open(&ours.join("store.db"), options.durability)?;
+            if full {
+                // SQLite syncs the name of its log, and ignores an error of that.
+                sync(OURS)?;
+            }
+            (ledger, Ok(lock))
         };
         let mut long = LongNames::default();
         for (key, name) in ledger.long_names()? {
@@ -75,6 +86,8 @@ impl Shelf {
             pace: Pace::default(),
             counters: Arc::default(),
             read_pace: Pace::default(),
+            grown: Mutex::default(),
+            untidy: AtomicBool::new(false),
             shared_lock: Mutex::new(None),
         };
         let lock = match lock {
@@ -111,7 +124,8 @@ impl Shelf {
         for intent in &intents {
             self.replay(intent, &mut touched)?;
         }
-        let clean = ledger.meta("clean")? == Some(1);
+        let mark = ledger.meta("clean")?;
+        let clean = mark == Some(1);
         let pending = redo::pending(redo)?;
         self.counters.recoveries.add(u64::from(!intents.is_empty()) + u64::from(!clean && !pending.is_empty()));
         if !clean {
@@ -119,8 +133,10 @@ impl Shelf {
             self.remove_temporaries(LONG)?;
             self.redo(pending, full, &mut touched)?;
         }
-        if full {
-            self.sync_folders(&touched)?;
+        if full && mark == Some(0) {
+            self.sync_tree()?;
+        } else if full {
+            self.sync_grown(&touched)?;
         }
         if !intents.is_empty() {
             ledger.write(&Entry::default())?;
@@ -167,19 +183,33 @@ impl Shelf {
         folder.rename(temporary, &folder, &intent.name).map_err(|error| failed(&error))
     }
 
-    /// Removes temporary files in `path` and below. Returns how many there were.
-    pub fn remove_temporaries(&self, path: &str) -> Result<u64> {
-        let mut removed = 0;
+    /// The folder `path` and those below, but for our own.
+    pub fn all_folders(&self, path: &str) -> Result<BTreeSet<String>> {
+        let mut all = BTreeSet::new();
         let mut paths = vec![path.to_owned()];
         while let Some(path) = paths.pop() {
             let Some(folder) = self.folder(&path)? else { continue };
-            let mut found = Vec::new();
-            let listed = folder.list(|name, kind| match kind {
-                Kind::File if is_temporary(name) => found.push(name.to_owned()),
-                Kind::Folder if name != OURS => {
+            let listed = folder.list(|name, kind| {
+                if kind == Kind::Folder && name != OURS {
                     paths.push(if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") });
                 }
-                _ => {}
+            });
+            listed.map_err(|error| self.io("list", &path, &error))?;
+            all.insert(path);
+        }
+        Ok(all)
+    }
+
+    /// Removes temporary files in `path` and below. Returns how many there were.
+    pub fn remove_temporaries(&self, path: &str) -> Result<u64> {
+        let mut removed = 0;
+        for path in self.all_folders(path)? {
+            let Some(folder) = self.folder(&path)? else { continue };
+            let mut found = Vec::new();
+            let listed = folder.list(|name, kind| {
+                if kind == Kind::File && is_temporary(name) {
+                    found.push(name.to_owned());
+                }
             });
             listed.map_err(|error| self.io("list", &path, &error))?;
             for name in found {
@@ -191,8 +221,8 @@ impl Shelf {
     }
 }
 
-/// Makes our own folder, for its owner alone. True if it was not there.
-fn make_private(path: &Path) -> Result<bool> {
+/// Makes our own folder, for its owner alone.
+fn make_private(path: &Path) -> Result<()> {
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
     {
@@ -200,12 +230,12 @@ fn make_private(path: &Path) -> Result<bool> {
         builder.mode(0o700);
     }
     match builder.create(path) {
-        Ok(()) => Ok(true),
+        Ok(()) => Ok(()),
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
             Err(Error::io(format_args!("cannot make {}", path.display()), &error))
         }
         Err(_) => match std::fs::symlink_metadata(path) {
-            Ok(metadata) if metadata.is_dir() => Ok(false),
+            Ok(metadata) if metadata.is_dir() => Ok(()),
             Ok(_) => Err(Error::new(Code::InvalidArgument, format!("{} is not a folder", path.display()))),
             Err(error) => Err(Error::io(format_args!("cannot look at {}", path.display()), &error)),
         },

@@ -3,7 +3,7 @@
 //! `files` is held for reading by whoever looks at several files as one moment, and for writing while a batch's
 //! files are put in place. Lock order: `writer`, `files`, then any of the others, one at a time.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::Read as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -61,6 +61,10 @@ pub(super) struct Shelf {
     pub counters: Arc<Counters>,
     /// The same of reads through a view.
     pub read_pace: Pace,
+    /// At `full`: folders in which a folder was made and not synced yet, by a write that then failed perhaps.
+    pub grown: Mutex<BTreeSet<String>>,
+    /// Set where a temporary file was removed without a sync: power loss may bring it back.
+    pub untidy: AtomicBool,
     /// Of a store opened read-only; a writer's lock is with the writer.
     pub shared_lock: Mutex<Option<Lock>>,
 }
@@ -158,6 +162,14 @@ impl Shelf {
 
     /// What memory and one `stat` can tell of a user key.
     pub fn remembered(&self, key: &Key) -> Result<Memory> {
+        if self.poisoned.load(Ordering::Acquire)
+            && let Some(decided) = self.moments.lock().decided(key)
+        {
+            let stamp = Stamp { modified: 0, changed: 0, size: 0, inode: 0 };
+            let fresh =
+                |record: &Record| Memory::Fresh(Arc::new(Known { record: record.clone(), stamp, settled: true }));
+            return Ok(decided.as_ref().map_or(Memory::Absent, fresh));
+        }
         let Some(stamp) = self.stat(key)? else { return Ok(Memory::Absent) };
         Ok(match self.cache.get(key) {
             Some(known) if known.stamp == stamp && known.settled => Memory::Fresh(known),

@@ -204,7 +204,6 @@ impl Shelf {
 
     /// Writes the temporary files of a journaled group and makes them durable. After an error none is left.
     fn prepare(&self, plan: &mut Plan) -> Result<()> {
-        let mut grown = Vec::new();
         let full = self.durability == Durability::Full;
         let bulk = full && plan.moves.len() >= BULK;
         let mut prepare = || -> Result<()> {
@@ -212,7 +211,7 @@ impl Shelf {
             for item in &mut plan.moves {
                 if item.record.is_some() {
                     self.refuse_folder(item)?;
-                    self.write_temporary(item, &mut grown, full && !bulk)?;
+                    self.write_temporary(item, full && !bulk)?;
                     folders.insert(item.spot.folder().to_owned());
                 }
             }
@@ -222,7 +221,7 @@ impl Shelf {
             if bulk {
                 self.sync_temporaries(&plan.moves)?;
             }
-            if full { self.sync_folders(folders.iter().chain(&grown)) } else { Ok(()) }
+            if full { self.sync_grown(&folders) } else { Ok(()) }
         };
         let prepared = prepare();
         if prepared.is_err() {
@@ -272,8 +271,9 @@ impl Shelf {
         }
         writer.removals.clear();
         let mut touched = BTreeSet::new();
-        for item in &plan.moves {
+        for (at, item) in plan.moves.iter().enumerate() {
             if let Err(error) = self.place(item, &mut touched) {
+                self.show_decided(plan.moves.get(at..).unwrap_or_default());
                 // Committed, and opening the store again finishes it: nothing else may be written before.
                 self.poison();
                 return Err(error);
@@ -293,11 +293,10 @@ impl Shelf {
     /// Writes files that each stand for themselves, at `full`. Answers with those that could not be written.
     fn write_directly(&self, plan: &mut Plan, seq: u64) -> Result<HashMap<Key, Error>> {
         let mut failed = HashMap::new();
-        let mut grown = Vec::new();
         let bulk = plan.moves.len() >= BULK;
         for item in &mut plan.moves {
             if item.record.is_some()
-                && let Err(error) = self.write_temporary(item, &mut grown, !bulk)
+                && let Err(error) = self.write_temporary(item, !bulk)
             {
                 failed.insert(item.key.clone(), error);
             }
@@ -312,7 +311,7 @@ impl Shelf {
         }
         let files = self.files.write();
         self.keep_images(plan, seq);
-        let mut touched: BTreeSet<String> = grown.into_iter().collect();
+        let mut touched = BTreeSet::new();
         for item in &plan.moves {
             if let Err(error) = self.place(item, &mut touched) {
                 self.drop_temporaries(std::slice::from_ref(item));
@@ -322,7 +321,7 @@ impl Shelf {
         self.seq.store(seq, Ordering::Release);
         drop(files);
         if !(touched.len() >= BULK && self.sync_all()?) {
-            self.sync_folders(&touched)?;
+            self.sync_grown(&touched)?;
         }
         Ok(failed)
     }

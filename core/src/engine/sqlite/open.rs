@@ -125,6 +125,10 @@ fn open_writable(path: &Path, options: &SqliteOptions) -> Result<FileStore> {
     schema::complete(&mut connection, table, &found, options.index_updated_at)?;
     connection.run("COMMIT", "cannot make the tables")?;
     connection.map_wal_index();
+    // SQLite syncs the name of its log, and ignores an error of that; without the log a database that was being checkpointed is damaged.
+    if let Some(folder) = path.parent().filter(|_| cfg!(unix)) {
+        fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| cannot_open(path, &error))?;
+    }
 
     let opening = Opening {
         path: path.to_owned(),

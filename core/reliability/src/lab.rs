@@ -1,0 +1,89 @@
+//! Where experiments are made: a folder in memory, and the workload's program in it.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::plan::Plan;
+use crate::store::Subject;
+use crate::workload::Manner;
+
+/// One experiment after another in one folder.
+pub struct Lab {
+    folder: TempDir,
+}
+
+/// What a workload is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Script {
+    pub subject: Subject,
+    pub seed: u64,
+    pub batches: u64,
+    pub manner: Manner,
+}
+
+impl Script {
+    #[must_use]
+    pub fn plan(&self) -> Plan {
+        Plan::new(self.seed, self.batches)
+    }
+}
+
+impl Lab {
+    /// In memory where the system has a place for that: nothing here depends on a disk.
+    pub fn new() -> io::Result<Self> {
+        let memory = Path::new("/dev/shm");
+        let folder = if memory.is_dir() { TempDir::with_prefix_in("holdfast-", memory)? } else { tempfile::tempdir()? };
+        Ok(Lab { folder })
+    }
+
+    /// The folder that counts as the disk, with all links in its path resolved.
+    pub fn disk(&self) -> io::Result<PathBuf> {
+        Ok(self.folder.path().canonicalize()?.join("disk"))
+    }
+
+    /// The same, empty.
+    pub fn empty_disk(&self) -> io::Result<PathBuf> {
+        let disk = self.disk()?;
+        if disk.exists() {
+            fs::remove_dir_all(&disk)?;
+        }
+        fs::create_dir(&disk)?;
+        Ok(disk)
+    }
+
+    /// The program that carries `script` out on the disk.
+    pub fn workload(&self, script: &Script) -> io::Result<Command> {
+        let mut command = self.program("workload", script)?;
+        if script.manner.persist {
+            command.arg("--persist");
+        }
+        if script.manner.hasty {
+            command.arg("--hasty");
+        }
+        Ok(command)
+    }
+
+    /// The program that opens the store and closes it.
+    pub fn reopening(&self, script: &Script) -> io::Result<Command> {
+        self.program("reopen", script)
+    }
+
+    fn program(&self, what: &str, script: &Script) -> io::Result<Command> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg(what).args(["--subject", &script.subject.to_string(), "--seed", &script.seed.to_string()]);
+        command.args(["--batches", &script.batches.to_string()]).arg("--disk").arg(self.disk()?);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(self.folder.path().join("said"))?);
+        Ok(command)
+    }
+
+    /// What the last program said of a panic or an abort.
+    #[must_use]
+    pub fn complaint(&self) -> String {
+        let text = fs::read_to_string(self.folder.path().join("said")).unwrap_or_default();
+        text.lines().take(4).collect::<Vec<_>>().join(" | ")
+    }
+}

@@ -1,0 +1,27 @@
+//! What stores say after crashes: `kill -9` at every change of the disk, power loss, and calls of the system that fail.
+//!
+//! A workload (`plan`, `workload`) runs as a program of its own and says what it was told (`history`). `trace` stands between it and the kernel.
+//! Afterwards the store is opened and compared with a model (`judge`, `model`). `docs/reliability.md` tells the rules.
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod disk;
+pub mod history;
+pub mod judge;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod kill;
+pub mod lab;
+pub mod model;
+pub mod plan;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod power;
+pub mod random;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod refusal;
+pub mod report;
+pub mod store;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod trace;
+pub mod workload;
+
+/// The result of what an experiment itself does.
+pub type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
