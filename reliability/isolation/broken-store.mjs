@@ -21,8 +21,9 @@ const prefixOf = (glob) => glob.replace(/\*$/, '');
 
 /** The interval of a range or pattern as [from, to), limit and direction. */
 function interval(query = {}) {
-  const { prefix, gte, lt, limit = Infinity, reverse = false } = typeof query === 'string' ? { prefix: prefixOf(query) } : query;
-  return { from: prefix ?? gte ?? '', to: prefix === undefined ? (lt ?? '\uffff') : `${prefix}\uffff`, limit, reverse };
+  const { prefix = '', gt, gte, lt, limit = Infinity, reverse = false } = typeof query === 'string' ? { prefix: prefixOf(query) } : query;
+  const from = gt === undefined ? (gte ?? prefix) : `${gt}\u0000`;
+  return { from, to: lt ?? `${prefix}\uffff`, limit, reverse };
 }
 
 export class VersionedStore {
@@ -67,6 +68,14 @@ export class VersionedStore {
 
   async set(key, value) {
     this.put(key, value);
+  }
+
+  async delete(key) {
+    this.put(key, undefined);
+  }
+
+  async keys(query) {
+    return this.keysAt(this.commit, interval(query));
   }
 
   async compareAndSet(key, expected, value) {
