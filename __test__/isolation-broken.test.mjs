@@ -3,6 +3,9 @@ import test from 'ava';
 import { check } from '../reliability/isolation/checker/index.mjs';
 import { DEFECTS, VersionedStore, sessionOf } from '../reliability/isolation/broken-store.mjs';
 import { runClients } from '../reliability/isolation/histories/run.mjs';
+import { actor } from '../reliability/isolation/matrix/actors.mjs';
+import { runMatrix } from '../reliability/isolation/matrix/index.mjs';
+import { SCENARIOS } from '../reliability/isolation/matrix/scenarios.mjs';
 
 const run = (defect, options) => runClients({ session: sessionOf(new VersionedStore(defect)), clients: 8, transactions: 1000, ...options });
 const namesIn = (history) => new Set(check(history, { realTime: true }).anomalies.map(({ name }) => name));
@@ -35,4 +38,20 @@ test('stepwise, a seed gives the same history again', async (t) => {
   const once = outline(await run({}, { pace: 'stepwise', seed: 7, transactions: 200 }));
   t.deepEqual(outline(await run({}, { pace: 'stepwise', seed: 7, transactions: 200 })), once);
   t.notDeepEqual(outline(await run({}, { pace: 'stepwise', seed: 8, transactions: 200 })), once);
+});
+
+test('the scenarios of Hermitage are judged: a serializable store passes all, each other defect fails what it has to', async (t) => {
+  const anomalies = async (defect) => {
+    const store = new VersionedStore(defect);
+    const rows = await runMatrix(store, [1, 2, 3].map(() => actor(sessionOf(store))));
+    return [...new Set(rows.filter(({ prevented }) => !prevented).map(({ id }) => id))];
+  };
+  const all = ['G0', 'G1a', 'G1b', 'G1c', 'OTV', 'PMP', 'P4', 'G-single', 'G2-item', 'G2'];
+  t.deepEqual([...new Set(SCENARIOS.map(({ id }) => id))], all);
+  t.deepEqual(await anomalies({}), []);
+  t.deepEqual(await anomalies({ checks: 'keys' }), ['G2']);
+  t.deepEqual(await anomalies({ checks: 'writes' }), ['G1c', 'G2-item', 'G2']);
+  t.deepEqual(await anomalies({ checks: 'none' }), ['G1c', 'PMP', 'P4', 'G-single', 'G2-item', 'G2']);
+  const found = [{ writes: 'at once', reads: 'latest', checks: 'none' }, { reads: 'stale', checks: 'none' }];
+  t.deepEqual([...new Set((await Promise.all(found.map(anomalies))).flat())].sort(), [...all].sort());
 });

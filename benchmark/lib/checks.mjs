@@ -14,6 +14,7 @@ const REQUIRE_PROCESSES = 11;
 
 /** Calls whose memory is watched: fewer where a call costs a file or a round trip. */
 const CALLS = { memory: 1_000_000, sqlite: 1_000_000, leveldb: 1_000_000, file: 100_000, redis: 1_000_000 };
+const ROLLED_BACK = 10_000;
 const ITERATED = ['memory', 'sqlite', 'leveldb'];
 
 async function child(script, ...args) {
@@ -28,8 +29,8 @@ async function child(script, ...args) {
   return JSON.parse(output.trim().split('\n').at(-1));
 }
 
-async function flat(engine, { scale, folder, redisPort }) {
-  const { growthMB, samplesMB } = await child('flat.mjs', engine, Math.round(CALLS[engine] * scale), folder, redisPort ?? 0);
+async function flat(script, engine, count, { folder, redisPort }) {
+  const { growthMB, samplesMB } = await child(script, engine, count, folder, redisPort ?? 0);
   return { value: growthMB, detail: { samplesMB } };
 }
 
@@ -48,14 +49,21 @@ async function start() {
 
 function listed({ only, scale }) {
   const wanted = (engine) => only === undefined || only === engine;
-  const count = (calls) => Math.round(calls * scale).toLocaleString('en');
+  const scaled = (calls) => Math.round(calls * scale);
+  const count = (calls) => scaled(calls).toLocaleString('en');
   return [
     { name: "require('holdfast'), median of fresh processes", unit: 'ms', limit: REQUIRE_LIMIT, run: start },
     ...Object.keys(CALLS).filter(wanted).map((engine) => ({
       name: `${engine}: RSS growth over ${count(CALLS[engine])} calls`,
       unit: 'MB',
       limit: FLAT_LIMIT,
-      run: (context) => flat(engine, context),
+      run: (context) => flat('flat.mjs', engine, scaled(CALLS[engine]), context),
+    })),
+    ...Object.keys(CALLS).filter(wanted).map((engine) => ({
+      name: `${engine}: RSS growth over ${count(ROLLED_BACK)} transactions rolled back`,
+      unit: 'MB',
+      limit: FLAT_LIMIT,
+      run: (context) => flat('rolled-back.mjs', engine, scaled(ROLLED_BACK), context),
     })),
     ...ITERATED.filter(wanted).map((engine) => ({
       name: `${engine}: RSS added by iterating ${count(1_000_000)} keys`,
