@@ -29,22 +29,23 @@ export async function together(kind, url, configs) {
 
 function thread(url, config) {
   const worker = new Worker(url, { workerData: config });
-  return { ...messages(worker), send: (message) => worker.postMessage(message), ended: once(worker, 'exit'), kill: () => worker.terminate() };
+  return { ...messages(worker, 'exit'), send: (message) => worker.postMessage(message), ended: once(worker, 'exit'), kill: () => worker.terminate() };
 }
 
 function process_(url, config) {
   const child = fork(fileURLToPath(url), [JSON.stringify(config)], { serialization: 'advanced' });
-  return { ...messages(child), send: (message) => child.send(message), ended: once(child, 'exit'), kill: () => child.kill('SIGKILL') };
+  // A process may be seen to end before its last message has arrived; its channel not.
+  return { ...messages(child, 'disconnect'), send: (message) => child.send(message), ended: once(child, 'exit'), kill: () => child.kill('SIGKILL') };
 }
 
-/** `next()` is the next message, and rejects if the member fails or ends instead. */
-function messages(source) {
+/** `next()` is the next message, and rejects if the member fails, or ends with the event `end`, instead. */
+function messages(source, end) {
   const arrived = [];
   const waiting = [];
   const deliver = (message) => (waiting.length > 0 ? waiting.shift()(message) : arrived.push(message));
   source.on('message', deliver);
   source.on('error', (error) => deliver({ failed: error.stack }));
-  source.on('exit', (code, signal) => deliver({ failed: `the member ended with ${signal ?? code}` }));
+  source.on(end, () => deliver({ failed: 'the member ended early' }));
   return {
     async next() {
       const message = arrived.length > 0 ? arrived.shift() : await new Promise((resolve) => waiting.push(resolve));
@@ -58,17 +59,17 @@ function messages(source) {
 export async function serve(prepare) {
   const config = isMainThread ? JSON.parse(process.argv[2]) : workerData;
   const port = isMainThread ? process : parentPort;
-  const send = (message) => (isMainThread ? process.send(message) : parentPort.postMessage(message));
+  const send = (message) => (isMainThread ? new Promise((resolve) => process.send(message, resolve)) : parentPort.postMessage(message));
   try {
     const { go, stop } = await prepare(config);
-    const told = once(port, 'message');
-    send({ value: 'ready' });
+    const told = new Promise((resolve) => port.once('message', resolve));
+    await send({ value: 'ready' });
     await told;
     const value = await go();
     await stop();
-    send({ value });
+    await send({ value });
   } catch (error) {
-    send({ failed: `${error?.code ?? ''} ${error?.stack ?? error}` });
+    await send({ failed: `${error?.code ?? ''} ${error?.stack ?? error}` });
   } finally {
     if (isMainThread) process.disconnect();
   }

@@ -57,7 +57,7 @@ async function append(context) {
 
 async function readLists({ tx, keys, record }) {
   const entries = await gather(tx.entries({ prefix: keys.listFolder }));
-  record('lists', keys.listFolder, endOf(keys.listFolder), entries);
+  record('lists', keys.listFolder, endOf(keys.listFolder), entries.map(([key, value]) => [key, value ?? []]));
 }
 
 /** Lists a set in one of several ways; those with a limit see only a part of it, and say which. */
