@@ -62,3 +62,18 @@ for (const name of ['file', 'leveldb']) {
     t.is(await openSecond({ place: stores.next(name) }), 'LOCKED');
   });
 }
+
+for (const name of ['memory', 'file', 'sqlite', 'leveldb']) {
+  test(`${name}: two listings that stop at the same keys are guarded each for itself`, async (t) => {
+    const session = await openSession(stores.next(name));
+    t.teardown(() => session.close());
+    const keys = Array.from({ length: 6000 }, (_, i) => `k/${String(i).padStart(6, '0')}/a`);
+    await session.engine.setMany(keys.map((key) => [key, 'x'.repeat(100)]));
+    const tx = await session.begin();
+    const [all, some] = [tx.entries({ prefix: 'k/' }), tx.entries({ pattern: 'k/*/a' })];
+    for (let done = false; !done; ) done = [await all.next(), await some.next()].every((result) => result.done);
+    await tx.set('result', 1);
+    await session.engine.set('k/005500/b', 'only in the first of them');
+    await t.throwsAsync(tx.commit(), { code: 'CONFLICT' });
+  });
+}
