@@ -1,11 +1,13 @@
 // The checks of isolation are first held against stores that are broken on purpose: they have to find each defect, and nothing else.
 import test from 'ava';
 import { check } from '../reliability/isolation/checker/index.mjs';
+import { PAST, breakSession } from '../reliability/isolation/broken-session.mjs';
 import { DEFECTS, VersionedStore, sessionOf } from '../reliability/isolation/broken-store.mjs';
 import { runClients } from '../reliability/isolation/histories/run.mjs';
 import { actor } from '../reliability/isolation/matrix/actors.mjs';
 import { runMatrix } from '../reliability/isolation/matrix/index.mjs';
 import { SCENARIOS } from '../reliability/isolation/matrix/scenarios.mjs';
+import { openSession } from '../reliability/isolation/session.mjs';
 
 const run = (defect, options) => runClients({ session: sessionOf(new VersionedStore(defect)), clients: 8, transactions: 1000, ...options });
 const namesIn = (history) => new Set(check(history, { realTime: true }).anomalies.map(({ name }) => name));
@@ -24,6 +26,15 @@ for (const pace of ['stepwise', 'freely']) {
 for (const [title, { finds, ...defect }] of Object.entries(DEFECTS)) {
   test(`found: ${title}`, async (t) => {
     const found = namesIn(await run(defect, { seed: 1 }));
+    for (const name of finds) t.true(found.has(name), `${name} is not among ${[...found].join(', ') || 'nothing'}`);
+  });
+}
+
+for (const [title, { calls, finds }] of Object.entries(PAST)) {
+  test(`found on a real engine: ${title}`, async (t) => {
+    const session = await openSession({ name: 'memory', options: {} });
+    t.teardown(() => session.close());
+    const found = namesIn(await runClients({ session: breakSession(session, calls), seed: 1, clients: 8, transactions: 1000 }));
     for (const name of finds) t.true(found.has(name), `${name} is not among ${[...found].join(', ') || 'nothing'}`);
   });
 }

@@ -225,5 +225,8 @@ class Transaction {
 
 /** A session of the histories over such a store. */
 export function sessionOf(store) {
-  return { engine: store, begin: async () => store.begin() };
+  const clear = async (tx, folder) => {
+    for (const key of await tx.keys(`${folder}*`)) await tx.delete(key);
+  };
+  return { engine: store, begin: async () => store.begin(), clear };
 }

@@ -1,4 +1,4 @@
-import { StorageManager } from 'holdfast';
+import { KeyValueStore, StorageManager } from 'holdfast';
 
 const RETRIES = 1000;
 
@@ -15,6 +15,7 @@ export async function openSession({ name, options }) {
     engine: storage.getEngine(),
     begin: (begin) => storage.beginTransaction({ engine: name, ...begin }),
     run: (body) => storage.transaction(body, { engine: name, retries: RETRIES }),
+    clear: (tx, folder) => new KeyValueStore(tx, folder.slice(0, -1)).clear(),
     close: () => storage.close(),
   };
 }

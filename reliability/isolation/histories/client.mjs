@@ -12,7 +12,7 @@ const FAILED = new Set(['CONFLICT']);
 /**
  * One client: transactions, one after the other, until `transactions` of them have committed.
  *
- * @param session - `{ engine, begin(options), run?(fn) }`; `run` retries on CONFLICT by itself
+ * @param session - `{ engine, begin(options), clear(tx, folder), run?(fn) }`; `run` retries on CONFLICT by itself
  * @param epoch - says which keys are in use
  */
 export async function client({ name, session, random, pace, recorder, transactions, epoch }) {
@@ -23,7 +23,11 @@ export async function client({ name, session, random, pace, recorder, transactio
   const contextOf = (attempt, tx) => ({ tx, keys: keysOf(epoch()), random, record: attempt.record, element, id: attempt.id, wrote: new Set() });
 
   async function body(attempt, tx, readOnly) {
-    const context = contextOf(attempt, tx);
+    const clear = async (folder) => {
+      await pause();
+      await session.clear(tx, folder);
+    };
+    const context = { ...contextOf(attempt, paced(tx, pause)), clear };
     const weights = readOnly ? READS : { ...READS, ...WRITES };
     for (let left = 1 + random.below(5); left > 0; left -= 1) await OPERATIONS[random.weighted(weights)](context);
     if (random.chance(0.05)) throw ROLLED_BACK;
@@ -33,14 +37,16 @@ export async function client({ name, session, random, pace, recorder, transactio
   async function transaction() {
     const attempt = recorder.begin(name);
     const readOnly = random.chance(0.15);
-    const tx = paced(await session.begin({ readOnly }), pause);
+    const tx = await session.begin({ readOnly });
     try {
       await body(attempt, tx, readOnly);
     } catch (error) {
+      await pause();
       await tx.rollback();
       attempt.end('fail');
       return refused(error);
     }
+    await pause();
     return settle(attempt, tx.commit());
   }
 
@@ -50,7 +56,7 @@ export async function client({ name, session, random, pace, recorder, transactio
     const run = session.run(async (tx) => {
       attempt?.end('fail');
       attempt = recorder.begin(name);
-      await body(attempt, paced(tx, pause), false);
+      await body(attempt, tx, false);
     });
     return settle({ end: (status) => attempt.end(status) }, run);
   }

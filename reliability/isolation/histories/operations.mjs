@@ -1,6 +1,6 @@
 /**
- * What transactions do, each in several of the ways the API has. An operation gets `{ tx, keys, random, record, element, id, wrote }`, calls
- * the transaction, and records what it saw and did.
+ * What transactions do, each in several of the ways the API has. An operation gets `{ tx, clear, keys, random, record, element, id, wrote }`,
+ * calls the transaction, and records what it saw and did.
  */
 import { endOf, groupKeys } from './keys.mjs';
 
@@ -102,6 +102,18 @@ async function removeListed(context) {
   record('remove', key);
 }
 
+/** Clears a set in one step, which removes whatever is there: what a listing before has seen, if that was not outdated. */
+async function clearSet({ tx, clear, keys, random, record, wrote }) {
+  const set = random.pick(keys.sets);
+  const listed = await tx.keys(`${set}*`);
+  record('members', set, endOf(set), listed);
+  await clear(set);
+  for (const key of listed) {
+    wrote.add(key);
+    record('remove', key);
+  }
+}
+
 /** A seat is taken if nobody sits there: the predicate is a count. */
 async function takeSeat({ tx, keys, random, record, element }) {
   const seat = random.pick(keys.seats);
@@ -144,6 +156,6 @@ async function readGroup({ tx, keys, random, record }) {
 export const READS = { read: 4, readMany: 2, readLists: 1, list: 3, readNumber: 1, readGroup: 2 };
 
 /** What writes too, and how often. */
-export const WRITES = { append: 7, insert: 2, removeListed: 1, takeSeat: 2, increment: 1, fill: 1 };
+export const WRITES = { append: 7, insert: 2, removeListed: 1, clearSet: 0.3, takeSeat: 2, increment: 1, fill: 1 };
 
-export const OPERATIONS = { read, readMany, append, readLists, list, insert, removeListed, takeSeat, increment, readNumber, fill, readGroup };
+export const OPERATIONS = { read, readMany, append, readLists, list, insert, removeListed, clearSet, takeSeat, increment, readNumber, fill, readGroup };
