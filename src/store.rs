@@ -210,6 +210,38 @@ impl NativeStore {
         crate::hot::functions(&env, &self.shared)
     }
 
+    // The four of `hot` once more, as methods: a transaction makes too few calls to pay for functions of its own.
+
+    #[napi(catch_unwind)]
+    pub fn try_get(&self, key: Text) -> napi::Result<Outbound> {
+        let (space, key) = user(key);
+        inline(self.shared.engine.try_read(&Read::Get(space, key)).map(|reply| reply.and_then(settle_reply)))
+    }
+
+    #[napi(catch_unwind)]
+    pub fn try_has(&self, key: Text) -> napi::Result<Outbound> {
+        let (space, key) = user(key);
+        inline(self.shared.engine.try_read(&Read::Has(space, key)).map(|reply| reply.and_then(settle_reply)))
+    }
+
+    #[napi(catch_unwind)]
+    pub fn try_set(
+        &self,
+        key: Text,
+        value: Payload,
+        expires_at: Option<f64>,
+        metadata: Option<Text>,
+    ) -> napi::Result<Outbound> {
+        let commit = self.shared.engine.try_commit(&set(key, value, expires_at, metadata));
+        inline(commit.map(|commit| commit.map(|_| Settled::Bool(true))))
+    }
+
+    #[napi(catch_unwind)]
+    pub fn try_delete(&self, key: Text) -> napi::Result<Outbound> {
+        let commit = self.shared.engine.try_commit(&delete(key));
+        inline(commit.map(|commit| commit.map(Reply::Commit).and_then(settle_deleted)))
+    }
+
     #[napi(catch_unwind)]
     pub fn try_entry(&self, key: Text) -> napi::Result<Outbound> {
         let (space, key) = user(key);

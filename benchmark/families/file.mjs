@@ -1,6 +1,6 @@
 import { createStorage } from 'unstorage';
 import fsLite from 'unstorage/drivers/fs-lite';
-import { ours } from '../lib/holdfast.mjs';
+import { ourPlainBatch, ours, oursInTransactions } from '../lib/holdfast.mjs';
 import { unstorage } from '../lib/peers.mjs';
 
 export default [
@@ -17,5 +17,14 @@ export default [
         targets: { 'get one': 0.2, 'get many': 0.3, 'set one': 0.8, 'set many': 0.4 },
       }),
     ],
+  },
+  {
+    id: 'file transactions',
+    engine: 'file',
+    durability: 'none',
+    cases: ['tx one', 'tx many', 'tx batch'],
+    operations: 5000,
+    ours: oursInTransactions('file', { durability: 'none' }),
+    peers: [ourPlainBatch('file', { durability: 'none' })],
   },
 ];

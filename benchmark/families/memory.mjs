@@ -2,7 +2,7 @@ import { MemoryLevel } from 'memory-level';
 import Keyv from 'keyv';
 import { createStorage } from 'unstorage';
 import memoryDriver from 'unstorage/drivers/memory';
-import { ours } from '../lib/holdfast.mjs';
+import { ourPlainBatch, ours, oursInTransactions } from '../lib/holdfast.mjs';
 import { keyv, level, unstorage } from '../lib/peers.mjs';
 
 export default [
@@ -24,5 +24,12 @@ export default [
       }),
       unstorage('unstorage memory', { make: () => createStorage({ driver: memoryDriver() }) }),
     ],
+  },
+  {
+    id: 'memory transactions',
+    engine: 'memory',
+    cases: ['tx one', 'tx many', 'tx batch'],
+    ours: oursInTransactions('memory'),
+    peers: [ourPlainBatch('memory')],
   },
 ];

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
-import { ours } from '../lib/holdfast.mjs';
+import { ourPlainBatch, ours, oursInTransactions } from '../lib/holdfast.mjs';
 
 const PAGE = 500;
 
@@ -57,5 +57,13 @@ export default [
     needsRedis: true,
     ours: ours('redis'),
     peers: [ioredis, nodeRedis],
+  },
+  {
+    id: 'redis transactions',
+    engine: 'redis',
+    cases: ['tx one', 'tx many', 'tx batch'],
+    needsRedis: true,
+    ours: oursInTransactions('redis'),
+    peers: [ourPlainBatch('redis')],
   },
 ];

@@ -7,6 +7,9 @@
 
 const IN_FLIGHT = 500;
 const BATCH = 500;
+const TRANSACTIONS_IN_FLIGHT = 100;
+const TRANSACTION_READS = 5;
+const TRANSACTION_WRITES = 5;
 
 async function timed(operations, run) {
   const start = process.hrtime.bigint();
@@ -45,6 +48,34 @@ function written(work, index) {
 const getter = (subject, work) => (index) => subject.get(work.keys[index]);
 const setter = (subject, work) => (index) => subject.set(work.keys[index], written(work, index));
 
+/** The reads and writes of each transaction of a pass: together they touch each key of the pass once, so that none is in another's way. */
+function transactions(work) {
+  const size = TRANSACTION_READS + TRANSACTION_WRITES;
+  const keysOf = (indexes) => indexes.map((index) => work.keys[index]);
+  return Array.from({ length: Math.floor(work.order.length / size) }, (_, i) => {
+    const own = work.order.slice(i * size, (i + 1) * size);
+    const writes = own.slice(TRANSACTION_READS).map((index) => [work.keys[index], written(work, index)]);
+    return { reads: keysOf(own.slice(0, TRANSACTION_READS)), writes };
+  });
+}
+
+async function transacted(subject, work, inFlight) {
+  const all = transactions(work);
+  const look = (values) => {
+    if (values.length !== TRANSACTION_READS || values.some((value) => value.id === undefined)) throw new Error(`${subject.name} read something else`);
+  };
+  return timed(all.length, async () => {
+    if (subject.sync) for (const { reads, writes } of all) look(subject.transaction(reads, writes));
+    else if (inFlight === 1) for (const { reads, writes } of all) look(await subject.transaction(reads, writes));
+    else {
+      for (let at = 0; at < all.length; at += inFlight) {
+        const results = await Promise.all(all.slice(at, at + inFlight).map(({ reads, writes }) => subject.transaction(reads, writes)));
+        results.forEach(look);
+      }
+    }
+  });
+}
+
 export const CASES = {
   'get one': (subject, work) => repeat(subject, work, getter(subject, work)),
   'get many': (subject, work) => inFlight(subject, work, getter(subject, work)),
@@ -59,6 +90,14 @@ export const CASES = {
         }
       }
     }),
+  'tx one': (subject, work) => transacted(subject, work, 1),
+  'tx many': (subject, work) => transacted(subject, work, TRANSACTIONS_IN_FLIGHT),
+  'tx batch': (subject, work) =>
+    timed(work.order.length, async () => {
+      for (let at = 0; at < work.order.length; at += BATCH) {
+        await subject.batch(work.order.slice(at, at + BATCH).map((index) => ({ type: 'set', key: work.keys[index], value: written(work, index) })));
+      }
+    }),
   iterate: async (subject, work) => {
     const total = work.keys.length * work.passes;
     let seen = 0;
@@ -70,7 +109,17 @@ export const CASES = {
   },
 };
 
-const METHOD = { 'get one': 'get', 'get many': 'get', 'set one': 'set', 'set many': 'set', setMany: 'setMany', iterate: 'iterate' };
+const METHOD = {
+  'get one': 'get',
+  'get many': 'get',
+  'set one': 'set',
+  'set many': 'set',
+  setMany: 'setMany',
+  'tx one': 'transaction',
+  'tx many': 'transaction',
+  'tx batch': 'batch',
+  iterate: 'iterate',
+};
 
 /** Whether the subject can do the case, and the family asks for it. */
 export function applies(subject, name) {

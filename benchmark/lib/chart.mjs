@@ -103,7 +103,7 @@ ${text(0, 22, 'title', `Holdfast ${versions.holdfast ?? ''}: times as fast as ea
 ${text(0, 43, 'soft', 'Same durability on both sides, 150-byte documents, 20,000 keys. The line is 1×; longer is faster; logarithmic scale.')}
 ${body.join('\n')}
 ${line(0, y, WIDTH, y, 'rule')}
-${text(0, y + 22, 'soft small', `“one”: one awaited call after another. “many”: 500 in flight. “setMany”: batches of 500. ${where}`)}
+${text(0, y + 22, 'soft small', `“one”: one awaited call after another. “many”: 500 in flight. “setMany”: batches of 500. “tx”: five reads and five writes, or a batch, in a transaction. ${where}`)}
 </svg>
 `;
 }

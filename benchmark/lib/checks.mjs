@@ -1,9 +1,9 @@
 /**
  * Memory and start-up: each check is a process of its own, whose last line of output is its result as JSON.
  */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { median } from './measure.mjs';
 
@@ -11,14 +11,21 @@ const FLAT_LIMIT = 16; // MB: over a million calls, a leak of 16 bytes a call is
 const ITERATE_LIMIT = 64; // MB
 const REQUIRE_LIMIT = 15; // ms
 const REQUIRE_PROCESSES = 11;
+const SYNC_ROUNDS = 20;
+/** Commits a sync, of a hundred at once. A transaction of the file engine also has five files of its own to sync. */
+const SHARED_SYNCS = { sqlite: 10, leveldb: 10 };
 
 /** Calls whose memory is watched: fewer where a call costs a file or a round trip. */
 const CALLS = { memory: 1_000_000, sqlite: 1_000_000, leveldb: 1_000_000, file: 100_000, redis: 1_000_000 };
+const ROLLED_BACK = 10_000;
 const ITERATED = ['memory', 'sqlite', 'leveldb'];
 
-async function child(script, ...args) {
+const child = (script, ...args) => childUnder([], script, ...args);
+
+async function childUnder(tracer, script, ...args) {
   const path = fileURLToPath(new URL(`../checks/${script}`, import.meta.url));
-  const run = spawn(process.execPath, ['--expose-gc', path, ...args.map(String)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [command, ...all] = [...tracer, process.execPath, '--expose-gc', path, ...args.map(String)];
+  const run = spawn(command, all, { stdio: ['ignore', 'pipe', 'inherit'] });
   let output = '';
   run.stdout.setEncoding('utf8').on('data', (text) => {
     output += text;
@@ -28,8 +35,8 @@ async function child(script, ...args) {
   return JSON.parse(output.trim().split('\n').at(-1));
 }
 
-async function flat(engine, { scale, folder, redisPort }) {
-  const { growthMB, samplesMB } = await child('flat.mjs', engine, Math.round(CALLS[engine] * scale), folder, redisPort ?? 0);
+async function flat(script, engine, count, { folder, redisPort }) {
+  const { growthMB, samplesMB } = await child(script, engine, count, folder, redisPort ?? 0);
   return { value: growthMB, detail: { samplesMB } };
 }
 
@@ -40,6 +47,22 @@ async function iterate(engine, { scale, folder }) {
   return { value: (await child('iterate.mjs', engine, 'read', count, folder)).peakMB };
 }
 
+/** How many commits share a sync: strace counts the calls of a run, less those of one without the transactions. */
+async function commitsPerSync(engine, { scale, folder }) {
+  const count = async (rounds) => {
+    const [home, trace] = [`${folder}/${rounds}`, `${folder}/${rounds}.trace`];
+    await mkdir(home);
+    const tracer = ['strace', '-f', '-qq', '-e', 'trace=fsync,fdatasync', '-e', 'signal=none', '-o', trace];
+    const { commits } = await childUnder(tracer, 'syncs.mjs', engine, rounds, home);
+    return { commits, syncs: (await readFile(trace, 'utf8')).match(/^.*\bf(data)?sync\(/gm)?.length ?? 0 };
+  };
+  const without = await count(0);
+  const { commits, syncs } = await count(Math.max(2, Math.round(SYNC_ROUNDS * scale)));
+  return { value: commits / (syncs - without.syncs), detail: { commits, syncs: syncs - without.syncs } };
+}
+
+const hasStrace = () => spawnSync('strace', ['-V'], { stdio: 'ignore' }).status === 0;
+
 async function start() {
   const times = [];
   for (let i = 0; i <= REQUIRE_PROCESSES; i += 1) times.push((await child('require.mjs')).ms);
@@ -48,14 +71,28 @@ async function start() {
 
 function listed({ only, scale }) {
   const wanted = (engine) => only === undefined || only === engine;
-  const count = (calls) => Math.round(calls * scale).toLocaleString('en');
+  const scaled = (calls) => Math.round(calls * scale);
+  const count = (calls) => scaled(calls).toLocaleString('en');
   return [
     { name: "require('holdfast'), median of fresh processes", unit: 'ms', limit: REQUIRE_LIMIT, run: start },
     ...Object.keys(CALLS).filter(wanted).map((engine) => ({
       name: `${engine}: RSS growth over ${count(CALLS[engine])} calls`,
       unit: 'MB',
       limit: FLAT_LIMIT,
-      run: (context) => flat(engine, context),
+      run: (context) => flat('flat.mjs', engine, scaled(CALLS[engine]), context),
+    })),
+    ...Object.keys(CALLS).filter(wanted).map((engine) => ({
+      name: `${engine}: RSS growth over ${count(ROLLED_BACK)} transactions rolled back`,
+      unit: 'MB',
+      limit: FLAT_LIMIT,
+      run: (context) => flat('rolled-back.mjs', engine, scaled(ROLLED_BACK), context),
+    })),
+    ...Object.entries(SHARED_SYNCS).filter(([engine]) => wanted(engine) && hasStrace()).map(([engine, limit]) => ({
+      name: `${engine}, full: commits that share a sync, of 100 transactions at once`,
+      unit: 'commits',
+      limit,
+      atLeast: true,
+      run: (context) => commitsPerSync(engine, context),
     })),
     ...ITERATED.filter(wanted).map((engine) => ({
       name: `${engine}: RSS added by iterating ${count(1_000_000)} keys`,
@@ -76,7 +113,7 @@ export async function runChecks(context, progress) {
     await mkdir(folder);
     try {
       const { value, detail } = await run({ ...context, folder });
-      results.push({ ...check, value, pass: value <= check.limit, ...detail });
+      results.push({ ...check, value, pass: check.atLeast ? value >= check.limit : value <= check.limit, ...detail });
     } catch (error) {
       results.push({ ...check, error: error.message, pass: false });
     }

@@ -29,6 +29,12 @@ export async function openEngine(name, place, options = {}) {
   return engine;
 }
 
+/** Transactions on an engine that is open. */
+export function storageOver(engine) {
+  const { StorageManager } = holdfast();
+  return new StorageManager({ defaultEngine: 'bench' }).registerEngine('bench', engine);
+}
+
 export function ours(name, options = {}) {
   return {
     name: 'holdfast',
@@ -39,6 +45,50 @@ export function ours(name, options = {}) {
         set: (key, value) => engine.set(key, value),
         setMany: (entries) => engine.setMany(entries),
         iterate: () => countEntries(engine.entries()),
+        close: () => engine.disconnect(),
+      };
+    },
+  };
+}
+
+/** The same for transactions: five reads, five writes, and a batch through a transaction. */
+export function oursInTransactions(name, options = {}) {
+  return {
+    name: 'holdfast',
+    async open(place) {
+      const engine = await openEngine(name, place, options);
+      const storage = storageOver(engine);
+      return {
+        get: (key) => engine.get(key),
+        setMany: (entries) => engine.setMany(entries),
+        transaction: (reads, writes) =>
+          storage.transaction(async (tx) => {
+            const values = [];
+            for (const key of reads) values.push(await tx.get(key));
+            for (const [key, value] of writes) await tx.set(key, value);
+            return values;
+          }),
+        batch: (operations) => storage.transaction((tx) => tx.batch(operations)),
+        close: async () => {
+          await storage.close();
+          await engine.disconnect();
+        },
+      };
+    },
+  };
+}
+
+/** The peer of a batch through a transaction: the same batch without one. */
+export function ourPlainBatch(name, options = {}) {
+  return {
+    name: 'plain batch',
+    targets: { 'tx batch': 1.5 },
+    async open(place) {
+      const engine = await openEngine(name, place, options);
+      return {
+        get: (key) => engine.get(key),
+        setMany: (entries) => engine.setMany(entries),
+        batch: (operations) => engine.batch(operations),
         close: () => engine.disconnect(),
       };
     },

@@ -57,7 +57,7 @@ export function checkTable(checks) {
   const rows = checks.map((check) => [
     check.name,
     check.error ?? `${check.value.toFixed(1)} ${check.unit}`,
-    `${check.limit} ${check.unit}`,
+    `${check.atLeast ? 'from ' : ''}${check.limit} ${check.unit}`,
     verdict(check.pass),
   ]);
   return table(heads, rows).join('\n');

@@ -29,7 +29,7 @@ export interface NativeHotCalls {
 }
 
 /** One open store of this environment. */
-export interface NativeStore extends NativeReads {
+export interface NativeStore extends NativeReads, NativeHotCalls {
   readonly hot: NativeHotCalls;
   /** JSON of the engine's capabilities. */
   readonly capabilities: string;

@@ -40,7 +40,12 @@ impl Reads {
     fn extend(&mut self, space: Space, page: &KeyRange, after: &[u8]) -> bool {
         let Some((last_space, last)) = self.ranges.last_mut() else { return false };
         let at = |bound: &Bound<Key>| matches!(bound, Bound::Included(key) if key.as_ref() == after);
-        if *last_space != space || last.reverse != page.reverse {
+        // Another scan may have stopped at the same key: what it passes over is not what this one does.
+        if *last_space != space
+            || last.reverse != page.reverse
+            || last.pattern != page.pattern
+            || last.except != page.except
+        {
             return false;
         }
         if page.reverse && at(&last.start) {
@@ -65,6 +70,7 @@ impl Reads {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::glob::Glob;
 
     fn guarded(reads: Reads) -> Batch {
         let mut batch = Batch::default();
@@ -95,6 +101,22 @@ mod tests {
         let checks = guarded(reads).range_checks;
         assert_eq!(checks.len(), 1);
         assert!(checks[0].range.contains(b"a0") && checks[0].range.contains(b"a9"));
+    }
+
+    #[test]
+    fn a_page_does_not_continue_what_another_scan_read() {
+        let all = KeyRange::prefix("k/");
+        let matching = KeyRange { pattern: Some(Glob::new("k/*/a")), ..all.clone() };
+        let excepting = KeyRange { except: vec![Key::from_static(b"k/7")], ..all.clone() };
+        let stop = Key::from_static(b"k/5/a");
+        for other in [matching, excepting] {
+            let mut reads = Reads::default();
+            reads.page(Space::User, &all, None, Some(&stop));
+            reads.page(Space::User, &other, None, Some(&stop));
+            reads.page(Space::User, &all, Some(&stop), None);
+            let checks = guarded(reads).range_checks;
+            assert!(checks.iter().any(|check| check.range.contains(b"k/7/b")), "{other:?}");
+        }
     }
 
     #[test]
