@@ -75,6 +75,10 @@ impl Store for Memory {
         }
     }
 
+    fn is_volatile(&self) -> bool {
+        true
+    }
+
     fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
         let state = self.state.try_read()?;
         Some(Ok(Memory::answer(&state, read)))

@@ -13,17 +13,24 @@ pub fn prepare_folder(path: &Path, engine: &'static str, read_only: bool) -> Res
         return Err(Error::new(Code::InvalidArgument, "the path of a store must not be empty").in_engine(engine));
     }
     refuse_asar(path, engine)?;
-    let missing = missing_folders(path);
-    if missing.is_empty() || read_only {
+    if read_only || missing_folders(path).is_empty() {
         return match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => Ok(()),
             Ok(_) => Err(not_a_folder(path, engine)),
             Err(error) => Err(cannot("open", path, engine, &error)),
         };
     }
-    make_folders(path).map_err(|error| cannot("make", path, engine, &error))?;
+    make_private(path).map_err(|error| cannot("make", path, engine, &error))
+}
+
+/// Makes sure that the folder `path` is there, made with its parents (mode 0700), names and all safe from power loss.
+pub fn make_private(path: &Path) -> io::Result<()> {
+    let missing = missing_folders(path);
+    make_folders(path)?;
     for folder in &missing {
-        sync_parent(folder).map_err(|error| cannot("make", folder, engine, &error))?;
+        if let Some(parent) = folder.parent() {
+            sync_folder(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })?;
+        }
     }
     Ok(())
 }
@@ -67,13 +74,10 @@ fn make_folders(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Makes the name of a new folder survive power loss. Only Unix lets a folder be synced.
-fn sync_parent(folder: &Path) -> io::Result<()> {
-    if cfg!(unix)
-        && let Some(parent) = folder.parent()
-    {
-        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-        fs::File::open(parent)?.sync_all()?;
+/// Makes the names in a folder survive power loss. Only Unix lets a folder be synced.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        fs::File::open(folder)?.sync_all()?;
     }
     Ok(())
 }

@@ -1,0 +1,82 @@
+//! Stops the world at a step of the logs or of a store, for tests, and keeps what was done until then.
+
+use std::io;
+
+use parking_lot::Mutex;
+
+use super::folder::Step;
+
+/// What happens at the chosen step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Fault {
+    #[default]
+    Nothing,
+    /// It fails, and everything after it: the process died.
+    Death(u64),
+    /// It alone fails.
+    Failure(u64),
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Fuse {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    fault: Fault,
+    steps: u64,
+    struck: bool,
+    done: Vec<Step>,
+}
+
+impl Fuse {
+    pub fn new(fault: Fault) -> Self {
+        Fuse { state: Mutex::new(State { fault, ..State::default() }) }
+    }
+
+    /// True once the fault took place.
+    pub fn struck(&self) -> bool {
+        self.state.lock().struck
+    }
+
+    /// The steps that were let through.
+    pub fn steps(&self) -> u64 {
+        self.state.lock().steps
+    }
+
+    /// The changes of the disk that took place, in order.
+    pub fn done(&self) -> Vec<Step> {
+        self.state.lock().done.clone()
+    }
+
+    /// A change of the disk.
+    pub fn step(&self, step: Step) -> io::Result<()> {
+        let mut state = self.state.lock();
+        state.pass()?;
+        state.done.push(step);
+        Ok(())
+    }
+
+    /// Any other step.
+    pub fn pass(&self) -> io::Result<()> {
+        self.state.lock().pass()
+    }
+}
+
+impl State {
+    fn pass(&mut self) -> io::Result<()> {
+        let at = self.steps;
+        let strikes = match self.fault {
+            Fault::Nothing => false,
+            Fault::Death(step) => at >= step,
+            Fault::Failure(step) => at == step,
+        };
+        self.struck |= strikes;
+        // The dead count no further steps.
+        if !(strikes && matches!(self.fault, Fault::Death(_))) {
+            self.steps += 1;
+        }
+        if strikes { Err(io::Error::other("the world stopped here")) } else { Ok(()) }
+    }
+}
