@@ -30,7 +30,8 @@ use crate::format::transaction_log::Entry;
 const INTENT_BYTES: usize = 256;
 
 /// Pauses before an intent that could not be carried out is tried again while the caller waits.
-const PAUSES: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(100)];
+const PAUSES: [Duration; 2] =
+    if cfg!(test) { [Duration::ZERO; 2] } else { [Duration::from_millis(20), Duration::from_millis(100)] };
 
 /// The transactions of this process that need a log, which is made by the first of them.
 pub struct TransactionLog {

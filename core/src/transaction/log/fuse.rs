@@ -1,6 +1,8 @@
 //! Stops the world at a step of the logs or of a store, for tests, and keeps what was done until then.
 
 use std::io;
+use std::thread;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -28,6 +30,7 @@ struct State {
     steps: u64,
     struck: bool,
     done: Vec<Step>,
+    sync_takes: Duration,
 }
 
 impl Fuse {
@@ -40,9 +43,26 @@ impl Fuse {
         self.state.lock().struck
     }
 
+    /// True once the process died.
+    pub fn dead(&self) -> bool {
+        let state = self.state.lock();
+        state.struck && matches!(state.fault, Fault::Death(_))
+    }
+
     /// The steps that were let through.
     pub fn steps(&self) -> u64 {
         self.state.lock().steps
+    }
+
+    /// Lets `fault` take place, counting from now on.
+    pub fn arm(&self, fault: Fault) {
+        let mut state = self.state.lock();
+        (state.fault, state.steps, state.struck) = (fault, 0, false);
+    }
+
+    /// Makes a disk whose syncs take a while.
+    pub fn slow_down(&self, sync_takes: Duration) {
+        self.state.lock().sync_takes = sync_takes;
     }
 
     /// The changes of the disk that took place, in order.
@@ -54,7 +74,10 @@ impl Fuse {
     pub fn step(&self, step: Step) -> io::Result<()> {
         let mut state = self.state.lock();
         state.pass()?;
+        let takes = if matches!(step, Step::Sync(_)) { state.sync_takes } else { Duration::ZERO };
         state.done.push(step);
+        drop(state);
+        thread::sleep(takes);
         Ok(())
     }
 

@@ -20,7 +20,7 @@ use crate::format::transaction_log::{self as format, Entry};
 
 /// A log longer than this takes no new transactions: the next one makes a new log, and this one goes with the last of
 /// its own.
-const FULL: u64 = 1 << 20;
+const FULL: u64 = if cfg!(test) { 2 << 10 } else { 1 << 20 };
 
 /// Bytes that wait to be written at most, so that a frame stays far below its limit of 4 GiB.
 const MOST_PENDING: usize = 512 << 20;
