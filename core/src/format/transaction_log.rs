@@ -230,8 +230,7 @@ mod tests {
 
     fn entries() -> Vec<Entry> {
         let key = || Key::from_static(b"k");
-        let set =
-            Op::Set { space: Space::User, key: key(), value: Value::json("1"), expires_at: None, metadata: None };
+        let set = Op::Set { space: Space::User, key: key(), value: Value::json("1"), expires_at: None, metadata: None };
         vec![
             Entry::Store { index: 0, id: 0x0a0b, intents: true, name: "sqlite".into() },
             Entry::Undo {
@@ -285,7 +284,7 @@ mod tests {
                 "0500",
             ]
         );
-        assert_eq!(hex(&frame(ID, 28, &[2, 7])), FRAME_OF_A_COMMIT);
+        assert_eq!(hex(&frame(ID, 28, &[2, 7])), "02000000e7978b6f0207757a959f1593aeb0");
     }
 
     #[test]

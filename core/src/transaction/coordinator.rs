@@ -152,7 +152,10 @@ impl Answer {
 impl Drop for Answer {
     fn drop(&mut self) {
         self.give(Err(if thread::panicking() {
-            Error::new(Code::UnknownOutcome, "the commit failed inside; the next open of the engines finishes or drops it")
+            Error::new(
+                Code::UnknownOutcome,
+                "the commit failed inside; the next open of the engines finishes or drops it",
+            )
         } else {
             Error::new(Code::Closed, "the transaction log is closed")
         }));

@@ -133,7 +133,11 @@ impl Shared {
             let timed_out = self.wake.wait_until(&mut state, until).timed_out();
             state.idle -= 1;
             // Somebody has to stay for what is due later.
-            if timed_out && state.jobs.is_empty() && (state.due.is_empty() || state.idle > 0) && state.due_now().is_none() {
+            if timed_out
+                && state.jobs.is_empty()
+                && (state.due.is_empty() || state.idle > 0)
+                && state.due_now().is_none()
+            {
                 break;
             }
         }

@@ -59,7 +59,8 @@ pub(super) fn recover_in(folder: &Folder, name: &str, engine: &Arc<dyn Engine>) 
 }
 
 fn at_engine(error: &Error, name: &str) -> Error {
-    Error::new(error.code(), format!("cannot finish the transactions that a crash left in {name}: {}", error.message())).caused_by(error)
+    Error::new(error.code(), format!("cannot finish the transactions that a crash left in {name}: {}", error.message()))
+        .caused_by(error)
 }
 
 fn run(folder: &Folder, engine: &Arc<dyn Engine>, recovered: &mut Recovered) -> Result<()> {
@@ -189,8 +190,11 @@ impl Dead {
         numbers: &[u64],
         recovered: &mut Recovered,
     ) -> Result<(), Trouble> {
-        let committed: HashSet<u64> =
-            self.entries().iter().filter_map(|entry| if let Entry::Commit { number } = entry { Some(*number) } else { None }).collect();
+        let committed: HashSet<u64> = self
+            .entries()
+            .iter()
+            .filter_map(|entry| if let Entry::Commit { number } = entry { Some(*number) } else { None })
+            .collect();
         if !numbers.is_empty() {
             self.harden().map_err(Trouble::Log)?;
         }
@@ -200,7 +204,13 @@ impl Dead {
             resolve(engine, id, decision, recovered).map_err(Trouble::Engine)?;
         }
         let here = self.index_of(store);
-        for (number, undo) in self.pending_undos(&committed).into_iter().filter(|(_, at, _)| here == Some(*at)).map(|(n, _, undo)| (n, undo)).rev() {
+        for (number, undo) in self
+            .pending_undos(&committed)
+            .into_iter()
+            .filter(|(_, at, _)| here == Some(*at))
+            .map(|(n, _, undo)| (n, undo))
+            .rev()
+        {
             self.harden().map_err(Trouble::Log)?;
             undo.take_back(&**engine).map_err(Trouble::Engine)?;
             recovered.undone += 1;

@@ -36,8 +36,11 @@ impl Plan {
             if let Some((space, key)) = op.key() {
                 after.insert((space, key.clone()), op);
             } else if let Op::DeleteRange { space, range } = op {
-                let own: Vec<Key> =
-                    after.keys().filter(|(in_space, key)| *in_space == space && range.spans(key)).map(|(_, key)| key.clone()).collect();
+                let own: Vec<Key> = after
+                    .keys()
+                    .filter(|(in_space, key)| *in_space == space && range.spans(key))
+                    .map(|(_, key)| key.clone())
+                    .collect();
                 after.extend(own.into_iter().map(|key| delete(space, key)));
                 for_each_page(view, space, &range, Projection::Keys, |page| {
                     after.extend(page.into_iter().map(|(key, _)| delete(space, key)));
@@ -55,7 +58,9 @@ impl Plan {
             if bytes > MOST_REPLACED {
                 return Err(Error::new(
                     Code::ValueTooLarge,
-                    format!("a transaction may replace {MOST_REPLACED} bytes in an engine without atomic batches; split it"),
+                    format!(
+                        "a transaction may replace {MOST_REPLACED} bytes in an engine without atomic batches; split it"
+                    ),
                 ));
             }
             plan.undo.written.push(op);

@@ -216,8 +216,11 @@ impl Log {
     fn write(&self, at: u64, body: &[u8]) -> Result<u64, Refusal> {
         let frame = format::frame(self.id, at, body);
         let what = || format!("cannot write the transaction log {}", self.file.path().display());
-        // What is not whole is nothing: a frame ends with its checksum.
-        self.file.write(at, &frame).map_err(|error| Refusal::Not(Error::io(what(), &error)))?;
+        if let Err(error) = self.file.write(at, &frame) {
+            // What is not whole is nothing: a frame ends with its checksum. Cutting off its beginning is tidiness.
+            let _ = self.file.cut(at);
+            return Err(Refusal::Not(Error::io(what(), &error)));
+        }
         count(&self.figures.writes);
         if self.durability == Durability::Full {
             count(&self.figures.fsyncs);

@@ -4,13 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use super::super::log::fuse::{Fault, Fuse};
 use super::super::log::folder::Step;
+use super::super::log::fuse::{Fault, Fuse};
 use super::super::{Coordinator, Participant};
 use super::faulty::Faulty;
-use super::{
-    Named, add, batch, commit, intents, lasting, log_in, logs, memory, participant, recover, set, value,
-};
+use super::{Named, add, batch, commit, intents, lasting, log_in, logs, memory, participant, recover, set, value};
 use crate::batch::{Batch, Check};
 use crate::engine::{Durability, Engine};
 use crate::error::{Code, Error, Result};
@@ -52,8 +50,11 @@ fn the_folder_is_made_by_the_first_transaction_that_needs_it_for_its_owner_alone
     assert_eq!(recover(&path, &lasting("a", &a)).applied, 0);
     commit(&log, vec![participant(&lasting("a", &a), vec![set("x", "1")])]).unwrap();
     assert!(!path.exists(), "one engine needs no log");
-    commit(&log, vec![participant(&lasting("a", &a), vec![set("x", "2")]), participant(&lasting("b", &b), vec![set("x", "2")])])
-        .unwrap();
+    commit(
+        &log,
+        vec![participant(&lasting("a", &a), vec![set("x", "2")]), participant(&lasting("b", &b), vec![set("x", "2")])],
+    )
+    .unwrap();
     assert!(path.is_dir());
     #[cfg(unix)]
     {
@@ -78,7 +79,11 @@ fn what_was_only_read_is_checked_too() {
         vec![
             participant(&lasting("a", &a), vec![set("x", "1")]),
             participant(&lasting("b", &b), vec![set("x", "1")]),
-            Participant { name: "c".into(), engine: c.clone(), batch: Batch { checks: vec![check], ..Batch::default() } },
+            Participant {
+                name: "c".into(),
+                engine: c.clone(),
+                batch: Batch { checks: vec![check], ..Batch::default() },
+            },
         ]
     };
     assert_eq!(code(commit(&log, parts(None))), Some(Code::Conflict));
@@ -100,7 +105,10 @@ fn a_store_under_two_names_takes_part_once() {
         participant(&lasting("b", &b), vec![set("x", "3")]),
     ];
     commit(&log, parts).unwrap();
-    assert_eq!((value(&a, "x"), value(&a, "y"), value(&b, "x")), (Some("1".into()), Some("2".into()), Some("3".into())));
+    assert_eq!(
+        (value(&a, "x"), value(&a, "y"), value(&b, "x")),
+        (Some("1".into()), Some("2".into()), Some("3".into()))
+    );
     log.close();
 }
 
@@ -110,7 +118,8 @@ fn an_addition_that_cannot_be_made_is_refused_before_anything_is_decided() {
     let (a, b) = (memory(), memory());
     b.commit(batch(vec![set("n", "\"text\"")])).unwrap();
     let log = log_in(dir.path(), Durability::Full, None);
-    let parts = vec![participant(&lasting("a", &a), vec![set("x", "1")]), participant(&lasting("b", &b), vec![add("n", 1.0)])];
+    let parts =
+        vec![participant(&lasting("a", &a), vec![set("x", "1")]), participant(&lasting("b", &b), vec![add("n", 1.0)])];
     assert_eq!(code(commit(&log, parts)), Some(Code::InvalidArgument));
     assert_eq!((value(&a, "x"), intents(&a), intents(&b)), (None, 0, 0));
     log.close();
@@ -123,10 +132,17 @@ fn stuck(path: &std::path::Path) -> (Arc<super::TransactionLog>, Arc<dyn Engine>
     let broken = Faulty::new(&b, None);
     let is_down = down.clone();
     broken.hook(move |what| {
-        if what == "resolve" && is_down.load(Ordering::SeqCst) { Err(Error::new(Code::Connection, "gone")) } else { Ok(()) }
+        if what == "resolve" && is_down.load(Ordering::SeqCst) {
+            Err(Error::new(Code::Connection, "gone"))
+        } else {
+            Ok(())
+        }
     });
     let log = log_in(path, Durability::Full, None);
-    let parts = vec![participant(&lasting("a", &a), vec![set("x", "1")]), participant(&Named("b".into(), broken), vec![set("x", "1")])];
+    let parts = vec![
+        participant(&lasting("a", &a), vec![set("x", "1")]),
+        participant(&Named("b".into(), broken), vec![set("x", "1")]),
+    ];
     let error = commit(&log, parts).unwrap_err();
     assert_eq!(error.code(), Code::UnknownOutcome);
     assert!(error.message().contains("is committed") && error.message().contains("b has not"), "{error}");
@@ -197,13 +213,22 @@ fn intents_of_a_living_process_and_of_logs_elsewhere_are_left_alone() {
     });
     let log = log_in(dir.path(), Durability::Full, None);
     let (sender, receiver) = mpsc::channel();
-    let parts = vec![participant(&lasting("a", &a), vec![set("x", "1")]), participant(&Named("b".into(), slow), vec![set("x", "1")])];
+    let parts = vec![
+        participant(&lasting("a", &a), vec![set("x", "1")]),
+        participant(&Named("b".into(), slow), vec![set("x", "1")]),
+    ];
     log.commit(parts, Box::new(move |result| sender.send(result).unwrap()));
     at_decision.recv().unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
     let other = log_in(elsewhere.path(), Durability::Full, None);
-    commit(&other, vec![participant(&lasting("c", &memory()), vec![set("y", "1")]), participant(&lasting("d", &memory()), vec![set("y", "1")])])
-        .unwrap();
+    commit(
+        &other,
+        vec![
+            participant(&lasting("c", &memory()), vec![set("y", "1")]),
+            participant(&lasting("d", &memory()), vec![set("y", "1")]),
+        ],
+    )
+    .unwrap();
     for path in [dir.path(), elsewhere.path()] {
         let recovered = recover(path, &lasting("b", &b));
         assert_eq!((recovered.applied, recovered.dropped, intents(&b)), (0, 0, 1));
@@ -223,7 +248,10 @@ fn closing_waits_for_what_runs_and_every_commit_is_answered_once() {
     let (sender, receiver) = mpsc::channel();
     for n in 0..200 {
         let key = format!("k{n}");
-        let parts = vec![participant(&lasting("a", &a), vec![set(&key, "1")]), participant(&lasting("b", &b), vec![set(&key, "1")])];
+        let parts = vec![
+            participant(&lasting("a", &a), vec![set(&key, "1")]),
+            participant(&lasting("b", &b), vec![set(&key, "1")]),
+        ];
         let sender = sender.clone();
         log.commit(parts, Box::new(move |result| sender.send((key, result)).unwrap()));
     }
@@ -269,7 +297,8 @@ fn below_full_nothing_but_a_new_log_is_synced() {
     let log = log_in(dir.path(), Durability::Normal, Some(&fuse));
     let (a, b) = (lasting("a", &memory()), lasting("b", &memory()));
     for n in 0..3 {
-        commit(&log, vec![participant(&a, vec![set("x", &n.to_string())]), participant(&b, vec![set("x", "1")])]).unwrap();
+        commit(&log, vec![participant(&a, vec![set("x", &n.to_string())]), participant(&b, vec![set("x", "1")])])
+            .unwrap();
     }
     assert_eq!(fuse.done().iter().filter(|step| matches!(step, Step::Sync(_))).count(), 1);
     assert_eq!(log.stats().fsyncs, 0);
@@ -282,7 +311,8 @@ fn logs_stay_short_however_much_is_committed() {
     let log = log_in(dir.path(), Durability::None, None);
     let (a, b) = (lasting("a", &memory()), lasting("b", &memory()));
     for n in 0..500 {
-        commit(&log, vec![participant(&a, vec![set("x", &n.to_string())]), participant(&b, vec![set("x", "1")])]).unwrap();
+        commit(&log, vec![participant(&a, vec![set("x", &n.to_string())]), participant(&b, vec![set("x", "1")])])
+            .unwrap();
         assert_eq!(logs(dir.path()), 1);
     }
     assert!(log.stats().logs > 2, "{:?}", log.stats());
@@ -372,7 +402,8 @@ fn stores_that_end_with_their_process_keep_no_log_alive() {
     let (a, fleeting) = (memory(), Named("memory".into(), memory()));
     let fuse = Arc::new(Fuse::default());
     let log = log_in(dir.path(), Durability::Full, Some(&fuse));
-    let both = || vec![participant(&lasting("a", &a), vec![set("x", "1")]), participant(&fleeting, vec![set("x", "1")])];
+    let both =
+        || vec![participant(&lasting("a", &a), vec![set("x", "1")]), participant(&fleeting, vec![set("x", "1")])];
     commit(&log, both()).unwrap();
     fuse.arm(Fault::Death(0));
     assert!(commit(&log, both()).is_err());

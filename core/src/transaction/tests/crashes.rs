@@ -16,15 +16,15 @@ use crate::error::{Code, Result};
 use crate::key::Space;
 
 #[derive(Clone, Copy, PartialEq)]
-enum Kind {
+pub enum Kind {
     Batches,
     /// One operation at a time: what the users' own engines do.
     Plain,
 }
 
-struct World {
-    logs: tempfile::TempDir,
-    stores: Vec<(Kind, Arc<dyn Engine>)>,
+pub struct World {
+    pub logs: tempfile::TempDir,
+    pub stores: Vec<(Kind, Arc<dyn Engine>)>,
 }
 
 const TRANSACTIONS: usize = 2;
@@ -36,7 +36,14 @@ fn seed() -> Vec<Op> {
 fn writes(transaction: usize, store: usize) -> Vec<Op> {
     if transaction == 0 {
         let text = format!("\"of store {store}\"");
-        vec![set("k", &text), delete("d"), add("n", 5.0), clear("r/"), set_in(Space::Internal, "i", &text), add("new", 1.0)]
+        vec![
+            set("k", &text),
+            delete("d"),
+            add("n", 5.0),
+            clear("r/"),
+            set_in(Space::Internal, "i", &text),
+            add("new", 1.0),
+        ]
     } else {
         vec![set("k", "\"again\""), add("n", 7.0), set("r/c", "3")]
     }
@@ -53,7 +60,7 @@ fn expected(which: &[bool], store: usize) -> State {
 }
 
 impl World {
-    fn new(kinds: &[Kind]) -> Self {
+    pub fn new(kinds: &[Kind]) -> Self {
         let stores = kinds.iter().map(|kind| {
             let store = memory();
             store.commit(batch(seed())).unwrap();
@@ -74,7 +81,7 @@ impl World {
     }
 
     /// Runs the transactions one after another, and closes.
-    fn run(&self, durability: Durability, fuse: &Arc<Fuse>) -> Vec<Result<()>> {
+    pub fn run(&self, durability: Durability, fuse: &Arc<Fuse>) -> Vec<Result<()>> {
         let engines = self.engines(Some(fuse));
         let log = log_in(self.logs.path(), durability, Some(fuse));
         let results = (0..TRANSACTIONS).map(|transaction| {
@@ -93,12 +100,13 @@ impl World {
         }
     }
 
-    fn check(&self, results: &[Result<()>], story: &str) {
+    pub fn check(&self, results: &[Result<()>], story: &str) {
         for engine in &self.engines(None) {
             recover(self.logs.path(), engine);
         }
         let found: Vec<State> = self.stores.iter().map(|(_, store)| state(store)).collect();
-        let possible = (0..1 << TRANSACTIONS).map(|bits| (0..TRANSACTIONS).map(|n| bits >> n & 1 == 1).collect::<Vec<_>>());
+        let possible =
+            (0..1 << TRANSACTIONS).map(|bits| (0..TRANSACTIONS).map(|n| bits >> n & 1 == 1).collect::<Vec<_>>());
         let right = possible.into_iter().any(|which| {
             let fits = which.iter().zip(results).all(|(committed, result)| match result {
                 Ok(()) => *committed,
@@ -153,7 +161,7 @@ fn at_each_step_of_recovery(kinds: &[Kind], fault: fn(u64) -> Fault) -> u64 {
     unreachable!()
 }
 
-const WORLDS: [&[Kind]; 5] = [
+pub const WORLDS: [&[Kind]; 5] = [
     &[Kind::Batches, Kind::Batches],
     &[Kind::Batches, Kind::Batches, Kind::Batches],
     &[Kind::Batches, Kind::Plain],

@@ -11,10 +11,13 @@
 
 mod behaviour;
 mod crashes;
+mod damage;
+#[cfg(all(feature = "file", feature = "leveldb", feature = "sqlite"))]
+mod engines;
+mod histories;
+mod power_loss;
 
 mod faulty;
-
-
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -89,6 +92,22 @@ fn batch(ops: Vec<Op>) -> Batch {
 fn value(engine: &Arc<dyn Engine>, key: &str) -> Option<String> {
     let record = engine.view().unwrap().get(Space::User, key.as_bytes()).unwrap()?;
     Some(String::from_utf8(record.value.to_text().to_vec()).unwrap())
+}
+
+/// A memory store with the same records.
+fn copy(engine: &Arc<dyn Engine>) -> Arc<dyn Engine> {
+    let (view, copy) = (engine.view().unwrap(), memory());
+    for space in [Space::User, Space::Internal] {
+        for_each_page(&*view, space, &KeyRange::all(), Projection::Values, |page| {
+            let op = |(key, item)| match item {
+                Item::Value(value) => Op::Set { space, key, value, expires_at: None, metadata: None },
+                _ => panic!("not a value"),
+            };
+            copy.commit(batch(page.into_iter().map(op).collect())).map(|_| true)
+        })
+        .unwrap();
+    }
+    copy
 }
 
 fn memory() -> Arc<dyn Engine> {
