@@ -20,5 +20,5 @@ pub use glob::glob;
 pub use range::range;
 pub use record::{batch, intent, version};
 pub use server::redis;
-pub use store::{file_name, file_text, leveldb};
+pub use store::{file_name, file_text, leveldb, transaction_log};
 pub use text::{column, value};

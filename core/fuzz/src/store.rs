@@ -1,9 +1,10 @@
-//! What lies in the folders of the leveldb and file engines.
+//! What lies in the folders of the leveldb and file engines, and in that of the transaction logs.
 
 use bytes::Bytes;
 use holdfast_core::format::file_name::{Spot, file_segment, fits, folder_segment, is_temporary, spot};
 use holdfast_core::format::file_text::{self, Encoding};
 use holdfast_core::format::leveldb::{Header, decode, encode, expiry_key, read_expiry_key};
+use holdfast_core::format::transaction_log;
 
 /// Any bytes as a stored record or an entry of the expiry index: refused, or the same after being written again.
 pub fn leveldb(bytes: &[u8]) {
@@ -66,5 +67,33 @@ pub fn file_text(bytes: &[u8]) {
         holdfast_core::value::validate(&value.to_text()).unwrap();
         let again = file_text::decode(file_text::encode(&value, encoding), encoding).unwrap();
         assert_eq!(again, value);
+    }
+}
+
+/// Any bytes as a transaction log, as entries of one, and behind one: refused, or the same after being written again.
+pub fn transaction_log(bytes: &[u8]) {
+    const ID: u64 = 7;
+    let _ = transaction_log::read(ID, &Bytes::copy_from_slice(bytes));
+    let log = |body: &[u8]| {
+        let mut log = transaction_log::header(ID);
+        let frame = transaction_log::frame(ID, log.len() as u64, body);
+        log.extend_from_slice(&frame);
+        log
+    };
+    let whole = log(bytes);
+    let Ok(contents) = transaction_log::read(ID, &Bytes::from(whole.clone())) else { return };
+    let contents = contents.unwrap();
+    assert_eq!(contents.end, whole.len() as u64);
+    let mut body = Vec::new();
+    for entry in &contents.entries {
+        transaction_log::put(&mut body, entry);
+    }
+    let again = transaction_log::read(ID, &log(&body).into()).unwrap().unwrap();
+    let texts = [&contents.entries, &again.entries].map(|entries| format!("{entries:?}"));
+    assert_eq!(texts[0], texts[1]);
+    // What lies behind is a torn end or damage, never a change of what is whole.
+    let torn = [whole.as_slice(), bytes].concat();
+    if let Ok(torn) = transaction_log::read(ID, &torn.into()) {
+        assert!(torn.unwrap().entries.len() >= contents.entries.len());
     }
 }

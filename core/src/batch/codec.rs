@@ -69,7 +69,8 @@ fn flags(space: Space, expiry: bool, metadata: bool) -> u8 {
         | (if metadata { HAS_METADATA } else { 0 })
 }
 
-fn put_varint(out: &mut Vec<u8>, mut number: u64) {
+/// Appends a LEB128 varint.
+pub(crate) fn put_varint(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push((number & 0x7f) as u8 | 0x80);
         number >>= 7;
@@ -77,7 +78,8 @@ fn put_varint(out: &mut Vec<u8>, mut number: u64) {
     out.push(number as u8);
 }
 
-fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+/// Appends a length and that many bytes.
+pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
@@ -119,7 +121,7 @@ pub fn decode(bytes: &Bytes) -> Result<Vec<Op>> {
     }
     let mut reader = Reader { bytes, at: 1 };
     let mut ops = Vec::new();
-    while reader.at < bytes.len() {
+    while !reader.is_at_end() {
         ops.push(
             reader.op().ok_or_else(|| Error::corrupted(format!("a stored batch is damaged at byte {}", reader.at)))?,
         );
@@ -127,12 +129,21 @@ pub fn decode(bytes: &Bytes) -> Result<Vec<Op>> {
     Ok(ops)
 }
 
-struct Reader<'a> {
+/// Reads what the functions above wrote, from where it stands.
+pub(crate) struct Reader<'a> {
     bytes: &'a Bytes,
     at: usize,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    pub(crate) fn new(bytes: &'a Bytes) -> Self {
+        Reader { bytes, at: 0 }
+    }
+
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.at >= self.bytes.len()
+    }
+
     fn op(&mut self) -> Option<Op> {
         let first = self.byte()?;
         let space = if first & INTERNAL == 0 { Space::User } else { Space::Internal };
@@ -158,13 +169,13 @@ impl Reader<'_> {
         }
     }
 
-    fn byte(&mut self) -> Option<u8> {
+    pub(crate) fn byte(&mut self) -> Option<u8> {
         let byte = *self.bytes.get(self.at)?;
         self.at += 1;
         Some(byte)
     }
 
-    fn varint(&mut self) -> Option<u64> {
+    pub(crate) fn varint(&mut self) -> Option<u64> {
         let mut number = 0_u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -180,7 +191,7 @@ impl Reader<'_> {
         None
     }
 
-    fn take(&mut self, length: usize) -> Option<Bytes> {
+    pub(crate) fn take(&mut self, length: usize) -> Option<Bytes> {
         let end = self.at.checked_add(length)?;
         if end > self.bytes.len() {
             return None;
@@ -190,7 +201,7 @@ impl Reader<'_> {
         Some(slice)
     }
 
-    fn slice(&mut self) -> Option<Bytes> {
+    pub(crate) fn slice(&mut self) -> Option<Bytes> {
         let length = usize::try_from(self.varint()?).ok()?;
         self.take(length)
     }

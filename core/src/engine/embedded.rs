@@ -31,6 +31,11 @@ pub trait Store: Send + Sync + 'static {
 
     fn capabilities(&self) -> Capabilities;
 
+    /// True if what it holds ends with this process.
+    fn is_volatile(&self) -> bool {
+        false
+    }
+
     /// Answers from memory, or `None` if that cannot be done without a disk or a wait.
     fn try_read(&self, read: &Read) -> Option<Result<Reply>>;
 
@@ -142,6 +147,10 @@ impl<S: Store> Engine for Embedded<S> {
 
     fn capabilities(&self) -> Capabilities {
         self.shared.store.capabilities()
+    }
+
+    fn is_volatile(&self) -> bool {
+        self.shared.store.is_volatile()
     }
 
     fn try_read(&self, read: &Read) -> Option<Result<Reply>> {

@@ -72,6 +72,10 @@ impl Store for Memory {
         Capabilities::EMBEDDED
     }
 
+    fn is_volatile(&self) -> bool {
+        true
+    }
+
     fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
         let state = self.state.try_read()?;
         Some(Ok(Memory::answer(&state, read)))

@@ -143,6 +143,11 @@ pub trait Engine: Send + Sync {
 
     fn capabilities(&self) -> Capabilities;
 
+    /// True if what the store holds ends with this process: nothing in it is there to be recovered.
+    fn is_volatile(&self) -> bool {
+        false
+    }
+
     /// Answers at once, or `None` if that would touch a disk, a network or a lock, or overtake a
     /// queued call. Runs on the JavaScript thread.
     fn try_read(&self, read: &Read) -> Option<Result<Reply>>;

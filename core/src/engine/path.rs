@@ -14,30 +14,38 @@ pub fn prepare_folder(path: &Path, engine: &'static str, read_only: bool) -> Res
     }
     refuse_asar(path, engine)?;
     let missing = missing_folders(path);
-    if missing.is_empty() || read_only {
+    if read_only || missing.is_empty() {
         return match fs::metadata(path) {
             // Whoever made an empty folder may have come no further than that.
             Ok(metadata) if metadata.is_dir() && !read_only && entries(path, 1) == 0 => {
-                sync_names(path, &missing, engine)
+                sync_names(path, &missing).map_err(|error| cannot("make", path, engine, &error))
             }
             Ok(metadata) if metadata.is_dir() => Ok(()),
             Ok(_) => Err(not_a_folder(path, engine)),
             Err(error) => Err(cannot("open", path, engine, &error)),
         };
     }
-    make_folders(path).map_err(|error| cannot("make", path, engine, &error))?;
-    sync_names(path, &missing, engine)
+    make_private(path).map_err(|error| cannot("make", path, engine, &error))
+}
+
+/// Makes sure that the folder `path` is there, made with its parents (mode 0700), names and all safe from power loss.
+pub fn make_private(path: &Path) -> io::Result<()> {
+    let missing = missing_folders(path);
+    make_folders(path)?;
+    sync_names(path, &missing)
 }
 
 /// Makes the names of `path` and of those folders around it that hold nothing else survive power loss: they may have been made just now, or
 /// by a call that then failed or died. What is not ours need not be readable.
-fn sync_names(path: &Path, made: &[PathBuf], engine: &'static str) -> Result<()> {
+fn sync_names(path: &Path, made: &[PathBuf]) -> io::Result<()> {
     for folder in path.ancestors() {
-        if let Err(error) = sync_parent(folder) {
+        if let Some(parent) = folder.parent()
+            && let Err(error) = sync_folder(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
+        {
             use io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported};
             let foreign = matches!(error.kind(), InvalidInput | PermissionDenied | ReadOnlyFilesystem | Unsupported);
             if !foreign || made.iter().any(|made| made == folder) {
-                return Err(cannot("make", folder, engine, &error));
+                return Err(error);
             }
         }
         if folder.parent().is_none_or(|parent| entries(parent, 2) > 1) {
@@ -91,13 +99,10 @@ fn make_folders(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Makes the name of a new folder survive power loss. Only Unix lets a folder be synced.
-fn sync_parent(folder: &Path) -> io::Result<()> {
-    if cfg!(unix)
-        && let Some(parent) = folder.parent()
-    {
-        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-        fs::File::open(parent)?.sync_all()?;
+/// Makes the names in a folder survive power loss. Only Unix lets a folder be synced.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        fs::File::open(folder)?.sync_all()?;
     }
     Ok(())
 }

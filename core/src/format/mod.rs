@@ -6,3 +6,4 @@ pub mod file_name;
 pub mod file_text;
 pub mod leveldb;
 pub mod redis;
+pub mod transaction_log;

@@ -1,10 +1,20 @@
 //! Transactions: an engine over an engine. What is written lies in an overlay until the commit, which is one
 //! conditional batch on one engine, or intents and a log over several.
 
+mod coordinator;
+mod crew;
+mod firm;
+mod log;
 mod merged;
 mod overlay;
 mod part;
 mod reads;
+pub mod recovery;
+mod rollback;
+mod store;
+#[cfg(test)]
+mod tests;
+mod unsettled;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
@@ -15,6 +25,8 @@ use self::part::Part;
 use crate::batch::Batch;
 use crate::engine::{Engine, Reply, Request};
 use crate::error::{Code, Error, Result};
+
+pub use coordinator::{TransactionLog, TransactionStats};
 
 /// Receives the outcome of a commit, exactly once, on any thread; it must not block.
 pub type Finished = Box<dyn FnOnce(Result<()>) + Send>;

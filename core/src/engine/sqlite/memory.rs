@@ -103,6 +103,10 @@ impl Store for MemoryStore {
         Capabilities::EMBEDDED
     }
 
+    fn is_volatile(&self) -> bool {
+        true
+    }
+
     fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
         let mut live = self.live.try_lock()?;
         Some(live.writer().and_then(|writer| read::answer(writer.connection(), read)))

@@ -1,0 +1,262 @@
+//! The few calls to the operating system that the logs need, each change of the disk a step at which a test can stop
+//! the world.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::engine::path::{make_private, sync_folder};
+use crate::error::{Code, Error, Result};
+
+const SUFFIX: &str = ".log";
+
+/// Held by whoever recovers, so that a log which is locked beside it belongs to a living process.
+const GUARD: &str = "recovery.lock";
+
+/// How long another process may recover before we give up.
+const GUARD_PATIENCE: Duration = Duration::from_secs(30);
+
+/// The folder of the logs.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Folder {
+    path: PathBuf,
+    #[cfg(test)]
+    pub fuse: Option<std::sync::Arc<super::fuse::Fuse>>,
+}
+
+/// A log's file, locked by the operating system for as long as it is held: the lock goes with the process.
+pub(in super::super) struct LogFile {
+    file: File,
+    folder: Folder,
+    name: String,
+}
+
+/// What else is locked while it is held.
+pub(in super::super) struct Guard {
+    file: File,
+}
+
+impl Drop for LogFile {
+    fn drop(&mut self) {
+        // Closing would not do: between fork and exec a child of this process has the same lock open.
+        let _ = self.file.unlock();
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
+}
+
+impl Folder {
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Folder {
+            path: path.into(),
+            #[cfg(test)]
+            fuse: None,
+        }
+    }
+
+    /// Where the log of `id` lies.
+    pub fn place(&self, id: u64) -> PathBuf {
+        self.path.join(name(id))
+    }
+
+    /// Makes the folder with its parents, private to its owner.
+    pub fn make(&self) -> io::Result<()> {
+        self.step(|| Step::MakeFolder)?;
+        make_private(&self.path)
+    }
+
+    /// The ids of the logs that are there.
+    pub fn ids(&self) -> io::Result<Vec<u64>> {
+        let mut ids = Vec::new();
+        match fs::read_dir(&self.path) {
+            Ok(entries) => {
+                for entry in entries {
+                    ids.extend(entry?.file_name().to_str().and_then(id_of));
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
+    /// A new file for log `id`, locked; `None` if there is one, or somebody took it from under us.
+    pub fn create(&self, id: u64) -> io::Result<Option<LogFile>> {
+        let name = name(id);
+        self.step(|| Step::Create(name.clone()))?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            options.mode(0o600);
+        }
+        match options.open(self.path.join(&name)) {
+            Ok(file) => self.lock(file, name),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The file of log `id`, locked; `None` if it is gone, is no plain file, or a living process has it.
+    pub fn take(&self, id: u64) -> io::Result<Option<LogFile>> {
+        let name = name(id);
+        let path = self.path.join(&name);
+        match fs::symlink_metadata(&path) {
+            Ok(metadata) if metadata.is_file() => {}
+            Ok(_) => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        match OpenOptions::new().read(true).write(true).open(path) {
+            Ok(file) => self.lock(file, name),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn lock(&self, file: File, name: String) -> io::Result<Option<LogFile>> {
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        let held = LogFile { file, folder: self.clone(), name };
+        // Whoever held the lock before may have removed the file; a name is never used twice.
+        Ok(self.path.join(&held.name).exists().then_some(held))
+    }
+
+    /// Waits until nobody else recovers here.
+    pub fn guard(&self) -> Result<Guard> {
+        let path = self.path.join(GUARD);
+        let cannot = |error: &io::Error| Error::io(format_args!("cannot lock {}", path.display()), error);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            options.mode(0o600);
+        }
+        let file = options.open(&path).map_err(|error| cannot(&error))?;
+        let start = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Guard { file }),
+                Err(TryLockError::Error(error)) => return Err(cannot(&error)),
+                Err(TryLockError::WouldBlock) if start.elapsed() < GUARD_PATIENCE => {
+                    thread::sleep(Duration::from_millis(5));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Error::new(
+                        Code::Locked,
+                        format!("another process has been recovering for long ({})", path.display()),
+                    ));
+                }
+            }
+        }
+    }
+
+    /// Makes the names in the folder survive power loss.
+    pub fn sync(&self) -> io::Result<()> {
+        self.step(|| Step::SyncFolder)?;
+        self.really(|| sync_folder(&self.path))
+    }
+
+    /// Syncs, unless a test keeps account of it: no test cuts the power.
+    #[allow(clippy::unused_self, reason = "tests look at it")]
+    fn really(&self, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        #[cfg(test)]
+        if self.fuse.is_some() {
+            return Ok(());
+        }
+        sync()
+    }
+
+    #[cfg(test)]
+    fn step(&self, step: impl FnOnce() -> Step) -> io::Result<()> {
+        self.fuse.as_ref().map_or(Ok(()), |fuse| fuse.step(step()))
+    }
+
+    #[cfg(not(test))]
+    #[inline]
+    #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "tests stop the world here")]
+    fn step(&self, _: impl FnOnce() -> Step) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl LogFile {
+    pub fn path(&self) -> PathBuf {
+        self.folder.path.join(&self.name)
+    }
+
+    pub fn read(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(0))?;
+        file.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Writes all of `bytes` at byte `at`. One caller at a time.
+    pub fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(at))?;
+        if let Err(error) = self.folder.step(|| Step::Write(self.name.clone(), at, bytes.to_vec())) {
+            // A crash in the middle of a write leaves a part.
+            file.write_all(bytes.get(..bytes.len() / 2).unwrap_or_default())?;
+            return Err(error);
+        }
+        file.write_all(bytes)
+    }
+
+    /// Makes what was written survive power loss.
+    pub fn sync(&self) -> io::Result<()> {
+        self.folder.step(|| Step::Sync(self.name.clone()))?;
+        self.folder.really(|| self.file.sync_data())
+    }
+
+    /// Drops what lies behind byte `end`.
+    pub fn cut(&self, end: u64) -> io::Result<()> {
+        self.folder.step(|| Step::Cut(self.name.clone(), end))?;
+        self.file.set_len(end)
+    }
+
+    /// Removes the file, still locked: nobody finds it in between.
+    pub fn remove(&self) -> io::Result<()> {
+        self.folder.step(|| Step::Remove(self.name.clone()))?;
+        match fs::remove_file(self.path()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A change of the disk.
+#[derive(Clone, Debug)]
+#[cfg_attr(not(test), allow(dead_code, reason = "made for tests alone"))]
+pub(in super::super) enum Step {
+    MakeFolder,
+    Create(String),
+    Write(String, u64, Vec<u8>),
+    Sync(String),
+    Cut(String, u64),
+    Remove(String),
+    SyncFolder,
+}
+
+fn name(id: u64) -> String {
+    format!("{id:016x}{SUFFIX}")
+}
+
+fn id_of(name: &str) -> Option<u64> {
+    let id = u64::from_str_radix(name.strip_suffix(SUFFIX)?, 16).ok()?;
+    (self::name(id) == name).then_some(id)
+}

@@ -1,0 +1,202 @@
+//! Two transactions over several engines, with a fault at each step of log and engines in turn, then recovery, with a fault
+//! at each of its steps: all or nothing on every engine, and what was acknowledged is there.
+
+use std::sync::Arc;
+
+use super::super::log::fuse::{Fault, Fuse};
+use super::super::recovery::recover_in;
+use super::faulty::Faulty;
+use super::{
+    Named, State, add, batch, clear, commit, delete, folder, intents, log_in, logs, memory, participant, recover, set,
+    set_in, state,
+};
+use crate::batch::Op;
+use crate::engine::{Durability, Engine};
+use crate::error::{Code, Result};
+use crate::key::Space;
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Kind {
+    Batches,
+    /// One operation at a time: what the users' own engines do.
+    Plain,
+}
+
+pub struct World {
+    pub logs: tempfile::TempDir,
+    pub stores: Vec<(Kind, Arc<dyn Engine>)>,
+}
+
+const TRANSACTIONS: usize = 2;
+
+fn seed() -> Vec<Op> {
+    vec![set("k", "\"old\""), set("d", "\"gone\""), set("n", "1"), set("r/a", "1"), set("r/b", "2")]
+}
+
+fn writes(transaction: usize, store: usize) -> Vec<Op> {
+    if transaction == 0 {
+        let text = format!("\"of store {store}\"");
+        vec![
+            set("k", &text),
+            delete("d"),
+            add("n", 5.0),
+            clear("r/"),
+            set_in(Space::Internal, "i", &text),
+            add("new", 1.0),
+        ]
+    } else {
+        vec![set("k", "\"again\""), add("n", 7.0), set("r/c", "3")]
+    }
+}
+
+/// What each store holds if exactly the transactions in `which` were committed.
+fn expected(which: &[bool], store: usize) -> State {
+    let engine = memory();
+    engine.commit(batch(seed())).unwrap();
+    for (transaction, _) in which.iter().enumerate().filter(|(_, committed)| **committed) {
+        engine.commit(batch(writes(transaction, store))).unwrap();
+    }
+    state(&engine)
+}
+
+impl World {
+    pub fn new(kinds: &[Kind]) -> Self {
+        let stores = kinds.iter().map(|kind| {
+            let store = memory();
+            store.commit(batch(seed())).unwrap();
+            (*kind, store)
+        });
+        World { logs: tempfile::tempdir().unwrap(), stores: stores.collect() }
+    }
+
+    fn engines(&self, fuse: Option<&Arc<Fuse>>) -> Vec<Named> {
+        let named = self.stores.iter().enumerate().map(|(n, (kind, store))| {
+            let engine = match kind {
+                Kind::Batches => Faulty::new(store, fuse),
+                Kind::Plain => Faulty::plain(store, fuse),
+            };
+            Named(format!("store {n}"), engine as Arc<dyn Engine>)
+        });
+        named.collect()
+    }
+
+    /// Runs the transactions one after another, and closes.
+    pub fn run(&self, durability: Durability, fuse: &Arc<Fuse>) -> Vec<Result<()>> {
+        let engines = self.engines(Some(fuse));
+        let log = log_in(self.logs.path(), durability, Some(fuse));
+        let results = (0..TRANSACTIONS).map(|transaction| {
+            let parts = engines.iter().enumerate();
+            commit(&log, parts.map(|(n, engine)| participant(engine, writes(transaction, n))).collect())
+        });
+        let results = results.collect();
+        log.close();
+        results
+    }
+
+    /// What the next opening of every engine does, faults included.
+    fn recover_with(&self, fuse: &Arc<Fuse>) {
+        for Named(name, engine) in self.engines(Some(fuse)) {
+            let _ = recover_in(&folder(self.logs.path(), Some(fuse)), &name, &engine);
+        }
+    }
+
+    pub fn check(&self, results: &[Result<()>], story: &str) {
+        for engine in &self.engines(None) {
+            recover(self.logs.path(), engine);
+        }
+        let found: Vec<State> = self.stores.iter().map(|(_, store)| state(store)).collect();
+        let possible =
+            (0..1 << TRANSACTIONS).map(|bits| (0..TRANSACTIONS).map(|n| bits >> n & 1 == 1).collect::<Vec<_>>());
+        let right = possible.into_iter().any(|which| {
+            let fits = which.iter().zip(results).all(|(committed, result)| match result {
+                Ok(()) => *committed,
+                Err(error) => !committed || error.code() == Code::UnknownOutcome,
+            });
+            fits && found.iter().enumerate().all(|(n, found)| *found == expected(&which, n))
+        });
+        assert!(right, "{story}: {results:?}\n{found:#?}");
+        assert!(self.stores.iter().all(|(_, store)| intents(store) == 0), "{story}: an intent stands");
+        assert_eq!(logs(self.logs.path()), 0, "{story}: a log was left");
+    }
+}
+
+/// Strikes at each step until one is never reached. Gives how many there were.
+fn at_each_step(kinds: &[Kind], durability: Durability, fault: fn(u64) -> Fault) -> u64 {
+    for step in 0.. {
+        let world = World::new(kinds);
+        let fuse = Arc::new(Fuse::new(fault(step)));
+        let results = world.run(durability, &fuse);
+        let struck = fuse.struck();
+        world.check(&results, &format!("{:?} at {durability:?}", fault(step)));
+        if !struck {
+            assert!(results.iter().all(Result::is_ok), "{results:?}");
+            return step;
+        }
+    }
+    unreachable!()
+}
+
+/// Dies at each step, then again at each step of the recovery. Gives how many pairs there were.
+fn at_each_step_of_recovery(kinds: &[Kind], fault: fn(u64) -> Fault) -> u64 {
+    let mut points = 0;
+    for step in 0.. {
+        for again in 0.. {
+            let world = World::new(kinds);
+            let fuse = Arc::new(Fuse::new(Fault::Death(step)));
+            let results = world.run(Durability::Full, &fuse);
+            let died = fuse.struck();
+            if !died {
+                return points;
+            }
+            fuse.arm(fault(again));
+            world.recover_with(&fuse);
+            let struck = fuse.struck();
+            world.check(&results, &format!("death at {step}, then {:?} of the recovery", fault(again)));
+            if !struck {
+                break;
+            }
+            points += 1;
+        }
+    }
+    unreachable!()
+}
+
+pub const WORLDS: [&[Kind]; 5] = [
+    &[Kind::Batches, Kind::Batches],
+    &[Kind::Batches, Kind::Batches, Kind::Batches],
+    &[Kind::Batches, Kind::Plain],
+    &[Kind::Plain],
+    &[Kind::Plain, Kind::Plain, Kind::Batches],
+];
+
+#[test]
+fn a_process_that_dies_at_any_step_leaves_all_or_nothing() {
+    let levels = [Durability::Full, Durability::Normal, Durability::None];
+    let points: u64 =
+        WORLDS.iter().flat_map(|kinds| levels.map(|level| at_each_step(kinds, level, Fault::Death))).sum();
+    println!("{points} points of death");
+    assert!(points > 300, "{points}");
+}
+
+#[test]
+fn an_error_at_any_step_leaves_all_or_nothing_and_is_told() {
+    let levels = [Durability::Full, Durability::Normal];
+    let points: u64 =
+        WORLDS.iter().flat_map(|kinds| levels.map(|level| at_each_step(kinds, level, Fault::Failure))).sum();
+    println!("{points} errors");
+    assert!(points > 200, "{points}");
+}
+
+#[test]
+fn a_recovery_that_dies_at_any_step_is_finished_by_the_next() {
+    let points: u64 = WORLDS.iter().map(|kinds| at_each_step_of_recovery(kinds, Fault::Death)).sum();
+    println!("{points} points of death in recovery");
+    assert!(points > 1_000, "{points}");
+}
+
+#[test]
+fn a_recovery_that_fails_at_any_step_is_finished_by_the_next() {
+    let points: u64 = WORLDS.iter().map(|kinds| at_each_step_of_recovery(kinds, Fault::Failure)).sum();
+    println!("{points} errors in recovery");
+    assert!(points > 1_000, "{points}");
+}

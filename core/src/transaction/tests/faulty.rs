@@ -1,0 +1,132 @@
+//! A store that fails or dies where a test says, and one without atomic batches.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::super::log::fuse::Fuse;
+use crate::batch::{Batch, Commit, IntentId};
+use crate::engine::intent::{self, Decision};
+use crate::engine::{Capabilities, Done, Engine, Progress, Read, Reply, Report, Request, Stats, View};
+use crate::error::{Code, Error, Result};
+
+/// What a test does when a store is about to be written.
+pub type Hook = Arc<dyn Fn(&'static str) -> Result<()> + Send + Sync>;
+
+/// A store behind a fuse: each write is a step before it and a step after it. It counts as one that outlives its process.
+pub struct Faulty {
+    inner: Arc<dyn Engine>,
+    fuse: Option<Arc<Fuse>>,
+    hook: Mutex<Option<Hook>>,
+    /// Writes one operation at a time only.
+    plain: bool,
+}
+
+impl Faulty {
+    pub fn new(inner: &Arc<dyn Engine>, fuse: Option<&Arc<Fuse>>) -> Arc<Self> {
+        Self::with(inner, fuse, false)
+    }
+
+    /// One without atomic batches.
+    pub fn plain(inner: &Arc<dyn Engine>, fuse: Option<&Arc<Fuse>>) -> Arc<Self> {
+        Self::with(inner, fuse, true)
+    }
+
+    fn with(inner: &Arc<dyn Engine>, fuse: Option<&Arc<Fuse>>, plain: bool) -> Arc<Self> {
+        Arc::new(Faulty { inner: inner.clone(), fuse: fuse.cloned(), hook: Mutex::default(), plain })
+    }
+
+    pub fn hook(&self, hook: impl Fn(&'static str) -> Result<()> + Send + Sync + 'static) {
+        *self.hook.lock() = Some(Arc::new(hook));
+    }
+
+    fn write<T>(&self, what: &'static str, write: impl FnOnce() -> Result<T>) -> Result<T> {
+        let step = || match &self.fuse {
+            Some(fuse) => fuse.pass().map_err(|_| Error::new(Code::UnknownOutcome, "no answer")),
+            None => Ok(()),
+        };
+        step()?;
+        let hook = self.hook.lock().clone();
+        hook.map_or(Ok(()), |hook| hook(what))?;
+        let answer = write()?;
+        step()?;
+        Ok(answer)
+    }
+
+    fn alive(&self) -> Result<()> {
+        match &self.fuse {
+            Some(fuse) if fuse.dead() => Err(Error::new(Code::Connection, "the process died")),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Engine for Faulty {
+    fn name(&self) -> &'static str {
+        "faulty"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { atomic_batch: !self.plain, ..self.inner.capabilities() }
+    }
+
+    fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
+        self.alive().err().map(Err).or_else(|| self.inner.try_read(read))
+    }
+
+    fn try_commit(&self, _: &Batch) -> Option<Result<Commit>> {
+        None
+    }
+
+    fn submit(&self, request: Request, done: Done) {
+        match request {
+            Request::Commit(batch) => done(self.commit(batch).map(Reply::Commit)),
+            request => match self.alive() {
+                Ok(()) => self.inner.submit(request, done),
+                Err(error) => done(Err(error)),
+            },
+        }
+    }
+
+    fn commit(&self, batch: Batch) -> Result<Commit> {
+        if self.plain && batch.ops.len() > 1 {
+            return Err(Error::new(Code::NotSupported, "one operation at a time"));
+        }
+        if batch.ops.is_empty() {
+            self.alive()?;
+            return self.inner.commit(batch);
+        }
+        self.write("commit", || self.inner.commit(batch))
+    }
+
+    fn view(&self) -> Result<Arc<dyn View>> {
+        self.alive()?;
+        self.inner.view()
+    }
+
+    fn prepare(&self, id: IntentId, batch: Batch) -> Result<Commit> {
+        assert!(!self.plain, "no intents without atomic batches");
+        self.write("prepare", || self.inner.commit(intent::prepare(id, batch)))
+    }
+
+    fn resolve(&self, id: IntentId, decision: Decision) -> Result<Option<Commit>> {
+        assert!(!self.plain, "no intents without atomic batches");
+        self.write("resolve", || self.inner.resolve(id, decision))
+    }
+
+    fn stats(&self) -> Result<Stats> {
+        self.inner.stats()
+    }
+
+    fn verify(&self, repair: bool, progress: Progress<'_>) -> Result<Report> {
+        self.inner.verify(repair, progress)
+    }
+
+    fn compact(&self) -> Result<()> {
+        self.inner.compact()
+    }
+
+    fn close(&self) -> Result<()> {
+        self.inner.close()
+    }
+}

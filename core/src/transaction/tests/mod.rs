@@ -1,0 +1,155 @@
+//! Transactions over several engines, their log and recovery: what holds whatever fails and whenever the process dies.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
+
+mod behaviour;
+mod crashes;
+mod damage;
+#[cfg(all(feature = "file", feature = "leveldb", feature = "sqlite"))]
+mod engines;
+mod histories;
+mod power_loss;
+
+mod faulty;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+
+use super::log::folder::Folder;
+use super::log::fuse::Fuse;
+use super::recovery::{Recovered, recover_in};
+use super::{Coordinator, Participant, TransactionLog};
+use crate::batch::{Batch, Op};
+use crate::engine::{Durability, Engine, Item, Projection, for_each_page, intent, memory};
+use crate::error::Result;
+use crate::key::{Key, KeyRange, Space};
+use crate::value::Value;
+
+use self::faulty::Faulty;
+
+/// What a store holds, its own marks left out.
+type State = BTreeMap<(Space, Key), Value>;
+
+fn state(engine: &Arc<dyn Engine>) -> State {
+    let view = engine.view().unwrap();
+    let mut state = State::new();
+    for space in [Space::User, Space::Internal] {
+        for_each_page(&*view, space, &KeyRange::all(), Projection::Values, |page| {
+            for (key, item) in page {
+                let Item::Value(value) = item else { panic!("not a value") };
+                state.insert((space, key), value);
+            }
+            Ok(true)
+        })
+        .unwrap();
+    }
+    state.remove(&(Space::Internal, Key::from_static(super::store::KEY)));
+    state
+}
+
+fn intents(engine: &Arc<dyn Engine>) -> usize {
+    intent::standing(&*engine.view().unwrap()).unwrap().len()
+}
+
+fn set(key: &str, text: &str) -> Op {
+    set_in(Space::User, key, text)
+}
+
+fn set_in(space: Space, key: &str, text: &str) -> Op {
+    Op::Set {
+        space,
+        key: Key::copy_from_slice(key.as_bytes()),
+        value: Value::json(text.to_owned()),
+        expires_at: None,
+        metadata: None,
+    }
+}
+
+fn delete(key: &str) -> Op {
+    Op::Delete { space: Space::User, key: Key::copy_from_slice(key.as_bytes()) }
+}
+
+fn add(key: &str, by: f64) -> Op {
+    Op::Add { space: Space::User, key: Key::copy_from_slice(key.as_bytes()), by, expires_at: None, metadata: None }
+}
+
+fn clear(prefix: &'static str) -> Op {
+    Op::DeleteRange { space: Space::User, range: KeyRange::prefix(prefix.as_bytes()) }
+}
+
+fn batch(ops: Vec<Op>) -> Batch {
+    Batch { ops, ..Batch::default() }
+}
+
+fn value(engine: &Arc<dyn Engine>, key: &str) -> Option<String> {
+    let record = engine.view().unwrap().get(Space::User, key.as_bytes()).unwrap()?;
+    Some(String::from_utf8(record.value.to_text().to_vec()).unwrap())
+}
+
+/// A memory store with the same records.
+fn copy(engine: &Arc<dyn Engine>) -> Arc<dyn Engine> {
+    let (view, copy) = (engine.view().unwrap(), memory());
+    for space in [Space::User, Space::Internal] {
+        for_each_page(&*view, space, &KeyRange::all(), Projection::Values, |page| {
+            let op = |(key, item)| match item {
+                Item::Value(value) => Op::Set { space, key, value, expires_at: None, metadata: None },
+                _ => panic!("not a value"),
+            };
+            copy.commit(batch(page.into_iter().map(op).collect())).map(|_| true)
+        })
+        .unwrap();
+    }
+    copy
+}
+
+fn memory() -> Arc<dyn Engine> {
+    memory::open(Default::default())
+}
+
+/// A store as its application knows it.
+#[derive(Clone)]
+struct Named(String, Arc<dyn Engine>);
+
+/// A store that outlives its process, as far as the log can tell.
+fn lasting(name: &str, inner: &Arc<dyn Engine>) -> Named {
+    Named(name.to_owned(), Faulty::new(inner, None))
+}
+
+fn participant(Named(name, engine): &Named, ops: Vec<Op>) -> Participant {
+    Participant { name: name.clone(), engine: engine.clone(), batch: batch(ops) }
+}
+
+/// Commits, and waits for it.
+fn commit(log: &TransactionLog, participants: Vec<Participant>) -> Result<()> {
+    let (sender, receiver) = mpsc::channel();
+    log.commit(participants, Box::new(move |result| sender.send(result).unwrap()));
+    receiver.recv().unwrap()
+}
+
+fn log_in(path: &Path, durability: Durability, fuse: Option<&Arc<Fuse>>) -> Arc<TransactionLog> {
+    TransactionLog::in_folder(folder(path, fuse), durability)
+}
+
+fn folder(path: &Path, fuse: Option<&Arc<Fuse>>) -> Folder {
+    let mut folder = Folder::new(path);
+    folder.fuse = fuse.cloned();
+    folder
+}
+
+fn recover(path: &Path, Named(name, engine): &Named) -> Recovered {
+    let recovered = recover_in(&folder(path, Some(&Arc::default())), name, engine).unwrap();
+    assert!(recovered.problems.is_empty(), "{:?}", recovered.problems);
+    recovered
+}
+
+fn logs(path: &Path) -> usize {
+    folder(path, None).ids().unwrap().len()
+}

@@ -1,0 +1,85 @@
+//! Intents of decided transactions that their engines could not yet carry out or drop: tried again in the background, and
+//! by the engine's next opening in this process.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::crew::Crew;
+use super::log::Unfinished;
+use crate::batch::IntentId;
+use crate::engine::Engine;
+use crate::engine::intent::Decision;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// How long an intent whose making got no answer may be on its way.
+const DOUBT: Duration = Duration::from_secs(5);
+
+/// A store that may hold an intent.
+pub(super) struct Part {
+    pub name: String,
+    pub engine: Arc<dyn Engine>,
+    pub store: u128,
+    /// Whether the intent was made is not known.
+    pub doubtful: bool,
+}
+
+/// What this process has decided and not yet seen through, by intent and store.
+static UNSETTLED: LazyLock<Mutex<HashMap<(IntentId, u128), Decision>>> = LazyLock::new(Mutex::default);
+
+/// True if there is anything of the kind.
+pub(super) fn any() -> bool {
+    !UNSETTLED.lock().is_empty()
+}
+
+/// The decision about an intent of a log that this process still writes.
+pub(super) fn decision(id: IntentId, store: u128) -> Option<Decision> {
+    UNSETTLED.lock().get(&(id, store)).copied()
+}
+
+/// Notes that somebody else has seen to it.
+pub(super) fn settled(id: IntentId, store: u128) {
+    UNSETTLED.lock().remove(&(id, store));
+}
+
+/// Has `part` carry out or drop its intent as soon as it can.
+pub(super) fn settle_later(crew: &Crew, unfinished: &Arc<Unfinished>, part: Part, decision: Decision) {
+    let id = IntentId { log: unfinished.log.id, number: unfinished.number };
+    UNSETTLED.lock().insert((id, part.store), decision);
+    let pause = if part.doubtful { DOUBT } else { FIRST_PAUSE };
+    Attempt { crew: crew.clone(), unfinished: unfinished.clone(), part, decision, id }.schedule(pause);
+}
+
+struct Attempt {
+    crew: Crew,
+    unfinished: Arc<Unfinished>,
+    part: Part,
+    decision: Decision,
+    id: IntentId,
+}
+
+impl Attempt {
+    fn schedule(self, pause: Duration) {
+        let crew = self.crew.clone();
+        crew.later(pause, move |last| self.run(pause, last));
+    }
+
+    fn run(self, pause: Duration, last: bool) {
+        if decision(self.id, self.part.store).is_none() {
+            return;
+        }
+        match self.part.engine.resolve(self.id, self.decision) {
+            Ok(_) => settled(self.id, self.part.store),
+            Err(_) if last => {
+                // Recovery will find the intent and the decision: the next open of the engine with this folder.
+                self.unfinished.log.keep();
+                settled(self.id, self.part.store);
+            }
+            Err(_) => self.schedule((pause * 2).min(LONGEST_PAUSE)),
+        }
+    }
+}
