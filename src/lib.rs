@@ -5,6 +5,7 @@
 mod error;
 mod hot;
 mod options;
+mod part;
 mod session;
 mod settle;
 mod store;

@@ -14,6 +14,7 @@ use napi_derive::napi;
 use parking_lot::Mutex;
 
 use crate::error::thrown;
+use crate::part::Place;
 use crate::settle::{CallId, Settled, Settler};
 use crate::text::{Outbound, Payload, Text};
 use crate::view::NativeView;
@@ -24,8 +25,8 @@ pub struct Shared {
     pub engine: Arc<dyn Engine>,
     lease: Mutex<Option<Lease>>,
     pub settler: Arc<Settler>,
-    /// The store that a part of a transaction lies over.
-    _beneath: Option<Arc<Shared>>,
+    /// What a store of transactions is: a place over another store.
+    pub place: Option<Arc<Place>>,
 }
 
 impl Shared {
@@ -34,16 +35,17 @@ impl Shared {
             engine: lease.engine().clone(),
             lease: Mutex::new(Some(lease)),
             settler: settler.clone(),
-            _beneath: None,
+            place: None,
         });
         settler.adopt(&shared);
         shared
     }
 
-    /// The store of `beneath` as a transaction sees it: it has no share of its own, and keeps that of `beneath` alive.
-    pub fn part(engine: Arc<dyn Engine>, beneath: &Arc<Shared>) -> Arc<Self> {
+    /// A store for transactions on `beneath`. It has no share of its own.
+    pub fn of_transactions(beneath: &Arc<Shared>) -> Arc<Self> {
+        let place = Place::over(beneath.clone());
         let settler = beneath.settler.clone();
-        Arc::new(Shared { engine, lease: Mutex::new(None), settler, _beneath: Some(beneath.clone()) })
+        Arc::new(Shared { engine: place.clone(), lease: Mutex::new(None), settler, place: Some(place) })
     }
 
     /// Gives the share back; the last one closes the store. Blocks.
@@ -204,42 +206,16 @@ impl NativeStore {
         .to_string()
     }
 
+    /// A store whose calls go to whichever transaction has entered it last.
+    #[napi(catch_unwind)]
+    pub fn for_transactions(&self) -> NativeStore {
+        NativeStore { shared: Shared::of_transactions(&self.shared) }
+    }
+
     /// `{ tryGet, tryHas, trySet, tryDelete }`: the calls that are made most, without the cost of a method.
     #[napi(getter)]
     pub fn hot(&self, env: Env) -> napi::Result<crate::hot::Hot> {
         crate::hot::functions(&env, &self.shared)
-    }
-
-    // The four of `hot` once more, as methods: a transaction makes too few calls to pay for functions of its own.
-
-    #[napi(catch_unwind)]
-    pub fn try_get(&self, key: Text) -> napi::Result<Outbound> {
-        let (space, key) = user(key);
-        inline(self.shared.engine.try_read(&Read::Get(space, key)).map(|reply| reply.and_then(settle_reply)))
-    }
-
-    #[napi(catch_unwind)]
-    pub fn try_has(&self, key: Text) -> napi::Result<Outbound> {
-        let (space, key) = user(key);
-        inline(self.shared.engine.try_read(&Read::Has(space, key)).map(|reply| reply.and_then(settle_reply)))
-    }
-
-    #[napi(catch_unwind)]
-    pub fn try_set(
-        &self,
-        key: Text,
-        value: Payload,
-        expires_at: Option<f64>,
-        metadata: Option<Text>,
-    ) -> napi::Result<Outbound> {
-        let commit = self.shared.engine.try_commit(&set(key, value, expires_at, metadata));
-        inline(commit.map(|commit| commit.map(|_| Settled::Bool(true))))
-    }
-
-    #[napi(catch_unwind)]
-    pub fn try_delete(&self, key: Text) -> napi::Result<Outbound> {
-        let commit = self.shared.engine.try_commit(&delete(key));
-        inline(commit.map(|commit| commit.map(Reply::Commit).and_then(settle_deleted)))
     }
 
     #[napi(catch_unwind)]

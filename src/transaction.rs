@@ -1,4 +1,4 @@
-//! A transaction, and the stores as it sees them.
+//! A transaction, and how it comes to its stores.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use napi_derive::napi;
 
 use crate::error::thrown;
 use crate::settle::{CallId, Settled, Settler};
-use crate::store::{NativeStore, Shared, inline};
-use crate::text::Outbound;
+use crate::store::{NativeStore, inline};
+use crate::text::{Outbound, Text};
 
 /// An open transaction.
 #[napi]
@@ -26,11 +26,15 @@ impl NativeTransaction {
 
 #[napi]
 impl NativeTransaction {
-    /// A store as the transaction sees it. `name` is what recovery will find its engine by.
+    /// Makes the calls of `place`, a store for transactions, those of this one. `name` is what recovery will find the
+    /// engine by.
     #[napi(catch_unwind)]
-    pub fn on(&self, name: String, store: &NativeStore) -> NativeStore {
-        let part = self.transaction.on(&name, &store.shared.engine);
-        NativeStore { shared: Shared::part(part, &store.shared) }
+    pub fn enter(&self, name: Text, place: &NativeStore) -> napi::Result<()> {
+        let place = place.shared.place.as_ref();
+        let place = place.ok_or_else(|| napi::Error::from_reason("expected a store for transactions"))?;
+        let name = String::from_utf8_lossy(&name.0);
+        place.enter(self.transaction.on(&name, &place.beneath.engine));
+        Ok(())
     }
 
     /// True: committed. `undefined`: queue it.

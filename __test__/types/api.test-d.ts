@@ -1,9 +1,9 @@
 // The types of the public API, as a strict program sees them.
 import { expectTypeOf } from 'expect-type';
 import {
-  BaseStorageEngine, FileStorage, KeyValueStore, LevelDBStorage, MemoryStorage, RedisStorage, SQLiteStorage, StorageManager, decode, encode, isStorageError,
+  BaseStorageEngine, FileStorage, KeyValueStore, LevelDBStorage, MemoryStorage, RedisStorage, SQLiteStorage, StorageManager, Transaction, decode, encode, isStorageError,
 } from 'holdfast';
-import type { BatchOperation, Engine, Entry, ErrorCode, Snapshot, StorageConfig, StorageEngine, StorageError, StorageIterator, StorageTypeError } from 'holdfast';
+import type { BatchOperation, DataMethods, Engine, EngineStats, Entry, ErrorCode, Snapshot, StorageConfig, StorageEngine, StorageError, StorageIterator, StorageTypeError, TransactionStats, TransactionStatus } from 'holdfast';
 
 interface User { name: string }
 
@@ -76,6 +76,32 @@ class OwnStorage extends BaseStorageEngine<{ url: string }> {
   async clear(): Promise<void> {}
 }
 new StorageManager({ engines: { own: new OwnStorage('own', { url: 'x' }) } });
+
+// Transactions.
+const storage = new StorageManager({ transactions: { path: './tx', timeout: 1_000 } });
+declare const tx: Transaction;
+expectTypeOf(storage.beginTransaction({ engine: 'memory', timeout: 0, readOnly: true })).resolves.toEqualTypeOf<Transaction>();
+expectTypeOf(tx).toExtend<DataMethods>();
+expectTypeOf(tx).toExtend<AsyncDisposable>();
+expectTypeOf(tx.id).toEqualTypeOf<string>();
+expectTypeOf(tx.status).toEqualTypeOf<TransactionStatus>();
+expectTypeOf(tx.get<User>('a')).resolves.toEqualTypeOf<User | null>();
+expectTypeOf(tx.engine('file')).toEqualTypeOf<DataMethods>();
+expectTypeOf(tx.commit()).resolves.toEqualTypeOf<void>();
+expectTypeOf(storage.transactions.list()).toEqualTypeOf<Transaction[]>();
+expectTypeOf(storage.transactions.rollback(tx.id)).resolves.toEqualTypeOf<void>();
+expectTypeOf(storage.transaction(async (inside) => (await inside.get<User>('a'))?.name, { retries: 3 })).resolves.toEqualTypeOf<string | undefined>();
+expectTypeOf(storage.transaction(() => 5)).resolves.toEqualTypeOf<number>();
+expectTypeOf(storage.stats().then(({ transactions }) => transactions)).resolves.toEqualTypeOf<TransactionStats>();
+expectTypeOf(storage.stats().then(({ memory }) => memory)).resolves.toEqualTypeOf<EngineStats | undefined>();
+void new KeyValueStore(tx, 'settings').get('a');
+void new KeyValueStore(tx.engine('file'));
+// @ts-expect-error a transaction has no snapshot
+void tx.snapshot();
+// @ts-expect-error there is no such option
+void storage.beginTransaction({ isolation: 'serializable' });
+// @ts-expect-error transactions are begun, not made
+new Transaction('id');
 
 // Configuration, events, errors, codec.
 const config: StorageConfig = { defaultEngine: 'sqlite', sqlite: { path: ':memory:', durability: 'normal' }, retry: { attempts: 2 } };

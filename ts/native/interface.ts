@@ -29,10 +29,12 @@ export interface NativeHotCalls {
 }
 
 /** One open store of this environment. */
-export interface NativeStore extends NativeReads, NativeHotCalls {
+export interface NativeStore extends NativeReads {
   readonly hot: NativeHotCalls;
   /** JSON of the engine's capabilities. */
   readonly capabilities: string;
+  /** A store over this one, whose calls go to whichever transaction has entered it last. */
+  forTransactions(): NativeStore;
 
   tryGetMany(keys: string): string | undefined;
   tryEntry(key: string): string | null | undefined;
@@ -77,8 +79,8 @@ export interface NativeSession {
 
 /** An open transaction. */
 export interface NativeTransaction {
-  /** A store as the transaction sees it. `name` is what recovery will find its engine by. */
-  on(name: string, store: NativeStore): NativeStore;
+  /** Makes the calls of `place`, a store for transactions, those of this one. `name` is what recovery will find its engine by. */
+  enter(name: string, place: NativeStore): void;
   /** True: committed. */
   tryCommit(): boolean | undefined;
   /** Commits behind the calls made before. */

@@ -4,7 +4,7 @@ import { retryDelay } from '../retry.js';
 import type { RetryPolicy } from '../retry.js';
 import { QueuedCall, forgetProgress, listenForProgress } from './calls.js';
 import type { Caller } from './calls.js';
-import type { NativeHotCalls, NativeStore, NativeValue, NativeView } from './interface.js';
+import type { NativeHotCalls, NativeStore, NativeTransaction, NativeValue, NativeView } from './interface.js';
 import { LeasedView, submitRead } from './view.js';
 import type { ReadOperation } from './view.js';
 
@@ -30,6 +30,19 @@ export function cancelCall(handle: CallHandle, error: Error): void {
   call?.abandon(error);
 }
 
+interface Place {
+  readonly store: NativeStore;
+  readonly hot: NativeHotCalls;
+}
+
+// Making one takes as long as a short transaction; more than are open at a time are never used.
+const MOST_PLACES = 64;
+
+function placeOver(beneath: NativeStore): Place {
+  const store = beneath.forTransactions();
+  return { store, hot: store.hot };
+}
+
 export type Decode<T> = (result: never) => T;
 
 /**
@@ -44,17 +57,30 @@ export class Lease implements Caller {
   #ending = false;
   #uses = 1;
 
-  /** The store's functions, which it makes anew each time it is asked for them, or its methods of the same names. */
   readonly hot: NativeHotCalls;
+  /** Stores for transactions over this one that none is in now. */
+  readonly #places: Place[] = [];
 
-  /** @param beneath - The lease of the store that `store` lies over. It is held while this one has calls under way. */
   constructor(
     readonly store: NativeStore,
     readonly host: LeaseHost,
+    hot?: NativeHotCalls,
     private readonly beneath?: Lease,
   ) {
-    // To make the functions costs as much as forty calls: more than a transaction has, as a rule.
-    this.hot = beneath === undefined ? store.hot : store;
+    // Read once from the store, which makes it anew each time.
+    this.hot = hot ?? store.hot;
+  }
+
+  /** A lease of this store for a transaction, held with this one while it has calls under way. */
+  lend(transaction: NativeTransaction, name: string, host: LeaseHost): Lease {
+    const { store, hot } = this.#places.pop() ?? placeOver(this.store);
+    transaction.enter(name, store);
+    return new Lease(store, host, hot, this);
+  }
+
+  /** Takes back what {@link lend} gave, for the next one. Nothing more may be called with it. */
+  takeBack({ store, hot }: Lease): void {
+    if (this.#places.length < MOST_PLACES) this.#places.push({ store, hot });
   }
 
   get engine(): string {

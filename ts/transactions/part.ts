@@ -1,6 +1,5 @@
 import type { Connection } from '../engines/connection.js';
-import type { CallHandle, LeaseHost } from '../native/lease.js';
-import { Lease } from '../native/lease.js';
+import type { CallHandle, Lease, LeaseHost } from '../native/lease.js';
 import type { LeaseSource } from '../native/lease-source.js';
 import type { Life } from './life.js';
 
@@ -15,7 +14,7 @@ export class Part implements LeaseSource {
   /** The same, until the transaction is over. */
   #held: Lease | undefined;
   #opening: Promise<void> | undefined;
-  #forget: (() => void) | undefined;
+  #release: (() => void) | undefined;
 
   constructor(
     life: Life,
@@ -78,9 +77,8 @@ export class Part implements LeaseSource {
   /** The transaction is over. */
   end(): void {
     this.#lease = undefined;
-    this.#forget?.();
-    void this.#held?.finish();
     this.#held = undefined;
+    this.#release?.();
   }
 
   #open(operation: string): Promise<void> {
@@ -94,9 +92,15 @@ export class Part implements LeaseSource {
 
   #begin(beneath: Lease): Lease {
     const life = this.#life;
-    this.#held = new Lease(life.native.on(this.name, beneath.store), this.#host, beneath);
-    this.#forget = beneath.onEnd(() => life.engineEnded());
-    if (!life.isShut) this.#lease = this.#held;
-    return this.#held;
+    const held = beneath.lend(life.native, this.name, this.#host);
+    const forget = beneath.onEnd(() => life.engineEnded());
+    this.#release = () => {
+      forget();
+      void held.finish();
+      beneath.takeBack(held);
+    };
+    this.#held = held;
+    if (!life.isShut) this.#lease = held;
+    return held;
   }
 }
