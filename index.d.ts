@@ -109,6 +109,29 @@ interface Capabilities {
 type EngineStatus = 'idle' | 'connecting' | 'connected' | 'closed';
 /** How sure a resolved write is: `full` survives power loss, `normal` the death of the process, `none` neither. */
 type Durability = 'full' | 'normal' | 'none';
+/**
+ * What a store has counted since this process opened it, by whichever engines share it. What an engine cannot tell is null: memory has
+ * no cache beside itself, an engine of the user's own counts nothing.
+ */
+interface EngineCounters {
+    /** Batches that took effect. A write of one key is a batch, and so is the commit of a transaction. */
+    commits: number | null;
+    /** Batches refused with CONFLICT: a condition did not hold, or an undecided transaction over several engines holds a key. */
+    conflicts: number | null;
+    /** Writes of the medium that those commits took: fewer than commits where concurrent ones were written, and synced, together. */
+    groups: number | null;
+    /**
+     * Syncs of files and folders that the engine asked the system for. On leveldb those for commits, not RocksDB's own at flushes and
+     * compactions; on sqlite one a synced commit and two a checkpoint.
+     */
+    fsyncs: number | null;
+    /** Keys read, outside snapshots and listings, that the engine's own cache held. */
+    cacheHits: number | null;
+    /** Keys read, outside snapshots and listings, for which files or database were asked. */
+    cacheMisses: number | null;
+    /** Pieces of work left by a crash that were finished or dropped: batches of the file engine, parts of transactions over several engines. */
+    recoveries: number | null;
+}
 /** Figures of a store. What an engine cannot tell is null. */
 interface EngineStats {
     /** Keys, expired ones that are not swept yet included. */
@@ -117,6 +140,8 @@ interface EngineStats {
     memoryBytes: number | null;
     /** Bytes on disk. */
     diskBytes: number | null;
+    /** What happened since this process opened the store. */
+    counters: EngineCounters;
     /** Figures of this engine alone, by name. */
     details: Record<string, number>;
 }
@@ -1265,4 +1290,4 @@ declare function decode<T = unknown>(stored: string | Buffer): T;
 declare function encode(value: unknown, maxBytes?: number): string | Buffer;
 
 export { BaseStorageEngine, ERROR_CODES, FileStorage, JavaScriptEngine, KeyValueStore, LevelDBStorage, MemoryStorage, RedisStorage, SQLiteStorage, Snapshot, StorageError, StorageManager, StorageTypeError, Transaction, TransactionManager, decode, encode, isStorageError };
-export type { AbortOptions, BatchOperation, Capabilities, CompareAndSetResult, CopyOptions, CopyResult, DataMethods, DeclaredCapabilities, Durability, DurabilityOptions, Engine, EngineStats, EngineStatus, Entry, ErrorCode, ErrorContext, FileStorageConfig, LevelDBStorageConfig, LongCallOptions, MemoryStorageConfig, ModelOptions, Progress, Range, RecordOptions, RedisStorageConfig, RedisTlsOptions, RegisterOptions, RetryEvent, RetryOptions, RunTransactionOptions, SQLiteStorageConfig, SetManyOptions, SetOptions, StorageConfig, StorageEngine, StorageEvents, StorageIterator, StorageStats, StoredOptions, TransactionOptions, TransactionStats, TransactionStatus, TransactionsConfig, VerifyOptions, VerifyReport };
+export type { AbortOptions, BatchOperation, Capabilities, CompareAndSetResult, CopyOptions, CopyResult, DataMethods, DeclaredCapabilities, Durability, DurabilityOptions, Engine, EngineCounters, EngineStats, EngineStatus, Entry, ErrorCode, ErrorContext, FileStorageConfig, LevelDBStorageConfig, LongCallOptions, MemoryStorageConfig, ModelOptions, Progress, Range, RecordOptions, RedisStorageConfig, RedisTlsOptions, RegisterOptions, RetryEvent, RetryOptions, RunTransactionOptions, SQLiteStorageConfig, SetManyOptions, SetOptions, StorageConfig, StorageEngine, StorageEvents, StorageIterator, StorageStats, StoredOptions, TransactionOptions, TransactionStats, TransactionStatus, TransactionsConfig, VerifyOptions, VerifyReport };
