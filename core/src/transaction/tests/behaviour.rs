@@ -10,10 +10,10 @@ use super::super::log::fuse::{Fault, Fuse};
 use super::super::{Coordinator, Participant, TransactionLog};
 use super::faulty::Faulty;
 use super::{Named, add, batch, commit, intents, lasting, log_in, logs, memory, participant, recover, set, value};
-use crate::batch::{Batch, Check};
+use crate::batch::{Batch, Check, RangeCheck};
 use crate::engine::{Durability, Engine};
 use crate::error::{Code, Error, Result};
-use crate::key::{Key, Space};
+use crate::key::{Key, KeyRange, Space};
 
 fn code(result: Result<()>) -> Option<Code> {
     result.err().map(|error| error.code())
@@ -403,6 +403,41 @@ fn what_is_taken_back_never_overwrites_something_newer() {
     assert_eq!(recovered.undone, 1);
     assert_eq!((value(&b, "x"), value(&b, "y")), (Some("\"newer\"".into()), Some("0".into())));
     assert_eq!((value(&a, "x"), logs(dir.path())), (Some("0".into()), 0));
+}
+
+#[test]
+fn a_store_without_snapshots_gets_its_id_after_its_ranges_were_checked_or_from_the_log() {
+    for dies in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let (a, b) = (memory(), memory());
+        let fuse = Arc::new(Fuse::default());
+        let log = log_in(dir.path(), Durability::Full, Some(&fuse));
+        let moving = Faulty::new(&b, Some(&fuse));
+        moving.move_on();
+        let (calls, hooked) = (Arc::new(parking_lot::Mutex::new(Vec::new())), fuse.clone());
+        let noted = calls.clone();
+        moving.hook(move |what| {
+            noted.lock().push(what);
+            if dies && what == "prepare" {
+                // No answer comes to this call, and nothing happens after it.
+                hooked.arm(Fault::Death(0));
+            }
+            Ok(())
+        });
+        let range = RangeCheck { space: Space::User, range: KeyRange::prefix(&b"r/"[..]), since: 0 };
+        let mut parts = vec![
+            participant(&lasting("a", &a), vec![set("x", "1")]),
+            participant(&Named("b".into(), moving), vec![set("x", "1")]),
+        ];
+        parts[1].batch.range_checks.push(range);
+        assert_eq!(commit(&log, parts).is_ok(), !dies);
+        log.close();
+        let expected: &[_] = if dies { &["prepare"] } else { &["prepare", "commit", "resolve"] };
+        assert_eq!(*calls.lock(), expected);
+        assert_eq!(recover(dir.path(), &lasting("b", &b)).dropped, u64::from(dies));
+        recover(dir.path(), &lasting("a", &a));
+        assert_eq!((intents(&a), intents(&b), logs(dir.path())), (0, 0, 0));
+    }
 }
 
 #[test]
