@@ -68,6 +68,6 @@ properties! {
     any_bytes_are_refused_or_a_record_of_redis: redis of ["\u{1}", "\u{1}j", "\u{1}b", " ", "0 ", "12 ", "2 {}", "{}", "null", "app:", "8abc", "-", "1"];
     any_bytes_are_refused_or_a_transaction_log: transaction_log of [
         "HFTXLOG\0", "\u{1}\0\0\0", "\u{2}\u{7}", "\u{5}\0", "\u{4}\u{1}\0", "\u{3}\u{1}\0", "\u{6}\u{1}\0\u{1}k\u{1}1", "\u{4}\u{1}\u{2}\u{1}k",
-        "\u{1}\00123456789abcdef\u{1}\u{1}a", "\u{3}\u{1}\0\u{4}\u{1}\u{2}\u{1}k\u{4}\u{1}\u{2}\u{1}k", "\0\0\0\0",
+        "\u{1}\u{0}0123456789abcdef\u{1}\u{1}a", "\u{3}\u{1}\0\u{4}\u{1}\u{2}\u{1}k\u{4}\u{1}\u{2}\u{1}k", "\0\0\0\0",
     ];
 }

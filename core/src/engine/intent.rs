@@ -59,7 +59,8 @@ pub fn models() -> KeyRange {
     KeyRange { start: Bound::Included(Key::from_static(&[RESERVED + 1])), ..KeyRange::all() }
 }
 
-fn id_of(key: &[u8]) -> Option<IntentId> {
+/// The id of the intent whose record lies under `key`.
+pub(crate) fn id_of(key: &[u8]) -> Option<IntentId> {
     let (log, number) = key.strip_prefix(PREFIX)?.split_at_checked(8)?;
     Some(IntentId {
         log: u64::from_be_bytes(log.try_into().ok()?),

@@ -20,11 +20,12 @@ use super::rollback::{Plan, Undo};
 use super::store::Stores;
 use super::unsettled::{self, Part};
 use super::{Coordinator, Finished, Participant};
-use crate::batch::{Batch, IntentId, MAX_BATCH_BYTES};
-use crate::engine::intent::Decision;
+use crate::batch::{Batch, Check, IntentId, MAX_BATCH_BYTES};
+use crate::engine::intent::{self, Decision};
 use crate::engine::{Durability, Engine};
 use crate::error::{Code, Error, Result};
 use crate::format::transaction_log::Entry;
+use crate::key::Space;
 
 /// What an intent's batch needs beside the writes, in bytes, with room to spare.
 const INTENT_BYTES: usize = 256;
@@ -208,12 +209,15 @@ impl Inner {
                 continue;
             }
             let Participant { name, engine, batch } = participant;
-            let store = self.stores.id(&engine)?;
+            // Without snapshots any commit, that of the id among them, fails the check of a range.
+            let late = !batch.range_checks.is_empty() && !engine.capabilities().snapshots;
+            let store = self.stores.identify(&engine, late)?;
             match writers.iter_mut().find(|writer| writer.store == store) {
                 Some(writer) => {
                     writer.batch.checks.extend(batch.checks);
                     writer.batch.range_checks.extend(batch.range_checks);
                     writer.batch.ops.extend(batch.ops);
+                    writer.batch.as_of = None;
                 }
                 None => writers.push(Writer { name, engine, batch, store }),
             }
@@ -317,13 +321,19 @@ impl Commit<'_> {
     /// Makes the intents.
     fn prepare(&mut self, writers: Vec<Writer>) -> Result<()> {
         for Writer { name, engine, batch, store } in writers {
-            let batch = firm(&*engine, batch)?;
+            let mut batch = firm(&*engine, batch)?;
+            // Holds unless the store takes part under another id, too, which it may until it keeps one.
+            batch.checks.push(Check { space: Space::Internal, key: intent::key(self.id()), version: None });
             if !engine.is_volatile() {
                 self.log().take_part(store, true, &name).map_err(Refusal::into_error)?;
             }
             let mut part = Part { name, engine, store, doubtful: false };
             match part.engine.prepare(self.id(), batch) {
-                Ok(_) => self.promised.push(part),
+                Ok(_) => {
+                    let engine = part.engine.clone();
+                    self.promised.push(part);
+                    self.keep_id(&engine, store)?;
+                }
                 Err(error) if certain(error.code()) => return Err(error),
                 Err(error) => {
                     part.doubtful = true;
@@ -335,6 +345,14 @@ impl Commit<'_> {
         Ok(())
     }
 
+    /// Has a store that takes part for the first time keep its id, now that its checks are made.
+    fn keep_id(&self, engine: &Arc<dyn Engine>, id: u128) -> Result<()> {
+        self.inner.stores.keep(engine, id).inspect_err(|_| {
+            // The log knows it under an id it does not have: recovery must not wait for that.
+            self.log().forget(id);
+        })
+    }
+
     /// Writes to an engine without atomic batches, once the log knows how to take it back.
     fn write(&mut self, mut writer: Writer) -> Result<()> {
         let batch = firm(&*writer.engine, std::mem::take(&mut writer.batch))?;
@@ -342,6 +360,7 @@ impl Commit<'_> {
         if !checks.is_empty() || !range_checks.is_empty() {
             writer.engine.commit(Batch { checks, range_checks, ..Batch::default() })?;
         }
+        self.keep_id(&writer.engine, writer.store)?;
         let plan = Plan::new(&*writer.engine.view()?, ops)?;
         let store = self.log().take_part(writer.store, false, &writer.name).map_err(Refusal::into_error)?;
         let number = self.unfinished.number;

@@ -14,13 +14,14 @@ use bytes::Bytes;
 
 use super::log::folder::{Folder, LogFile};
 use super::rollback::Undo;
-use super::store::id_of;
+use super::store::{give, id_of};
 use super::unsettled;
 use crate::batch::IntentId;
-use crate::engine::Engine;
-use crate::engine::intent::Decision;
+use crate::engine::intent::{self, Decision};
+use crate::engine::{Engine, Projection, View, for_each_page};
 use crate::error::{Code, Error, Result};
 use crate::format::transaction_log::{self as format, Contents, Entry};
+use crate::key::Space;
 
 /// What recovery did for one engine.
 #[derive(Clone, Debug, Default)]
@@ -49,7 +50,7 @@ pub(super) fn recover_in(folder: &Folder, name: &str, engine: &Arc<dyn Engine>) 
     if engine.is_volatile() {
         return Ok(recovered);
     }
-    let result = run(folder, engine, &mut recovered).map_err(|error| at_engine(&error, name));
+    let result = run(folder, name, engine, &mut recovered).map_err(|error| at_engine(&error, name));
     match result {
         // A store that cannot be written is read as it stands, intents and all.
         Err(error) if error.code() == Code::ReadOnly => {}
@@ -63,7 +64,7 @@ fn at_engine(error: &Error, name: &str) -> Error {
         .caused_by(error)
 }
 
-fn run(folder: &Folder, engine: &Arc<dyn Engine>, recovered: &mut Recovered) -> Result<()> {
+fn run(folder: &Folder, name: &str, engine: &Arc<dyn Engine>, recovered: &mut Recovered) -> Result<()> {
     let ids = match folder.ids() {
         Ok(ids) if ids.is_empty() => return Ok(()),
         Ok(ids) => ids,
@@ -89,13 +90,16 @@ fn run(folder: &Folder, engine: &Arc<dyn Engine>, recovered: &mut Recovered) -> 
     if logs.is_empty() && !unsettled::any() {
         return Ok(());
     }
-    let store = id_of(&**engine)?;
+    let mut store = id_of(&**engine)?;
     // Behind the locks: no process that lived until now can add one any more.
     let mut intents: HashMap<u64, Vec<u64>> = HashMap::new();
     if engine.capabilities().atomic_batch {
-        for intent in engine.intents()? {
-            intents.entry(intent.id.log).or_default().push(intent.id.number);
+        for id in standing(&*engine.view()?)? {
+            intents.entry(id.log).or_default().push(id.number);
         }
+    }
+    if store.is_none() {
+        store = adopt(engine, name, &logs, &intents)?;
     }
     settle_own(engine, store, &intents, recovered)?;
     for mut log in logs {
@@ -111,6 +115,36 @@ fn run(folder: &Folder, engine: &Arc<dyn Engine>, recovered: &mut Recovered) -> 
     Ok(())
 }
 
+/// The intents that stand, readable or not.
+fn standing(view: &dyn View) -> Result<Vec<IntentId>> {
+    let mut ids = Vec::new();
+    for_each_page(view, Space::Internal, &intent::range(), Projection::Keys, |page| {
+        ids.extend(page.iter().filter_map(|(key, _)| intent::id_of(key)));
+        Ok(true)
+    })?;
+    Ok(ids)
+}
+
+/// The id of a store that made an intent, and whose process died before it was given the id its log knows it by.
+fn adopt(
+    engine: &Arc<dyn Engine>,
+    name: &str,
+    logs: &[Dead],
+    intents: &HashMap<u64, Vec<u64>>,
+) -> Result<Option<u128>> {
+    for log in logs.iter().filter(|log| intents.contains_key(&log.id)) {
+        let id = log.entries().iter().rev().find_map(|entry| match entry {
+            Entry::Store { id, name: known, intents: true, .. } if known == name => Some(*id),
+            _ => None,
+        });
+        if let Some(id) = id {
+            give(&**engine, id)?;
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
+}
+
 /// Sees to intents whose log this very process still writes, and which the engine failed to carry out before it was closed.
 fn settle_own(
     engine: &Arc<dyn Engine>,
@@ -122,21 +156,29 @@ fn settle_own(
     for (log, number) in intents.iter().flat_map(|(log, numbers)| numbers.iter().map(move |number| (*log, *number))) {
         let id = IntentId { log, number };
         if let Some(decision) = unsettled::decision(id, store) {
-            resolve(engine, id, decision, recovered)?;
-            unsettled::settled(id, store);
+            if resolve(engine, id, decision, recovered)? {
+                unsettled::settled(id, store);
+            }
         }
     }
     Ok(())
 }
 
-fn resolve(engine: &Arc<dyn Engine>, id: IntentId, decision: Decision, recovered: &mut Recovered) -> Result<()> {
-    if engine.resolve(id, decision)?.is_some() {
-        match decision {
+/// False if the intent is damaged: it stays, and is told of.
+fn resolve(engine: &Arc<dyn Engine>, id: IntentId, decision: Decision, recovered: &mut Recovered) -> Result<bool> {
+    match engine.resolve(id, decision) {
+        Ok(None) => {}
+        Ok(Some(_)) => match decision {
             Decision::Apply => recovered.applied += 1,
             Decision::Drop => recovered.dropped += 1,
+        },
+        Err(error) if error.code() == Code::Corrupted => {
+            recovered.problems.push(error);
+            return Ok(false);
         }
+        Err(error) => return Err(error),
     }
-    Ok(())
+    Ok(true)
 }
 
 enum Trouble {
@@ -198,19 +240,15 @@ impl Dead {
         if !numbers.is_empty() {
             self.harden().map_err(Trouble::Log)?;
         }
+        let mut whole = true;
         for number in numbers {
             let decision = if committed.contains(number) { Decision::Apply } else { Decision::Drop };
             let id = IntentId { log: self.id, number: *number };
-            resolve(engine, id, decision, recovered).map_err(Trouble::Engine)?;
+            whole &= resolve(engine, id, decision, recovered).map_err(Trouble::Engine)?;
         }
         let here = self.index_of(store);
-        for (number, undo) in self
-            .pending_undos(&committed)
-            .into_iter()
-            .filter(|(_, at, _)| here == Some(*at))
-            .map(|(n, _, undo)| (n, undo))
-            .rev()
-        {
+        let undos = self.pending_undos(&committed).into_iter().rev();
+        for (number, _, undo) in undos.filter(|(_, at, _)| here == Some(*at)).collect::<Vec<_>>() {
             self.harden().map_err(Trouble::Log)?;
             undo.take_back(&**engine).map_err(Trouble::Engine)?;
             recovered.undone += 1;
@@ -219,6 +257,9 @@ impl Dead {
             }
         }
         let left = self.left(&committed);
+        if !whole {
+            return Ok(());
+        }
         match here {
             Some(here) if left.contains(&here) && left.len() > 1 => {
                 self.append(Entry::Clean { store: here }).map_err(Trouble::Log)

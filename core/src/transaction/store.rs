@@ -20,28 +20,76 @@ pub const KEY: &[u8] = b"\0store";
 /// The ids of the stores that took part in this process.
 #[derive(Default)]
 pub(super) struct Stores {
-    known: Mutex<Vec<(Weak<dyn Engine>, u128)>>,
+    known: Mutex<Vec<(Weak<dyn Engine>, Identity)>>,
+}
+
+/// Which store an engine is.
+#[derive(Clone, Copy, Debug)]
+struct Identity {
+    id: u128,
+    /// The store keeps it; else it is the one it is to have.
+    kept: bool,
 }
 
 impl Stores {
-    /// The id of a store, which is given one if it has none. Blocks.
-    pub fn id(&self, engine: &Arc<dyn Engine>) -> Result<u128> {
-        let place = Arc::as_ptr(engine).cast::<()>();
-        {
-            let mut known = self.known.lock();
-            // A weak reference keeps its place from being used for another engine.
-            if let Some((_, id)) = known.iter().find(|(known, _)| known.as_ptr().cast::<()>() == place) {
-                return Ok(*id);
-            }
-            known.retain(|(known, _)| known.strong_count() > 0);
+    /// The id of a store; `late` if one that has none shall be given it by [`keep`](Self::keep) only. Blocks.
+    pub fn identify(&self, engine: &Arc<dyn Engine>, late: bool) -> Result<u128> {
+        let Identity { id, kept } = self.look_up(engine)?;
+        if kept || late {
+            return Ok(id);
         }
-        let id = match id_of(&**engine)? {
-            Some(id) => id,
-            None => give_id(&**engine)?,
-        };
-        self.known.lock().push((Arc::downgrade(engine), id));
-        Ok(id)
+        match self.keep(engine, id) {
+            // Another process, or another engine on the same store, was first.
+            Err(error) if error.code() == Code::Conflict => self.look_up(engine).map(|found| found.id),
+            other => other.map(|()| id),
+        }
     }
+
+    fn look_up(&self, engine: &Arc<dyn Engine>) -> Result<Identity> {
+        if let Some(known) = self.find(engine) {
+            return Ok(known);
+        }
+        let found = id_of(&**engine)?;
+        let mut known = self.known.lock();
+        known.retain(|(known, _)| known.strong_count() > 0);
+        // Another transaction may have asked in the meantime; all of them must have one answer.
+        if let Some((_, identity)) = known.iter().find(|(known, _)| is(known, engine)) {
+            return Ok(*identity);
+        }
+        let id = found.unwrap_or_else(|| u128::from(random()) << 64 | u128::from(random()));
+        let identity = Identity { id, kept: found.is_some() };
+        known.push((Arc::downgrade(engine), identity));
+        Ok(identity)
+    }
+
+    /// Has the store keep the id it was to have. CONFLICT if another process gave it another one. Blocks.
+    pub fn keep(&self, engine: &Arc<dyn Engine>, id: u128) -> Result<()> {
+        if self.find(engine).is_some_and(|known| known.kept) {
+            return Ok(());
+        }
+        let kept = give(&**engine, id);
+        let mut known = self.known.lock();
+        match kept {
+            Ok(()) => {
+                if let Some((_, identity)) = known.iter_mut().find(|(known, _)| is(known, engine)) {
+                    identity.kept = true;
+                }
+            }
+            // It is asked again, for what it has now.
+            Err(_) => known.retain(|(known, _)| !is(known, engine)),
+        }
+        kept
+    }
+
+    fn find(&self, engine: &Arc<dyn Engine>) -> Option<Identity> {
+        let known = self.known.lock();
+        known.iter().find(|(known, _)| is(known, engine)).map(|(_, identity)| *identity)
+    }
+}
+
+/// True for the very engine. A weak reference keeps its place from being used for another.
+fn is(known: &Weak<dyn Engine>, engine: &Arc<dyn Engine>) -> bool {
+    known.as_ptr().cast::<()>() == Arc::as_ptr(engine).cast::<()>()
 }
 
 /// The id of a store, if it ever took part in a transaction over several. Blocks.
@@ -53,8 +101,8 @@ pub(super) fn id_of(engine: &dyn Engine) -> Result<Option<u128>> {
     Ok(Some(u128::from_be_bytes(bytes)))
 }
 
-fn give_id(engine: &dyn Engine) -> Result<u128> {
-    let id = u128::from(random()) << 64 | u128::from(random());
+/// Gives a store an id. CONFLICT if it has another one. Blocks.
+pub(super) fn give(engine: &dyn Engine, id: u128) -> Result<()> {
     let key = Key::from_static(KEY);
     let value = Value::Binary(Bytes::copy_from_slice(&id.to_be_bytes()));
     let batch = Batch {
@@ -62,10 +110,9 @@ fn give_id(engine: &dyn Engine) -> Result<u128> {
         ..Batch::one(Op::Set { space: Space::Internal, key, value, expires_at: None, metadata: None })
     };
     match engine.commit(batch) {
-        Ok(_) => Ok(id),
-        // Another process was first.
-        Err(error) if error.code() == Code::Conflict => id_of(engine)?.ok_or(error),
-        Err(error) => Err(error),
+        // Another thread may have been first.
+        Err(error) if error.code() == Code::Conflict && id_of(engine)? == Some(id) => Ok(()),
+        other => other.map(|_| ()),
     }
 }
 

@@ -62,6 +62,7 @@ struct State {
     failed: Option<Failed>,
     /// The stores that take part, by their ids: index, and the frame that says so.
     stores: HashMap<u128, (u64, u64)>,
+    forgotten: u64,
     unfinished: usize,
     /// Takes no new transactions.
     retired: bool,
@@ -151,7 +152,7 @@ impl Log {
         let (index, frame) = match state.stores.get(&id) {
             Some(found) => *found,
             None => {
-                let index = state.stores.len() as u64;
+                let index = state.stores.len() as u64 + state.forgotten;
                 format::put(&mut state.pending, &Entry::Store { index, id, intents, name: name.to_owned() });
                 let frame = state.frame;
                 state.stores.insert(id, (index, frame));
@@ -161,6 +162,16 @@ impl Log {
         drop(state);
         self.wait(frame)?;
         Ok(index)
+    }
+
+    /// Says that no store of that id takes part; the next frame carries it.
+    pub fn forget(&self, id: u128) {
+        let mut state = self.state.lock();
+        if let Some((index, _)) = state.stores.remove(&id) {
+            // A later store must not get its index.
+            state.forgotten += 1;
+            format::put(&mut state.pending, &Entry::Clean { store: index });
+        }
     }
 
     /// Appends an entry, and waits until it is safe.

@@ -1,18 +1,19 @@
 //! What a coordinator and recovery do, case by case.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use super::super::log::folder::Step;
 use super::super::log::fuse::{Fault, Fuse};
-use super::super::{Coordinator, Participant};
+use super::super::{Coordinator, Participant, TransactionLog};
 use super::faulty::Faulty;
 use super::{Named, add, batch, commit, intents, lasting, log_in, logs, memory, participant, recover, set, value};
-use crate::batch::{Batch, Check};
+use crate::batch::{Batch, Check, RangeCheck};
 use crate::engine::{Durability, Engine};
 use crate::error::{Code, Error, Result};
-use crate::key::{Key, Space};
+use crate::key::{Key, KeyRange, Space};
 
 fn code(result: Result<()>) -> Option<Code> {
     result.err().map(|error| error.code())
@@ -59,7 +60,7 @@ fn the_folder_is_made_by_the_first_transaction_that_needs_it_for_its_owner_alone
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&path), 0o700);
         for entry in std::fs::read_dir(&path).unwrap() {
             assert_eq!(mode(&entry.unwrap().path()), 0o600);
@@ -125,8 +126,16 @@ fn an_addition_that_cannot_be_made_is_refused_before_anything_is_decided() {
     log.close();
 }
 
+struct Stuck {
+    log: Arc<TransactionLog>,
+    a: Arc<dyn Engine>,
+    b: Arc<dyn Engine>,
+    /// While it is true, `b` answers nothing.
+    down: Arc<AtomicBool>,
+}
+
 /// Commits over two stores of which the second never carries out what was decided.
-fn stuck(path: &std::path::Path) -> (Arc<super::TransactionLog>, Arc<dyn Engine>, Arc<dyn Engine>, Arc<AtomicBool>) {
+fn stuck(path: &Path) -> Stuck {
     let (a, b) = (memory(), memory());
     let down = Arc::new(AtomicBool::new(true));
     let broken = Faulty::new(&b, None);
@@ -147,13 +156,13 @@ fn stuck(path: &std::path::Path) -> (Arc<super::TransactionLog>, Arc<dyn Engine>
     assert_eq!(error.code(), Code::UnknownOutcome);
     assert!(error.message().contains("is committed") && error.message().contains("b has not"), "{error}");
     assert_eq!((value(&a, "x"), value(&b, "x"), intents(&b)), (Some("1".into()), None, 1));
-    (log, a, b, down)
+    Stuck { log, a, b, down }
 }
 
 #[test]
 fn what_was_decided_is_carried_out_as_soon_as_the_engine_can() {
     let dir = tempfile::tempdir().unwrap();
-    let (log, _, b, down) = stuck(dir.path());
+    let Stuck { log, b, down, .. } = stuck(dir.path());
     assert_eq!(code(b.commit(batch(vec![set("x", "9")])).map(|_| ())), Some(Code::Conflict));
     down.store(false, Ordering::SeqCst);
     log.close();
@@ -163,7 +172,7 @@ fn what_was_decided_is_carried_out_as_soon_as_the_engine_can() {
 #[test]
 fn what_was_decided_is_carried_out_by_the_engines_next_opening_in_the_same_process() {
     let dir = tempfile::tempdir().unwrap();
-    let (log, _, b, _) = stuck(dir.path());
+    let Stuck { log, b, .. } = stuck(dir.path());
     assert_eq!(recover(dir.path(), &lasting("b", &b)).applied, 1);
     assert_eq!((value(&b, "x"), intents(&b)), (Some("1".into()), 0));
     log.close();
@@ -173,7 +182,7 @@ fn what_was_decided_is_carried_out_by_the_engines_next_opening_in_the_same_proce
 #[test]
 fn what_was_decided_is_carried_out_by_the_next_process() {
     let dir = tempfile::tempdir().unwrap();
-    let (log, a, b, _) = stuck(dir.path());
+    let Stuck { log, a, b, .. } = stuck(dir.path());
     log.close();
     assert_eq!((intents(&b), logs(dir.path())), (1, 1));
     assert_eq!(recover(dir.path(), &lasting("a", &a)).applied, 0);
@@ -185,7 +194,7 @@ fn what_was_decided_is_carried_out_by_the_next_process() {
 #[test]
 fn another_store_of_the_same_name_is_not_taken_for_the_one_that_took_part() {
     let dir = tempfile::tempdir().unwrap();
-    let (log, a, b, _) = stuck(dir.path());
+    let Stuck { log, a, b, .. } = stuck(dir.path());
     log.close();
     let other = memory();
     for named in [lasting("a", &a), lasting("b", &other), lasting("a", &other)] {
@@ -394,6 +403,41 @@ fn what_is_taken_back_never_overwrites_something_newer() {
     assert_eq!(recovered.undone, 1);
     assert_eq!((value(&b, "x"), value(&b, "y")), (Some("\"newer\"".into()), Some("0".into())));
     assert_eq!((value(&a, "x"), logs(dir.path())), (Some("0".into()), 0));
+}
+
+#[test]
+fn a_store_without_snapshots_gets_its_id_after_its_ranges_were_checked_or_from_the_log() {
+    for dies in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let (a, b) = (memory(), memory());
+        let fuse = Arc::new(Fuse::default());
+        let log = log_in(dir.path(), Durability::Full, Some(&fuse));
+        let moving = Faulty::new(&b, Some(&fuse));
+        moving.move_on();
+        let (calls, hooked) = (Arc::new(parking_lot::Mutex::new(Vec::new())), fuse.clone());
+        let noted = calls.clone();
+        moving.hook(move |what| {
+            noted.lock().push(what);
+            if dies && what == "prepare" {
+                // No answer comes to this call, and nothing happens after it.
+                hooked.arm(Fault::Death(0));
+            }
+            Ok(())
+        });
+        let range = RangeCheck { space: Space::User, range: KeyRange::prefix(&b"r/"[..]), since: 0 };
+        let mut parts = vec![
+            participant(&lasting("a", &a), vec![set("x", "1")]),
+            participant(&Named("b".into(), moving), vec![set("x", "1")]),
+        ];
+        parts[1].batch.range_checks.push(range);
+        assert_eq!(commit(&log, parts).is_ok(), !dies);
+        log.close();
+        let expected: &[_] = if dies { &["prepare"] } else { &["prepare", "commit", "resolve"] };
+        assert_eq!(*calls.lock(), expected);
+        assert_eq!(recover(dir.path(), &lasting("b", &b)).dropped, u64::from(dies));
+        recover(dir.path(), &lasting("a", &a));
+        assert_eq!((intents(&a), intents(&b), logs(dir.path())), (0, 0, 0));
+    }
 }
 
 #[test]

@@ -59,7 +59,9 @@ fn file_sqlite_and_leveldb_hold_all_or_nothing_when_they_are_opened_again() {
         for Named(name, engine) in &named(&stores, None) {
             if intents(engine) > 0 {
                 let refused = engine.commit(batch(vec![set("k", "9")])).unwrap_err();
-                assert_eq!(refused.code(), Code::Locked, "{name}: {refused}");
+                // Other processes may have a table open, and this may be the intent of one that lives.
+                let expected = if name == "sqlite" { Code::Conflict } else { Code::Locked };
+                assert_eq!(refused.code(), expected, "{name}: {refused}");
             }
             let recovered = recover_in(&folder(&path, None), name, engine).unwrap();
             assert!(recovered.problems.is_empty(), "{:?}", recovered.problems);

@@ -1,6 +1,7 @@
 //! A store that fails or dies where a test says, and one without atomic batches.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
@@ -20,6 +21,8 @@ pub struct Faulty {
     hook: Mutex<Option<Hook>>,
     /// Writes one operation at a time only.
     plain: bool,
+    /// Has no snapshots.
+    moving: AtomicBool,
 }
 
 impl Faulty {
@@ -33,7 +36,18 @@ impl Faulty {
     }
 
     fn with(inner: &Arc<dyn Engine>, fuse: Option<&Arc<Fuse>>, plain: bool) -> Arc<Self> {
-        Arc::new(Faulty { inner: inner.clone(), fuse: fuse.cloned(), hook: Mutex::default(), plain })
+        Arc::new(Faulty {
+            inner: inner.clone(),
+            fuse: fuse.cloned(),
+            hook: Mutex::default(),
+            plain,
+            moving: AtomicBool::new(false),
+        })
+    }
+
+    /// Does without snapshots from now on.
+    pub fn move_on(&self) {
+        self.moving.store(true, Ordering::SeqCst);
     }
 
     pub fn hook(&self, hook: impl Fn(&'static str) -> Result<()> + Send + Sync + 'static) {
@@ -67,7 +81,8 @@ impl Engine for Faulty {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { atomic_batch: !self.plain, ..self.inner.capabilities() }
+        let snapshots = !self.moving.load(Ordering::SeqCst);
+        Capabilities { snapshots, atomic_batch: !self.plain, ..self.inner.capabilities() }
     }
 
     fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
