@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use holdfast_core::batch::{Batch, Op, Outcome};
 use holdfast_core::engine::registry::Lease;
+use holdfast_core::engine::watch::Watching;
 use holdfast_core::engine::{Engine, Read, Reply, Request, View, spawn_blocking, unexpected_reply};
 use holdfast_core::error::{Code, Error, Result};
 use holdfast_core::key::{Key, Space};
@@ -200,6 +201,11 @@ impl NativeStore {
             "atomicBatch": can.atomic_batch,
             "atomicClear": can.atomic_clear,
             "timestamps": can.timestamps,
+            "watch": match can.watch {
+                Watching::None => "none",
+                Watching::Process => "process",
+                Watching::Shared => "shared",
+            },
             "multiProcess": can.multi_process,
             "sync": can.sync,
         })
@@ -334,6 +340,8 @@ impl NativeStore {
                     "recoveries": counts.recoveries,
                 }),
             );
+            json.insert("commit".into(), stats.commit.into());
+            json.insert("logFloor".into(), stats.log_floor.into());
             let details = stats.details.into_iter().map(|(name, figure)| (name.to_owned(), figure.into())).collect();
             json.insert("details".into(), serde_json::Value::Object(details));
             Ok(Settled::Text(serde_json::Value::Object(json).to_string().into()))
