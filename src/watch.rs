@@ -56,12 +56,8 @@ impl NativeStore {
     #[napi(catch_unwind)]
     pub fn watch(&self, bell: CallId, range: Text, since: Option<f64>, max_queue: u32) -> napi::Result<NativeWatch> {
         let range = wire::range(&range.0).map_err(|error| thrown(&error))?;
-        let options = Options {
-            range,
-            since: since.map(wire::millis),
-            max_commits: max_queue as usize,
-            ..Options::default()
-        };
+        let options =
+            Options { range, since: since.map(wire::millis), max_commits: max_queue as usize, ..Options::default() };
         let bell = Arc::new(Bell { shared: self.shared.clone(), id: bell, silent: Mutex::new(false) });
         let rings = bell.clone();
         let watch = Watch::open(&self.shared.engine, options, Box::new(move || rings.ring())).map_err(|error| {

@@ -412,7 +412,7 @@ pub fn the_log_is_trimmed_from_its_beginning(fixture: &dyn Fixture) {
     }
     let commits = watcher.next(50).unwrap_or_else(|error| panic!("{error}"));
     let within = |commits| Limits { commits, bytes: usize::MAX };
-    assert!(trim(&*engine.look(), within(51)).is_ok_and(|batch| batch.is_none()));
+    assert!(trim(&*engine.look(), within(60)).is_ok_and(|batch| batch.is_none()));
     let batch = trim(&*engine.look(), within(10)).unwrap_or_else(|error| panic!("{error}"));
     engine.run(batch.unwrap_or_else(|| panic!("nothing to trim")));
     let floor = engine.stats().ok().and_then(|stats| stats.log_floor).unwrap_or(0);
