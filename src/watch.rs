@@ -64,7 +64,9 @@ impl NativeStore {
             bell.silence();
             thrown(&error.in_engine(self.shared.engine.name()))
         })?;
-        Ok(NativeWatch { watch: Arc::new(watch), bell, shared: self.shared.clone() })
+        let watch = Arc::new(watch);
+        self.shared.adopt(&watch);
+        Ok(NativeWatch { watch, bell, shared: self.shared.clone() })
     }
 }
 

@@ -456,7 +456,7 @@ impl<S: Store> Sweep for Shared<S> {
             // What one sweep could not free, the next one finds again; reads never see it.
             let _ = self.running(|store| store.sweep(now));
             let limits = self.store.log_limits();
-            if self.store.feed().takes_trim(limits) {
+            if self.store.feed().takes_trim(limits, now) {
                 let trim = self.running(|store| watch::trim(&*store.view()?, limits));
                 if let (Ok(Some(batch)), Some(shared)) = (trim, self.me.upgrade()) {
                     // What fails here is tried again once as much more was logged.

@@ -72,7 +72,7 @@ fn follow(writer: &Mutex<Option<Writer>>, feed: &Feed, runs: &AtomicBool) {
                     return;
                 }
             }
-            if renewed.is_none_or(|at| at.elapsed() > RENEWAL) {
+            if writer.following().is_none() || renewed.is_none_or(|at| at.elapsed() > RENEWAL) {
                 writer.lease_log(now().saturating_add(LEASE)).map(|()| renewed = Some(Instant::now()))
             } else {
                 writer.look()

@@ -1,12 +1,13 @@
 //! Who listens to a store.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
 use super::{CommitEvent, Limits, Subscriber, Subscription};
 use crate::error::Error;
+use crate::record::Millis;
 
 /// The subscribers of one store. Cheap to ask whether there are any.
 #[derive(Default)]
@@ -14,6 +15,8 @@ pub struct Feed {
     listening: AtomicUsize,
     /// Entries written to the log since it was last trimmed, and their bytes.
     logged: (AtomicUsize, AtomicUsize),
+    /// When the log goes off by itself; `u64::MAX` for never.
+    lapses: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -87,10 +90,21 @@ impl Feed {
         self.logged.1.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// True if the log may be over `limits` by an eighth; asked again, it counts from nothing.
+    /// Notes until when the log is on; 0 if it is off.
+    pub fn note_log(&self, until: Millis) {
+        self.lapses.store(if until == 0 { Millis::MAX } else { until }, Ordering::Relaxed);
+    }
+
+    /// True if the log has gone off by itself, or may be over `limits` by an eighth; asked again, it counts from nothing.
     #[must_use]
-    pub fn takes_trim(&self, limits: Limits) -> bool {
-        let due = self.logged.0.load(Ordering::Relaxed) > limits.commits / 8
+    pub fn takes_trim(&self, limits: Limits, now: Millis) -> bool {
+        let lapses = self.lapses.load(Ordering::Relaxed);
+        let lapsed = lapses > 0 && lapses <= now;
+        if lapsed {
+            self.note_log(0);
+        }
+        let due = lapsed
+            || self.logged.0.load(Ordering::Relaxed) > limits.commits / 8
             || self.logged.1.load(Ordering::Relaxed) > limits.bytes / 8;
         if due {
             self.logged.0.store(0, Ordering::Relaxed);

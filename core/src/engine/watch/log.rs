@@ -165,8 +165,17 @@ fn look_up<V: View + ?Sized>(view: &V, commit: &mut CommitEvent) -> Result<usize
     Ok(bytes)
 }
 
-/// The batch that brings the log within `limits`; nothing if it is. The latest entry always stays.
+/// The batch that brings the log within `limits`, the latest entry staying, or that removes what is left of a log that went
+/// off by itself; nothing if there is nothing to do.
 pub fn trim<V: View + ?Sized>(view: &V, limits: Limits) -> Result<Option<Batch>> {
+    let space = Space::Internal;
+    if view.get(space, FLAG)?.is_none() {
+        let left = view.scan(space, &entries(), Projection::Keys, None, 1)?;
+        let check = Check { space, key: Key::from_static(FLAG), version: None };
+        let removal = Op::DeleteRange { space, range: entries() };
+        let batch = Batch { checks: vec![check], ops: vec![removal], ..Batch::default() };
+        return Ok((!left.entries.is_empty() || left.next.is_some()).then_some(batch));
+    }
     let newest_first = KeyRange { reverse: true, ..entries() };
     let (mut commits, mut bytes) = (0, 0);
     let mut after: Option<Key> = None;

@@ -38,6 +38,7 @@ impl Tap {
     pub fn believe(&mut self, flag: Option<&Record>) {
         let before = self.logs_until;
         self.logs_until = flag.map_or(0, |flag| flag.expires_at.unwrap_or(Millis::MAX));
+        self.feed.note_log(self.logs_until);
         if before == 0 && self.logs_until > 0 {
             // How much lies there is not known: the next trim looks.
             self.feed.count_logged(Limits::default().commits, 0);
@@ -61,6 +62,7 @@ impl Tap {
         if let Some(until) = log::switched_by(batch) {
             // Should the batch fail, too much is logged, which is harmless: without the flag nobody reads it.
             self.logs_until = until;
+            self.feed.note_log(until);
             self.switched = true;
         }
         (self.logs(now) || self.feed.is_watched()).then(Changes::default)
