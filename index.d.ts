@@ -140,6 +140,10 @@ interface EngineStats {
     memoryBytes: number | null;
     /** Bytes on disk. */
     diskBytes: number | null;
+    /** The number of the latest commit: what `watch` takes as `since`. */
+    commit: number | null;
+    /** The first commit that `since` can name, as far as the change log reaches back; null while it is off. */
+    logFloor: number | null;
     /** What happened since this process opened the store. */
     counters: EngineCounters;
     /** Figures of this engine alone, by name. */
@@ -241,6 +245,68 @@ declare class Snapshot implements AsyncDisposable {
     [Symbol.asyncDispose](): Promise<void>;
     /** Shows the engine's name only. */
     [inspect.custom](): string;
+}
+
+/** Options of `watch`. */
+interface WatchOptions extends AbortOptions {
+    /**
+     * The commit behind which to begin, from an event or from `stats()`: what was committed since then comes first, over the
+     * change log, and nothing is left out or told twice. Asking for it switches the log on, for good. Default: from now on.
+     */
+    since?: number | undefined;
+    /** Commits that may wait to be taken; one more ends the watch with NO_SPACE, and so do 16 MiB of keys and values. Default: 1,024. */
+    maxQueue?: number | undefined;
+    /** Whether the open watch keeps the process alive. Default: true. */
+    persistent?: boolean | undefined;
+}
+/** A key was written. */
+interface SetEvent<T = unknown> {
+    type: 'set';
+    key: string;
+    /** What was written. Left out where the change comes from the log and the key has been changed since: a later event says how. */
+    value?: T;
+    /** As `getEntry` has it; null on an engine of your own without versions. */
+    version: string | null;
+    /** The number of the commit. Events of one batch have the same, and come one behind the other. */
+    commit: number;
+}
+/** A key was removed. */
+interface DeleteEvent {
+    type: 'delete';
+    key: string;
+    version: null;
+    commit: number;
+}
+/** Keys were removed together, by `clear`. */
+interface ClearEvent {
+    type: 'clear';
+    /** Which: absent if they are all that the watch matches, else their bounds. */
+    range?: Pick<Range, 'prefix' | 'gt' | 'gte' | 'lt' | 'lte'>;
+    version: null;
+    commit: number;
+}
+/** What `watch` tells. */
+type WatchEvent<T = unknown> = SetEvent<T> | DeleteEvent | ClearEvent;
+/**
+ * The changes of a store as they are committed. It is open from the call of `watch` on; leaving a `for await` loop,
+ * `return()`, disposal and the signal end it at once.
+ */
+interface WatchIterator<T = unknown> extends AsyncIterableIterator<WatchEvent<T>>, AsyncDisposable {
+    /**
+     * Resolves once everything committed from now on is told: changes made through this process are from the call of `watch`
+     * on, those of others from here. Rejects if the watch ends before.
+     */
+    readonly ready: Promise<void>;
+    /** The next event. Rejects with why the watch ended, once. */
+    next(): Promise<IteratorResult<WatchEvent<T>, undefined>>;
+    /** Ends the watch. */
+    return(): Promise<IteratorResult<WatchEvent<T>, undefined>>;
+    /** Ends the watch, and rejects with `error`. */
+    throw(error?: unknown): Promise<IteratorResult<WatchEvent<T>, undefined>>;
+    /** The iterator itself. */
+    [Symbol.asyncIterator](): WatchIterator<T>;
+    /** The same as `return()`. */
+    [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
@@ -425,6 +491,23 @@ interface Engine extends DataMethods, AsyncDisposable {
      * @throws NOT_SUPPORTED where `capabilities.snapshots` is false.
      */
     snapshot(): Promise<Snapshot>;
+    /**
+     * The changes of keys as they are committed: those of everybody in this process, and of our own clients in other processes
+     * where `capabilities.watch` is `'shared'`. In commit order; the changes of a batch come one behind the other, with one
+     * `commit`. An expiry is no change. `docs/watch.md` has the details.
+     *
+     * What is committed after this call is told, however late the first `next()` comes. The open watch keeps the process alive
+     * unless `persistent` is false.
+     *
+     * @param pattern - A glob. Default: all keys.
+     * @throws From `next()`: NOT_SUPPORTED where `capabilities.watch` is `'none'`; NO_SPACE if events are taken too slowly;
+     * PRECONDITION_FAILED if the change log does not reach back to `since`; ABORTED; CLOSED; CONNECTION.
+     * @example
+     * for await (const change of engine.watch('user:*')) {
+     *   console.log(change.commit, change.type, change.key);
+     * }
+     */
+    watch<T = unknown>(pattern?: string, options?: WatchOptions): WatchIterator<T>;
     /** Figures of the store. */
     stats(): Promise<EngineStats>;
     /** Reads everything and reports what is damaged. */
@@ -625,6 +708,8 @@ declare abstract class NativeEngine<Config> extends BaseStorageEngine<Config> im
     getEntry<T = unknown>(key: string): Promise<Entry<T> | null>;
     /** {@inheritDoc Engine.snapshot} */
     snapshot(): Promise<Snapshot>;
+    /** {@inheritDoc Engine.watch} */
+    watch<T = unknown>(pattern?: string, options?: WatchOptions): WatchIterator<T>;
     /** {@inheritDoc Engine.stats} */
     stats(): Promise<EngineStats>;
     /** {@inheritDoc Engine.verify} */
@@ -961,6 +1046,15 @@ declare class KeyValueStore<Value = unknown> {
     increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
     /** The record of a key with its version, times, expiry and metadata; null if it is absent. */
     getEntry<T = Value>(key: string): Promise<Entry<T> | null>;
+    /**
+     * The changes of the store's own keys as they are committed, without the prefix. Options and events are those of
+     * {@link Engine}'s `watch`.
+     *
+     * @param pattern - A glob over the keys without the prefix. Default: all.
+     * @example
+     * for await (const change of settings.watch('ui:*', { signal })) console.log(change.type, change.key);
+     */
+    watch<T = Value>(pattern?: string, options?: WatchOptions): WatchIterator<T>;
     /** Shows the prefix only. */
     [inspect.custom](): string;
 }
@@ -1244,6 +1338,8 @@ declare class JavaScriptEngine extends BaseStorageEngine implements Engine {
     getEntry<T = unknown>(key: string): Promise<Entry<T> | null>;
     /** Rejects with NOT_SUPPORTED: an engine of a user's has no snapshots. */
     snapshot(): Promise<Snapshot>;
+    /** {@inheritDoc Engine.watch} Changes made past this object are not seen, and there is no `since`. */
+    watch<T = unknown>(pattern?: string, options?: WatchOptions): WatchIterator<T>;
     /** {@inheritDoc Engine.stats} */
     stats(): Promise<EngineStats>;
     /** Reads every key and reports those whose value is none. */
@@ -1290,4 +1386,4 @@ declare function decode<T = unknown>(stored: string | Buffer): T;
 declare function encode(value: unknown, maxBytes?: number): string | Buffer;
 
 export { BaseStorageEngine, ERROR_CODES, FileStorage, JavaScriptEngine, KeyValueStore, LevelDBStorage, MemoryStorage, RedisStorage, SQLiteStorage, Snapshot, StorageError, StorageManager, StorageTypeError, Transaction, TransactionManager, decode, encode, isStorageError };
-export type { AbortOptions, BatchOperation, Capabilities, CompareAndSetResult, CopyOptions, CopyResult, DataMethods, DeclaredCapabilities, Durability, DurabilityOptions, Engine, EngineCounters, EngineStats, EngineStatus, Entry, ErrorCode, ErrorContext, FileStorageConfig, LevelDBStorageConfig, LongCallOptions, MemoryStorageConfig, ModelOptions, Progress, Range, RecordOptions, RedisStorageConfig, RedisTlsOptions, RegisterOptions, RetryEvent, RetryOptions, RunTransactionOptions, SQLiteStorageConfig, SetManyOptions, SetOptions, StorageConfig, StorageEngine, StorageEvents, StorageIterator, StorageStats, StoredOptions, TransactionOptions, TransactionStats, TransactionStatus, TransactionsConfig, VerifyOptions, VerifyReport };
+export type { AbortOptions, BatchOperation, Capabilities, ClearEvent, CompareAndSetResult, CopyOptions, CopyResult, DataMethods, DeclaredCapabilities, DeleteEvent, Durability, DurabilityOptions, Engine, EngineCounters, EngineStats, EngineStatus, Entry, ErrorCode, ErrorContext, FileStorageConfig, LevelDBStorageConfig, LongCallOptions, MemoryStorageConfig, ModelOptions, Progress, Range, RecordOptions, RedisStorageConfig, RedisTlsOptions, RegisterOptions, RetryEvent, RetryOptions, RunTransactionOptions, SQLiteStorageConfig, SetEvent, SetManyOptions, SetOptions, StorageConfig, StorageEngine, StorageEvents, StorageIterator, StorageStats, StoredOptions, TransactionOptions, TransactionStats, TransactionStatus, TransactionsConfig, VerifyOptions, VerifyReport, WatchEvent, WatchIterator, WatchOptions };

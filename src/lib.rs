@@ -12,4 +12,5 @@ mod store;
 mod text;
 mod transaction;
 mod view;
+mod watch;
 mod wire;

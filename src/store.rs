@@ -1,10 +1,11 @@
 //! One open store, as the facade sees it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use holdfast_core::batch::{Batch, Op, Outcome};
 use holdfast_core::engine::registry::Lease;
+use holdfast_core::engine::watch::{Watch, Watching};
 use holdfast_core::engine::{Engine, Read, Reply, Request, View, spawn_blocking, unexpected_reply};
 use holdfast_core::error::{Code, Error, Result};
 use holdfast_core::key::{Key, Space};
@@ -25,6 +26,8 @@ pub struct Shared {
     pub engine: Arc<dyn Engine>,
     lease: Mutex<Option<Lease>>,
     pub settler: Arc<Settler>,
+    /// The watches of this environment, ended with its share.
+    watches: Mutex<Vec<Weak<Watch>>>,
     /// What a store of transactions is: a place over another store.
     pub place: Option<Arc<Place>>,
 }
@@ -35,6 +38,7 @@ impl Shared {
             engine: lease.engine().clone(),
             lease: Mutex::new(Some(lease)),
             settler: settler.clone(),
+            watches: Mutex::default(),
             place: None,
         });
         settler.adopt(&shared);
@@ -45,13 +49,27 @@ impl Shared {
     pub fn of_transactions(beneath: &Arc<Shared>) -> Arc<Self> {
         let place = Place::over(beneath.clone());
         let settler = beneath.settler.clone();
-        Arc::new(Shared { engine: place.clone(), lease: Mutex::new(None), settler, place: Some(place) })
+        let watches = Mutex::default();
+        Arc::new(Shared { engine: place.clone(), lease: Mutex::new(None), settler, watches, place: Some(place) })
     }
 
     /// Gives the share back; the last one closes the store. Blocks.
     pub fn release(&self) -> Result<()> {
         let lease = self.lease.lock().take();
+        let watches = std::mem::take(&mut *self.watches.lock());
+        for watch in watches.iter().filter_map(Weak::upgrade) {
+            watch.close(Error::closed().in_engine(self.engine.name()));
+        }
         lease.map_or(Ok(()), Lease::close)
+    }
+
+    /// Remembers a watch, to end it with the share.
+    pub fn adopt(&self, watch: &Arc<Watch>) {
+        let mut watches = self.watches.lock();
+        if watches.len() == watches.capacity() {
+            watches.retain(|watch| watch.strong_count() > 0);
+        }
+        watches.push(Arc::downgrade(watch));
     }
 
     /// Calls `run` with a view that sees every write requested before, on a pool thread.
@@ -200,6 +218,11 @@ impl NativeStore {
             "atomicBatch": can.atomic_batch,
             "atomicClear": can.atomic_clear,
             "timestamps": can.timestamps,
+            "watch": match can.watch {
+                Watching::None => "none",
+                Watching::Process => "process",
+                Watching::Shared => "shared",
+            },
             "multiProcess": can.multi_process,
             "sync": can.sync,
         })
@@ -334,6 +357,8 @@ impl NativeStore {
                     "recoveries": counts.recoveries,
                 }),
             );
+            json.insert("commit".into(), stats.commit.into());
+            json.insert("logFloor".into(), stats.log_floor.into());
             let details = stats.details.into_iter().map(|(name, figure)| (name.to_owned(), figure.into())).collect();
             json.insert("details".into(), serde_json::Value::Object(details));
             Ok(Settled::Text(serde_json::Value::Object(json).to_string().into()))

@@ -33,6 +33,12 @@ function unwatch(signal: AbortSignal, abort: () => void): void {
   }
 }
 
+/** Calls `abort` once if `signal` fires. Gives what forgets it again. */
+export function whenAborted(signal: AbortSignal, abort: () => void): () => void {
+  watch(signal, abort);
+  return () => unwatch(signal, abort);
+}
+
 /**
  * What `start` promises, unless `signal` fires first: then `cancel` is told, and the promise rejects with ABORTED. An
  * already aborted signal starts nothing.

@@ -31,6 +31,7 @@ export { decode } from './codec/decode.js';
 export { encode } from './codec/encode.js';
 export { ERROR_CODES, StorageError, StorageTypeError, isStorageError } from './errors.js';
 export type { ErrorCode, ErrorContext } from './errors.js';
+export type { ClearEvent, DeleteEvent, SetEvent, WatchEvent, WatchIterator, WatchOptions } from './watch/types.js';
 export type {
   AbortOptions, BatchOperation, Capabilities, CompareAndSetResult, Durability, EngineCounters, EngineStats, EngineStatus, Entry, LongCallOptions, Progress,
   Range, RecordOptions, RetryOptions, SetManyOptions, SetOptions, StorageIterator, VerifyOptions, VerifyReport,

@@ -13,8 +13,9 @@ export const UNCOUNTED: Readonly<EngineCounters> = {
 
 /** Figures as the addon gives them, with null for what it leaves out. */
 export function toStats(text: string): EngineStats {
-  const { keys = null, memoryBytes = null, diskBytes = null, counters, details = {} } = JSON.parse(text) as Partial<EngineStats>;
-  return { keys, memoryBytes, diskBytes, counters: { ...UNCOUNTED, ...counters }, details };
+  const figures = JSON.parse(text) as Partial<EngineStats>;
+  const { keys = null, memoryBytes = null, diskBytes = null, commit = null, logFloor = null, counters, details = {} } = figures;
+  return { keys, memoryBytes, diskBytes, commit, logFloor, counters: { ...UNCOUNTED, ...counters }, details };
 }
 
 export function toReport(text: string): VerifyReport {

@@ -144,6 +144,10 @@ export interface EngineStats {
   memoryBytes: number | null;
   /** Bytes on disk. */
   diskBytes: number | null;
+  /** The number of the latest commit: what `watch` takes as `since`. */
+  commit: number | null;
+  /** The first commit that `since` can name, as far as the change log reaches back; null while it is off. */
+  logFloor: number | null;
   /** What happened since this process opened the store. */
   counters: EngineCounters;
   /** Figures of this engine alone, by name. */

@@ -3,7 +3,7 @@ import { expectTypeOf } from 'expect-type';
 import {
   BaseStorageEngine, FileStorage, KeyValueStore, LevelDBStorage, MemoryStorage, RedisStorage, SQLiteStorage, StorageManager, Transaction, decode, encode, isStorageError,
 } from 'holdfast';
-import type { BatchOperation, DataMethods, Engine, EngineStats, Entry, ErrorCode, Snapshot, StorageConfig, StorageEngine, StorageError, StorageIterator, StorageTypeError, TransactionStats, TransactionStatus } from 'holdfast';
+import type { BatchOperation, DataMethods, Engine, EngineStats, Entry, ErrorCode, Snapshot, StorageConfig, StorageEngine, StorageError, StorageIterator, StorageTypeError, TransactionStats, TransactionStatus, WatchEvent, WatchIterator } from 'holdfast';
 
 interface User { name: string }
 
@@ -20,6 +20,20 @@ expectTypeOf(engine.values<User>({ prefix: 'a', limit: 5 })).toEqualTypeOf<Stora
 expectTypeOf(engine.keysIterator('a*')).toEqualTypeOf<StorageIterator<string>>();
 expectTypeOf(engine.snapshot()).resolves.toEqualTypeOf<Snapshot>();
 expectTypeOf(engine.status).toEqualTypeOf<'idle' | 'connecting' | 'connected' | 'closed'>();
+
+// Changes.
+expectTypeOf(engine.watch<User>('a*', { since: 1, maxQueue: 10, persistent: false, signal: new AbortController().signal })).toEqualTypeOf<WatchIterator<User>>();
+expectTypeOf(engine.watch().ready).resolves.toEqualTypeOf<void>();
+async function changes(): Promise<void> {
+  for await (const change of engine.watch<User>()) {
+    expectTypeOf(change).toEqualTypeOf<WatchEvent<User>>();
+    if (change.type === 'set') expectTypeOf(change.value).toEqualTypeOf<User | undefined>();
+    else expectTypeOf(change.version).toEqualTypeOf<null>();
+  }
+}
+void changes();
+// @ts-expect-error there is no such option
+engine.watch('*', { from: 1 });
 
 // Writes.
 expectTypeOf(engine.set('a', 1, { ttl: 5, metadata: {}, ifAbsent: true, signal: new AbortController().signal })).resolves.toEqualTypeOf<void>();

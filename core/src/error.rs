@@ -59,6 +59,8 @@ codes! {
     Conflict = "CONFLICT",
     /// The transaction was committed or rolled back before.
     TransactionCompleted = "TRANSACTION_COMPLETED",
+    /// What the call builds on is not there (any more).
+    PreconditionFailed = "PRECONDITION_FAILED",
     /// Whether the write was applied cannot be known.
     UnknownOutcome = "UNKNOWN_OUTCOME",
 }

@@ -3,6 +3,7 @@ import type {
   SetManyOptions, SetOptions, StorageIterator, VerifyOptions, VerifyReport,
 } from '../types.js';
 import type { Snapshot } from '../snapshot.js';
+import type { WatchIterator, WatchOptions } from '../watch/types.js';
 
 /**
  * What an engine of your own has to offer: these eight methods, on any object. Register it with
@@ -188,6 +189,23 @@ export interface Engine extends DataMethods, AsyncDisposable {
    * @throws NOT_SUPPORTED where `capabilities.snapshots` is false.
    */
   snapshot(): Promise<Snapshot>;
+  /**
+   * The changes of keys as they are committed: those of everybody in this process, and of our own clients in other processes
+   * where `capabilities.watch` is `'shared'`. In commit order; the changes of a batch come one behind the other, with one
+   * `commit`. An expiry is no change. `docs/watch.md` has the details.
+   *
+   * What is committed after this call is told, however late the first `next()` comes. The open watch keeps the process alive
+   * unless `persistent` is false.
+   *
+   * @param pattern - A glob. Default: all keys.
+   * @throws From `next()`: NOT_SUPPORTED where `capabilities.watch` is `'none'`; NO_SPACE if events are taken too slowly;
+   * PRECONDITION_FAILED if the change log does not reach back to `since`; ABORTED; CLOSED; CONNECTION.
+   * @example
+   * for await (const change of engine.watch('user:*')) {
+   *   console.log(change.commit, change.type, change.key);
+   * }
+   */
+  watch<T = unknown>(pattern?: string, options?: WatchOptions): WatchIterator<T>;
   /** Figures of the store. */
   stats(): Promise<EngineStats>;
   /** Reads everything and reports what is damaged. */

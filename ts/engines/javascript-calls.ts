@@ -3,6 +3,7 @@ import { encode } from '../codec/encode.js';
 import { StorageError, addContext, isStorageError } from '../errors.js';
 import type { Entry } from '../types.js';
 import type { DeclaredCapabilities, StorageEngine, StoredOptions } from './contract.js';
+import type { JavaScriptFeed } from '../watch/javascript.js';
 import { compareKeys } from './key-order.js';
 import type { WriteOptions } from './shapes.js';
 
@@ -12,6 +13,7 @@ export class Target {
     readonly engine: StorageEngine,
     readonly name: string,
     readonly declared: DeclaredCapabilities,
+    private readonly feed: JavaScriptFeed,
   ) {}
 
   /** Runs a method and explains what it throws: errors of ours pass, others become IO with the cause. */
@@ -35,12 +37,15 @@ export class Target {
   }
 
   async delete(key: string, operation: string): Promise<boolean> {
-    return Boolean(await this.call(operation, key, () => this.engine.delete(key)));
+    const existed = Boolean(await this.call(operation, key, () => this.engine.delete(key)));
+    if (existed) this.feed.note({ type: 'delete', key });
+    return existed;
   }
 
   async set(key: string, value: unknown, write: WriteOptions, operation: string): Promise<void> {
     const stored = this.stored(write, operation);
     await this.call(operation, key, () => (stored === undefined ? this.engine.set(key, value) : this.engine.set(key, value, stored)));
+    this.feed.note({ type: 'set', key, value, version: null });
   }
 
   async getEntry(key: string, operation: string): Promise<Entry | null> {

@@ -13,6 +13,11 @@ import type {
   AbortOptions, BatchOperation, Capabilities, CompareAndSetResult, EngineStats, Entry, Range, RecordOptions, SetManyOptions, SetOptions,
   StorageIterator, VerifyOptions, VerifyReport,
 } from '../types.js';
+import { watching } from '../watch/iterator.js';
+import { JavaScriptFeed, JavaScriptWatchSource } from '../watch/javascript.js';
+import { checkedOptions, watchedRange } from '../watch/options.js';
+import type { CheckedOptions } from '../watch/options.js';
+import type { WatchIterator, WatchOptions } from '../watch/types.js';
 import { grantAccess } from './access.js';
 import { BaseStorageEngine } from './base.js';
 import { batchSteps, eachEntry } from './batch.js';
@@ -43,6 +48,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
   readonly target: StorageEngine;
   readonly #calls: Target;
   readonly #declared: DeclaredCapabilities;
+  readonly #feed = new JavaScriptFeed();
   #hooks: EngineHooks = NO_HOOKS;
   #last: Promise<unknown> = Promise.resolve();
   /** Counts disconnects: iterators of an earlier time have ended. */
@@ -53,7 +59,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
     super(name);
     this.target = target;
     this.#declared = (target.capabilities ?? {});
-    this.#calls = new Target(target, name, this.#declared);
+    this.#calls = new Target(target, name, this.#declared, this.#feed);
     grantAccess(this, {
       keys: (range) => this.#enqueue('keys', () => this.#select(range, 'keys')),
       count: (range) => this.#enqueue('count', async () => (await this.#select(range, 'count')).length),
@@ -61,13 +67,14 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
       clear: (range) => this.#enqueue('clear', async () => {
         for (const key of await this.#select(range, 'clear')) await this.#calls.delete(key, 'clear');
       }),
+      watch: (range, strip, options) => this.#watch(range, strip, options),
     });
   }
 
   /** {@inheritDoc Engine.capabilities} */
   get capabilities(): Capabilities {
     const { atomicBatch = false, atomicClear = false, timestamps = false, multiProcess = false } = this.#declared;
-    return { snapshots: false, atomicBatch, atomicClear, timestamps, watch: 'none', multiProcess, sync: false };
+    return { snapshots: false, atomicBatch, atomicClear, timestamps, watch: 'process', multiProcess, sync: false };
   }
 
   /** {@inheritDoc DataMethods.get} */
@@ -109,7 +116,10 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
 
   /** {@inheritDoc DataMethods.clear} */
   clear(): Promise<void> {
-    return this.#enqueue('clear', () => this.#calls.call('clear', undefined, () => this.target.clear()));
+    return this.#enqueue('clear', async () => {
+      await this.#calls.call('clear', undefined, () => this.target.clear());
+      this.#feed.note({ type: 'clear' });
+    });
   }
 
   /** {@inheritDoc DataMethods.entries} */
@@ -179,9 +189,11 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
       this.#needVersions('compareAndSet', key);
       return [this.#copy(value), this.#writeOptions('compareAndSet', 'record', options)];
     };
-    return this.#run('compareAndSet', check, ([copy, write]) => {
+    return this.#run('compareAndSet', check, async ([copy, write]) => {
       const stored = this.#calls.stored(write, 'compareAndSet');
-      return this.#calls.call('compareAndSet', key, () => this.target.compareAndSet!(key, expected, copy, stored));
+      const done = await this.#calls.call('compareAndSet', key, () => this.target.compareAndSet!(key, expected, copy, stored));
+      if (done.ok) this.#feed.note({ type: 'set', key, value: copy, version: done.version });
+      return done;
     }, options);
   }
 
@@ -213,9 +225,14 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
     return Promise.reject(this.#calls.notSupported('snapshots', 'snapshot'));
   }
 
+  /** {@inheritDoc Engine.watch} Changes made past this object are not seen, and there is no `since`. */
+  watch<T = unknown>(pattern?: string, options?: WatchOptions): WatchIterator<T> {
+    return watching(() => this.#watch<T>(watchedRange(pattern), 0, checkedOptions(options)));
+  }
+
   /** {@inheritDoc Engine.stats} */
   async stats(): Promise<EngineStats> {
-    return { keys: await this.count(), memoryBytes: null, diskBytes: null, counters: { ...UNCOUNTED }, details: {} };
+    return { keys: await this.count(), memoryBytes: null, diskBytes: null, commit: null, logFloor: null, counters: { ...UNCOUNTED }, details: {} };
   }
 
   /** Reads every key and reports those whose value is none. */
@@ -272,6 +289,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
   /** Lets go of it. */
   protected async doDisconnect(): Promise<void> {
     this.#use++;
+    this.#feed.end(new StorageError('CLOSED', 'The engine was closed or disconnected meanwhile', { engine: this.name, operation: 'watch' }));
     await this.#last;
     await this.#calls.call('disconnect', undefined, () => this.target.disconnect());
   }
@@ -313,7 +331,12 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
   async #apply(steps: Step[], operation: string): Promise<void> {
     if (this.#declared.atomicBatch === true && this.target.batch !== undefined) {
       const operations = steps.map((step) => this.#toOperation(step, operation));
-      return this.#calls.call(operation, undefined, () => this.target.batch!(operations));
+      await this.#calls.call(operation, undefined, () => this.target.batch!(operations));
+      for (const { type, key, ...rest } of operations) {
+        if (type === 'delete') this.#feed.note({ type, key });
+        else if (type === 'set') this.#feed.note({ type, key, value: (rest as { value: unknown }).value, version: null });
+      }
+      return;
     }
     for (const step of steps) if (step.type === 'check' && step.version !== null) this.#needVersions(operation, step.key);
     for (const step of steps) {
@@ -370,6 +393,11 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
     return { page: () => this.#enqueue(what, page), close() {}, fault };
   }
 
+  #watch<T>(range: InnerRange, strip: number, options: CheckedOptions): JavaScriptWatchSource<T> {
+    if (this.status === 'closed') throw this.closedError('watch');
+    return new JavaScriptWatchSource<T>(this.name, this.#feed, range, strip, options);
+  }
+
   /** Checks at once, then runs behind the calls made before. */
   #run<A, T>(operation: string, check: () => A, run: (checked: A) => Promise<T>, options?: AbortOptions): Promise<T> {
     let checked: A;
@@ -389,7 +417,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
     if (this.status === 'closed') return Promise.reject(this.closedError(operation));
     const connected = this.isConnected ? undefined : this.connect();
     connected?.catch(() => {}); // the call itself is told when its turn comes
-    const result = this.#last.then(() => connected).then(run);
+    const result = this.#last.then(() => connected).then(run).finally(() => this.#feed.flush());
     this.#last = result.catch(() => {});
     return result.catch((error: unknown) => this.#reject(error, operation));
   }

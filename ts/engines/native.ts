@@ -12,6 +12,11 @@ import type {
   AbortOptions, BatchOperation, Capabilities, CompareAndSetResult, EngineStats, Entry, Range, RecordOptions, SetManyOptions, SetOptions,
   StorageIterator, VerifyOptions, VerifyReport,
 } from '../types.js';
+import { watching } from '../watch/iterator.js';
+import { NativeWatchSource } from '../watch/native.js';
+import { checkedOptions, watchedRange } from '../watch/options.js';
+import type { CheckedOptions } from '../watch/options.js';
+import type { WatchIterator, WatchOptions } from '../watch/types.js';
 import { grantAccess } from './access.js';
 import { BaseStorageEngine, markConnected } from './base.js';
 import { encodeAt } from './batch.js';
@@ -20,6 +25,7 @@ import type { Engine } from './contract.js';
 import { NativeData, accessOfData } from './data.js';
 import type { EngineHooks } from './hooks.js';
 import { VERIFY_SHAPE, checkWritableKey, writeOptions } from './shapes.js';
+import type { InnerRange } from './shapes.js';
 
 /** Gives an engine what its manager decides. */
 export let hookEngine: (engine: NativeEngine<unknown>, hooks: EngineHooks) => void;
@@ -62,7 +68,10 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
     );
     this.#capabilities = capabilities;
     this.#data = new NativeData(this.#connection);
-    grantAccess(this, accessOfData(this.#data)!);
+    grantAccess(this, {
+      ...accessOfData(this.#data)!,
+      watch: <T>(range: InnerRange, strip: number, options: CheckedOptions) => new NativeWatchSource<T>(this.#connection, range, strip, options),
+    });
   }
 
   /** {@inheritDoc Engine.capabilities} */
@@ -161,6 +170,11 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
       return rejection(new StorageError('NOT_SUPPORTED', `The engine ${this.name} has no snapshots`), { engine: this.name, operation: 'snapshot' });
     }
     return this.#connection.withLease('snapshot', (lease) => lease.openView('snapshot')).then((view) => new Snapshot(view));
+  }
+
+  /** {@inheritDoc Engine.watch} */
+  watch<T = unknown>(pattern?: string, options?: WatchOptions): WatchIterator<T> {
+    return watching(() => new NativeWatchSource<T>(this.#connection, watchedRange(pattern), 0, checkedOptions(options)));
   }
 
   /** {@inheritDoc Engine.stats} */

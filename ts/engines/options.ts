@@ -26,7 +26,7 @@ export const EMBEDDED: Capabilities = {
   atomicBatch: true,
   atomicClear: true,
   timestamps: true,
-  watch: 'none',
+  watch: 'process',
   multiProcess: false,
   sync: true,
 };

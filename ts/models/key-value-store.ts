@@ -10,6 +10,9 @@ import type { PageContent } from '../native/interface.js';
 import { PageIterator } from '../iterator.js';
 import { rejection } from '../rejection.js';
 import type { CompareAndSetResult, Entry, Range, RecordOptions, SetManyOptions, SetOptions, StorageIterator } from '../types.js';
+import { watching } from '../watch/iterator.js';
+import { checkedOptions, watchedRange } from '../watch/options.js';
+import type { WatchIterator, WatchOptions } from '../watch/types.js';
 import { within } from './prefix.js';
 
 /**
@@ -142,6 +145,24 @@ export class KeyValueStore<Value = unknown> {
   /** The record of a key with its version, times, expiry and metadata; null if it is absent. */
   getEntry<T = Value>(key: string): Promise<Entry<T> | null> {
     return this.#engine.getEntry<T>(this.#place(key));
+  }
+
+  /**
+   * The changes of the store's own keys as they are committed, without the prefix. Options and events are those of
+   * {@link Engine}'s `watch`.
+   *
+   * @param pattern - A glob over the keys without the prefix. Default: all.
+   * @example
+   * for await (const change of settings.watch('ui:*', { signal })) console.log(change.type, change.key);
+   */
+  watch<T = Value>(pattern?: string, options?: WatchOptions): WatchIterator<T> {
+    return watching<T>(() => {
+      const range = within(this.#folder, watchedRange(pattern));
+      if (this.#access.watch === undefined) {
+        throw new StorageError('NOT_SUPPORTED', 'A transaction cannot be watched; watch the engine', { operation: 'watch' });
+      }
+      return this.#access.watch<T>(range, this.#folder.length, checkedOptions(options));
+    });
   }
 
   /** Shows the prefix only. */

@@ -45,6 +45,8 @@ export interface NativeStore extends NativeReads {
   submitDelete(id: number, key: string): void;
   submitBatch(id: number, ops: string, report: boolean): void;
   submitView(id: number): void;
+  /** Rings under `bell` when there is something to take. Throws where the engine cannot be watched. */
+  watch(bell: number, range: string, since: number | undefined, maxQueue: number): NativeWatch;
   submitStats(id: number): void;
   /** News of the progress settle under `progressId`, as JSON text; 0: none. */
   submitVerify(id: number, repair: boolean, progressId: number): void;
@@ -55,6 +57,17 @@ export interface NativeStore extends NativeReads {
   hasSync(key: string): boolean;
   setSync(key: string, value: NativeValue, expiresAt?: number, metadata?: string): void;
   deleteSync(key: string): boolean;
+}
+
+/** A watch: the facade takes what there is when the bell has rung, as progress with an empty text. */
+export interface NativeWatch {
+  /** Whether everything committed from now on is told. */
+  readonly begun: boolean;
+  /** The next commits; null: nothing now; true: the log has to be read on. Throws why it is over. */
+  take(max: number): string | null | true;
+  submitLog(id: number): void;
+  /** Ends it; the bell's last progress has a text. */
+  close(): void;
 }
 
 /** What a page holds of each key. */

@@ -23,6 +23,7 @@ pub mod ranges;
 pub mod transactions;
 pub mod values;
 pub mod views;
+pub mod watching;
 
 use bytes::Bytes;
 
@@ -108,6 +109,21 @@ macro_rules! conformance {
             lifecycle::two_leases_share_one_store,
             lifecycle::verify_finds_nothing_wrong,
             lifecycle::what_happens_is_counted,
+            watching::commits_are_told_in_order_and_whole,
+            watching::what_fails_or_is_ours_is_not_told,
+            watching::a_watch_tells_only_its_keys,
+            watching::one_key_has_one_change_a_commit,
+            watching::a_deleted_range_is_told_as_what_it_was,
+            watching::deletes_of_absent_keys_are_not_told,
+            watching::a_slow_consumer_ends_with_an_error,
+            watching::a_dropped_watch_is_told_nothing,
+            watching::close_ends_a_watch,
+            watching::concurrent_commits_are_told_once_and_in_order,
+            watching::a_watch_resumes_from_the_log,
+            watching::no_commit_falls_between_log_and_live,
+            watching::a_since_outside_the_log_is_refused,
+            watching::the_log_survives_reopening,
+            watching::the_log_is_trimmed_from_its_beginning,
             model::random_operations_agree_with_an_ordered_map,
             transactions::own_writes_are_seen_inside_alone,
             transactions::a_rolled_back_transaction_leaves_nothing,

@@ -1,6 +1,8 @@
 //! How a batch is carried out, the same for every engine that writes for itself.
 
 use super::intent::{self, Intents};
+use super::watch::Tap;
+use super::watch::tap::{self, Changes};
 use crate::batch::{Batch, Check, Op, Outcome, RangeCheck, Role};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, KeyRange, Space};
@@ -18,12 +20,15 @@ pub trait Target {
 
     fn remove(&mut self, space: Space, key: &Key) -> Result<()>;
 
-    /// Removes the keys that `range` contains.
-    fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<()>;
+    /// Removes the keys that `range` contains. True if there were any.
+    fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<bool>;
 
     /// The intents that stand in the store. A store whose group fails after a batch was applied puts back what it had.
     /// `None` inside a transaction: its writes meet them when it commits.
     fn intents(&mut self) -> Option<&mut Intents>;
+
+    /// Where the store learns what its batches change. `None` inside a transaction: they change nothing yet.
+    fn tap(&mut self) -> Option<&mut Tap>;
 
     /// True if a commit after `since` may have touched a key of `range`.
     fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool>;
@@ -45,9 +50,10 @@ pub fn apply(batch: &Batch, target: &mut impl Target, seq: u64, now: Millis) -> 
         check(batch, target, now)?;
     }
     intent::check_increments(batch, now, |space, key| target.get(space, key))?;
+    let mut changes = target.tap().and_then(|tap| tap.record(batch, now));
     let mut outcomes = Vec::new();
     for op in &batch.ops {
-        let outcome = write(op, target, batch.report, seq, now)?;
+        let outcome = write(op, target, batch.report, changes.as_mut(), seq, now)?;
         if batch.report {
             outcomes.push(outcome);
         }
@@ -56,6 +62,9 @@ pub fn apply(batch: &Batch, target: &mut impl Target, seq: u64, now: Millis) -> 
         && let Some(intents) = target.intents()
     {
         intents.note(batch)?;
+    }
+    if let Some(changes) = changes {
+        tap::finish(target, changes, seq, now)?;
     }
     Ok(outcomes)
 }
@@ -76,22 +85,29 @@ fn check(batch: &Batch, target: &mut impl Target, now: Millis) -> Result<()> {
     Ok(())
 }
 
-fn write(op: &Op, target: &mut impl Target, report: bool, seq: u64, now: Millis) -> Result<Outcome> {
+fn write(
+    op: &Op,
+    target: &mut impl Target,
+    report: bool,
+    changes: Option<&mut Changes>,
+    seq: u64,
+    now: Millis,
+) -> Result<Outcome> {
     match op {
         Op::Set { space, key, value, expires_at, metadata } => {
             let version = target.version(seq, value, *expires_at);
-            target.put(
-                *space,
-                key,
-                Record {
-                    value: value.clone(),
-                    version,
-                    expires_at: *expires_at,
-                    created_at: Some(now),
-                    updated_at: Some(now),
-                    metadata: metadata.clone(),
-                },
-            )?;
+            let record = Record {
+                value: value.clone(),
+                version,
+                expires_at: *expires_at,
+                created_at: Some(now),
+                updated_at: Some(now),
+                metadata: metadata.clone(),
+            };
+            if let Some(changes) = changes {
+                changes.set(*space, key, &record);
+            }
+            target.put(*space, key, record)?;
             Ok(Outcome::Set { version })
         }
         Op::Add { space, key, by, expires_at, metadata } => {
@@ -102,17 +118,30 @@ fn write(op: &Op, target: &mut impl Target, report: bool, seq: u64, now: Millis)
             let metadata = metadata.clone().or_else(|| old.and_then(|old| old.metadata));
             let version = target.version(seq, &value, expires_at);
             let record = Record { value, version, expires_at, created_at: Some(now), updated_at: Some(now), metadata };
+            if let Some(changes) = changes {
+                changes.set(*space, key, &record);
+            }
             target.put(*space, key, record)?;
             Ok(Outcome::Added { value: sum, version })
         }
         Op::Delete { space, key } => {
-            let existed = report && target.get(*space, key)?.is_some_and(|record| !record.expired(now));
+            // A watch is told of keys that were there.
+            let existed =
+                (report || changes.is_some()) && target.get(*space, key)?.is_some_and(|record| !record.expired(now));
+            if let Some(changes) = changes
+                && existed
+            {
+                changes.delete(*space, key);
+            }
             target.remove(*space, key)?;
             Ok(Outcome::Deleted { existed })
         }
         Op::DeleteRange { space, range } => {
-            if !range.is_empty() {
-                target.remove_range(*space, range)?;
+            let removed = !range.is_empty() && target.remove_range(*space, range)?;
+            if let Some(changes) = changes
+                && removed
+            {
+                changes.clear(*space, range);
             }
             Ok(Outcome::Cleared)
         }

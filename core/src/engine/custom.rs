@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 
 use self::view::CustomView;
 use super::pool::spawn_waiting;
+use super::watch::Watching;
 use super::{Capabilities, Done, Engine, Progress, Read, Reply, Report, Request, Stats, View, list};
 use crate::batch::{Batch, Commit};
 use crate::error::{Code, Error, Result};
@@ -199,6 +200,7 @@ impl Engine for Custom {
             atomic_batch: self.shared.host.atomic_batch(),
             atomic_clear: self.shared.host.atomic_batch(),
             timestamps: false,
+            watch: Watching::None,
             multi_process: false,
             sync: false,
         }

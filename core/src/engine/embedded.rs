@@ -7,13 +7,14 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
 use parking_lot::{Condvar, Mutex};
 
 use super::intent;
 use super::sweep::{self, Sweep};
+use super::watch::{self, Feed, Limits, Logged, Subscriber, Subscription};
 use super::{
     Capabilities, Counters, Done, Engine, Progress, Read, Reply, Report, Request, Stats, View, spawn_blocking,
 };
@@ -67,6 +68,19 @@ pub trait Store: Send + Sync + 'static {
     fn sweep(&self, now: Millis) -> Result<u64>;
 
     /// Sizes. What the queue counts too is added to them.
+    /// Who listens to the store.
+    fn feed(&self) -> &Arc<Feed>;
+
+    /// Called when somebody has begun to listen: what it takes to hear of other processes begins.
+    fn watched(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// How much of the change log is kept.
+    fn log_limits(&self) -> Limits {
+        Limits::default()
+    }
+
     fn stats(&self) -> Result<Stats>;
 
     /// What the store counts, and the queue in front of it.
@@ -92,6 +106,7 @@ pub struct Embedded<S> {
 
 struct Shared<S> {
     store: S,
+    me: Weak<Shared<S>>,
     /// Requests in the queue or in the running group.
     queued: AtomicUsize,
     /// Reads in the pool.
@@ -119,8 +134,9 @@ struct State {
 impl<S: Store> Embedded<S> {
     /// Puts the queue in front of `store`.
     pub fn new(store: S) -> Self {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new_cyclic(|me| Shared {
             store,
+            me: me.clone(),
             queued: AtomicUsize::new(0),
             reading: AtomicUsize::new(0),
             listing: AtomicUsize::new(0),
@@ -243,10 +259,44 @@ impl<S: Store> Engine for Embedded<S> {
         }
     }
 
+    fn subscribe(&self, subscriber: Arc<dyn Subscriber>) -> Result<Subscription> {
+        let shared = &*self.shared;
+        if shared.closed.load(Ordering::Acquire) {
+            return Err(shared.closed_error());
+        }
+        if shared.store.capabilities().watch == watch::Watching::None {
+            return Err(watch::not_watchable(self));
+        }
+        let subscription = shared.store.feed().subscribe(subscriber);
+        shared.store.watched().map_err(|error| shared.name_it(error))?;
+        Ok(subscription)
+    }
+
+    fn start_log(&self) {
+        // CONFLICT means that it is on.
+        self.submit(Request::Commit(watch::switch_on_if_off()), Box::new(|_| {}));
+    }
+
+    fn logged(&self, since: u64, max_bytes: usize) -> Result<Logged> {
+        loop {
+            let view = self.view()?;
+            let Some(batch) = watch::switch_on(&*view, None).map_err(|error| self.shared.name_it(error))? else {
+                return watch::page(&*view, since, max_bytes).map_err(|error| self.shared.name_it(error));
+            };
+            match self.commit(batch) {
+                Err(error) if error.code() != Code::Conflict => return Err(error),
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+
     fn stats(&self) -> Result<Stats> {
         self.shared.running(|store| {
             let mut stats = store.stats()?;
             stats.counts = store.counters().counts();
+            let view = store.view()?;
+            stats.commit = Some(view.seq());
+            stats.log_floor = watch::floor(&*view)?;
             Ok(stats)
         })
     }
@@ -272,6 +322,7 @@ impl<S: Store> Engine for Embedded<S> {
             return Ok(());
         }
         drop(state);
+        shared.store.feed().end(&shared.closed_error(), true);
         shared.store.close().map_err(|error| shared.name_it(error))
     }
 }
@@ -404,6 +455,14 @@ impl<S: Store> Sweep for Shared<S> {
         if !self.closed.load(Ordering::Acquire) {
             // What one sweep could not free, the next one finds again; reads never see it.
             let _ = self.running(|store| store.sweep(now));
+            let limits = self.store.log_limits();
+            if self.store.feed().takes_trim(limits, now) {
+                let trim = self.running(|store| watch::trim(&*store.view()?, limits));
+                if let (Ok(Some(batch)), Some(shared)) = (trim, self.me.upgrade()) {
+                    // What fails here is tried again once as much more was logged.
+                    Embedded { shared }.submit(Request::Commit(batch), Box::new(|_| {}));
+                }
+            }
         }
     }
 }

@@ -31,6 +31,7 @@ use self::view::FileView;
 use super::embedded::Store;
 use super::path::prepare_folder;
 use super::registry::{self, Lease, StoreId};
+use super::watch::Feed;
 use super::{Capabilities, Counters, Durability, Embedded, Engine, Progress, Read, Reply, Report, Stats, View};
 use crate::batch::{Batch, Commit};
 use crate::error::Result;
@@ -195,6 +196,10 @@ impl Store for FileStore {
 
     fn sweep(&self, now: Millis) -> Result<u64> {
         self.shelf.sweep(now)
+    }
+
+    fn feed(&self) -> &Arc<Feed> {
+        &self.shelf.feed
     }
 
     fn stats(&self) -> Result<Stats> {

@@ -11,6 +11,7 @@ use parking_lot::RwLock;
 
 use self::state::State;
 use super::embedded::Store;
+use super::watch::{Feed, Limits};
 use super::{Capabilities, Counters, Embedded, Engine, Progress, Read, Reply, Report, Stats, View};
 use crate::batch::{Batch, Commit};
 use crate::error::Result;
@@ -39,15 +40,20 @@ pub struct MemoryOptions {
 /// Makes an empty memory engine.
 #[must_use]
 pub fn open(options: MemoryOptions) -> Arc<dyn Engine> {
+    let feed = Arc::new(Feed::default());
     Arc::new(Embedded::new(Memory {
-        state: RwLock::new(State::new(options)),
+        state: RwLock::new(State::new(options, feed.clone())),
         counters: Counters { uncached: true, ..Counters::default() },
+        feed,
+        options,
     }))
 }
 
 struct Memory {
     state: RwLock<State>,
     counters: Counters,
+    feed: Arc<Feed>,
+    options: MemoryOptions,
 }
 
 impl Memory {
@@ -111,6 +117,17 @@ impl Store for Memory {
 
     fn sweep(&self, now: Millis) -> Result<u64> {
         Ok(self.state.write().sweep(now))
+    }
+
+    fn feed(&self) -> &Arc<Feed> {
+        &self.feed
+    }
+
+    /// The log takes a part of a bounded store.
+    fn log_limits(&self) -> Limits {
+        let Limits { commits, bytes } = Limits::default();
+        let part = self.options.max_bytes.map_or(usize::MAX, |max| usize::try_from(max / 8).unwrap_or(usize::MAX));
+        Limits { commits: commits.min(part / 512), bytes: bytes.min(part) }
     }
 
     fn stats(&self) -> Result<Stats> {

@@ -21,11 +21,13 @@ pub mod registry;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod sweep;
+pub mod watch;
 
 use std::sync::Arc;
 use std::sync::mpsc;
 
 use self::intent::{Decision, Intent};
+use self::watch::{Logged, Subscriber, Subscription, Watching};
 use crate::batch::{Batch, Commit, IntentId};
 use crate::error::{Error, Result};
 use crate::key::{Key, KeyRange, Space};
@@ -47,6 +49,8 @@ pub struct Capabilities {
     pub atomic_clear: bool,
     /// Records have created and updated times without being asked for.
     pub timestamps: bool,
+    /// Whose changes can be watched.
+    pub watch: Watching,
     /// Several processes may open one store.
     pub multi_process: bool,
     /// Calls that block the caller are offered.
@@ -60,6 +64,7 @@ impl Capabilities {
         atomic_batch: true,
         atomic_clear: true,
         timestamps: true,
+        watch: Watching::Process,
         multi_process: false,
         sync: true,
     };
@@ -227,6 +232,27 @@ pub trait Engine: Send + Sync {
         intent::standing(&*self.view()?)
     }
 
+    /// Tells `subscriber` of every commit of users' keys from now on, until the subscription is dropped. Never blocks.
+    /// What is owed to a subscriber, [`watch`] says. NOT_SUPPORTED where `capabilities.watch` is `None`.
+    fn subscribe(&self, subscriber: Arc<dyn Subscriber>) -> Result<Subscription> {
+        let _ = subscriber;
+        Err(watch::not_watchable(self))
+    }
+
+    /// Queues what switches the change log on where it is off: commits requested later are logged. Never blocks; what
+    /// fails here, [`logged`](Engine::logged) tells.
+    fn start_log(&self) {}
+
+    /// The commits behind `since` in the change log, about `max_bytes` of them, with the values that their keys still
+    /// have. Switches the log on, for good, where it is not: it is complete from then on. Blocks.
+    ///
+    /// PRECONDITION_FAILED where the log does not reach back to `since` ([`watch::behind_the_log`]), INVALID_ARGUMENT for a
+    /// commit to come ([`watch::ahead_of_the_store`]), NOT_SUPPORTED without a log.
+    fn logged(&self, since: u64, max_bytes: usize) -> Result<Logged> {
+        let _ = (since, max_bytes);
+        Err(watch::not_watchable(self))
+    }
+
     /// Figures about the store: sizes in bytes, counts.
     fn stats(&self) -> Result<Stats>;
 
@@ -359,6 +385,10 @@ pub struct Stats {
     pub disk_bytes: Option<u64>,
     /// What happened since the store was opened.
     pub counts: Counts,
+    /// The latest commit.
+    pub commit: Option<u64>,
+    /// The first commit the change log can be resumed from; absent while it is off.
+    pub log_floor: Option<u64>,
     /// Figures of this engine alone, by name.
     pub details: Vec<(&'static str, u64)>,
 }

@@ -38,6 +38,7 @@ pub use self::options::{RedisOptions, TlsOptions};
 use self::scans::Scans;
 use self::view::RedisView;
 use super::registry::Lease;
+use super::watch::Watching;
 use super::{Capabilities, Done, Engine, Progress, Read, Reply, Report, Request, Stats};
 use crate::batch::{Batch, Commit};
 use crate::error::{Error, Result};
@@ -102,6 +103,7 @@ impl Engine for Redis {
             atomic_batch: true,
             atomic_clear: false,
             timestamps: self.shared.settings.timestamps,
+            watch: Watching::None,
             multi_process: true,
             sync: false,
         }

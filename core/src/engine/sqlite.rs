@@ -5,6 +5,7 @@
 
 mod connection;
 mod fault;
+mod follow;
 mod inline;
 mod memory;
 mod open;

@@ -18,6 +18,7 @@ use crate::batch::{Batch, Commit};
 use crate::engine::apply::{Target, apply};
 use crate::engine::intent::Intents;
 use crate::engine::recent::Recent;
+use crate::engine::watch::{Tap, Watching};
 use crate::engine::{
     Capabilities, Done, Engine, Progress, Read, Reply, Report, Request, Stats, View, list, spawn_waiting,
     unexpected_reply,
@@ -347,9 +348,13 @@ impl Target for Inside<'_> {
         Ok(())
     }
 
-    fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<()> {
+    fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<bool> {
         self.own.overlay.layer_mut(space).remove_range(range);
-        Ok(())
+        Ok(true)
+    }
+
+    fn tap(&mut self) -> Option<&mut Tap> {
+        None
     }
 
     fn intents(&mut self) -> Option<&mut Intents> {
@@ -376,6 +381,7 @@ impl Engine for Part {
             atomic_batch: true,
             atomic_clear: true,
             sync: false,
+            watch: Watching::None,
             ..self.shared.engine.capabilities()
         }
     }

@@ -6,6 +6,7 @@ use super::{Call, Shared, Write, names};
 use crate::batch::{Batch, Commit};
 use crate::engine::apply::{Target, apply};
 use crate::engine::intent::Intents;
+use crate::engine::watch::Tap;
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, KeyRange, Space};
 use crate::record::{Millis, Record, Version, now};
@@ -121,14 +122,20 @@ impl Target for Staged<'_> {
         Ok(())
     }
 
-    fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<()> {
+    fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<bool> {
         let (keys, _) = self.shared.keys(space, true)?;
         let own = self.after.keys().filter(|(in_space, _)| *in_space == space).map(|(_, key)| key.clone());
         let gone: Vec<Key> = keys.into_iter().chain(own).filter(|key| range.contains(key)).collect();
+        let any = !gone.is_empty();
         for key in gone {
             self.stage(space, &key, None);
         }
-        Ok(())
+        Ok(any)
+    }
+
+    /// The facade tells of what is changed here.
+    fn tap(&mut self) -> Option<&mut Tap> {
+        None
     }
 
     fn intents(&mut self) -> Option<&mut Intents> {

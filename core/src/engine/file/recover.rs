@@ -25,6 +25,7 @@ use crate::engine::Durability;
 use crate::engine::intent::{Found, Intents};
 use crate::engine::pace::Pace;
 use crate::engine::recent::Recent;
+use crate::engine::watch::{FLAG, Tap};
 use crate::error::{Code, Error, Result};
 
 impl Shelf {
@@ -88,6 +89,7 @@ impl Shelf {
             read_pace: Pace::default(),
             grown: Mutex::default(),
             untidy: AtomicBool::new(false),
+            feed: Arc::default(),
             shared_lock: Mutex::new(None),
         };
         let lock = match lock {
@@ -101,9 +103,11 @@ impl Shelf {
         let shelf = shelf(Ledger::open(&ours.join("store.db"), options.durability)?);
         let redo = shelf.recover(&mut ledger, &ours.join("redo"))?;
         let shelf = Arc::new(shelf);
+        let tap_flag = ledger.internal(FLAG)?;
         let writer = Writer {
             ledger,
             recent: Recent::new(reserved),
+            tap: Tap::new(shelf.feed.clone(), tap_flag.as_ref()),
             standing: Intents::new(Found::in_view(&FileView::open(&shelf))?, false, shelf.counters.clone()),
             reserved,
             redo,

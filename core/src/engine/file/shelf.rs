@@ -23,6 +23,7 @@ use super::sidecars::Sidecars;
 use super::text::{self, Encoding};
 use super::write::Writer;
 use crate::engine::pace::Pace;
+use crate::engine::watch::Feed;
 use crate::engine::{Counters, Durability};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, Space};
@@ -65,6 +66,7 @@ pub(super) struct Shelf {
     pub grown: Mutex<BTreeSet<String>>,
     /// Set where a temporary file was removed without a sync: power loss may bring it back.
     pub untidy: AtomicBool,
+    pub feed: Arc<Feed>,
     /// Of a store opened read-only; a writer's lock is with the writer.
     pub shared_lock: Mutex<Option<Lock>>,
 }

@@ -8,6 +8,7 @@ use super::walk::{Listings, Walk};
 use crate::engine::apply::Target;
 use crate::engine::intent::Intents;
 use crate::engine::recent::Recent;
+use crate::engine::watch::Tap;
 use crate::error::Result;
 use crate::key::{Key, KeyRange, Space};
 use crate::record::{Millis, Record, Version};
@@ -21,6 +22,7 @@ pub(super) struct Stage<'a> {
     pub ledger: &'a Ledger,
     pub recent: &'a Recent,
     pub intents: &'a mut Intents,
+    pub tap: &'a mut Tap,
     /// What the batches before this one wrote.
     pub group: &'a Changes,
     /// What this batch writes.
@@ -94,8 +96,10 @@ impl Target for Stage<'_> {
         Ok(())
     }
 
-    fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<()> {
+    fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<bool> {
+        let mut any = false;
         for key in self.staged_keys(space, range) {
+            any |= self.staged(space, &key).is_some_and(Option::is_some);
             self.own.insert((space, key), None);
         }
         match space {
@@ -103,10 +107,12 @@ impl Target for Stage<'_> {
                 let mut listings = Listings::new();
                 let mut walk = Walk::new(self.shelf, range, &mut listings)?;
                 while let Some(key) = walk.next(&mut listings)? {
+                    any = true;
                     self.own.insert((space, key), None);
                 }
                 let long: Vec<Key> =
                     self.shelf.long.read().names().keys().filter(|key| range.contains(key)).cloned().collect();
+                any |= !long.is_empty();
                 for key in long {
                     self.own.insert((space, key), None);
                 }
@@ -116,7 +122,8 @@ impl Target for Stage<'_> {
                 rest.reverse = false;
                 loop {
                     let rows = self.ledger.internals(&rest, CHUNK)?;
-                    let Some((last, _)) = rows.last() else { return Ok(()) };
+                    let Some((last, _)) = rows.last() else { return Ok(any) };
+                    any = true;
                     rest = rest.after(last);
                     for (key, _) in rows {
                         self.own.insert((space, key), None);
@@ -124,11 +131,15 @@ impl Target for Stage<'_> {
                 }
             }
         }
-        Ok(())
+        Ok(any)
     }
 
     fn intents(&mut self) -> Option<&mut Intents> {
         Some(self.intents)
+    }
+
+    fn tap(&mut self) -> Option<&mut Tap> {
+        Some(self.tap)
     }
 
     fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool> {

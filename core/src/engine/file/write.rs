@@ -25,6 +25,7 @@ use crate::engine::Durability;
 use crate::engine::apply::apply;
 use crate::engine::intent::Intents;
 use crate::engine::recent::Recent;
+use crate::engine::watch::Tap;
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, Space};
 use crate::record::now;
@@ -44,6 +45,7 @@ pub(super) struct Writer {
     pub recent: Recent,
     /// The intents of transactions over several engines, which hold their keys.
     pub standing: Intents,
+    pub tap: Tap,
     /// Sequence numbers up to this one may be used.
     pub reserved: u64,
     /// None at `full`, where nothing is written in place.
@@ -79,6 +81,10 @@ impl Shelf {
         }
         let mut writer = self.writer.try_lock()?;
         let Some(writer) = writer.as_mut() else { return Some(Err(self.no_writer())) };
+        if writer.tap.logs(now()) {
+            // An entry of the log needs the database.
+            return None;
+        }
         let files = self.files.try_write()?;
         let start = Instant::now();
         let result = self.commit_group(writer, std::slice::from_ref(batch), Some(files))?.pop();
@@ -115,16 +121,25 @@ impl Shelf {
             return Some(vec![Err(error); batches.len()]);
         }
         let standing = writer.standing.clone();
-        let (written, provisional) = self.write_group(writer, batches, files)?;
+        let Some((written, provisional)) = self.write_group(writer, batches, files) else {
+            writer.tap.discard();
+            return None;
+        };
         match written {
             Ok(failed) => {
                 let finish = |(commit, keys): (Commit, Vec<Key>)| match keys.iter().find_map(|key| failed.get(key)) {
                     Some(error) => Err(error.clone()),
                     None => Ok(commit),
                 };
-                Some(provisional.into_iter().map(|result| result.and_then(finish)).collect())
+                let results: Vec<Result<Commit>> =
+                    provisional.into_iter().map(|result| result.and_then(finish)).collect();
+                writer
+                    .tap
+                    .publish_if(|seq| failed.is_empty() || results.iter().flatten().any(|commit| commit.seq == seq));
+                Some(results)
             }
             Err(error) => {
+                writer.tap.discard();
                 writer.standing = standing;
                 if batches.len() > 1 && self.check_writable().is_ok() {
                     // Nothing is written. One value too many for the disk: the other batches need not suffer.
@@ -181,9 +196,9 @@ impl Shelf {
                 results.push(Err(error));
                 continue;
             }
-            let Writer { ledger, recent, standing, .. } = &mut *writer;
+            let Writer { ledger, recent, standing, tap, .. } = &mut *writer;
             let mut stage =
-                Stage { shelf: self, ledger, recent, intents: standing, group: &group, own: Changes::new(), now };
+                Stage { shelf: self, ledger, recent, intents: standing, tap, group: &group, own: Changes::new(), now };
             match apply(batch, &mut stage, seq + 1, now) {
                 Ok(outcomes) => {
                     let own = stage.own;

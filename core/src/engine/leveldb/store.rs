@@ -17,6 +17,7 @@ use crate::batch::{Batch, Commit};
 use crate::engine::embedded::Store;
 use crate::engine::intent::{Found, Intents};
 use crate::engine::recent::Recent;
+use crate::engine::watch::{FLAG, Feed, Tap};
 use crate::engine::{Capabilities, Counters, Durability, Progress, Read, Reply, Report, Stats, View, unexpected_reply};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, Space};
@@ -45,6 +46,7 @@ pub(super) struct LevelDb {
     /// they are on the disk or not.
     poisoned: AtomicBool,
     counters: Arc<Counters>,
+    feed: Arc<Feed>,
     read_only: bool,
     durability: Durability,
     memory_reads: ReadOptions,
@@ -64,13 +66,18 @@ impl LevelDb {
         let handle = Arc::new(Handle::open(&options.path, &options, blocks)?);
         let seq = handle.with(|open| Ok(open.db.latest_sequence_number()))?;
         let counters = Arc::<Counters>::default();
-        let intents = Intents::new(Found::in_view(&LevelDbView::new(&handle, None)?)?, false, counters.clone());
+        let view = LevelDbView::new(&handle, None)?;
+        let intents = Intents::new(Found::in_view(&view)?, false, counters.clone());
+        let feed = Arc::new(Feed::default());
+        let tap = Tap::new(feed.clone(), view.get(Space::Internal, FLAG)?.as_ref());
+        drop(view);
         Ok(LevelDb {
             handle,
             cache: Arc::new(RecordCache::new(records)),
-            writer: Mutex::new(History { recent: Recent::new(seq), intents }),
+            writer: Mutex::new(History { recent: Recent::new(seq), intents, tap }),
             poisoned: AtomicBool::new(false),
             counters,
+            feed,
             read_only: options.read_only,
             durability: options.durability,
             memory_reads: tuning::memory_reads(),
@@ -196,9 +203,13 @@ impl LevelDb {
         let end = overlay.end();
         let writes = overlay.into_writes();
         match writes.write(open, &self.inline_writes)? {
-            Ok(()) => writes.show(&self.cache),
+            Ok(()) => {
+                writes.show(&self.cache);
+                history.tap.publish();
+            }
             Err(error) if fault::would_block(&error) => {
                 history.intents = standing;
+                history.tap.discard();
                 return Ok(None);
             }
             Err(error) => return Err(self.failed_commit(&error, &mut history, end, standing)),
@@ -226,7 +237,10 @@ impl LevelDb {
             self.counters.fsyncs.one();
         }
         match writes.write(open, &self.grouped_writes)? {
-            Ok(()) => writes.show(&self.cache),
+            Ok(()) => {
+                writes.show(&self.cache);
+                history.tap.publish();
+            }
             Err(error) => return Err(self.failed_commit(&error, &mut history, end, standing)),
         }
         Ok(results)
@@ -235,7 +249,9 @@ impl LevelDb {
     /// Forgets what a failed write may have changed, up to sequence number `end`.
     fn failed_commit(&self, error: &rocksdb::Error, history: &mut History, end: u64, intents: Intents) -> Error {
         self.cache.clear();
-        *history = History { recent: Recent::new(end), intents };
+        history.recent = Recent::new(end);
+        history.intents = intents;
+        history.tap.discard();
         self.failed_write(error)
     }
 }
@@ -295,6 +311,10 @@ impl Store for LevelDb {
             self.handle.with(|open| open.db.flush_wal(false).map_err(|error| self.failed_write(&error)))?;
         }
         Ok(freed)
+    }
+
+    fn feed(&self) -> &Arc<Feed> {
+        &self.feed
     }
 
     fn stats(&self) -> Result<Stats> {

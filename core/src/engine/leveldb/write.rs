@@ -16,6 +16,7 @@ use crate::batch::{Batch, Outcome};
 use crate::engine::apply::{Target, apply};
 use crate::engine::intent::Intents;
 use crate::engine::recent::Recent;
+use crate::engine::watch::Tap;
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, KeyRange, Space};
 use crate::record::{Record, now};
@@ -36,6 +37,7 @@ enum Write {
 pub(super) struct History {
     pub recent: Recent,
     pub intents: Intents,
+    pub tap: Tap,
 }
 
 /// What a key holds after the writes so far; `None` is removed.
@@ -66,6 +68,8 @@ pub(super) struct Overlay<'a> {
 
 impl<'a> Overlay<'a> {
     pub fn new(store: &'a LevelDb, open: &'a Open, history: &'a mut History, tier: Tier) -> Self {
+        // Whatever way the last group failed.
+        history.tap.discard();
         Overlay {
             store,
             open,
@@ -244,7 +248,7 @@ impl Target for Overlay<'_> {
         Ok(())
     }
 
-    fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<()> {
+    fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<bool> {
         if self.tier == Tier::Memory {
             return Err(self.block());
         }
@@ -254,13 +258,16 @@ impl Target for Overlay<'_> {
             .filter(|(key, slot)| slot.is_some() && range.spans(key))
             .map(|(key, _)| key.clone())
             .collect();
+        let mut any = !pending.is_empty();
         match self.few_keys(space, range)? {
             Some(keys) => {
+                any |= !keys.is_empty();
                 for key in keys.iter().chain(&pending) {
                     self.writes.push(Write::Remove(space, key.clone()));
                 }
             }
             None => {
+                any = true;
                 let start = first(&range.start).unwrap_or_default();
                 let end = match behind(&range.end) {
                     Some(end) => end,
@@ -273,11 +280,15 @@ impl Target for Overlay<'_> {
             self.set_slot(space, key, None);
         }
         self.removed.push((space, range.clone()));
-        Ok(())
+        Ok(any)
     }
 
     fn intents(&mut self) -> Option<&mut Intents> {
         Some(&mut self.history.intents)
+    }
+
+    fn tap(&mut self) -> Option<&mut Tap> {
+        Some(&mut self.history.tap)
     }
 
     fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool> {

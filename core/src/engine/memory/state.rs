@@ -13,6 +13,7 @@ use crate::engine::Stats;
 use crate::engine::apply::{Target, apply};
 use crate::engine::intent::Intents;
 use crate::engine::recent::Recent;
+use crate::engine::watch::{Feed, Tap};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, KeyRange, Space};
 use crate::record::{Millis, Record};
@@ -39,6 +40,7 @@ pub(super) struct State {
     seq: u64,
     recent: Recent,
     intents: Intents,
+    tap: Tap,
     bytes: u64,
     expiries: BTreeSet<(Millis, Space, Key)>,
     options: MemoryOptions,
@@ -51,7 +53,7 @@ pub(super) struct State {
 type Undo = (Space, Key, Option<Arc<Slot>>);
 
 impl State {
-    pub fn new(options: MemoryOptions) -> Self {
+    pub fn new(options: MemoryOptions, feed: Arc<Feed>) -> Self {
         State {
             index: Index::default(),
             user: Map::new(),
@@ -59,6 +61,7 @@ impl State {
             seq: 0,
             recent: Recent::new(0),
             intents: Intents::default(),
+            tap: Tap::new(feed, None),
             bytes: 0,
             expiries: BTreeSet::new(),
             options,
@@ -91,7 +94,7 @@ impl State {
     }
 
     pub fn drop_everything(&mut self) {
-        *self = State::new(self.options);
+        *self = State::new(self.options, self.tap.feed().clone());
     }
 
     pub fn commit(&mut self, batch: &Batch, now: Millis) -> Result<Commit> {
@@ -106,6 +109,7 @@ impl State {
                 self.undo.clear();
                 self.seq = seq;
                 self.recent.record(seq, batch);
+                self.tap.publish();
                 Ok(Commit { seq, outcomes })
             }
             Err(error) => {
@@ -113,6 +117,7 @@ impl State {
                 if let Some(standing) = standing {
                     self.intents = standing;
                 }
+                self.tap.discard();
                 Err(error)
             }
         }
@@ -236,17 +241,21 @@ impl Target for State {
         Ok(())
     }
 
-    fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<()> {
+    fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<bool> {
         let bounds = (range.start.as_ref().map(AsRef::<[u8]>::as_ref), range.end.as_ref().map(AsRef::<[u8]>::as_ref));
         let keys: Vec<Key> = self.map(space).range::<_, [u8]>(bounds).map(|(key, _)| key.clone()).collect();
         for key in &keys {
             self.write(space, key, None);
         }
-        Ok(())
+        Ok(!keys.is_empty())
     }
 
     fn intents(&mut self) -> Option<&mut Intents> {
         Some(&mut self.intents)
+    }
+
+    fn tap(&mut self) -> Option<&mut Tap> {
+        Some(&mut self.tap)
     }
 
     fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool> {

@@ -17,6 +17,7 @@ use super::upkeep;
 use super::writer::{Patience, Setting, Writer};
 use crate::batch::{Batch, Commit};
 use crate::engine::embedded::Store;
+use crate::engine::watch::Feed;
 use crate::engine::{Capabilities, Counters, Page, Progress, Projection, Read, Reply, Report, Stats, View};
 use crate::error::{Error, Result};
 use crate::key::{KeyRange, Space};
@@ -25,6 +26,7 @@ use crate::record::{Millis, Record};
 pub(super) struct MemoryStore {
     live: Arc<Mutex<Live>>,
     counters: Arc<Counters>,
+    feed: Arc<Feed>,
 }
 
 /// The database as it is now.
@@ -51,8 +53,9 @@ impl MemoryStore {
         let counters = Arc::new(Counters { uncached: true, ..Counters::default() });
         let setting =
             Setting { inline: None, counters: counters.clone(), busy_timeout: 0, shared: false, syncs: false };
-        let writer = Some(Writer::new(connection, setting));
-        Ok(MemoryStore { counters, live: Arc::new(Mutex::new(Live { writer, moment: Weak::new() })) })
+        let feed = Arc::new(Feed::default());
+        let writer = Some(Writer::new(connection, setting, feed.clone()));
+        Ok(MemoryStore { counters, feed, live: Arc::new(Mutex::new(Live { writer, moment: Weak::new() })) })
     }
 }
 
@@ -152,6 +155,10 @@ impl Store for MemoryStore {
             }
         }
         Ok(freed)
+    }
+
+    fn feed(&self) -> &Arc<Feed> {
+        &self.feed
     }
 
     fn stats(&self) -> Result<Stats> {

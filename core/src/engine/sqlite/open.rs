@@ -17,6 +17,7 @@ use super::store::FileStore;
 use super::writer::{Setting, Writer};
 use crate::engine::path::{not_writable, prepare_folder, refuse_asar};
 use crate::engine::registry::{self, Lease, StoreId};
+use crate::engine::watch::Feed;
 use crate::engine::{Durability, Embedded, Engine};
 use crate::error::{Code, Error, Result};
 
@@ -138,6 +139,7 @@ fn open_writable(path: &Path, options: &SqliteOptions) -> Result<FileStore> {
         busy_timeout: options.busy_timeout,
     };
     let inline = Arc::new(inline(&opening)?);
+    let feed = Arc::new(Feed::default());
     let setting = Setting {
         inline: Some(inline.clone()),
         counters: inline.counters().clone(),
@@ -145,8 +147,9 @@ fn open_writable(path: &Path, options: &SqliteOptions) -> Result<FileStore> {
         shared: true,
         syncs: options.durability == Durability::Full,
     };
-    let writer = Writer::new(connection, setting);
-    Ok(FileStore::new(Some(writer), inline, Readers::new(opening, options.pool_size.max(1)), options.durability))
+    let writer = Writer::new(connection, setting, feed.clone());
+    let readers = Readers::new(opening, options.pool_size.max(1));
+    Ok(FileStore::new(Some(writer), inline, readers, options.durability, feed))
 }
 
 /// WAL, and the sync that the durability asks for. Checkpoints are ours to time.
@@ -208,7 +211,8 @@ fn open_read_only(path: &Path, options: &SqliteOptions) -> Result<FileStore> {
         busy_timeout: options.busy_timeout,
     };
     let inline = Arc::new(inline(&opening)?);
-    Ok(FileStore::new(None, inline, Readers::new(opening, options.pool_size.max(1)), options.durability))
+    let readers = Readers::new(opening, options.pool_size.max(1));
+    Ok(FileStore::new(None, inline, readers, options.durability, Arc::default()))
 }
 
 /// Why no file can be made beside `path`, if none can. Found by trying: the kernel's answer is the only sure one.

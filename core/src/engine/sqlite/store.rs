@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use parking_lot::Mutex;
 
+use super::follow::Follower;
 use super::inline::Inline;
 use super::readers::Readers;
 use super::sql::{Point, Query};
@@ -12,6 +13,7 @@ use super::upkeep;
 use super::writer::{Patience, Writer};
 use crate::batch::{Batch, Commit};
 use crate::engine::embedded::Store;
+use crate::engine::watch::{Feed, Watching};
 use crate::engine::{Capabilities, Counters, Durability, Progress, Read, Reply, Report, Stats, View};
 use crate::error::{Code, Error, Result};
 use crate::key::Space;
@@ -25,11 +27,13 @@ const INLINE_OPS: usize = 16;
 
 pub(super) struct FileStore {
     /// `None` once closed, and where the store is read-only.
-    writer: Mutex<Option<Writer>>,
+    writer: Arc<Mutex<Option<Writer>>>,
     read_only: bool,
     inline: Arc<Inline>,
     readers: Arc<Readers>,
     durability: Durability,
+    feed: Arc<Feed>,
+    follower: Follower,
     /// The last group was one batch: writes come one at a time.
     one_at_a_time: AtomicBool,
     /// Writes made inline since the last group.
@@ -37,13 +41,23 @@ pub(super) struct FileStore {
 }
 
 impl FileStore {
-    pub fn new(writer: Option<Writer>, inline: Arc<Inline>, readers: Readers, durability: Durability) -> Self {
+    pub fn new(
+        writer: Option<Writer>,
+        inline: Arc<Inline>,
+        readers: Readers,
+        durability: Durability,
+        feed: Arc<Feed>,
+    ) -> Self {
+        let read_only = writer.is_none();
+        let writer = Arc::new(Mutex::new(writer));
         FileStore {
-            read_only: writer.is_none(),
-            writer: Mutex::new(writer),
+            read_only,
+            follower: Follower::new(writer.clone(), feed.clone()),
+            writer,
             inline,
             readers: Arc::new(readers),
             durability,
+            feed,
             one_at_a_time: AtomicBool::new(true),
             in_a_row: AtomicU32::new(0),
         }
@@ -73,7 +87,7 @@ impl Store for FileStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { multi_process: true, ..Capabilities::EMBEDDED }
+        Capabilities { watch: Watching::Shared, multi_process: true, ..Capabilities::EMBEDDED }
     }
 
     fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
@@ -137,6 +151,18 @@ impl Store for FileStore {
             }
         }
         Ok(freed)
+    }
+
+    fn feed(&self) -> &Arc<Feed> {
+        &self.feed
+    }
+
+    fn watched(&self) -> Result<()> {
+        if self.read_only {
+            let message = "watching needs the change log, which a store opened with readOnly cannot switch on";
+            return Err(Error::new(Code::ReadOnly, message));
+        }
+        self.follower.start()
     }
 
     fn stats(&self) -> Result<Stats> {

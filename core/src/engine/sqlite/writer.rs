@@ -13,6 +13,7 @@ use crate::batch::{Batch, Commit, Role};
 use crate::engine::apply::{self, Target};
 use crate::engine::intent::{Found, Intents};
 use crate::engine::recent::Recent;
+use crate::engine::watch::{FLAG, Feed, Tap};
 use crate::engine::{Counters, PAGE_BYTES, Projection};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, KeyRange, Space};
@@ -39,6 +40,11 @@ pub(super) struct Writer {
     intents: Intents,
     /// The change of them that this shows; `None` before they were first read.
     intents_at: Option<u64>,
+    tap: Tap,
+    /// The last commit that was told, while other processes are followed.
+    following: Option<u64>,
+    /// The database when they were last looked at.
+    looked_at: Option<Header>,
     /// Why nothing may be written any more.
     poisoned: Option<Error>,
     setting: Setting,
@@ -77,7 +83,7 @@ pub(super) enum Patience {
 }
 
 impl Writer {
-    pub fn new(connection: Connection, setting: Setting) -> Self {
+    pub fn new(connection: Connection, setting: Setting, feed: Arc<Feed>) -> Self {
         Writer {
             connection,
             meta: None,
@@ -85,6 +91,9 @@ impl Writer {
             recent: None,
             intents: Intents::new(Found::default(), setting.shared, setting.counters.clone()),
             intents_at: None,
+            tap: Tap::new(feed, None),
+            following: None,
+            looked_at: None,
             poisoned: None,
             setting,
             written_back: 0,
@@ -93,6 +102,32 @@ impl Writer {
 
     pub fn connection(&mut self) -> &mut Connection {
         &mut self.connection
+    }
+
+    pub(super) fn feed(&self) -> &Arc<Feed> {
+        self.tap.feed()
+    }
+
+    pub(super) fn following(&self) -> Option<u64> {
+        self.following
+    }
+
+    /// What other processes commit behind `seq` is to be told.
+    pub(super) fn follow_from(&mut self, seq: u64) {
+        self.following = Some(seq);
+    }
+
+    pub(super) fn stop_following(&mut self) {
+        self.following = None;
+        self.looked_at = None;
+    }
+
+    pub(super) fn looked_at(&self) -> Option<Header> {
+        self.looked_at
+    }
+
+    pub(super) fn note_look(&mut self, header: Option<Header>) {
+        self.looked_at = header;
     }
 
     /// Commits a group; `None` without patience where another process is writing.
@@ -120,6 +155,7 @@ impl Writer {
             connection: &mut self.connection,
             recent: &mut self.recent,
             intents: self.intents.clone(),
+            tap: &mut self.tap,
             meta,
             alone: batches.len() == 1,
             touched: false,
@@ -137,11 +173,16 @@ impl Writer {
         let (after, intents) = (transaction.meta, transaction.intents);
         if results.iter().all(Result::is_err) {
             self.connection.roll_back();
+            self.tap.discard();
             return Ok(results);
         }
         self.finish(base, meta, after, Some(batches))?;
         self.intents = intents;
         self.intents_at = Some(after.intents);
+        if self.following.is_some() {
+            self.following = Some(after.seq);
+        }
+        self.tap.publish();
         Ok(results)
     }
 
@@ -201,6 +242,15 @@ impl Writer {
         if self.meta != Some(meta) {
             // Another process has committed, and nobody here knows what.
             self.recent = None;
+            let flag = read::record(&mut self.connection, Space::Internal, FLAG)?;
+            self.tap.believe(flag.as_ref());
+        }
+        if self.following.is_some_and(|told| told != meta.seq)
+            && let Err(error) = self.tell_foreign()
+        {
+            // The log does not tell what happened: those who watch must know, and the commit goes on.
+            self.stop_following();
+            self.tap.feed().end(&error.in_engine("sqlite"), false);
         }
         if self.intents_at != Some(meta.intents) {
             let found = Found::read(|range, after| {
@@ -250,6 +300,7 @@ impl Writer {
         self.meta = None;
         self.header = None;
         self.recent = None;
+        self.tap.discard();
         if fault::is_failed_sync(code) {
             self.poisoned = Some(Error::new(
                 Code::Io,
@@ -305,6 +356,7 @@ struct Transaction<'w> {
     connection: &'w mut Connection,
     recent: &'w mut Option<Recent>,
     intents: Intents,
+    tap: &'w mut Tap,
     meta: Meta,
     /// The group is one batch, so that undoing the batch is undoing all.
     alone: bool,
@@ -395,16 +447,21 @@ impl Target for Transaction<'_> {
         self.watch(result)
     }
 
-    fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<()> {
+    fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<bool> {
         self.note_deletion(space);
         let forward = KeyRange { start: range.start.clone(), end: range.end.clone(), ..KeyRange::default() };
         let result = read::spanning(self.connection, Span::Remove, space, &forward, WHAT)
             .and_then(|mut statement| statement.run());
-        self.watch(result)
+        self.watch(result)?;
+        Ok(self.connection.changes() > 0)
     }
 
     fn intents(&mut self) -> Option<&mut Intents> {
         Some(&mut self.intents)
+    }
+
+    fn tap(&mut self) -> Option<&mut Tap> {
+        Some(self.tap)
     }
 
     /// Precise for commits of this process while it writes alone. Otherwise writes are found by their versions, and any

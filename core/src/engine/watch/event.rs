@@ -1,0 +1,231 @@
+//! An event as bytes: an entry of the change log, or a message to other processes.
+//!
+//! `docs/formats/log.md` describes the layout. Integers are LEB128 varints.
+
+use std::ops::Bound;
+
+use bytes::Bytes;
+
+use super::{Change, CommitEvent, Interval};
+use crate::error::{Code, Error, Result};
+use crate::key::Key;
+use crate::record::Version;
+use crate::value::Value;
+
+/// The first byte; another one is a newer format.
+const FORMAT: u8 = 1;
+
+const SET: u8 = 0;
+const DELETE: u8 = 1;
+const CLEAR: u8 = 2;
+const KIND: u8 = 0x0f;
+/// Set in the first byte of a set that has its value behind it, and of one whose value is binary.
+const HAS_VALUE: u8 = 0x40;
+const BINARY: u8 = 0x10;
+
+/// Writes an event, its values only if `values`.
+#[must_use]
+pub fn encode(event: &CommitEvent, values: bool) -> Vec<u8> {
+    let mut out = vec![FORMAT];
+    put_varint(&mut out, event.seq);
+    for change in &event.changes {
+        match change {
+            Change::Set { key, version, value } => {
+                let value = value.as_ref().filter(|_| values);
+                let flags = match value {
+                    None => 0,
+                    Some(Value::Json(_)) => HAS_VALUE,
+                    Some(Value::Binary(_)) => HAS_VALUE | BINARY,
+                };
+                out.push(SET | flags);
+                put_bytes(&mut out, key);
+                put_bytes(&mut out, version.to_string().as_bytes());
+                if let Some(Value::Json(bytes) | Value::Binary(bytes)) = value {
+                    put_bytes(&mut out, bytes);
+                }
+            }
+            Change::Delete { key } => {
+                out.push(DELETE);
+                put_bytes(&mut out, key);
+            }
+            Change::Clear { range } => {
+                out.push(CLEAR);
+                put_bound(&mut out, &range.start);
+                put_bound(&mut out, &range.end);
+            }
+        }
+    }
+    out
+}
+
+fn put_varint(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+fn put_bound(out: &mut Vec<u8>, bound: &Bound<Key>) {
+    match bound {
+        Bound::Unbounded => out.push(0),
+        Bound::Included(key) => {
+            out.push(1);
+            put_bytes(out, key);
+        }
+        Bound::Excluded(key) => {
+            out.push(2);
+            put_bytes(out, key);
+        }
+    }
+}
+
+/// Reads what [`encode`] wrote. UNSUPPORTED_FORMAT for a newer format, CORRUPTED for anything else.
+pub fn decode(bytes: &Bytes) -> Result<CommitEvent> {
+    match bytes.first() {
+        Some(&FORMAT) => {}
+        Some(_) => {
+            let message = "an entry of the change log has a newer format; use the version of holdfast that wrote it";
+            return Err(Error::new(Code::UnsupportedFormat, message));
+        }
+        None => return Err(Error::corrupted("an entry of the change log is empty")),
+    }
+    let mut reader = Reader { bytes, at: 1 };
+    let damaged = |at: usize| Error::corrupted(format!("an entry of the change log is damaged at byte {at}"));
+    let seq = reader.varint().ok_or_else(|| damaged(reader.at))?;
+    let mut changes = Vec::new();
+    while reader.at < bytes.len() {
+        changes.push(reader.change().ok_or_else(|| damaged(reader.at))?);
+    }
+    Ok(CommitEvent { seq, changes })
+}
+
+struct Reader<'a> {
+    bytes: &'a Bytes,
+    at: usize,
+}
+
+impl Reader<'_> {
+    fn change(&mut self) -> Option<Change> {
+        let first = self.byte()?;
+        match first & KIND {
+            SET => {
+                let key = self.slice()?;
+                let version = Version::parse(std::str::from_utf8(&self.slice()?).ok()?)?;
+                let value = match (first & HAS_VALUE != 0, first & BINARY != 0) {
+                    (false, _) => None,
+                    (true, false) => Some(Value::Json(self.slice()?)),
+                    (true, true) => Some(Value::Binary(self.slice()?)),
+                };
+                Some(Change::Set { key, version, value })
+            }
+            DELETE => Some(Change::Delete { key: self.slice()? }),
+            CLEAR => Some(Change::Clear { range: Interval { start: self.bound()?, end: self.bound()? } }),
+            _ => None,
+        }
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        let byte = *self.bytes.get(self.at)?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    fn varint(&mut self) -> Option<u64> {
+        let mut number = 0_u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            let part = u64::from(byte & 0x7f);
+            if shift == 63 && part > 1 {
+                return None;
+            }
+            number |= part << shift;
+            if byte < 0x80 {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    fn slice(&mut self) -> Option<Bytes> {
+        let length = usize::try_from(self.varint()?).ok()?;
+        let end = self.at.checked_add(length)?;
+        if end > self.bytes.len() {
+            return None;
+        }
+        let slice = self.bytes.slice(self.at..end);
+        self.at = end;
+        Some(slice)
+    }
+
+    fn bound(&mut self) -> Option<Bound<Key>> {
+        match self.byte()? {
+            0 => Some(Bound::Unbounded),
+            1 => Some(Bound::Included(self.slice()?)),
+            2 => Some(Bound::Excluded(self.slice()?)),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn bytes() -> impl Strategy<Value = Bytes> {
+        prop::collection::vec(any::<u8>(), 0..200).prop_map(Bytes::from)
+    }
+
+    fn change() -> impl Strategy<Value = Change> {
+        let bound = || {
+            prop_oneof![Just(Bound::Unbounded), bytes().prop_map(Bound::Included), bytes().prop_map(Bound::Excluded)]
+        };
+        let value = prop_oneof![
+            Just(None),
+            bytes().prop_map(|bytes| Some(Value::Json(bytes))),
+            bytes().prop_map(|bytes| Some(Value::Binary(bytes))),
+        ];
+        prop_oneof![
+            (bytes(), any::<u64>(), value).prop_map(|(key, seq, value)| Change::Set {
+                key,
+                version: Version::of_commit(seq),
+                value
+            }),
+            bytes().prop_map(|key| Change::Delete { key }),
+            (bound(), bound()).prop_map(|(start, end)| Change::Clear { range: Interval { start, end } }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn an_event_comes_back(seq: u64, changes in prop::collection::vec(change(), 0..10)) {
+            let event = CommitEvent { seq, changes };
+            prop_assert_eq!(decode(&encode(&event, true).into()).unwrap(), event);
+        }
+
+        #[test]
+        fn any_bytes_are_an_event_or_refused(bytes in bytes()) {
+            let mut with_format = vec![FORMAT];
+            with_format.extend_from_slice(&bytes);
+            for bytes in [bytes, Bytes::from(with_format)] {
+                if let Ok(event) = decode(&bytes) {
+                    prop_assert_eq!(decode(&encode(&event, true).into()).unwrap(), event);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn without_values_only_versions_are_kept() {
+        let set = |value| Change::Set { key: Key::from_static(b"k"), version: Version::of_commit(7), value };
+        let event = CommitEvent { seq: 7, changes: vec![set(Some(Value::json("1")))] };
+        let kept = decode(&encode(&event, false).into()).unwrap();
+        assert_eq!(kept, CommitEvent { seq: 7, changes: vec![set(None)] });
+    }
+}

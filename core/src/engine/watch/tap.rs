@@ -1,0 +1,159 @@
+//! What a store keeps under its write lock to know what its commits change.
+//!
+//! [`apply`](crate::engine::apply::apply) records the changes of a batch, writes them to the log where it is on, and
+//! leaves the event here; the store publishes it once the batch is final, or discards it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::log;
+use super::{Change, CommitEvent, Feed, Interval, Limits};
+use crate::batch::Batch;
+use crate::engine::apply::Target;
+use crate::error::Result;
+use crate::key::{Key, KeyRange, Space};
+use crate::record::{Millis, Record};
+use crate::value::Value;
+
+/// The events of the running group, and whether the change log is on.
+pub struct Tap {
+    feed: Arc<Feed>,
+    /// Until when commits are logged; 0 if they are not.
+    logs_until: Millis,
+    /// The running batch switches the log on.
+    switched: bool,
+    pending: Vec<Arc<CommitEvent>>,
+}
+
+impl Tap {
+    /// The tap of a store whose keyspace holds `flag` under [`FLAG`].
+    #[must_use]
+    pub fn new(feed: Arc<Feed>, flag: Option<&Record>) -> Self {
+        let mut tap = Tap { feed, logs_until: 0, switched: false, pending: Vec::new() };
+        tap.believe(flag);
+        tap
+    }
+
+    /// Takes over what the store says about the log, where others write to it too.
+    pub fn believe(&mut self, flag: Option<&Record>) {
+        let before = self.logs_until;
+        self.logs_until = flag.map_or(0, |flag| flag.expires_at.unwrap_or(Millis::MAX));
+        self.feed.note_log(self.logs_until);
+        if before == 0 && self.logs_until > 0 {
+            // How much lies there is not known: the next trim looks.
+            self.feed.count_logged(Limits::default().commits, 0);
+        }
+    }
+
+    #[must_use]
+    pub fn feed(&self) -> &Arc<Feed> {
+        &self.feed
+    }
+
+    /// True if commits are logged.
+    #[must_use]
+    pub fn logs(&self, now: Millis) -> bool {
+        self.logs_until > now
+    }
+
+    /// For the changes of a batch that is about to be applied; `None` if nobody wants to know them.
+    pub(in crate::engine) fn record(&mut self, batch: &Batch, now: Millis) -> Option<Changes> {
+        self.switched = false;
+        if let Some(until) = log::switched_by(batch) {
+            // Should the batch fail, too much is logged, which is harmless: without the flag nobody reads it.
+            self.logs_until = until;
+            self.feed.note_log(until);
+            self.switched = true;
+        }
+        (self.logs(now) || self.feed.is_watched()).then(Changes::default)
+    }
+
+    /// The group is final: tells whoever listens.
+    pub fn publish(&mut self) {
+        self.publish_if(|_| true);
+    }
+
+    /// The batches whose numbers `holds` says are final; the others failed.
+    pub fn publish_if(&mut self, holds: impl Fn(u64) -> bool) {
+        if self.pending.is_empty() {
+            return;
+        }
+        self.pending.retain(|event| holds(event.seq));
+        self.feed.publish(&self.pending);
+        self.pending.clear();
+    }
+
+    /// The group failed.
+    pub fn discard(&mut self) {
+        self.pending.clear();
+    }
+}
+
+/// What a batch changes, one change a key.
+#[derive(Default)]
+pub(in crate::engine) struct Changes {
+    list: Vec<Option<Change>>,
+    places: HashMap<Key, usize>,
+}
+
+impl Changes {
+    pub fn set(&mut self, space: Space, key: &Key, record: &Record) {
+        if space == Space::User {
+            let (key, version, value) = (key.clone(), record.version, Some(record.value.clone()));
+            self.put(key.clone(), Change::Set { key, version, value });
+        }
+    }
+
+    pub fn delete(&mut self, space: Space, key: &Key) {
+        if space == Space::User {
+            self.put(key.clone(), Change::Delete { key: key.clone() });
+        }
+    }
+
+    pub fn clear(&mut self, space: Space, range: &KeyRange) {
+        if space != Space::User || range.is_empty() {
+            return;
+        }
+        let list = &mut self.list;
+        self.places.retain(|key, place| {
+            let gone = range.spans(key);
+            if gone && let Some(change) = list.get_mut(*place) {
+                *change = None;
+            }
+            !gone
+        });
+        self.list.push(Some(Change::Clear { range: Interval::from(range) }));
+    }
+
+    fn put(&mut self, key: Key, change: Change) {
+        let place = self.list.len();
+        self.list.push(Some(change));
+        if let Some(earlier) = self.places.insert(key, place)
+            && let Some(change) = self.list.get_mut(earlier)
+        {
+            *change = None;
+        }
+    }
+}
+
+/// A batch was applied as commit `seq`: logs its changes in the same commit and keeps its event until it is final.
+pub(in crate::engine) fn finish(target: &mut impl Target, changes: Changes, seq: u64, now: Millis) -> Result<()> {
+    let event = CommitEvent { seq, changes: changes.list.into_iter().flatten().collect() };
+    let Some(tap) = target.tap() else { return Ok(()) };
+    let switched = std::mem::take(&mut tap.switched);
+    let logs = tap.logs(now) && (switched || !event.changes.is_empty());
+    if logs {
+        let value = Value::Binary(super::encode(&event, false).into());
+        tap.feed.count_logged(1, value.len());
+        let version = target.version(seq, &value, None);
+        let times = Some(now);
+        let record = Record { value, version, expires_at: None, created_at: times, updated_at: times, metadata: None };
+        target.put(Space::Internal, &log::entry_key(seq), record)?;
+    }
+    if !event.changes.is_empty()
+        && let Some(tap) = target.tap()
+    {
+        tap.pending.push(Arc::new(event));
+    }
+    Ok(())
+}

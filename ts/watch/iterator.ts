@@ -1,0 +1,88 @@
+import { rejection } from '../rejection.js';
+import { FailedSource } from './source.js';
+import type { WatchSource } from './source.js';
+import type { WatchEvent, WatchIterator } from './types.js';
+
+// An iterator that nobody has any more ends its watch.
+const lost = new FinalizationRegistry<WatchSource<unknown>>((source) => source.close());
+
+/** The events of a source, one at a time. */
+export class EventIterator<T> implements WatchIterator<T> {
+  readonly #source: WatchSource<T>;
+  #events: WatchEvent<T>[] = [];
+  #index = 0;
+  #done = false;
+  /** The load that calls of `next` wait for. */
+  #loading: Promise<void> | undefined;
+
+  constructor(source: WatchSource<T>) {
+    this.#source = source;
+    lost.register(this, source, this);
+  }
+
+  get ready(): Promise<void> {
+    return this.#source.ready;
+  }
+
+  next(): Promise<IteratorResult<WatchEvent<T>, undefined>> {
+    if (this.#loading === undefined) {
+      if (this.#done) return Promise.resolve({ done: true, value: undefined });
+      const fault = this.#source.fault();
+      if (fault !== undefined) {
+        this.#finish();
+        return Promise.reject(fault);
+      }
+      if (this.#index < this.#events.length) return Promise.resolve({ done: false, value: this.#events[this.#index++] });
+      this.#loading = this.#load().finally(() => (this.#loading = undefined));
+    }
+    // Calls that wait come to their turn in the order they were made.
+    return this.#loading.then(() => this.next());
+  }
+
+  return(): Promise<IteratorResult<WatchEvent<T>, undefined>> {
+    this.#finish();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  throw(error?: unknown): Promise<IteratorResult<WatchEvent<T>, undefined>> {
+    this.#finish();
+    return rejection(error);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#finish();
+  }
+
+  async #load(): Promise<void> {
+    try {
+      this.#events = await this.#source.page();
+      this.#index = 0;
+    } catch (error) {
+      this.#finish();
+      throw error;
+    }
+  }
+
+  #finish(): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#events = [];
+    lost.unregister(this);
+    this.#source.close();
+  }
+}
+
+/** What `open` begins to watch; if that throws, a watch that says so. */
+export function watching<T>(open: () => WatchSource<T>): WatchIterator<T> {
+  let source;
+  try {
+    source = open();
+  } catch (error) {
+    source = new FailedSource<T>(error as Error);
+  }
+  return new EventIterator(source);
+}
