@@ -6,13 +6,16 @@
 
 mod argument;
 mod clear;
+mod commit;
+mod doubt;
 mod fault;
-mod group;
 mod handshake;
 mod link;
 mod maintain;
 mod names;
 mod options;
+mod outcome;
+mod parts;
 mod read;
 mod receive;
 mod replies;
@@ -29,8 +32,8 @@ use std::thread;
 
 use parking_lot::{Condvar, Mutex};
 
+use self::commit::Work;
 use self::fault::ENGINE;
-use self::group::Group;
 use self::layout::Layout;
 use self::link::{Link, What};
 use self::options::Settings;
@@ -209,11 +212,8 @@ impl Shared {
         if let Err(error) = batch.check_size() {
             return done(Err(error));
         }
-        let stamps = self.settings.timestamps && batch.ops.iter().any(|op| matches!(op, crate::Op::Set { .. }));
-        if Group::takes(&batch) && !stamps {
-            self.link.submit(What::Blind { batch, done });
-        } else {
-            script::submit(&self.link, &self.layout, self.settings.timestamps, batch, done);
+        if let Some(work) = Work::new(batch, done) {
+            self.link.submit(What::Commit { work, again: false });
         }
     }
 
@@ -241,20 +241,8 @@ impl Shared {
 
     /// Carries out a batch of many steps, and then what was held meanwhile.
     fn run_wide(self: &Arc<Self>, batch: Batch, done: Done) {
-        let report = batch.report;
-        match clear::narrow(&self.link, &self.layout, batch) {
-            Err(error) => done(Err(error)),
-            Ok(clear::Narrow { batch, stands_for }) => {
-                let done: Done = Box::new(move |reply| {
-                    done(reply.map(|reply| match reply {
-                        Reply::Commit(commit) => Reply::Commit(clear::widen(commit, report, &stands_for)),
-                        reply => reply,
-                    }));
-                });
-                // What follows is sent behind it on the same connection.
-                self.commit(batch, done);
-            }
-        }
+        let committed = batch.check_size().and_then(|()| clear::commit(&self.link, &self.layout, batch));
+        done(committed.map(Reply::Commit));
         self.release();
     }
 

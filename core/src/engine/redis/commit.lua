@@ -1,25 +1,114 @@
--- Carries out a batch whose conditions, counters, metadata or times need to know what keys hold.
--- Nothing is written before everything is known to succeed: a script is not rolled back.
+-- Carries out batches, one after the other, each whole or not at all. Nothing of a batch is written before everything
+-- in it is known to succeed: a script is not rolled back. All of ours goes through here, so what it refuses is never written.
 --
--- KEYS: commit counter, companions, names, values, then the user keys in the order the rows need them.
--- ARGV: length of the key prefix, time in ms, '1' to keep times, then rows: a letter and its arguments.
--- Returns { commit number, outcome ... }, { 0, row of a failed check } or { -1, row of a failed addition }.
-local seq, companions, names, values = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local cut, now, stamped = tonumber(ARGV[1]) + 1, ARGV[2], ARGV[3] == '1'
-local next_arg, next_key = 4, 5
-local call, pcall = redis.call, redis.pcall
+-- KEYS: commit counter, companions, names, values, held, log, client, then the user keys in the order the rows need them.
+-- ARGV: length of the key prefix; time in ms; letters: b only blind rows (s x d D i r), s keep times, p packed; number of
+-- this call, and its slot at the client's; how many batches; then rows: a letter and its arguments, 'b' before each batch.
+-- Returns { 1, last commit number, outcome ... } for blind rows, or { 0, batch ... }, each { commit number, outcome ... },
+-- { 0, row of a failed check }, { -1, row of a failed addition } or { -2, row of a held key, who holds it }.
+local KEYS, ARGV = KEYS, ARGV
+local seq, companions, names, values, held, log, client =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local call, pcall, sub = redis.call, redis.pcall, string.sub
+local cut, now, modes, next_arg, next_key = tonumber(ARGV[1]) + 1, ARGV[2], ARGV[3], 7, 8
+
+-- More parts than a command may have come as a few arguments: first the keys, then the rows.
+if string.find(modes, 'p', 1, true) then
+  local keys, rows = { unpack(KEYS, 1, 7) }, { unpack(ARGV, 1, 6) }
+  local into = keys
+  for i = 7, #ARGV do
+    if ARGV[i] == '' then
+      into = rows
+    else
+      for _, part in ipairs(cmsgpack.unpack(ARGV[i])) do into[#into + 1] = part end
+    end
+  end
+  KEYS, ARGV = keys, rows
+end
+
+-- What a client asks for whose connection is lost before it has the reply.
+local function remember(text)
+  call('HSET', client, ARGV[5], ARGV[4] .. ' ' .. text)
+  call('PEXPIRE', client, 86400000)
+end
+
 local has_companions = call('EXISTS', companions) == 1
+local special = call('EXISTS', held, log) > 0
+
+if not special and sub(modes, 1, 1) == 'b' then
+  local run, other, size, kind, touched, reply, total = {}, {}, 0, 's', {}, { 1, 0 }, #ARGV
+  local function flush(what)
+    if size > 0 then
+      if kind == 's' then
+        call('MSET', unpack(run, 1, size))
+      elseif kind == 'd' then
+        call('UNLINK', unpack(run, 1, size))
+      elseif kind == 'i' then
+        call('ZADD', names, unpack(other, 1, size))
+        call('HSET', values, unpack(run, 1, size))
+      elseif kind == 'r' then
+        call('ZREM', names, unpack(run, 1, size))
+        call('HDEL', values, unpack(run, 1, size))
+      end
+    end
+    kind, size = what, 0
+  end
+  while next_arg <= total do
+    local what = ARGV[next_arg]
+    if what == 'b' then
+      next_arg = next_arg + 2
+    else
+      if what ~= kind or size >= 4000 then flush(what) end
+      if what == 'i' then
+        local k = ARGV[next_arg + 1]
+        run[size + 1], run[size + 2], other[size + 1], other[size + 2] = k, ARGV[next_arg + 2], 0, k
+        size, next_arg = size + 2, next_arg + 3
+      elseif what == 'r' then
+        run[size + 1] = ARGV[next_arg + 1]
+        size, next_arg = size + 1, next_arg + 2
+      else
+        local k = KEYS[next_key]
+        next_key = next_key + 1
+        if has_companions then touched[#touched + 1] = sub(k, cut) end
+        if what == 's' then
+          run[size + 1], run[size + 2] = k, ARGV[next_arg + 1]
+          size, next_arg = size + 2, next_arg + 2
+        elseif what == 'd' then
+          run[size + 1] = k
+          size, next_arg = size + 1, next_arg + 1
+        elseif what == 'D' then
+          reply[#reply + 1] = call('UNLINK', k)
+          next_arg = next_arg + 1
+        else
+          call('SET', k, ARGV[next_arg + 1], 'PXAT', ARGV[next_arg + 2])
+          next_arg = next_arg + 3
+        end
+      end
+    end
+  end
+  flush('')
+  for from = 1, #touched, 4000 do
+    call('HDEL', companions, unpack(touched, from, math.min(from + 3999, #touched)))
+  end
+  reply[2] = call('INCRBY', seq, ARGV[6])
+  remember('[' .. table.concat(reply, ',') .. ']')
+  return reply
+end
+
+local is_held, is_logged = special and call('EXISTS', held) == 1, special and call('EXISTS', log) == 1
+local stamped, alone = string.find(modes, 's', 1, true), ARGV[6] == '1'
 
 local function arg() next_arg = next_arg + 1 return ARGV[next_arg - 1] end
 local function key() next_key = next_key + 1 return KEYS[next_key - 1] end
 
 local function digest(text, expiry)
   if expiry ~= '' then text = text .. '\0' .. expiry end
-  return '8' .. string.sub(redis.sha1hex(text), 1, 31)
+  return '8' .. sub(redis.sha1hex(text), 1, 31)
 end
 
--- What the keys hold as the batch sees them.
-local user, internal = {}, {}
+-- What the keys hold as the batch sees them, what it is to write, and the user keys that it touches, in order.
+local user, internal, writes, touched
+local function write(...) writes[#writes + 1] = { ... } end
 
 local function user_state(k)
   local state = user[k]
@@ -36,10 +125,12 @@ local function user_state(k)
   return state
 end
 
+local function user_version(state) return state.text and digest(state.text, state.expiry) or '' end
+
 -- created, metadata of the record, where its companion fits.
 local function user_companion(k, state)
   if state.companion == nil then
-    state.companion = has_companions and state.text and call('HGET', companions, string.sub(k, cut)) or ''
+    state.companion = has_companions and state.text and call('HGET', companions, sub(k, cut)) or ''
   end
   if state.companion == '' or not state.text then return nil end
   local fits, created, _, metadata = string.match(state.companion, '^(%S+) (%S+) (%S+) (.*)$')
@@ -58,8 +149,8 @@ local function parse_internal(stored)
   if kind then
     if expiry ~= '' and tonumber(expiry) <= tonumber(now) then return {} end
     length = tonumber(length)
-    state.expiry, state.metadata = expiry, string.sub(stored, from, from + length - 1)
-    state.text = kind == 'j' and string.sub(stored, from + length) or ''
+    state.expiry, state.metadata = expiry, sub(stored, from, from + length - 1)
+    state.text = kind == 'j' and sub(stored, from + length) or ''
   end
   return state
 end
@@ -68,6 +159,8 @@ local function internal_state(k)
   if not internal[k] then internal[k] = parse_internal(call('HGET', values, k)) end
   return internal[k]
 end
+
+local function internal_version(state) return state.stored and digest(state.stored, '') or '' end
 
 local specials = { NaN = 0 / 0, Infinity = 1 / 0, ['-Infinity'] = -1 / 0, ['-0'] = -1 / (1 / 0) }
 
@@ -93,23 +186,28 @@ local function number_text(x)
   local sign, first, rest, exponent = string.match(text, '^(%-?)(%d)%.?(%d*)e([+-]%d+)$')
   local digits, point = string.gsub(first .. rest, '0+$', ''), tonumber(exponent) + 1
   if point > 21 or point < -5 then
-    if #digits > 1 then digits = string.sub(digits, 1, 1) .. '.' .. string.sub(digits, 2) end
+    if #digits > 1 then digits = sub(digits, 1, 1) .. '.' .. sub(digits, 2) end
     return sign .. digits .. 'e' .. (point > 0 and '+' or '') .. string.format('%d', point - 1)
   elseif point <= 0 then
     return sign .. '0.' .. string.rep('0', -point) .. digits
   elseif point >= #digits then
     return sign .. digits .. string.rep('0', point - #digits)
   end
-  return sign .. string.sub(digits, 1, point) .. '.' .. string.sub(digits, point + 1)
+  return sign .. sub(digits, 1, point) .. '.' .. sub(digits, point + 1)
 end
 
-local writes = {}
-local function write(...) writes[#writes + 1] = { ... } end
+-- Adds to what a key holds: the text to write, its expiry and metadata; nothing if that is no number.
+local function sum(old, expiry, metadata, text, by)
+  old = old and number(old)
+  if text.expiry == '' then text.expiry = old and expiry or '' end
+  if text.metadata == '' then text.metadata = old and metadata or '' end
+  return number_text(old and old + by or by), text.expiry, text.metadata
+end
 
 local function clear_user(k)
   user[k] = { companion = '' }
   write('UNLINK', k)
-  if has_companions then write('HDEL', companions, string.sub(k, cut)) end
+  if has_companions then write('HDEL', companions, sub(k, cut)) end
 end
 
 local function set_user(k, state, text, expiry, metadata)
@@ -127,9 +225,9 @@ local function set_user(k, state, text, expiry, metadata)
   state.text, state.expiry, state.foreign = text, expiry, nil
   if expiry ~= '' then write('SET', k, text, 'PXAT', expiry) else write('SET', k, text) end
   if state.companion ~= '' then
-    write('HSET', companions, string.sub(k, cut), state.companion)
+    write('HSET', companions, sub(k, cut), state.companion)
   elseif has_companions then
-    write('HDEL', companions, string.sub(k, cut))
+    write('HDEL', companions, sub(k, cut))
   end
 end
 
@@ -145,73 +243,205 @@ local function clear_internal(k)
   write('HDEL', values, k)
 end
 
-local result, row, changed = { 0 }, 0, false
-while next_arg <= #ARGV do
-  local what = arg()
-  row = row + 1
-  if what == 'check' then
-    local state, wanted = user_state(key()), arg()
-    if state.foreign or (state.text and digest(state.text, state.expiry) or '') ~= wanted then return { 0, row } end
-  elseif what == 'check internal' then
-    local state, wanted = internal_state(arg()), arg()
-    if (state.stored and digest(state.stored, '') or '') ~= wanted then return { 0, row } end
-  elseif what == 'check range' then
-    if tonumber(call('GET', seq) or '0') ~= tonumber(arg()) then return { 0, row } end
-  else
-    changed = true
-    if what == 'set' then
-      local k = key()
-      set_user(k, user_state(k), arg(), arg(), arg())
-    elseif what == 'set internal' then
-      local k, stored = arg(), arg()
-      set_internal(k, stored)
-    elseif what == 'delete' then
-      local k = key()
-      local state = user_state(k)
-      result[#result + 1] = (state.text or state.foreign) and 1 or 0
-      clear_user(k)
-    elseif what == 'delete internal' then
-      local k = arg()
-      result[#result + 1] = internal_state(k).stored and 1 or 0
-      clear_internal(k)
-    elseif what == 'add' then
-      local k = key()
-      local state, by, expiry, metadata = user_state(k), number(arg()), arg(), arg()
-      local old = state.text and number(state.text)
-      if state.foreign or (state.text and not old) then return { -1, row } end
-      if expiry == '' and state.text then expiry = state.expiry end
-      if metadata == '' then
-        local _, kept = user_companion(k, state)
-        if kept and kept ~= '-' then metadata = kept end
-      end
-      local text = number_text(state.text and old + by or by)
-      result[#result + 1] = text
-      result[#result + 1] = expiry
-      set_user(k, state, text, expiry, metadata)
-    elseif what == 'add internal' then
-      local k = arg()
-      local state, by, expiry, metadata = internal_state(k), number(arg()), arg(), arg()
-      local old = state.text and number(state.text)
-      if state.stored and not old then return { -1, row } end
-      if expiry == '' and old then expiry = state.expiry end
-      if metadata == '' and old then metadata = state.metadata end
-      local text = number_text(old and old + by or by)
-      local stored = text
-      if expiry ~= '' or metadata ~= '' then
-        stored = '\1j' .. expiry .. ' ' .. #metadata .. ' ' .. metadata .. text
-      end
-      result[#result + 1] = text
-      result[#result + 1] = digest(stored, '')
-      set_internal(k, stored)
-    elseif what == 'clear internal' then
-      local low, high, written = arg(), arg(), tonumber(arg())
-      for _, k in ipairs(call('ZRANGE', names, low, high, 'BYLEX')) do clear_internal(k) end
-      -- What this very batch wrote into the range before.
-      for _ = 1, written do clear_internal(arg()) end
-    end
+-- The intent that the batch carries out or drops, and the fields it holds.
+local resolved, found
+
+-- The holder of a field, if another intent holds it.
+local function holder(field)
+  local by = is_held and call('HGET', held, field)
+  if not by then return nil end
+  if resolved and sub(by, 1, 33) == resolved then return nil end
+  return by
+end
+
+-- True if somebody else's client has changed a key that this intent holds: its value is the newer one.
+local function overtaken(field, version)
+  local by = found and found[field]
+  return by and version ~= '' and version ~= sub(by, 49)
+end
+
+-- Whether a row may write: nil, or why not. A key is asked for once a batch.
+local asked
+local function refusal(field)
+  if not is_held or asked[field] then return nil end
+  asked[field] = true
+  return holder(field)
+end
+
+-- The commit in the log: its parts are numbered, the last one says so.
+local function publish(commit)
+  local part, text, count = 0, {}, 0
+  local function add(more)
+    call('XADD', log, 'MAXLEN', '~', 16384, commit .. '-' .. part, more and 'm' or 'e', table.concat(text))
+    part, text, count = part + 1, {}, 0
+  end
+  for _, k in ipairs(touched) do
+    if count == 1000 then add(true) end
+    local state, name = user[k], sub(k, cut)
+    count = count + 1
+    text[count] = (state.text and 's' .. digest(state.text, state.expiry) or 'd') .. #name .. ':' .. name
+  end
+  add(false)
+end
+
+local seen
+local function touch(k)
+  if is_logged and not seen[k] then
+    seen[k] = true
+    touched[#touched + 1] = k
   end
 end
 
-for _, command in ipairs(writes) do call(unpack(command)) end
-result[1] = changed and call('INCR', seq) or tonumber(call('GET', seq) or '0')
-return result
+-- Reads the rows of one batch up to the next: its result, and whether it is to be written.
+local function rows(result)
+  local row, changed, failure = 0, false, nil
+  -- A row that fails ends the batch; those behind it are read to find the next one.
+  local function fail(code, more) if not failure then failure = { code, row, more } end end
+  while next_arg <= #ARGV and ARGV[next_arg] ~= 'b' do
+    if failure and alone then
+      next_arg = #ARGV + 1
+      break
+    end
+    local what = arg()
+    row = row + 1
+    if what == 'c' then
+      local state, wanted = user_state(key()), arg()
+      if state.foreign or user_version(state) ~= wanted then fail(0) end
+    elseif what == 'C' then
+      local state, wanted = internal_state(arg()), arg()
+      if internal_version(state) ~= wanted then fail(0) end
+    elseif what == 'R' then
+      if tonumber(call('GET', seq) or '0') ~= tonumber(arg()) then fail(0) end
+    elseif what == 'h' or what == 'H' then
+      local field, version, text, mark, kind
+      if what == 'h' then
+        local k = key()
+        local state = user_state(k)
+        field, version, text = 'u' .. sub(k, cut), user_version(state), state.foreign and '' or state.text
+      else
+        local k = arg()
+        local state = internal_state(k)
+        field, version, text = 'i' .. k, internal_version(state), state.stored and (state.text or '')
+      end
+      mark, kind = arg(), arg()
+      local by = refusal(field)
+      if by then fail(-2, by) elseif kind == 'a' and text and not number(text) then fail(-1) end
+      write('HSET', held, field, mark .. (version == '' and '-' or version))
+    elseif what == 'L' then
+      local low, high, written = arg(), arg(), tonumber(arg())
+      changed = true
+      local function clear(k)
+        local by = refusal('i' .. k)
+        if by then fail(-2, by) end
+        clear_internal(k)
+      end
+      for _, k in ipairs(call('ZRANGE', names, low, high, 'BYLEX')) do
+        -- What an engine keeps for itself ends by its own hand alone.
+        if string.byte(k) ~= 0 or string.byte(low, 2) == 0 then clear(k) end
+      end
+      -- What this very batch wrote into the range before.
+      for _ = 1, written do clear(arg()) end
+    elseif what == 'i' or what == 'r' or what == 'A' then
+      local k, stored, by, expiry, metadata = arg(), nil, nil, nil, nil
+      if what == 'i' then stored = arg() end
+      if what == 'A' then by, expiry, metadata = number(arg()), arg(), arg() end
+      changed = true
+      local state = internal_state(k)
+      local holds = refusal('i' .. k)
+      if holds then
+        fail(-2, holds)
+      elseif what == 'i' then
+        set_internal(k, stored)
+      elseif what == 'r' then
+        result[#result + 1] = state.stored and 1 or 0
+        clear_internal(k)
+      elseif state.stored and not (state.text and number(state.text)) then
+        fail(-1)
+      else
+        local text
+        text, expiry, metadata =
+          sum(state.text, state.expiry, state.metadata, { expiry = expiry, metadata = metadata }, by)
+        stored = text
+        if expiry ~= '' or metadata ~= '' then
+          stored = '\1j' .. expiry .. ' ' .. #metadata .. ' ' .. metadata .. text
+        end
+        result[#result + 1] = text
+        result[#result + 1] = digest(stored, '')
+        set_internal(k, stored)
+      end
+    else
+      local k, text, expiry, metadata, by = key(), nil, '', '', nil
+      if what == 's' or what == 'x' or what == 'm' then text = arg() end
+      if what == 'a' then by = number(arg()) end
+      if what == 'x' or what == 'm' or what == 'a' then expiry = arg() end
+      if what == 'm' or what == 'a' then metadata = arg() end
+      changed = true
+      touch(k)
+      local state, holds = user_state(k), refusal('u' .. sub(k, cut))
+      local skips = found and overtaken('u' .. sub(k, cut), state.at_first or user_version(state))
+      if found and not state.at_first then state.at_first = user_version(state) end
+      if holds then
+        fail(-2, holds)
+      elseif what == 'd' or what == 'D' then
+        if what == 'D' then result[#result + 1] = (state.text or state.foreign) and 1 or 0 end
+        if not skips then clear_user(k) end
+      elseif what == 'a' then
+        if state.foreign or (state.text and not number(state.text)) then
+          fail(-1)
+        else
+          local _, kept = user_companion(k, state)
+          if kept == '-' then kept = nil end
+          text, expiry, metadata =
+            sum(state.text, state.expiry, kept or '', { expiry = expiry, metadata = metadata }, by)
+          result[#result + 1] = text
+          result[#result + 1] = expiry
+          if not skips then set_user(k, state, text, expiry, metadata) end
+        end
+      elseif not skips then
+        set_user(k, state, text, expiry, metadata)
+      end
+    end
+  end
+  return failure, changed
+end
+
+local reply, done = { 0 }, false
+while next_arg <= #ARGV do
+  next_arg = next_arg + 1
+  resolved, found = arg(), nil
+  user, internal, writes, touched, seen, asked = {}, {}, {}, {}, {}, {}
+  if resolved == '' then
+    resolved = nil
+  else
+    found = {}
+    if is_held then
+      local all = call('HGETALL', held)
+      for i = 1, #all, 2 do
+        if sub(all[i + 1], 1, 33) == resolved then found[all[i]] = all[i + 1] end
+      end
+    end
+  end
+  local result = { 0 }
+  local failure, changed = rows(result)
+  if failure then
+    reply[#reply + 1] = failure
+  else
+    for _, command in ipairs(writes) do call(unpack(command)) end
+    if found then
+      for field in pairs(found) do call('HDEL', held, field) end
+    end
+    if changed then
+      result[1], done = call('INCR', seq), true
+      if is_logged then publish(result[1]) end
+      has_companions = has_companions or call('EXISTS', companions) == 1
+    else
+      result[1] = tonumber(call('GET', seq) or '0')
+    end
+    reply[#reply + 1] = result
+  end
+end
+if done then
+  local text = cjson.encode(reply)
+  remember(#text <= 16384 and text or '[2]')
+end
+return reply

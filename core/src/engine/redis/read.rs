@@ -6,11 +6,10 @@ use bytes::Bytes;
 use redis::{Pipeline, Value as Answer};
 
 use super::fault::{not_a_string, refused, unexpected};
-use super::group::executed;
 use super::layout::{Layout, internal_record, user_record, user_value};
 use super::link::{Link, Settle, What};
 use crate::engine::{Done, Read, Reply};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::key::{Key, Space};
 use crate::record::{Record, now};
 use crate::value::Value;
@@ -57,6 +56,30 @@ pub fn submit(link: &Arc<Link>, layout: &Layout, read: Read, done: Done) {
         }
     });
     link.submit(What::commands(&pipe, false, settle));
+}
+
+/// The replies inside EXEC. The server executes all of a transaction or, if it refused a command, nothing.
+pub fn executed(replies: Vec<Answer>) -> Result<Vec<Answer>> {
+    let mut refusal: Option<Error> = None;
+    for reply in replies {
+        match reply {
+            Answer::Array(items) => {
+                return match items
+                    .iter()
+                    .find_map(|item| if let Answer::ServerError(text) = item { Some(text) } else { None })
+                {
+                    Some(text) => Err(refused(text)),
+                    None => Ok(items),
+                };
+            }
+            // The first refusal tells why; the last one only that EXEC was aborted.
+            Answer::ServerError(text) => {
+                refusal.get_or_insert_with(|| refused(&text));
+            }
+            _ => {}
+        }
+    }
+    Err(refusal.unwrap_or_else(unexpected))
 }
 
 /// Value, expiry and companion of a key as of one moment.
