@@ -3,20 +3,21 @@
 --
 -- KEYS: commit counter, companions, names, values, held, log, client, then the user keys in the order the rows need them.
 -- ARGV: length of the key prefix; time in ms; letters: b only blind rows (s x d D i r), s keep times, p packed; number of
--- this call, and its slot at the client's; how many batches; then rows: a letter and its arguments, 'b' before each batch.
+-- this call, and its slot at the client's; how many batches (one but for blind rows), how many rows each has (separated by commas;
+-- nothing: one each); the intent to resolve; then rows: a letter and its arguments.
 -- Returns { 1, last commit number, outcome ... } for blind rows, or { 0, batch ... }, each { commit number, outcome ... },
 -- { 0, row of a failed check }, { -1, row of a failed addition } or { -2, row of a held key, who holds it }.
 local KEYS, ARGV = KEYS, ARGV
 local seq, companions, names, values, held, log, client =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local call, pcall, sub = redis.call, redis.pcall, string.sub
-local cut, now, modes, next_arg, next_key = tonumber(ARGV[1]) + 1, ARGV[2], ARGV[3], 7, 8
+local cut, now, modes, next_arg, next_key = tonumber(ARGV[1]) + 1, ARGV[2], ARGV[3], 9, 8
 
 -- More parts than a command may have come as a few arguments: first the keys, then the rows.
 if string.find(modes, 'p', 1, true) then
-  local keys, rows = { unpack(KEYS, 1, 7) }, { unpack(ARGV, 1, 6) }
+  local keys, rows = { unpack(KEYS, 1, 7) }, { unpack(ARGV, 1, 8) }
   local into = keys
-  for i = 7, #ARGV do
+  for i = 9, #ARGV do
     if ARGV[i] == '' then
       into = rows
     else
@@ -28,12 +29,15 @@ end
 
 -- What a client asks for whose connection is lost before it has the reply.
 local function remember(text)
-  call('HSET', client, ARGV[5], ARGV[4] .. ' ' .. text)
-  call('PEXPIRE', client, 86400000)
+  local new = call('HSET', client, ARGV[5], ARGV[4] .. ' ' .. text)
+  -- A client that has gone is forgotten after a day.
+  if new == 1 or ARGV[4] % 16 == 0 then call('PEXPIRE', client, 86400000) end
 end
 
-local has_companions = call('EXISTS', companions) == 1
-local special = call('EXISTS', held, log) > 0
+local has_companions, special = call('EXISTS', companions, held, log) > 0, false
+if has_companions then
+  has_companions, special = call('EXISTS', companions) == 1, call('EXISTS', held, log) > 0
+end
 
 if not special and sub(modes, 1, 1) == 'b' then
   local run, other, size, kind, touched, reply, total = {}, {}, 0, 's', {}, { 1, 0 }, #ARGV
@@ -55,34 +59,30 @@ if not special and sub(modes, 1, 1) == 'b' then
   end
   while next_arg <= total do
     local what = ARGV[next_arg]
-    if what == 'b' then
-      next_arg = next_arg + 2
+    if what ~= kind or size >= 4000 then flush(what) end
+    if what == 'i' then
+      local k = ARGV[next_arg + 1]
+      run[size + 1], run[size + 2], other[size + 1], other[size + 2] = k, ARGV[next_arg + 2], 0, k
+      size, next_arg = size + 2, next_arg + 3
+    elseif what == 'r' then
+      run[size + 1] = ARGV[next_arg + 1]
+      size, next_arg = size + 1, next_arg + 2
     else
-      if what ~= kind or size >= 4000 then flush(what) end
-      if what == 'i' then
-        local k = ARGV[next_arg + 1]
-        run[size + 1], run[size + 2], other[size + 1], other[size + 2] = k, ARGV[next_arg + 2], 0, k
-        size, next_arg = size + 2, next_arg + 3
-      elseif what == 'r' then
-        run[size + 1] = ARGV[next_arg + 1]
-        size, next_arg = size + 1, next_arg + 2
+      local k = KEYS[next_key]
+      next_key = next_key + 1
+      if has_companions then touched[#touched + 1] = sub(k, cut) end
+      if what == 's' then
+        run[size + 1], run[size + 2] = k, ARGV[next_arg + 1]
+        size, next_arg = size + 2, next_arg + 2
+      elseif what == 'd' then
+        run[size + 1] = k
+        size, next_arg = size + 1, next_arg + 1
+      elseif what == 'D' then
+        reply[#reply + 1] = call('UNLINK', k)
+        next_arg = next_arg + 1
       else
-        local k = KEYS[next_key]
-        next_key = next_key + 1
-        if has_companions then touched[#touched + 1] = sub(k, cut) end
-        if what == 's' then
-          run[size + 1], run[size + 2] = k, ARGV[next_arg + 1]
-          size, next_arg = size + 2, next_arg + 2
-        elseif what == 'd' then
-          run[size + 1] = k
-          size, next_arg = size + 1, next_arg + 1
-        elseif what == 'D' then
-          reply[#reply + 1] = call('UNLINK', k)
-          next_arg = next_arg + 1
-        else
-          call('SET', k, ARGV[next_arg + 1], 'PXAT', ARGV[next_arg + 2])
-          next_arg = next_arg + 3
-        end
+        call('SET', k, ARGV[next_arg + 1], 'PXAT', ARGV[next_arg + 2])
+        next_arg = next_arg + 3
       end
     end
   end
@@ -292,16 +292,13 @@ local function touch(k)
   end
 end
 
--- Reads the rows of one batch up to the next: its result, and whether it is to be written.
-local function rows(result)
+-- Reads the next rows, at most so many, as one batch: why it fails, and whether it writes.
+local function rows(result, most)
   local row, changed, failure = 0, false, nil
   -- A row that fails ends the batch; those behind it are read to find the next one.
   local function fail(code, more) if not failure then failure = { code, row, more } end end
-  while next_arg <= #ARGV and ARGV[next_arg] ~= 'b' do
-    if failure and alone then
-      next_arg = #ARGV + 1
-      break
-    end
+  while next_arg <= #ARGV and row < most do
+    if failure and alone then break end
     local what = arg()
     row = row + 1
     if what == 'c' then
@@ -405,24 +402,22 @@ local function rows(result)
   return failure, changed
 end
 
-local reply, done = { 0 }, false
-while next_arg <= #ARGV do
-  next_arg = next_arg + 1
-  resolved, found = arg(), nil
-  user, internal, writes, touched, seen, asked = {}, {}, {}, {}, {}, {}
-  if resolved == '' then
-    resolved = nil
-  else
-    found = {}
-    if is_held then
-      local all = call('HGETALL', held)
-      for i = 1, #all, 2 do
-        if sub(all[i + 1], 1, 33) == resolved then found[all[i]] = all[i + 1] end
-      end
+resolved = ARGV[8] ~= '' and ARGV[8] or nil
+if resolved then
+  found = {}
+  if is_held then
+    local all = call('HGETALL', held)
+    for i = 1, #all, 2 do
+      if sub(all[i + 1], 1, 33) == resolved then found[all[i]] = all[i + 1] end
     end
   end
+end
+
+local reply, done, sizes = { 0 }, false, string.gmatch(ARGV[7], '%d+')
+for _ = 1, tonumber(ARGV[6]) do
+  user, internal, writes, touched, seen, asked = {}, {}, {}, {}, {}, {}
   local result = { 0 }
-  local failure, changed = rows(result)
+  local failure, changed = rows(result, alone and 1 / 0 or tonumber(sizes() or 1))
   if failure then
     reply[#reply + 1] = failure
   else

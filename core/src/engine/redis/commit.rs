@@ -1,5 +1,6 @@
 //! Batches as a call of the script that commits. Batches that only write go several at once: each is whole because the script is.
 
+use std::fmt::Write;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -116,6 +117,11 @@ impl Commits {
         call.number(number);
         call.number(number % SLOTS);
         call.number(works.len() as u64);
+        call.push(sizes(works));
+        match works.first().map(|work| &work.batch.role) {
+            Some(Role::Resolve(id)) => call.push(intent_name(*id)),
+            _ => call.push(""),
+        }
         if many {
             keys.packed(PACKED).iter().for_each(|part| call.push(part));
             call.push("");
@@ -158,11 +164,6 @@ impl Rows<'_> {
     }
 
     fn batch(&mut self, Work { batch, intended, .. }: &Work) {
-        self.rows.push("b");
-        match batch.role {
-            Role::Resolve(id) => self.rows.push(intent_name(id)),
-            Role::None | Role::Prepare(_) => self.rows.push(""),
-        }
         for Check { space, key, version } in &batch.checks {
             self.row(*space, ["c", "C"], key);
             match version {
@@ -234,6 +235,18 @@ impl Rows<'_> {
             }
         }
     }
+}
+
+/// How many rows each of several batches has, where one has another number than one.
+fn sizes(works: &[Work]) -> String {
+    let mut text = String::new();
+    if works.len() > 1 && works.iter().any(|work| work.batch.ops.len() != 1) {
+        for work in works {
+            // It is written to memory, which cannot fail.
+            let _ = write!(text, "{},", work.batch.ops.len());
+        }
+    }
+    text
 }
 
 /// The key of a row of a batch, counted from one, as [`Rows::batch`] makes them.
