@@ -9,6 +9,7 @@ mod clear;
 mod commit;
 mod doubt;
 mod fault;
+mod fit;
 mod handshake;
 mod link;
 mod maintain;
@@ -41,7 +42,7 @@ pub use self::options::{RedisOptions, TlsOptions};
 use self::scans::Scans;
 use self::view::RedisView;
 use super::registry::Lease;
-use super::{Capabilities, Done, Engine, Progress, Read, Reply, Report, Request, Stats};
+use super::{Capabilities, Done, Engine, Progress, Read, Reply, Report, Request, Stats, View};
 use crate::batch::{Batch, Commit};
 use crate::error::{Error, Result};
 use crate::format::redis as layout;
@@ -118,6 +119,13 @@ impl Engine for Redis {
         None
     }
 
+    fn try_begin(&self) -> Option<Result<Arc<dyn View>>> {
+        if self.shared.closed.load(Ordering::Acquire) {
+            return Some(Err(closed()));
+        }
+        Some(Ok(Arc::new(RedisView::fitting(self.shared.clone()))))
+    }
+
     fn submit(&self, request: Request, done: Done) {
         let shared = &self.shared;
         let done = named(done);
@@ -171,6 +179,15 @@ fn named(done: Done) -> Done {
 }
 
 impl Shared {
+    /// Waits until a request of many steps is over, and what was requested behind it is sent.
+    fn await_turn(&self) -> Result<()> {
+        let mut gate = self.gate.lock();
+        while gate.shut && !(gate.listing && gate.held.is_empty()) {
+            self.gate_free.wait(&mut gate);
+        }
+        if self.closed.load(Ordering::Acquire) { Err(closed()) } else { Ok(()) }
+    }
+
     fn running<T>(&self, call: impl FnOnce(&Shared) -> Result<T>) -> Result<T> {
         if self.closed.load(Ordering::Acquire) {
             return Err(closed());
