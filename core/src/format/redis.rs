@@ -30,6 +30,8 @@ pub struct Layout {
     pub damaged: Vec<u8>,
     /// A hash: which keys the intents of undecided transactions hold. Gone while there are none.
     pub held: Vec<u8>,
+    /// A hash: the ranges they hold.
+    pub ranges: Vec<u8>,
     /// A stream: what each commit touched. Gone unless somebody asked for it.
     pub log: Vec<u8>,
 }
@@ -46,6 +48,7 @@ impl Layout {
             values: ours(b"values"),
             damaged: ours(b"damaged:"),
             held: ours(b"held"),
+            ranges: ours(b"ranges"),
             log: ours(b"log"),
         }
     }
@@ -252,7 +255,7 @@ mod tests {
     #[test]
     fn no_user_key_is_a_name_of_ours() {
         let layout = Layout::new("app:");
-        for name in [&layout.seq, &layout.companions, &layout.names, &layout.values, &layout.damaged, &layout.held, &layout.log, &layout.client(7)]
+        for name in [&layout.seq, &layout.companions, &layout.names, &layout.values, &layout.damaged, &layout.held, &layout.ranges, &layout.log, &layout.client(7)]
         {
             assert_eq!(layout.user_key(&Bytes::from(name.clone())), None);
             assert_eq!(Layout::new("").user_key(&Bytes::from(name.clone())), None);

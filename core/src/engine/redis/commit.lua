@@ -1,21 +1,20 @@
 -- Carries out batches, one after the other, each whole or not at all. Nothing of a batch is written before everything
 -- in it is known to succeed: a script is not rolled back. All of ours goes through here, so what it refuses is never written.
 --
--- KEYS: commit counter, companions, names, values, held, log, client, then the user keys in the order the rows need them.
+-- KEYS: commit counter, companions, names, values, held keys, held ranges, log, client, then the user keys in the order of the rows.
 -- ARGV: length of the key prefix; time in ms; letters: b only blind rows (s x d D i r), s keep times, p packed; number of
 -- this call, and its slot at the client's; how many batches (one but for blind rows), how many rows each has (separated by commas;
 -- nothing: one each); the intent to resolve; then rows: a letter and its arguments.
 -- Returns { 1, last commit number, outcome ... } for blind rows, or { 0, batch ... }, each { commit number, outcome ... },
 -- { 0, row of a failed check }, { -1, row of a failed addition } or { -2, row of a held key, who holds it }.
 local KEYS, ARGV = KEYS, ARGV
-local seq, companions, names, values, held, log, client =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local seq, companions, names, values, held, ranges, log, client = unpack(KEYS, 1, 8)
 local call, pcall, sub = redis.call, redis.pcall, string.sub
-local cut, now, modes, next_arg, next_key = tonumber(ARGV[1]) + 1, ARGV[2], ARGV[3], 9, 8
+local cut, now, modes, next_arg, next_key = tonumber(ARGV[1]) + 1, ARGV[2], ARGV[3], 9, 9
 
 -- More parts than a command may have come as a few arguments: first the keys, then the rows.
 if string.find(modes, 'p', 1, true) then
-  local keys, rows = { unpack(KEYS, 1, 7) }, { unpack(ARGV, 1, 8) }
+  local keys, rows = { unpack(KEYS, 1, 8) }, { unpack(ARGV, 1, 8) }
   local into = keys
   for i = 9, #ARGV do
     if ARGV[i] == '' then
@@ -34,9 +33,9 @@ local function remember(text)
   if new == 1 or ARGV[4] % 16 == 0 then call('PEXPIRE', client, 86400000) end
 end
 
-local has_companions, special = call('EXISTS', companions, held, log) > 0, false
+local has_companions, special = call('EXISTS', companions, held, ranges, log) > 0, false
 if has_companions then
-  has_companions, special = call('EXISTS', companions) == 1, call('EXISTS', held, log) > 0
+  has_companions, special = call('EXISTS', companions) == 1, call('EXISTS', held, ranges, log) > 0
 end
 
 if not special and sub(modes, 1, 1) == 'b' then
@@ -95,7 +94,7 @@ if not special and sub(modes, 1, 1) == 'b' then
   return reply
 end
 
-local is_held, is_logged = special and call('EXISTS', held) == 1, special and call('EXISTS', log) == 1
+local is_held, is_logged = special and call('EXISTS', held, ranges) > 0, special and call('EXISTS', log) == 1
 local stamped, alone = string.find(modes, 's', 1, true), ARGV[6] == '1'
 
 local function arg() next_arg = next_arg + 1 return ARGV[next_arg - 1] end
@@ -246,12 +245,59 @@ end
 -- The intent that the batch carries out or drops, and the fields it holds.
 local resolved, found
 
--- The holder of a field, if another intent holds it.
+-- By bytes: the server's own order of texts may be that of a language.
+local function precedes(a, b)
+  for i = 1, math.min(#a, #b) do
+    local x, y = string.byte(a, i), string.byte(b, i)
+    if x ~= y then return x < y end
+  end
+  return #a < #b
+end
+
+-- True if nothing can lie at or above a lower end and at or below an upper one, both as ZRANGE BYLEX has them.
+local function apart(low, high)
+  if low == '-' or high == '+' then return false end
+  local from, to = sub(low, 2), sub(high, 2)
+  if from == to then return sub(low, 1, 1) ~= '[' or sub(high, 1, 1) ~= '[' end
+  return precedes(to, from)
+end
+
+-- Who holds ranges, one each: the keyspace's letter, the ends, the intent's mark.
+local all_ranges
+local function each_range(space, test)
+  if not all_ranges then
+    all_ranges = {}
+    local stored = call('HVALS', ranges)
+    for i = 1, #stored do
+      local letter, length, rest = string.match(stored[i], '^(.)(%d+):(.*)$', 49)
+      all_ranges[i] = { letter, sub(rest, 1, tonumber(length)), sub(rest, tonumber(length) + 1), sub(stored[i], 1, 48) }
+    end
+  end
+  for _, range in ipairs(all_ranges) do
+    if range[1] == space and sub(range[4], 1, 33) ~= resolved and test(range[2], range[3]) then return range[4] end
+  end
+end
+
+-- The mark of another intent that holds the key of a field: a keyspace's letter and the key.
 local function holder(field)
-  local by = is_held and call('HGET', held, field)
-  if not by then return nil end
-  if resolved and sub(by, 1, 33) == resolved then return nil end
-  return by
+  local by = call('HGET', held, field)
+  if by and sub(by, 1, 33) ~= resolved then return by end
+  local at = '[' .. sub(field, 2)
+  return each_range(sub(field, 1, 1), function(low, high) return not apart(low, at) and not apart(at, high) end)
+end
+
+-- The mark of another intent that holds a key of a range, or a range that meets it.
+local function range_holder(space, from, to)
+  if not is_held then return nil end
+  local by = each_range(space, function(low, high) return not apart(low, to) and not apart(from, high) end)
+  if by then return by end
+  for _, field in ipairs(call('HKEYS', held)) do
+    local at = '[' .. sub(field, 2)
+    if sub(field, 1, 1) == space and not apart(from, at) and not apart(at, to) then
+      by = call('HGET', held, field)
+      if sub(by, 1, 33) ~= resolved then return by end
+    end
+  end
 end
 
 -- True if somebody else's client has changed a key that this intent holds: its value is the newer one.
@@ -324,20 +370,27 @@ local function rows(result, most)
       local by = refusal(field)
       if by then fail(-2, by) elseif kind == 'a' and text and not number(text) then fail(-1) end
       write('HSET', held, field, mark .. (version == '' and '-' or version))
+    elseif what == 'G' then
+      -- A range of which the keys that are there are deleted by rows of their own.
+      local space, low, high = arg(), arg(), arg()
+      local by = range_holder(space, low, high)
+      if by then fail(-2, by) end
+    elseif what == 'Q' then
+      local space, low, high, mark = arg(), arg(), arg(), arg()
+      local by = range_holder(space, low, high)
+      if by then fail(-2, by) end
+      write('HSET', ranges, mark .. row, mark .. space .. #low .. ':' .. low .. high)
     elseif what == 'L' then
       local low, high, written = arg(), arg(), tonumber(arg())
       changed = true
-      local function clear(k)
-        local by = refusal('i' .. k)
-        if by then fail(-2, by) end
-        clear_internal(k)
-      end
+      local by = range_holder('i', low, high)
+      if by then fail(-2, by) end
       for _, k in ipairs(call('ZRANGE', names, low, high, 'BYLEX')) do
         -- What an engine keeps for itself ends by its own hand alone.
-        if string.byte(k) ~= 0 or string.byte(low, 2) == 0 then clear(k) end
+        if string.byte(k) ~= 0 or string.byte(low, 2) == 0 then clear_internal(k) end
       end
       -- What this very batch wrote into the range before.
-      for _ = 1, written do clear(arg()) end
+      for _ = 1, written do clear_internal(arg()) end
     elseif what == 'i' or what == 'r' or what == 'A' then
       local k, stored, by, expiry, metadata = arg(), nil, nil, nil, nil
       if what == 'i' then stored = arg() end
@@ -424,6 +477,9 @@ for _ = 1, tonumber(ARGV[6]) do
     for _, command in ipairs(writes) do call(unpack(command)) end
     if found then
       for field in pairs(found) do call('HDEL', held, field) end
+      for _, field in ipairs(call('HKEYS', ranges)) do
+        if sub(field, 1, 33) == resolved then call('HDEL', ranges, field) end
+      end
     end
     if changed then
       result[1], done = call('INCR', seq), true

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::fault::not_a_number;
 use super::layout::{Layout, expiry, held_mark, intent_name, internal_text};
 use super::parts::Parts;
 use super::script::{COMMIT, lex_bounds};
@@ -11,7 +12,7 @@ use crate::batch::{Batch, Check, Op, RangeCheck, Role};
 use crate::engine::Done;
 use crate::engine::intent::prepared_ops;
 use crate::error::Result;
-use crate::key::{Key, Space};
+use crate::key::{Key, KeyRange, Space};
 use crate::record::now;
 use crate::value::Value;
 
@@ -27,23 +28,47 @@ pub struct Work {
     pub batch: Batch,
     /// What the intent is to write that the batch prepares.
     pub intended: Vec<Op>,
+    /// Ranges of user keys of which it deletes what is there: no intent may hold any of them.
+    pub ranges: Vec<KeyRange>,
     pub done: Done,
 }
 
 impl Work {
-    /// `batch` must delete no range of user keys. Fails, `done` told, for an intent that cannot be read.
+    /// `batch` must delete no range of user keys. Without a result, `done` was told why: an intent that cannot be read, or not
+    /// be carried out.
     pub fn new(batch: Batch, done: Done) -> Option<Self> {
         let intended = match batch.role {
-            Role::Prepare(_) => prepared_ops(&batch),
+            Role::Prepare(_) => prepared_ops(&batch).and_then(|ops| check_additions(&ops).map(|()| ops)),
             Role::None | Role::Resolve(_) => Ok(Vec::new()),
         };
         match intended {
-            Ok(intended) => Some(Work { batch, intended, done }),
+            Ok(intended) => Some(Work { batch, intended, ranges: Vec::new(), done }),
             Err(error) => {
                 done(Err(error));
                 None
             }
         }
+    }
+}
+
+/// What `ops` make of the key before the addition at `index`: whether that is a number, as far as they say.
+fn adds_to_number(ops: &[Op], index: usize) -> Option<bool> {
+    let Some(Op::Add { space, key, .. }) = ops.get(index) else { return None };
+    ops.get(..index)?.iter().rev().find_map(|op| match op {
+        Op::DeleteRange { space: cleared, range } => (cleared == space && range.contains(key)).then_some(true),
+        op if op.key() != Some((*space, key)) => None,
+        Op::Set { value, expires_at, .. } => {
+            Some(value.as_number().is_some() || expires_at.is_some_and(|at| at <= now()))
+        }
+        _ => Some(true),
+    })
+}
+
+/// INVALID_ARGUMENT if one of `ops` adds to what an earlier one leaves without a number.
+fn check_additions(ops: &[Op]) -> Result<()> {
+    match (0..ops.len()).find(|index| adds_to_number(ops, *index) == Some(false)).and_then(|index| ops.get(index)?.key()) {
+        Some((_, key)) => Err(not_a_number().at_key(key)),
+        None => Ok(()),
     }
 }
 
@@ -69,12 +94,13 @@ impl Commits {
         &self.client
     }
 
-    /// True if `batch` can go with others: it writes keys and needs to know nothing of what they hold.
+    /// True if a batch can go with others: it writes keys and needs to know nothing of what they hold.
     #[must_use]
-    pub fn is_blind(&self, batch: &Batch) -> bool {
+    pub fn is_blind(&self, Work { batch, ranges, .. }: &Work) -> bool {
         batch.checks.is_empty()
             && batch.range_checks.is_empty()
             && batch.role == Role::None
+            && ranges.is_empty()
             && !batch.ops.is_empty()
             && batch.ops.iter().all(|op| match op {
                 Op::Set { space: Space::User, metadata, .. } => metadata.is_none() && !self.stamped,
@@ -94,7 +120,7 @@ impl Commits {
         }
         let Rows { keys, rows, .. } = rows;
         let many = keys.len() + rows.len() > MAX_ARGS;
-        let blind = works.iter().all(|work| self.is_blind(&work.batch));
+        let blind = works.iter().all(|work| self.is_blind(work));
         let mut modes = String::new();
         for (letter, set) in [('b', blind), ('s', self.stamped), ('p', many)] {
             modes.extend(set.then_some(letter));
@@ -103,8 +129,11 @@ impl Commits {
         call.push(if by_source { "EVAL" } else { "EVALSHA" });
         call.push(if by_source { COMMIT.source } else { COMMIT.sha.as_str() });
         let layout = &self.layout;
-        call.number(7 + if many { 0 } else { keys.len() as u64 });
-        for name in [&layout.seq, &layout.companions, &layout.names, &layout.values, &layout.held, &layout.log] {
+        call.number(8 + if many { 0 } else { keys.len() as u64 });
+        for name in [&layout.seq, &layout.companions, &layout.names, &layout.values] {
+            call.push(name);
+        }
+        for name in [&layout.held, &layout.ranges, &layout.log] {
             call.push(name);
         }
         call.push(&self.client);
@@ -163,7 +192,7 @@ impl Rows<'_> {
         }
     }
 
-    fn batch(&mut self, Work { batch, intended, .. }: &Work) {
+    fn batch(&mut self, Work { batch, intended, ranges, .. }: &Work) {
         for Check { space, key, version } in &batch.checks {
             self.row(*space, ["c", "C"], key);
             match version {
@@ -177,15 +206,40 @@ impl Rows<'_> {
         }
         if let Role::Prepare(id) = batch.role {
             let mark = held_mark(id, now());
-            for op in intended {
-                let Some((space, key)) = op.key() else { continue };
-                self.row(space, ["h", "H"], key);
-                self.rows.push(&mark);
-                self.rows.push(if matches!(op, Op::Add { .. }) { "a" } else { "" });
+            for (index, op) in intended.iter().enumerate() {
+                self.intended(&mark, op, adds_to_number(intended, index));
             }
+        }
+        for range in ranges {
+            self.range("G", Space::User, range);
         }
         for (index, op) in batch.ops.iter().enumerate() {
             self.op(batch, index, op);
+        }
+    }
+
+    fn range(&mut self, letter: &str, space: Space, range: &KeyRange) {
+        let (low, high) = lex_bounds(range);
+        self.rows.push(letter);
+        self.rows.push(if space == Space::User { "u" } else { "i" });
+        self.rows.push(low);
+        self.rows.push(high);
+    }
+
+    /// What an intent is to hold.
+    fn intended(&mut self, mark: &str, op: &Op, adds_to_number: Option<bool>) {
+        match op {
+            Op::DeleteRange { range, .. } if range.is_empty() => {}
+            Op::DeleteRange { space, range } => {
+                self.range("Q", *space, range);
+                self.rows.push(mark);
+            }
+            Op::Set { space, key, .. } | Op::Add { space, key, .. } | Op::Delete { space, key } => {
+                self.row(*space, ["h", "H"], key);
+                self.rows.push(mark);
+                let unknown = matches!(op, Op::Add { .. }) && adds_to_number.is_none();
+                self.rows.push(if unknown { "a" } else { "" });
+            }
         }
     }
 
@@ -251,14 +305,16 @@ fn sizes(works: &[Work]) -> String {
 
 /// The key of a row of a batch, counted from one, as [`Rows::batch`] makes them.
 #[must_use]
-pub fn key_of_row(Work { batch, intended, .. }: &Work, row: usize) -> Option<Key> {
-    let checks = batch.checks.iter().map(|check| Some(&check.key));
-    let ranges = batch.range_checks.iter().map(|_| None);
+pub fn key_of_row(Work { batch, intended, ranges, .. }: &Work, row: usize) -> Option<Key> {
+    let checks = batch.checks.iter().map(|check| Some(check.key.clone()));
+    let none = std::iter::repeat_n(None, batch.range_checks.len());
     let keys_of = |op: &'_ Op| op.key().map(|(_, key)| key.clone());
-    let intended = intended.iter().filter(|op| op.key().is_some()).map(keys_of);
     // Empty ranges have no row.
-    let ops = batch.ops.iter().filter(|op| !matches!(op, Op::DeleteRange { range, .. } if range.is_empty()));
-    checks.chain(ranges).map(Option::<&Key>::cloned).chain(intended).chain(ops.map(keys_of)).nth(row.checked_sub(1)?)?
+    let has_row = |op: &&Op| !matches!(op, Op::DeleteRange { range, .. } if range.is_empty());
+    let intended = intended.iter().filter(has_row).map(keys_of);
+    let ops = batch.ops.iter().filter(has_row).map(keys_of);
+    let rows = checks.chain(none).chain(intended).chain(std::iter::repeat_n(None, ranges.len())).chain(ops);
+    rows.skip(row.checked_sub(1)?).next()?
 }
 
 /// The answer to each of `works`, in their order.

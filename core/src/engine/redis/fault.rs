@@ -37,6 +37,11 @@ pub fn not_a_string() -> Error {
         .in_engine(ENGINE)
 }
 
+/// An addition to something else than a number.
+pub fn not_a_number() -> Error {
+    Error::new(Code::InvalidArgument, "increment needs a number, the key holds another type").in_engine(ENGINE)
+}
+
 /// The connection could not be had, and nothing was sent.
 pub fn unreachable(place: &impl std::fmt::Display, cause: Option<&Error>) -> Error {
     let error = match cause {

@@ -30,6 +30,7 @@ use super::wire::SharedWire;
 use crate::batch::{Batch, Commit};
 use crate::engine::{Done, Reply};
 use crate::error::{Error, Result};
+use crate::key::KeyRange;
 
 /// Receives the replies of a call, exactly once.
 pub type Settle = Box<dyn FnOnce(Result<Vec<Answer>>) + Send>;
@@ -182,14 +183,15 @@ impl Link {
         }
     }
 
-    /// Carries a batch out and waits for it.
-    pub fn commit(&self, batch: Batch) -> Result<Commit> {
+    /// Carries out a batch that deletes what is there of `ranges` of user keys, and waits for it.
+    pub fn commit(&self, batch: Batch, ranges: &[KeyRange]) -> Result<Commit> {
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
         let done: Done = Box::new(move |result| {
             // The receiver waits below.
             let _ = sender.send(result);
         });
         if let Some(work) = Work::new(batch, done) {
+            let work = Work { ranges: ranges.to_vec(), ..work };
             self.submit(What::Commit { work, again: false });
         }
         match receiver.recv().unwrap_or_else(|_| Err(super::closed()))? {
@@ -331,11 +333,11 @@ impl Shared {
             let (missing, write, number, settle) = match call.what {
                 What::Commit { work, again } => {
                     let next = calls.peek();
-                    let alone = again || !self.commits.is_blind(&work.batch);
+                    let alone = again || !self.commits.is_blind(&work);
                     blind.push(work);
                     if !alone
                         && let Some(Call { what: What::Commit { work, again: false }, .. }) = next
-                        && self.commits.is_blind(&work.batch)
+                        && self.commits.is_blind(work)
                     {
                         continue;
                     }

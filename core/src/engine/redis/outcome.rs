@@ -3,7 +3,7 @@
 use redis::Value as Answer;
 
 use super::commit::{Work, key_of_row};
-use super::fault::{ENGINE, applied_unknown, refused, unexpected};
+use super::fault::{ENGINE, applied_unknown, not_a_number, refused, unexpected};
 use super::layout::{held_by, version, version_of_write};
 use crate::batch::{Commit, Op, Outcome};
 use crate::engine::intent::{PATIENCE, locked};
@@ -75,7 +75,7 @@ fn failure(work: &Work, why: i64, row: usize, more: Option<Answer>) -> Error {
     };
     let error = match (why, more) {
         (CHECK_FAILED, _) => conflict(),
-        (NO_NUMBER, _) => Error::new(Code::InvalidArgument, "increment needs a number, the key holds another type"),
+        (NO_NUMBER, _) => not_a_number(),
         (HELD, Some(Answer::BulkString(by))) => match held_by(&by) {
             Some((id, at)) if now().saturating_sub(at) > PATIENCE => locked(id, key.as_deref().unwrap_or_default()),
             _ => conflict(),
