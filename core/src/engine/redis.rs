@@ -41,6 +41,7 @@ use self::options::Settings;
 pub use self::options::{RedisOptions, TlsOptions};
 use self::scans::Scans;
 use self::view::RedisView;
+use super::intent;
 use super::registry::Lease;
 use super::{Capabilities, Done, Engine, Progress, Read, Reply, Report, Request, Stats, View};
 use crate::batch::{Batch, Commit};
@@ -148,11 +149,19 @@ impl Engine for Redis {
     }
 
     fn stats(&self) -> Result<Stats> {
-        self.shared.running(|shared| maintain::stats(&*shared.scans.link()?, &shared.layout))
+        self.shared.running(|shared| {
+            let mut stats = maintain::stats(&*shared.scans.link()?, &shared.layout)?;
+            stats.counts = shared.link.counts();
+            stats.details.push(("reconnects", shared.link.reconnects()));
+            Ok(stats)
+        })
     }
 
     fn verify(&self, repair: bool, progress: Progress<'_>) -> Result<Report> {
-        self.shared.running(|shared| maintain::verify(&*shared.scans.link()?, &shared.layout, repair, progress))
+        let verify = |shared: &Shared| maintain::verify(&*shared.scans.link()?, &shared.layout, repair, progress);
+        let mut report = self.shared.running(verify)?;
+        intent::verify(self, repair, &mut report)?;
+        Ok(report)
     }
 
     fn compact(&self) -> Result<()> {

@@ -4,13 +4,12 @@ use std::fmt::Write;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::fault::not_a_number;
 use super::layout::{Layout, expiry, held_mark, intent_name, internal_text};
 use super::parts::Parts;
 use super::script::{COMMIT, lex_bounds};
 use crate::batch::{Batch, Check, Op, RangeCheck, Role};
 use crate::engine::Done;
-use crate::engine::intent::prepared_ops;
+use crate::engine::intent::{check_increments, prepared_ops};
 use crate::error::Result;
 use crate::key::{Key, KeyRange, Space};
 use crate::record::now;
@@ -28,6 +27,8 @@ pub struct Work {
     pub batch: Batch,
     /// What the intent is to write that the batch prepares.
     pub intended: Vec<Op>,
+    /// Keys that must hold a number for it, or nothing.
+    pub numbers: Vec<(Space, Key)>,
     /// Ranges of user keys of which it deletes what is there: no intent may hold any of them.
     pub ranges: Vec<KeyRange>,
     pub done: Done,
@@ -37,38 +38,22 @@ impl Work {
     /// `batch` must delete no range of user keys. Without a result, `done` was told why: an intent that cannot be read, or not
     /// be carried out.
     pub fn new(batch: Batch, done: Done) -> Option<Self> {
+        let mut numbers = Vec::new();
+        let checked = check_increments(&batch, now(), |space, key| {
+            numbers.push((space, key.clone()));
+            Ok(None)
+        });
         let intended = match batch.role {
-            Role::Prepare(_) => prepared_ops(&batch).and_then(|ops| check_additions(&ops).map(|()| ops)),
+            Role::Prepare(_) => checked.and_then(|()| prepared_ops(&batch)),
             Role::None | Role::Resolve(_) => Ok(Vec::new()),
         };
         match intended {
-            Ok(intended) => Some(Work { batch, intended, ranges: Vec::new(), done }),
+            Ok(intended) => Some(Work { batch, intended, numbers, ranges: Vec::new(), done }),
             Err(error) => {
                 done(Err(error));
                 None
             }
         }
-    }
-}
-
-/// What `ops` make of the key before the addition at `index`: whether that is a number, as far as they say.
-fn adds_to_number(ops: &[Op], index: usize) -> Option<bool> {
-    let Some(Op::Add { space, key, .. }) = ops.get(index) else { return None };
-    ops.get(..index)?.iter().rev().find_map(|op| match op {
-        Op::DeleteRange { space: cleared, range } => (cleared == space && range.contains(key)).then_some(true),
-        op if op.key() != Some((*space, key)) => None,
-        Op::Set { value, expires_at, .. } => {
-            Some(value.as_number().is_some() || expires_at.is_some_and(|at| at <= now()))
-        }
-        _ => Some(true),
-    })
-}
-
-/// INVALID_ARGUMENT if one of `ops` adds to what an earlier one leaves without a number.
-fn check_additions(ops: &[Op]) -> Result<()> {
-    match (0..ops.len()).find(|index| adds_to_number(ops, *index) == Some(false)).and_then(|index| ops.get(index)?.key()) {
-        Some((_, key)) => Err(not_a_number().at_key(key)),
-        None => Ok(()),
     }
 }
 
@@ -192,7 +177,7 @@ impl Rows<'_> {
         }
     }
 
-    fn batch(&mut self, Work { batch, intended, ranges, .. }: &Work) {
+    fn batch(&mut self, Work { batch, intended, numbers, ranges, .. }: &Work) {
         for Check { space, key, version } in &batch.checks {
             self.row(*space, ["c", "C"], key);
             match version {
@@ -206,8 +191,9 @@ impl Rows<'_> {
         }
         if let Role::Prepare(id) = batch.role {
             let mark = held_mark(id, now());
-            for (index, op) in intended.iter().enumerate() {
-                self.intended(&mark, op, adds_to_number(intended, index));
+            for op in intended {
+                let counts = op.key().is_some_and(|(space, key)| numbers.contains(&(space, key.clone())));
+                self.intended(&mark, op, counts);
             }
         }
         for range in ranges {
@@ -226,8 +212,8 @@ impl Rows<'_> {
         self.rows.push(high);
     }
 
-    /// What an intent is to hold.
-    fn intended(&mut self, mark: &str, op: &Op, adds_to_number: Option<bool>) {
+    /// What an intent is to hold. `counts`: only if it is a number, or absent.
+    fn intended(&mut self, mark: &str, op: &Op, counts: bool) {
         match op {
             Op::DeleteRange { range, .. } if range.is_empty() => {}
             Op::DeleteRange { space, range } => {
@@ -237,8 +223,7 @@ impl Rows<'_> {
             Op::Set { space, key, .. } | Op::Add { space, key, .. } | Op::Delete { space, key } => {
                 self.row(*space, ["h", "H"], key);
                 self.rows.push(mark);
-                let unknown = matches!(op, Op::Add { .. }) && adds_to_number.is_none();
-                self.rows.push(if unknown { "a" } else { "" });
+                self.rows.push(if counts { "a" } else { "" });
             }
         }
     }

@@ -28,7 +28,8 @@ use super::outcome::results;
 use super::receive;
 use super::wire::SharedWire;
 use crate::batch::{Batch, Commit};
-use crate::engine::{Done, Reply};
+use crate::engine::counters::Counter;
+use crate::engine::{Counters, Counts, Done, Reply};
 use crate::error::{Error, Result};
 use crate::key::KeyRange;
 
@@ -91,6 +92,9 @@ pub(super) struct State {
 pub(super) struct Shared {
     pub settings: Settings,
     pub commits: Commits,
+    pub counters: Counters,
+    /// Connections made after the first one.
+    pub reconnects: Counter,
     /// The latest call whose reply the server is known to have kept.
     pub proof: AtomicU64,
     me: Weak<Shared>,
@@ -114,6 +118,8 @@ impl Link {
         let shared = Arc::new_cyclic(|me| Shared {
             settings: settings.clone(),
             commits: Commits::new(Layout::new(&settings.key_prefix), settings.timestamps),
+            counters: Counters::default(),
+            reconnects: Counter::default(),
             proof: AtomicU64::new(0),
             me: me.clone(),
             state: Mutex::new(State {
@@ -181,6 +187,20 @@ impl Link {
             state.told = true;
             shared.work.notify_one();
         }
+    }
+
+    /// What was counted since the first connection.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let counts = self.shared.counters.counts();
+        // The server alone knows of syncs and caches.
+        Counts { fsyncs: None, cache_hits: None, cache_misses: None, recoveries: None, ..counts }
+    }
+
+    /// How often the connection was made again.
+    #[must_use]
+    pub fn reconnects(&self) -> u64 {
+        self.shared.reconnects.get()
     }
 
     /// Carries out a batch that deletes what is there of `ranges` of user keys, and waits for it.
@@ -373,10 +393,11 @@ impl Shared {
             Ok(reply) => {
                 let results = results(&works, reply.unwrap_or_default());
                 let kept = |(work, result): (&Work, &Result<_>)| result.is_ok() && !work.batch.ops.is_empty();
-                if let Some(shared) = me.upgrade()
-                    && works.iter().zip(&results).any(kept)
-                {
-                    shared.proof.fetch_max(number, Ordering::Relaxed);
+                if let Some(shared) = me.upgrade() {
+                    shared.counters.group(&results);
+                    if works.iter().zip(&results).any(kept) {
+                        shared.proof.fetch_max(number, Ordering::Relaxed);
+                    }
                 }
                 answer(works, results.into_iter());
             }

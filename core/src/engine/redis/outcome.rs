@@ -6,7 +6,7 @@ use super::commit::{Work, key_of_row};
 use super::fault::{ENGINE, applied_unknown, not_a_number, refused, unexpected};
 use super::layout::{held_by, version, version_of_write};
 use crate::batch::{Commit, Op, Outcome};
-use crate::engine::intent::{PATIENCE, locked};
+use crate::engine::intent;
 use crate::error::{Code, Error, Result};
 use crate::key::Space;
 use crate::record::{Version, now};
@@ -77,8 +77,8 @@ fn failure(work: &Work, why: i64, row: usize, more: Option<Answer>) -> Error {
         (CHECK_FAILED, _) => conflict(),
         (NO_NUMBER, _) => not_a_number(),
         (HELD, Some(Answer::BulkString(by))) => match held_by(&by) {
-            Some((id, at)) if now().saturating_sub(at) > PATIENCE => locked(id, key.as_deref().unwrap_or_default()),
-            _ => conflict(),
+            Some((id, at)) => intent::held_by(id, at, key.as_deref().unwrap_or_default(), now()),
+            None => conflict(),
         },
         _ => unexpected(),
     };

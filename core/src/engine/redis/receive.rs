@@ -170,6 +170,7 @@ fn connect_again(
                 state.put = wire.sent();
                 state.wire = Some(wire.clone());
                 state.failure = None;
+                shared.reconnects.one();
                 shared.work.notify_one();
                 return Some((wire, identity));
             }
