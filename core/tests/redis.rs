@@ -14,7 +14,11 @@ mod calls;
 mod connection;
 #[path = "redis/data.rs"]
 mod data;
+#[path = "redis/lost_replies.rs"]
+mod lost_replies;
 #[path = "support/proxy.rs"]
 mod proxy;
 #[path = "support/redis_server.rs"]
 mod redis_server;
+#[path = "redis/transactions.rs"]
+mod transactions;

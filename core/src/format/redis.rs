@@ -185,6 +185,39 @@ pub fn kept_reply(text: &[u8]) -> Option<(u64, serde_json::Value)> {
     Some((number, serde_json::from_slice(text.get(space + 1..)?).ok()?))
 }
 
+/// The place of an entry in the log: its commit, and which part of it.
+#[must_use]
+pub fn log_place(id: &[u8]) -> Option<(u64, u64)> {
+    let (commit, part) = std::str::from_utf8(id).ok()?.split_once('-')?;
+    Some((commit.parse().ok()?, part.parse().ok()?))
+}
+
+/// What an entry of the log says of one user key: the version it was given, or that it was deleted.
+pub type Touched = (Key, Option<Version>);
+
+/// The keys that an entry of the log tells of. `None` for a text that is none.
+#[must_use]
+pub fn log_entry(text: &Bytes) -> Option<Vec<Touched>> {
+    let mut touched = Vec::new();
+    let mut rest: &[u8] = text;
+    while let Some((kind, after)) = rest.split_first() {
+        let (version, after) = match kind {
+            b's' => {
+                let (version, after) = after.split_at_checked(32)?;
+                (Some(Version::parse(std::str::from_utf8(version).ok()?)?), after)
+            }
+            b'd' => (None, after),
+            _ => return None,
+        };
+        let colon = after.iter().position(|byte| *byte == b':')?;
+        let length: usize = std::str::from_utf8(after.get(..colon)?).ok()?.parse().ok()?;
+        let (key, after) = after.get(colon + 1..)?.split_at_checked(length)?;
+        touched.push((text.slice_ref(key), version));
+        rest = after;
+    }
+    Some(touched)
+}
+
 /// A record of the internal keyspace as the hash holds it: bare JSON text; or, with a Buffer, an expiry or
 /// metadata, `\x01`, `j` or `b`, expiry, a space, length of the metadata, a space, metadata, value.
 #[must_use]
@@ -255,8 +288,17 @@ mod tests {
     #[test]
     fn no_user_key_is_a_name_of_ours() {
         let layout = Layout::new("app:");
-        for name in [&layout.seq, &layout.companions, &layout.names, &layout.values, &layout.damaged, &layout.held, &layout.ranges, &layout.log, &layout.client(7)]
-        {
+        for name in [
+            &layout.seq,
+            &layout.companions,
+            &layout.names,
+            &layout.values,
+            &layout.damaged,
+            &layout.held,
+            &layout.ranges,
+            &layout.log,
+            &layout.client(7),
+        ] {
             assert_eq!(layout.user_key(&Bytes::from(name.clone())), None);
             assert_eq!(Layout::new("").user_key(&Bytes::from(name.clone())), None);
         }
@@ -297,6 +339,22 @@ mod tests {
         for other in ["", "x", "1-2", "1-2 x", "12 3"] {
             assert_eq!(held_by(other.as_bytes()), None, "{other}");
         }
+    }
+
+    #[test]
+    fn log_entries_come_back() {
+        let version = digest(b"1", None);
+        let text = Bytes::from(format!("s{version}5:a:b:cd1:xd2:\u{e9}"));
+        let keys: [(&[u8], Option<Version>); 3] =
+            [(b"a:b:c", Version::parse(&version)), (b"x", None), ("\u{e9}".as_bytes(), None)];
+        let found = log_entry(&text).unwrap();
+        assert_eq!(found.iter().map(|(key, version)| (key.as_ref(), *version)).collect::<Vec<_>>(), keys);
+        assert_eq!(log_entry(&Bytes::new()), Some(Vec::new()));
+        for other in ["x", "s", "s12", "d", "d1", "d9:a", "d:a", "d1:ax", &format!("s{version}")] {
+            assert_eq!(log_entry(&Bytes::from(other.to_owned())), None, "{other}");
+        }
+        assert_eq!(log_place(b"17-2"), Some((17, 2)));
+        assert_eq!(log_place(b"17"), None);
     }
 
     #[test]

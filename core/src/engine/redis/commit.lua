@@ -314,27 +314,31 @@ local function refusal(field)
   return holder(field)
 end
 
--- The commit in the log: its parts are numbered, the last one says so.
+-- The commit in the log: in parts that are numbered from one; the last one says so.
 local function publish(commit)
-  local part, text, count = 0, {}, 0
-  local function add(more)
-    call('XADD', log, 'MAXLEN', '~', 16384, commit .. '-' .. part, more and 'm' or 'e', table.concat(text))
+  local part, text, count = 1, {}, 0
+  local function add(letter)
+    call('XADD', log, 'MAXLEN', '~', 16384, commit .. '-' .. part, letter, table.concat(text))
     part, text, count = part + 1, {}, 0
   end
-  for _, k in ipairs(touched) do
-    if count == 1000 then add(true) end
-    local state, name = user[k], sub(k, cut)
-    count = count + 1
-    text[count] = (state.text and 's' .. digest(state.text, state.expiry) or 'd') .. #name .. ':' .. name
+  for i = 1, #touched, 2 do
+    local state, name = user[touched[i]], sub(touched[i], cut)
+    if state.text or touched[i + 1] then
+      if count == 1000 then add('m') end
+      count = count + 1
+      text[count] = (state.text and 's' .. digest(state.text, state.expiry) or 'd') .. #name .. ':' .. name
+    end
   end
-  add(false)
+  add('e')
 end
 
+-- Notes a user key that is to be written, and whether it is there.
 local seen
-local function touch(k)
+local function touch(k, state)
   if is_logged and not seen[k] then
     seen[k] = true
     touched[#touched + 1] = k
+    touched[#touched + 1] = (state.text or state.foreign) and true or false
   end
 end
 
@@ -426,9 +430,9 @@ local function rows(result, most)
       if what == 'x' or what == 'm' or what == 'a' then expiry = arg() end
       if what == 'm' or what == 'a' then metadata = arg() end
       changed = true
-      touch(k)
       local state, holds = user_state(k), refusal('u' .. sub(k, cut))
       local skips = found and overtaken('u' .. sub(k, cut), state.at_first or user_version(state))
+      touch(k, state)
       if found and not state.at_first then state.at_first = user_version(state) end
       if holds then
         fail(-2, holds)

@@ -98,8 +98,11 @@ impl Loss {
 
 /// A commit that was carried out, but whose outcomes nobody kept.
 pub fn applied_unknown() -> Error {
-    Error::new(Code::UnknownOutcome, "the connection was lost; the write was applied, what it said is not known any more")
-        .in_engine(ENGINE)
+    Error::new(
+        Code::UnknownOutcome,
+        "the connection was lost; the write was applied, what it said is not known any more",
+    )
+    .in_engine(ENGINE)
 }
 
 /// A reply of a shape that the command cannot have.

@@ -386,7 +386,8 @@ impl Shared {
                 answer(works, errors);
             }
             // Nothing was done yet, and the source says it all again.
-            Ok(Some(Answer::ServerError(text))) if text.kind() == Some(ServerErrorKind::NoScript) => match me.upgrade() {
+            Ok(Some(Answer::ServerError(text))) if text.kind() == Some(ServerErrorKind::NoScript) => match me.upgrade()
+            {
                 Some(shared) => shared.submit_again(works),
                 None => answer(works, std::iter::repeat_with(|| Err(super::closed()))),
             },

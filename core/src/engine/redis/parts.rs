@@ -115,10 +115,7 @@ mod tests {
         parts.number(0);
         let mut bytes = Vec::new();
         parts.write_command(&mut bytes);
-        assert_eq!(
-            bytes,
-            b"*5\r\n$3\r\nSET\r\n$4\r\na\r\nb\r\n$0\r\n\r\n$20\r\n18446744073709551615\r\n$1\r\n0\r\n"
-        );
+        assert_eq!(bytes, b"*5\r\n$3\r\nSET\r\n$4\r\na\r\nb\r\n$0\r\n\r\n$20\r\n18446744073709551615\r\n$1\r\n0\r\n");
         let packed = parts.packed(2);
         assert_eq!(packed.len(), 3);
         assert_eq!(packed[0], b"\xdd\0\0\0\x02\xdb\0\0\0\x03SET\xdb\0\0\0\x04a\r\nb");

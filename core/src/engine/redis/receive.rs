@@ -153,8 +153,8 @@ fn connect_again(
             let left = doubt.until.saturating_duration_since(Instant::now());
             left.clamp(MIN_PATIENCE, shared.settings.connect_timeout.max(MIN_PATIENCE))
         });
-        let established = establish(&shared.settings, patience)
-            .and_then(|established| ask(shared, before, established, &mut doubts));
+        let established =
+            establish(&shared.settings, patience).and_then(|established| ask(shared, before, established, &mut doubts));
         let now = Instant::now();
         if doubts.first().is_some_and(|doubt| doubt.until <= now) {
             give_up_doubts(shared, &mut doubts);
