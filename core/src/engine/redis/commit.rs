@@ -298,8 +298,8 @@ pub fn key_of_row(Work { batch, intended, ranges, .. }: &Work, row: usize) -> Op
     let has_row = |op: &&Op| !matches!(op, Op::DeleteRange { range, .. } if range.is_empty());
     let intended = intended.iter().filter(has_row).map(keys_of);
     let ops = batch.ops.iter().filter(has_row).map(keys_of);
-    let rows = checks.chain(none).chain(intended).chain(std::iter::repeat_n(None, ranges.len())).chain(ops);
-    rows.skip(row.checked_sub(1)?).next()?
+    let mut rows = checks.chain(none).chain(intended).chain(std::iter::repeat_n(None, ranges.len())).chain(ops);
+    rows.nth(row.checked_sub(1)?)?
 }
 
 /// The answer to each of `works`, in their order.

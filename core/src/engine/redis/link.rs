@@ -413,11 +413,10 @@ impl Shared {
             return answer(works, std::iter::repeat_with(|| Err(super::closed())));
         }
         let again = |call: &&Call| matches!(call.what, What::Commit { again: true, .. });
-        let mut place = state.queue.iter().take_while(again).count();
-        for work in works {
+        let place = state.queue.iter().take_while(again).count();
+        for (place, work) in (place..).zip(works) {
             let call = Call { what: What::Commit { work, again: true }, since: Instant::now() };
             state.queue.insert(place, call);
-            place += 1;
         }
         if !state.sending && !state.told {
             state.told = true;
