@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     reason = "tests stop at a surprise"
 )]
 
@@ -14,7 +15,11 @@ mod calls;
 mod connection;
 #[path = "redis/data.rs"]
 mod data;
+#[path = "redis/lost_replies.rs"]
+mod lost_replies;
 #[path = "support/proxy.rs"]
 mod proxy;
 #[path = "support/redis_server.rs"]
 mod redis_server;
+#[path = "redis/transactions.rs"]
+mod transactions;

@@ -18,7 +18,7 @@ use crate::key::{Key, KeyRange, Space};
 use crate::record::{Millis, Record, now};
 use crate::value::Value;
 
-pub use held::Intents;
+pub use held::{Intents, held_by};
 
 /// What the engines keep for themselves in our keyspace starts with this byte; what the models keep does not.
 pub const RESERVED: u8 = 0;
@@ -220,7 +220,7 @@ pub fn verify<E: Engine + ?Sized>(engine: &E, repair: bool, report: &mut Report)
 }
 
 /// The operations inside a batch made by [`prepare`].
-fn prepared_ops(batch: &Batch) -> Result<Vec<Op>> {
+pub(super) fn prepared_ops(batch: &Batch) -> Result<Vec<Op>> {
     match batch.ops.as_slice() {
         [Op::Set { key, value, .. }] => Ok(Intent::read(key, value)?.ops),
         _ => Err(Error::new(Code::InvalidArgument, "an intent is written alone")),

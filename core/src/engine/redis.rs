@@ -6,13 +6,17 @@
 
 mod argument;
 mod clear;
+mod commit;
+mod doubt;
 mod fault;
-mod group;
+mod fit;
 mod handshake;
 mod link;
 mod maintain;
 mod names;
 mod options;
+mod outcome;
+mod parts;
 mod read;
 mod receive;
 mod replies;
@@ -29,17 +33,18 @@ use std::thread;
 
 use parking_lot::{Condvar, Mutex};
 
+use self::commit::Work;
 use self::fault::ENGINE;
-use self::group::Group;
 use self::layout::Layout;
 use self::link::{Link, What};
 use self::options::Settings;
 pub use self::options::{RedisOptions, TlsOptions};
 use self::scans::Scans;
 use self::view::RedisView;
+use super::intent;
 use super::registry::Lease;
 use super::watch::Watching;
-use super::{Capabilities, Done, Engine, Progress, Read, Reply, Report, Request, Stats};
+use super::{Capabilities, Done, Engine, Progress, Read, Reply, Report, Request, Stats, View};
 use crate::batch::{Batch, Commit};
 use crate::error::{Error, Result};
 use crate::format::redis as layout;
@@ -117,6 +122,13 @@ impl Engine for Redis {
         None
     }
 
+    fn try_begin(&self) -> Option<Result<Arc<dyn View>>> {
+        if self.shared.closed.load(Ordering::Acquire) {
+            return Some(Err(closed()));
+        }
+        Some(Ok(Arc::new(RedisView::fitting(self.shared.clone()))))
+    }
+
     fn submit(&self, request: Request, done: Done) {
         let shared = &self.shared;
         let done = named(done);
@@ -139,11 +151,19 @@ impl Engine for Redis {
     }
 
     fn stats(&self) -> Result<Stats> {
-        self.shared.running(|shared| maintain::stats(&*shared.scans.link()?, &shared.layout))
+        self.shared.running(|shared| {
+            let mut stats = maintain::stats(&*shared.scans.link()?, &shared.layout)?;
+            stats.counts = shared.link.counts();
+            stats.details.push(("reconnects", shared.link.reconnects()));
+            Ok(stats)
+        })
     }
 
     fn verify(&self, repair: bool, progress: Progress<'_>) -> Result<Report> {
-        self.shared.running(|shared| maintain::verify(&*shared.scans.link()?, &shared.layout, repair, progress))
+        let verify = |shared: &Shared| maintain::verify(&*shared.scans.link()?, &shared.layout, repair, progress);
+        let mut report = self.shared.running(verify)?;
+        intent::verify(self, repair, &mut report)?;
+        Ok(report)
     }
 
     fn compact(&self) -> Result<()> {
@@ -170,6 +190,15 @@ fn named(done: Done) -> Done {
 }
 
 impl Shared {
+    /// Waits until a request of many steps is over, and what was requested behind it is sent.
+    fn await_turn(&self) -> Result<()> {
+        let mut gate = self.gate.lock();
+        while gate.shut && !(gate.listing && gate.held.is_empty()) {
+            self.gate_free.wait(&mut gate);
+        }
+        if self.closed.load(Ordering::Acquire) { Err(closed()) } else { Ok(()) }
+    }
+
     fn running<T>(&self, call: impl FnOnce(&Shared) -> Result<T>) -> Result<T> {
         if self.closed.load(Ordering::Acquire) {
             return Err(closed());
@@ -211,11 +240,8 @@ impl Shared {
         if let Err(error) = batch.check_size() {
             return done(Err(error));
         }
-        let stamps = self.settings.timestamps && batch.ops.iter().any(|op| matches!(op, crate::Op::Set { .. }));
-        if Group::takes(&batch) && !stamps {
-            self.link.submit(What::Blind { batch, done });
-        } else {
-            script::submit(&self.link, &self.layout, self.settings.timestamps, batch, done);
+        if let Some(work) = Work::new(batch, done) {
+            self.link.submit(What::Commit { work, again: false });
         }
     }
 
@@ -243,20 +269,8 @@ impl Shared {
 
     /// Carries out a batch of many steps, and then what was held meanwhile.
     fn run_wide(self: &Arc<Self>, batch: Batch, done: Done) {
-        let report = batch.report;
-        match clear::narrow(&self.link, &self.layout, batch) {
-            Err(error) => done(Err(error)),
-            Ok(clear::Narrow { batch, stands_for }) => {
-                let done: Done = Box::new(move |reply| {
-                    done(reply.map(|reply| match reply {
-                        Reply::Commit(commit) => Reply::Commit(clear::widen(commit, report, &stands_for)),
-                        reply => reply,
-                    }));
-                });
-                // What follows is sent behind it on the same connection.
-                self.commit(batch, done);
-            }
-        }
+        let committed = batch.check_size().and_then(|()| clear::commit(&self.link, &self.layout, batch));
+        done(committed.map(Reply::Commit));
         self.release();
     }
 

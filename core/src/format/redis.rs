@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use crate::batch::IntentId;
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, Space};
 use crate::record::{Millis, Record, Version};
@@ -27,6 +28,12 @@ pub struct Layout {
     pub values: Vec<u8>,
     /// What `verify` puts damaged keys under.
     pub damaged: Vec<u8>,
+    /// A hash: which keys the intents of undecided transactions hold. Gone while there are none.
+    pub held: Vec<u8>,
+    /// A hash: the ranges they hold.
+    pub ranges: Vec<u8>,
+    /// A stream: what each commit touched. Gone unless somebody asked for it.
+    pub log: Vec<u8>,
 }
 
 impl Layout {
@@ -40,7 +47,16 @@ impl Layout {
             names: ours(b"names"),
             values: ours(b"values"),
             damaged: ours(b"damaged:"),
+            held: ours(b"held"),
+            ranges: ours(b"ranges"),
+            log: ours(b"log"),
         }
+    }
+
+    /// A hash: the replies to the latest commits of one connection.
+    #[must_use]
+    pub fn client(&self, id: u64) -> Vec<u8> {
+        [&self.prefix, OURS, format!("client:{id:016x}").as_bytes()].concat()
     }
 
     /// What a user key is called on the server.
@@ -138,6 +154,70 @@ impl Companion {
     }
 }
 
+/// What an intent is called where a key says who holds it.
+#[must_use]
+pub fn intent_name(id: IntentId) -> String {
+    format!("{:016x}-{:016x}", id.log, id.number)
+}
+
+/// What stands in the hash of held keys before the version a key had: the intent, and when it was made.
+#[must_use]
+pub fn held_mark(id: IntentId, at: Millis) -> String {
+    format!("{} {at:013} ", intent_name(id))
+}
+
+/// Who holds a key, and since when, from what the hash of held keys says.
+#[must_use]
+pub fn held_by(text: &[u8]) -> Option<(IntentId, Millis)> {
+    let text = std::str::from_utf8(text).ok()?;
+    let mut fields = text.split(' ');
+    let (log, number) = fields.next()?.split_once('-')?;
+    let hex = |text| u64::from_str_radix(text, 16).ok();
+    Some((IntentId { log: hex(log)?, number: hex(number)? }, fields.next()?.parse().ok()?))
+}
+
+/// A reply that the server kept for a client: the number of the call, then the reply as JSON, whose strings hold no byte beyond
+/// ASCII. `None` for anything else.
+#[must_use]
+pub fn kept_reply(text: &[u8]) -> Option<(u64, serde_json::Value)> {
+    let space = text.iter().position(|byte| *byte == b' ')?;
+    let number = std::str::from_utf8(text.get(..space)?).ok()?.parse().ok()?;
+    Some((number, serde_json::from_slice(text.get(space + 1..)?).ok()?))
+}
+
+/// The place of an entry in the log: its commit, and which part of it.
+#[must_use]
+pub fn log_place(id: &[u8]) -> Option<(u64, u64)> {
+    let (commit, part) = std::str::from_utf8(id).ok()?.split_once('-')?;
+    Some((commit.parse().ok()?, part.parse().ok()?))
+}
+
+/// What an entry of the log says of one user key: the version it was given, or that it was deleted.
+pub type Touched = (Key, Option<Version>);
+
+/// The keys that an entry of the log tells of. `None` for a text that is none.
+#[must_use]
+pub fn log_entry(text: &Bytes) -> Option<Vec<Touched>> {
+    let mut touched = Vec::new();
+    let mut rest: &[u8] = text;
+    while let Some((kind, after)) = rest.split_first() {
+        let (version, after) = match kind {
+            b's' => {
+                let (version, after) = after.split_at_checked(32)?;
+                (Some(Version::parse(std::str::from_utf8(version).ok()?)?), after)
+            }
+            b'd' => (None, after),
+            _ => return None,
+        };
+        let colon = after.iter().position(|byte| *byte == b':')?;
+        let length: usize = std::str::from_utf8(after.get(..colon)?).ok()?.parse().ok()?;
+        let (key, after) = after.get(colon + 1..)?.split_at_checked(length)?;
+        touched.push((text.slice_ref(key), version));
+        rest = after;
+    }
+    Some(touched)
+}
+
 /// A record of the internal keyspace as the hash holds it: bare JSON text; or, with a Buffer, an expiry or
 /// metadata, `\x01`, `j` or `b`, expiry, a space, length of the metadata, a space, metadata, value.
 #[must_use]
@@ -208,7 +288,17 @@ mod tests {
     #[test]
     fn no_user_key_is_a_name_of_ours() {
         let layout = Layout::new("app:");
-        for name in [&layout.seq, &layout.companions, &layout.names, &layout.values, &layout.damaged] {
+        for name in [
+            &layout.seq,
+            &layout.companions,
+            &layout.names,
+            &layout.values,
+            &layout.damaged,
+            &layout.held,
+            &layout.ranges,
+            &layout.log,
+            &layout.client(7),
+        ] {
             assert_eq!(layout.user_key(&Bytes::from(name.clone())), None);
             assert_eq!(Layout::new("").user_key(&Bytes::from(name.clone())), None);
         }
@@ -236,6 +326,43 @@ mod tests {
         }
         for damaged in ["", "{", "\u{1}", "\u{1}j", "\u{1}j 9 {}", "\u{1}jx 0 {}", "\u{1}q 0 {}", "\u{1}j 0 {"] {
             assert!(internal_record(b"k", Bytes::from(damaged)).is_err(), "{damaged:?}");
+        }
+    }
+
+    #[test]
+    fn who_holds_a_key_comes_back() {
+        let id = IntentId { log: 0xabc, number: u64::MAX };
+        let text = held_mark(id, 1_800_000_000_000) + "8ab";
+        assert_eq!(&text[48..], "8ab", "the script cuts here");
+        assert_eq!(&text[..33], intent_name(id), "and here");
+        assert_eq!(held_by(text.as_bytes()), Some((id, 1_800_000_000_000)));
+        for other in ["", "x", "1-2", "1-2 x", "12 3"] {
+            assert_eq!(held_by(other.as_bytes()), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn log_entries_come_back() {
+        let version = digest(b"1", None);
+        let text = Bytes::from(format!("s{version}5:a:b:cd1:xd2:\u{e9}"));
+        let keys: [(&[u8], Option<Version>); 3] =
+            [(b"a:b:c", Version::parse(&version)), (b"x", None), ("\u{e9}".as_bytes(), None)];
+        let found = log_entry(&text).unwrap();
+        assert_eq!(found.iter().map(|(key, version)| (key.as_ref(), *version)).collect::<Vec<_>>(), keys);
+        assert_eq!(log_entry(&Bytes::new()), Some(Vec::new()));
+        for other in ["x", "s", "s12", "d", "d1", "d9:a", "d:a", "d1:ax", &format!("s{version}")] {
+            assert_eq!(log_entry(&Bytes::from(other.to_owned())), None, "{other}");
+        }
+        assert_eq!(log_place(b"17-2"), Some((17, 2)));
+        assert_eq!(log_place(b"17"), None);
+    }
+
+    #[test]
+    fn kept_replies_come_back() {
+        let (number, reply) = kept_reply(b"17 [0,[4,1,\"2.5\"]]").unwrap();
+        assert_eq!((number, reply.to_string().as_str()), (17, "[0,[4,1,\"2.5\"]]"));
+        for other in ["", "17", "x []", "17 ", "17 [", "-1 []"] {
+            assert!(kept_reply(other.as_bytes()).is_none(), "{other}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -24,6 +24,32 @@ pub const RELEASE: usize = 5;
 pub struct Proxy {
     pub port: u16,
     mode: Arc<AtomicUsize>,
+    cut: Arc<Cut>,
+}
+
+/// After how many more bytes a connection is cut, each way; negative: never.
+struct Cut {
+    requests: AtomicI64,
+    replies: AtomicI64,
+}
+
+impl Cut {
+    fn way(&self, replies: bool) -> &AtomicI64 {
+        if replies { &self.replies } else { &self.requests }
+    }
+
+    /// How many of `count` bytes still pass, and whether the connection ends then.
+    fn pass(&self, replies: bool, count: usize) -> (usize, bool) {
+        let left = self.way(replies);
+        let before = left.load(Ordering::SeqCst);
+        if before < 0 {
+            return (count, false);
+        }
+        let passing = usize::try_from(before).unwrap_or(usize::MAX).min(count);
+        let ends = passing < count;
+        left.store(if ends { -1 } else { before - passing as i64 }, Ordering::SeqCst);
+        (passing, ends)
+    }
 }
 
 impl Proxy {
@@ -32,16 +58,31 @@ impl Proxy {
         let port = listener.local_addr().expect("an address").port();
         let mode = Arc::new(AtomicUsize::new(PASS));
         let seen = mode.clone();
+        let cut = Arc::new(Cut { requests: AtomicI64::new(-1), replies: AtomicI64::new(-1) });
+        let cuts = cut.clone();
         thread::spawn(move || {
             for client in listener.incoming() {
                 let (Ok(client), Ok(server)) = (client, TcpStream::connect(("127.0.0.1", server))) else { continue };
                 let (to_server, to_client) = (seen.clone(), seen.clone());
                 let (Ok(client_in), Ok(server_in)) = (client.try_clone(), server.try_clone()) else { continue };
-                thread::spawn(move || pump(client_in, server, &to_server, false));
-                thread::spawn(move || pump(server_in, client, &to_client, true));
+                let (requests, replies) = (cuts.clone(), cuts.clone());
+                thread::spawn(move || pump(client_in, server, &to_server, &requests, false));
+                thread::spawn(move || pump(server_in, client, &to_client, &replies, true));
             }
         });
-        Proxy { port, mode }
+        Proxy { port, mode, cut }
+    }
+
+    /// Cuts the connection on which the server answers after so many more bytes.
+    #[allow(dead_code, reason = "each test program uses a part of it")]
+    pub fn cut_replies_after(&self, bytes: u32) {
+        self.cut.replies.store(bytes.into(), Ordering::SeqCst);
+    }
+
+    /// Cuts the connection after the client has sent so many more bytes.
+    #[allow(dead_code, reason = "each test program uses a part of it")]
+    pub fn cut_requests_after(&self, bytes: u32) {
+        self.cut.requests.store(bytes.into(), Ordering::SeqCst);
     }
 
     pub fn set(&self, mode: usize) {
@@ -49,7 +90,7 @@ impl Proxy {
     }
 }
 
-fn pump(mut from: TcpStream, mut to: TcpStream, mode: &AtomicUsize, replies: bool) {
+fn pump(mut from: TcpStream, mut to: TcpStream, mode: &AtomicUsize, cut: &Cut, replies: bool) {
     let mut buffer = vec![0; 4096];
     // A stream with a hole is nothing that can happen: what was dropped once is dropped to the end.
     let mut dropping = false;
@@ -81,7 +122,8 @@ fn pump(mut from: TcpStream, mut to: TcpStream, mode: &AtomicUsize, replies: boo
         if dropping {
             continue;
         }
-        if to.write_all(buffer.get(..count).unwrap_or_default()).is_err() {
+        let (count, ends) = cut.pass(replies, count);
+        if to.write_all(buffer.get(..count).unwrap_or_default()).is_err() || ends {
             break;
         }
     }

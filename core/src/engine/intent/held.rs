@@ -177,6 +177,12 @@ impl Intents {
     }
 }
 
+/// Why `key` may not be written that an intent made at `at` holds, where any process may have made it.
+#[must_use]
+pub fn held_by(id: IntentId, at: Millis, key: &[u8], now: Millis) -> Error {
+    if now.saturating_sub(at) > PATIENCE { locked(id, key) } else { Error::conflict(key) }
+}
+
 fn locked(id: IntentId, key: &[u8]) -> Error {
     Error::new(
         Code::Locked,

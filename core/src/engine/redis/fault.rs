@@ -37,6 +37,11 @@ pub fn not_a_string() -> Error {
         .in_engine(ENGINE)
 }
 
+/// An addition to something else than a number.
+pub fn not_a_number() -> Error {
+    Error::new(Code::InvalidArgument, "increment needs a number, the key holds another type").in_engine(ENGINE)
+}
+
 /// The connection could not be had, and nothing was sent.
 pub fn unreachable(place: &impl std::fmt::Display, cause: Option<&Error>) -> Error {
     let error = match cause {
@@ -75,10 +80,29 @@ impl Loss {
         error.in_engine(ENGINE)
     }
 
+    /// What it means for a commit that the server says it has not carried out and will not any more.
+    pub fn of_unapplied(self) -> Error {
+        let why = match self {
+            Loss::Cut => "the connection was lost",
+            Loss::Late => "the server did not answer in time",
+            Loss::Garbled => "the server's answer could not be understood",
+        };
+        Error::new(Code::Connection, format!("{why}, and the write was not applied")).in_engine(ENGINE)
+    }
+
     /// What it means for a call of which the server cannot have had everything.
     pub fn of_unsent() -> Error {
         Error::new(Code::Connection, "the connection was lost before the call was sent").in_engine(ENGINE)
     }
+}
+
+/// A commit that was carried out, but whose outcomes nobody kept.
+pub fn applied_unknown() -> Error {
+    Error::new(
+        Code::UnknownOutcome,
+        "the connection was lost; the write was applied, what it said is not known any more",
+    )
+    .in_engine(ENGINE)
 }
 
 /// A reply of a shape that the command cannot have.
@@ -124,5 +148,6 @@ mod tests {
         assert_eq!(Loss::Late.of_sent(false).code(), Code::Timeout);
         assert_eq!(Loss::Cut.of_sent(false).code(), Code::Connection);
         assert_eq!(Loss::of_unsent().code(), Code::Connection);
+        assert_eq!(Loss::Cut.of_unapplied().code(), Code::Connection);
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use redis::{ServerError, Value as Answer};
+use redis::{Pipeline, ServerError, Value as Answer};
 
 use super::fault::{ENGINE, unreachable};
 use super::options::Settings;
@@ -21,6 +21,8 @@ const MIN_MAJOR: u64 = 7;
 pub struct Identity {
     id: String,
     address: String,
+    /// The server process, if it tells.
+    run: Option<String>,
 }
 
 /// A connection ready for calls.
@@ -29,52 +31,108 @@ pub struct Established {
     pub identity: Option<Identity>,
 }
 
-/// Connects, logs in and makes ready, within the connect timeout.
-///
-/// `before` is the connection this one replaces: the server is told to forget what of it is still unread, so
-/// that a write given up cannot be carried out after newer ones.
-pub fn establish(settings: &Settings, before: Option<&Identity>) -> Result<Established> {
+/// What is known of a connection that the server was told to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kill {
+    /// It was not told.
+    Nothing,
+    /// It may have been another process that had it.
+    AnyProcess,
+    SameProcess,
+}
+
+/// Connects, logs in and makes ready, within `patience`.
+pub fn establish(settings: &Settings, patience: Duration) -> Result<Established> {
     let place = &settings.address;
     let failed = |error: &io::Error| {
         let cause = Error::new(Code::Connection, describe(error)).caused_by(&error.kind());
         unreachable(place, Some(&cause)).caused_by(&error.kind())
     };
-    let deadline = Instant::now() + settings.connect_timeout;
-    let wire = Wire::connect(settings).map_err(|error| match error.kind() {
+    let deadline = Instant::now() + patience;
+    let wire = Wire::connect(settings, deadline).map_err(|error| match error.kind() {
         io::ErrorKind::InvalidInput => Error::new(Code::InvalidArgument, error.to_string()).in_engine(ENGINE),
         _ => failed(&error),
     })?;
-    let mut pipe = redis::pipe();
-    pipe.cmd("HELLO").arg(2);
-    if let Some(password) = &settings.password {
-        pipe.arg("AUTH").arg(settings.username.as_deref().unwrap_or("default")).arg(password);
-    }
-    pipe.cmd("SELECT").arg(settings.db);
-    pipe.cmd("CLIENT").arg("INFO");
-    pipe.cmd("SCRIPT").arg("LOAD").arg(COMMIT.source);
-    if let Some(before) = before {
-        pipe.cmd("CLIENT").arg("KILL").arg("ID").arg(&before.id).arg("ADDR").arg(&before.address);
-    }
-    pipe.cmd("PING");
-    wire.send(&pipe.get_packed_pipeline()).map_err(|error| failed(&error))?;
-    let replies = receive(&wire, pipe.len(), deadline).map_err(|error| failed(&error))?;
-    let refusal = |reply: Option<&Answer>| match reply {
+    let mut protocol = 3;
+    let replies = loop {
+        let pipe = greeting(settings, protocol);
+        let replies = ask(&wire, &pipe, deadline).map_err(|error| failed(&error))?;
+        match replies.first() {
+            Some(Answer::ServerError(text)) if protocol == 3 && knows_no_hello(text) => protocol = 2,
+            _ => break replies,
+        }
+    };
+    let version = check_version(replies.get(INFO));
+    let refusal = [0, 1, replies.len() - 1].into_iter().find_map(|index| match replies.get(index) {
         Some(Answer::ServerError(text)) => Some(login_refused(place, text)),
         Some(_) => None,
         None => Some(unreachable(place, None)),
-    };
-    let version = check_version(replies.first());
-    if let Some(error) = refusal(replies.first()) {
+    });
+    if let Some(error) = refusal {
         return Err(error);
     }
     version?;
-    for index in [1, pipe.len() - 1] {
-        if let Some(error) = refusal(replies.get(index)) {
-            return Err(error);
-        }
-    }
-    let identity = replies.get(2).and_then(identity);
+    // Not before the login: the server hangs up on strangers who send as much. Without it, the first commit brings the source.
+    let mut script = redis::pipe();
+    script.cmd("SCRIPT").arg("LOAD").arg(COMMIT.source);
+    ask(&wire, &script, deadline).map_err(|error| failed(&error))?;
+    let run = replies.get(INFO).and_then(text).and_then(|text| line(text, "run_id:"));
+    let identity = replies.get(CLIENT).and_then(|reply| identity(reply, run));
     Ok(Established { wire: Arc::new(wire), identity })
+}
+
+/// Where these replies stand among those to a greeting.
+const CLIENT: usize = 2;
+const INFO: usize = 3;
+
+/// The first commands of a connection. The first one logs in, where a password is given.
+fn greeting(settings: &Settings, protocol: u8) -> Pipeline {
+    let mut pipe = redis::pipe();
+    let user = settings.username.as_deref().unwrap_or("default");
+    match (protocol, &settings.password) {
+        (3, None) => pipe.cmd("HELLO").arg(3),
+        (3, Some(password)) => pipe.cmd("HELLO").arg(3).arg("AUTH").arg(user).arg(password),
+        (_, None) => pipe.cmd("PING"),
+        (_, Some(password)) => pipe.cmd("AUTH").arg(user).arg(password),
+    };
+    pipe.cmd("SELECT").arg(settings.db);
+    pipe.cmd("CLIENT").arg("INFO");
+    pipe.cmd("INFO").arg("server");
+    pipe.cmd("PING");
+    pipe
+}
+
+/// True for the refusal of a server or proxy that does not speak the newer protocol.
+fn knows_no_hello(reply: &ServerError) -> bool {
+    let text = reply.details().unwrap_or_default();
+    reply.code() == "NOPROTO" || (reply.code() == "ERR" && text.to_ascii_lowercase().contains("unknown command"))
+}
+
+/// Tells the server to end the connection `before`, so that what of it is still unread cannot be carried out after newer calls.
+pub fn pack_kill(pipe: &mut Pipeline, before: Option<&Identity>, now: Option<&Identity>) -> Kill {
+    let Some(before) = before else { return Kill::Nothing };
+    let same = match (&before.run, now.and_then(|now| now.run.as_ref())) {
+        (Some(before), Some(now)) if before == now => true,
+        // What another process had, ended with it.
+        (Some(_), Some(_)) => return Kill::Nothing,
+        _ => false,
+    };
+    // Every client of a unix socket has the same address: the id alone may be another's after a restart.
+    let unix = before.address.starts_with('/');
+    if unix && !same {
+        return Kill::Nothing;
+    }
+    pipe.cmd("CLIENT").arg("KILL").arg("ID").arg(&before.id);
+    if !unix {
+        pipe.arg("ADDR").arg(&before.address);
+    }
+    if same { Kill::SameProcess } else { Kill::AnyProcess }
+}
+
+/// Sends commands over a connection that carries nothing else, and receives their replies before `deadline`.
+pub fn ask(wire: &Wire, pipe: &Pipeline, deadline: Instant) -> io::Result<Vec<Answer>> {
+    wire.send(&pipe.get_packed_pipeline())?;
+    receive(wire, pipe.len(), deadline)
 }
 
 /// The system's own words, but for those that only say that time ran out.
@@ -132,16 +190,9 @@ fn login_refused(place: &impl std::fmt::Display, reply: &ServerError) -> Error {
 }
 
 /// NOT_SUPPORTED for a server older than 7.0. A server that does not tell its version is believed.
-fn check_version(hello: Option<&Answer>) -> Result<()> {
-    let Some(Answer::Array(items)) = hello else { return Ok(()) };
-    let version = items.chunks(2).find_map(|pair| match pair {
-        [Answer::BulkString(name), Answer::BulkString(version)] if name == b"version" => Some(version),
-        _ => None,
-    });
-    let major = version
-        .and_then(|version| std::str::from_utf8(version).ok())
-        .and_then(|version| version.split('.').next())
-        .and_then(|major| major.parse::<u64>().ok());
+fn check_version(info: Option<&Answer>) -> Result<()> {
+    let version = info.and_then(text).and_then(|text| line(text, "redis_version:"));
+    let major = version.and_then(|version| version.split('.').next()?.parse::<u64>().ok());
     match major {
         Some(major) if major < MIN_MAJOR => {
             Err(Error::new(Code::NotSupported, "the server is too old; Redis 7.0 or newer is needed").in_engine(ENGINE))
@@ -150,12 +201,23 @@ fn check_version(hello: Option<&Answer>) -> Result<()> {
     }
 }
 
+/// What stands behind `name` in a text of lines.
+fn line(text: &str, name: &str) -> Option<String> {
+    text.lines().find_map(|line| line.strip_prefix(name)).map(|text| text.trim().to_owned())
+}
+
+/// A text, in either protocol's form.
+pub fn text(reply: &Answer) -> Option<&str> {
+    match reply {
+        Answer::BulkString(text) => std::str::from_utf8(text).ok(),
+        Answer::VerbatimString { text, .. } => Some(text),
+        _ => None,
+    }
+}
+
 /// The connection's id and address, from `CLIENT INFO`.
-fn identity(reply: &Answer) -> Option<Identity> {
-    let Answer::BulkString(text) = reply else { return None };
-    let text = std::str::from_utf8(text).ok()?;
+fn identity(reply: &Answer, run: Option<String>) -> Option<Identity> {
+    let text = text(reply)?;
     let field = |name: &str| text.split_ascii_whitespace().find_map(|field| field.strip_prefix(name)).map(String::from);
-    let identity = Identity { id: field("id=")?, address: field("addr=")? };
-    // Every client of a unix socket has the same address: the id alone may be another's after a restart.
-    (!identity.address.starts_with('/')).then_some(identity)
+    Some(Identity { id: field("id=")?, address: field("addr=")?, run })
 }

@@ -11,22 +11,27 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use redis::{Pipeline, Value as Answer};
+use redis::{Pipeline, ServerErrorKind, Value as Answer};
 
+use super::commit::{Commits, Work, answer};
 use super::fault::{Loss, unreachable};
-use super::group::Group;
 use super::handshake::{Established, establish};
+use super::layout::Layout;
 use super::options::Settings;
+use super::outcome::results;
 use super::receive;
 use super::wire::SharedWire;
-use crate::batch::Batch;
-use crate::engine::Done;
+use crate::batch::{Batch, Commit};
+use crate::engine::counters::Counter;
+use crate::engine::{Counters, Counts, Done, Reply};
 use crate::error::{Error, Result};
+use crate::key::KeyRange;
 
 /// Receives the replies of a call, exactly once.
 pub type Settle = Box<dyn FnOnce(Result<Vec<Answer>>) + Send>;
@@ -41,8 +46,8 @@ const GATHER_BYTES: usize = 1 << 20;
 pub enum What {
     /// Packed commands, and how many replies they get.
     Packed { bytes: Vec<u8>, replies: usize, write: bool, settle: Settle },
-    /// A batch that only writes: several in a row go as one transaction of the server.
-    Blind { batch: Batch, done: Done },
+    /// A batch; several in a row that only write go in one call. `again`: the server has forgotten the script, and gets its source.
+    Commit { work: Work, again: bool },
 }
 
 pub(super) struct Call {
@@ -60,6 +65,8 @@ pub(super) struct Flight {
     /// When it was sent.
     pub since: Instant,
     pub write: bool,
+    /// The number of a call that commits: the next connection can ask for its reply.
+    pub number: Option<u64>,
     pub settle: Settle,
 }
 
@@ -68,6 +75,8 @@ pub(super) struct State {
     pub wire: Option<SharedWire>,
     pub queue: VecDeque<Call>,
     pub flights: VecDeque<Flight>,
+    /// Commits of a lost connection that are still to be asked about.
+    pub doubts: usize,
     /// Bytes of the flights of this connection so far.
     pub put: u64,
     /// The sending thread has calls that are in neither list, or bytes to send.
@@ -82,7 +91,13 @@ pub(super) struct State {
 
 pub(super) struct Shared {
     pub settings: Settings,
-    group: Group,
+    pub commits: Commits,
+    pub counters: Counters,
+    /// Connections made after the first one.
+    pub reconnects: Counter,
+    /// The latest call whose reply the server is known to have kept.
+    pub proof: AtomicU64,
+    me: Weak<Shared>,
     pub state: Mutex<State>,
     /// Wakes the sending thread.
     pub work: Condvar,
@@ -99,14 +114,19 @@ pub struct Link {
 impl Link {
     /// Connects. Fails fast: the first connection must succeed.
     pub fn open(settings: &Settings) -> Result<Link> {
-        let Established { wire, identity } = establish(settings, None)?;
-        let shared = Arc::new(Shared {
+        let Established { wire, identity } = establish(settings, settings.connect_timeout)?;
+        let shared = Arc::new_cyclic(|me| Shared {
             settings: settings.clone(),
-            group: Group::new(&settings.key_prefix),
+            commits: Commits::new(Layout::new(&settings.key_prefix), settings.timestamps),
+            counters: Counters::default(),
+            reconnects: Counter::default(),
+            proof: AtomicU64::new(0),
+            me: me.clone(),
             state: Mutex::new(State {
                 wire: Some(wire.clone()),
                 queue: VecDeque::new(),
                 flights: VecDeque::new(),
+                doubts: 0,
                 put: wire.sent(),
                 sending: false,
                 told: false,
@@ -166,6 +186,37 @@ impl Link {
         if !state.sending && !state.told {
             state.told = true;
             shared.work.notify_one();
+        }
+    }
+
+    /// What was counted since the first connection.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let counts = self.shared.counters.counts();
+        // The server alone knows of syncs and caches.
+        Counts { fsyncs: None, cache_hits: None, cache_misses: None, recoveries: None, ..counts }
+    }
+
+    /// How often the connection was made again.
+    #[must_use]
+    pub fn reconnects(&self) -> u64 {
+        self.shared.reconnects.get()
+    }
+
+    /// Carries out a batch that deletes what is there of `ranges` of user keys, and waits for it.
+    pub fn commit(&self, batch: Batch, ranges: &[KeyRange]) -> Result<Commit> {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        let done: Done = Box::new(move |result| {
+            // The receiver waits below.
+            let _ = sender.send(result);
+        });
+        if let Some(work) = Work::new(batch, done) {
+            let work = Work { ranges: ranges.to_vec(), ..work };
+            self.submit(What::Commit { work, again: false });
+        }
+        match receiver.recv().unwrap_or_else(|_| Err(super::closed()))? {
+            Reply::Commit(commit) => Ok(commit),
+            _ => Err(crate::engine::unexpected_reply()),
         }
     }
 
@@ -294,36 +345,89 @@ impl Shared {
     fn pack(&self, calls: Vec<Call>, mut end: u64) -> (Vec<u8>, Vec<Flight>) {
         let mut bytes = Vec::with_capacity(calls.iter().map(|call| call.what.size()).sum::<usize>() + 64);
         let mut flights = Vec::with_capacity(calls.len());
-        let mut blind: Vec<(Batch, Done)> = Vec::new();
+        let mut blind: Vec<Work> = Vec::new();
         let since = Instant::now();
         let mut calls = calls.into_iter().peekable();
         while let Some(call) = calls.next() {
             let from = bytes.len();
-            let (missing, write, settle) = match call.what {
-                What::Blind { batch, done } => {
-                    blind.push((batch, done));
-                    if matches!(calls.peek(), Some(Call { what: What::Blind { .. }, .. })) {
+            let (missing, write, number, settle) = match call.what {
+                What::Commit { work, again } => {
+                    let next = calls.peek();
+                    let alone = again || !self.commits.is_blind(&work);
+                    blind.push(work);
+                    if !alone
+                        && let Some(Call { what: What::Commit { work, again: false }, .. }) = next
+                        && self.commits.is_blind(work)
+                    {
                         continue;
                     }
-                    let (pipe, settle) = self.group.pack(std::mem::take(&mut blind));
-                    pipe.cmd_iter().for_each(|cmd| cmd.write_packed_command(&mut bytes));
-                    (pipe.len(), true, settle)
+                    let works = std::mem::take(&mut blind);
+                    let number = self.commits.pack(&works, again, &mut bytes);
+                    let write = works.iter().any(|work| !work.batch.ops.is_empty());
+                    (1, write, Some(number), self.settle_commits(works, number))
                 }
                 What::Packed { bytes: packed, replies, write, settle } => {
                     bytes.extend_from_slice(&packed);
-                    (replies, write, settle)
+                    (replies, write, None, settle)
                 }
             };
             end += (bytes.len() - from) as u64;
-            flights.push(Flight { end, missing, replies: Vec::with_capacity(missing), since, write, settle });
+            flights.push(Flight { end, missing, replies: Vec::with_capacity(missing), since, write, number, settle });
         }
         (bytes, flights)
+    }
+
+    /// What to do with the reply to a call that commits.
+    fn settle_commits(&self, works: Vec<Work>, number: u64) -> Settle {
+        let me = self.me.clone();
+        Box::new(move |replies| match replies.map(|mut replies| replies.pop()) {
+            Err(error) => {
+                let errors = std::iter::repeat_with(|| Err(error.clone()));
+                answer(works, errors);
+            }
+            // Nothing was done yet, and the source says it all again.
+            Ok(Some(Answer::ServerError(text))) if text.kind() == Some(ServerErrorKind::NoScript) => match me.upgrade()
+            {
+                Some(shared) => shared.submit_again(works),
+                None => answer(works, std::iter::repeat_with(|| Err(super::closed()))),
+            },
+            Ok(reply) => {
+                let results = results(&works, reply.unwrap_or_default());
+                let kept = |(work, result): (&Work, &Result<_>)| result.is_ok() && !work.batch.ops.is_empty();
+                if let Some(shared) = me.upgrade() {
+                    shared.counters.group(&results);
+                    if works.iter().zip(&results).any(kept) {
+                        shared.proof.fetch_max(number, Ordering::Relaxed);
+                    }
+                }
+                answer(works, results.into_iter());
+            }
+        })
+    }
+
+    /// Queues commits before all others, in their order.
+    fn submit_again(&self, works: Vec<Work>) {
+        let mut state = self.state.lock();
+        if state.closed {
+            drop(state);
+            return answer(works, std::iter::repeat_with(|| Err(super::closed())));
+        }
+        let again = |call: &&Call| matches!(call.what, What::Commit { again: true, .. });
+        let place = state.queue.iter().take_while(again).count();
+        for (place, work) in (place..).zip(works) {
+            let call = Call { what: What::Commit { work, again: true }, since: Instant::now() };
+            state.queue.insert(place, call);
+        }
+        if !state.sending && !state.told {
+            state.told = true;
+            self.work.notify_one();
+        }
     }
 }
 
 impl State {
     pub fn idle(&self) -> bool {
-        self.queue.is_empty() && self.flights.is_empty() && !self.sending
+        self.queue.is_empty() && self.flights.is_empty() && self.doubts == 0 && !self.sending
     }
 }
 
@@ -336,7 +440,7 @@ impl What {
     fn size(&self) -> usize {
         match self {
             What::Packed { bytes, .. } => bytes.len(),
-            What::Blind { batch, .. } => batch.size() + 64 * batch.ops.len(),
+            What::Commit { work, .. } => work.batch.size() + 64 * (work.batch.ops.len() + work.batch.checks.len() + 4),
         }
     }
 }
@@ -358,7 +462,7 @@ fn take_calls(queue: &mut VecDeque<Call>) -> Vec<Call> {
 pub(super) fn refuse(what: What, error: Error) {
     match what {
         What::Packed { settle: done, .. } => settle(done, Err(error)),
-        What::Blind { done, .. } => guarded(|| done(Err(error))),
+        What::Commit { work, .. } => guarded(|| (work.done)(Err(error))),
     }
 }
 

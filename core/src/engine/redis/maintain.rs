@@ -4,6 +4,7 @@ use bytes::Bytes;
 use redis::Value as Answer;
 
 use super::fault::{refused, unexpected};
+use super::handshake::text;
 use super::layout::{Companion, Layout, internal_record, user_value};
 use super::link::Link;
 use super::names;
@@ -45,8 +46,7 @@ pub fn stats(link: &Link, layout: &Layout) -> Result<Stats> {
     ];
     // The figure is the server's; a user without the right to ask for it has none.
     let memory_bytes = match replies.next() {
-        Some(Answer::BulkString(text)) => std::str::from_utf8(&text)
-            .ok()
+        Some(reply) => text(&reply)
             .and_then(|text| text.lines().find_map(|line| line.strip_prefix("used_memory:")))
             .and_then(|bytes| bytes.trim().parse().ok()),
         _ => None,
@@ -126,7 +126,7 @@ fn verify_internal(link: &Link, layout: &Layout, report: &mut Report) -> Result<
 fn still_there(link: &Link, layout: &Layout, field: &[u8]) -> Result<bool> {
     let source = "return redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 and not redis.call('ZSCORE', KEYS[2], ARGV[1])";
     let reply = link.call(&run_once(source, &[&layout.values, &layout.names], &[field]), false)?.pop();
-    Ok(reply == Some(Answer::Int(1)))
+    Ok(matches!(reply, Some(Answer::Int(1) | Answer::Boolean(true))))
 }
 
 fn set_aside(link: &Link, layout: &Layout, key: &[u8]) -> Result<()> {

@@ -6,11 +6,10 @@ use bytes::Bytes;
 use redis::{Pipeline, Value as Answer};
 
 use super::fault::{not_a_string, refused, unexpected};
-use super::group::executed;
 use super::layout::{Layout, internal_record, user_record, user_value};
 use super::link::{Link, Settle, What};
 use crate::engine::{Done, Read, Reply};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::key::{Key, Space};
 use crate::record::{Record, now};
 use crate::value::Value;
@@ -25,7 +24,11 @@ pub fn submit(link: &Arc<Link>, layout: &Layout, read: Read, done: Done) {
         Read::Has(Space::User, key) => {
             pipe.cmd("EXISTS").arg(layout.name(key));
         }
-        Read::Entry(Space::User, key) => pack_entry(&mut pipe, layout, key),
+        Read::Entry(Space::User, key) => {
+            pipe.cmd("MULTI");
+            pack_record(&mut pipe, layout, key);
+            pipe.cmd("EXEC");
+        }
         Read::Get(Space::Internal, key) | Read::Has(Space::Internal, key) | Read::Entry(Space::Internal, key) => {
             pipe.cmd("HGET").arg(&layout.values).arg(&key[..]);
         }
@@ -44,12 +47,12 @@ pub fn submit(link: &Arc<Link>, layout: &Layout, read: Read, done: Done) {
                 Ok((values, absent)) if absent.is_empty() => done(Ok(Reply::Values(values))),
                 Ok((values, absent)) => {
                     let Some(link) = link_again.upgrade() else { return done(Err(super::closed())) };
-                    check_absent(
-                        &link,
-                        &layout,
-                        absent,
-                        Box::new(move |checked| done(checked.map(|()| Reply::Values(values)))),
-                    );
+                    let pipe = types(&layout, &absent);
+                    let settle: Settle = Box::new(move |kinds| {
+                        let checked = kinds.and_then(|kinds| check_types(&absent, kinds));
+                        done(checked.map(|()| Reply::Values(values)));
+                    });
+                    link.submit(What::commands(&pipe, false, settle));
                 }
                 Err(error) => done(Err(error)),
             },
@@ -59,10 +62,29 @@ pub fn submit(link: &Arc<Link>, layout: &Layout, read: Read, done: Done) {
     link.submit(What::commands(&pipe, false, settle));
 }
 
-/// Value, expiry and companion of a key as of one moment.
-pub fn pack_entry(pipe: &mut Pipeline, layout: &Layout, key: &[u8]) {
-    pipe.cmd("MULTI").cmd("GET").arg(layout.name(key)).cmd("PEXPIRETIME").arg(layout.name(key));
-    pipe.cmd("HGET").arg(&layout.companions).arg(key).cmd("EXEC");
+/// The replies inside EXEC, errors of single commands among them.
+pub fn inside(replies: Vec<Answer>) -> Result<Vec<Answer>> {
+    let mut refusal: Option<Error> = None;
+    for reply in replies {
+        match reply {
+            Answer::Array(items) => return Ok(items),
+            // The first refusal tells why; the last one only that EXEC was aborted.
+            Answer::ServerError(text) => {
+                refusal.get_or_insert_with(|| refused(&text));
+            }
+            _ => {}
+        }
+    }
+    Err(refusal.unwrap_or_else(unexpected))
+}
+
+/// Replies of a record.
+pub const RECORD: usize = 3;
+
+/// Value, expiry and companion of a key; [`RECORD`] replies.
+pub fn pack_record(pipe: &mut Pipeline, layout: &Layout, key: &[u8]) {
+    pipe.cmd("GET").arg(layout.name(key)).cmd("PEXPIRETIME").arg(layout.name(key));
+    pipe.cmd("HGET").arg(&layout.companions).arg(key);
 }
 
 /// The values of several keys.
@@ -94,7 +116,10 @@ fn answer(read: &Read, mut replies: Vec<Answer>) -> Result<Reply> {
             Some(Answer::ServerError(text)) => Err(refused(&text)),
             _ => Err(unexpected()),
         },
-        Read::Entry(Space::User, key) => Ok(Reply::Entry(entry(key, replies)?)),
+        Read::Entry(Space::User, key) => {
+            let items = inside(replies).map_err(|error| error.at_key(key))?;
+            Ok(Reply::Entry(record(key, &mut items.into_iter())?))
+        }
         Read::Get(Space::Internal, key) => Ok(Reply::Value(internal(key, replies.pop())?.map(|record| record.value))),
         Read::Has(Space::Internal, key) => Ok(Reply::Has(internal(key, replies.pop())?.is_some())),
         Read::Entry(Space::Internal, key) => Ok(Reply::Entry(internal(key, replies.pop())?)),
@@ -127,15 +152,16 @@ pub fn array(reply: Option<Answer>) -> Result<Vec<Answer>> {
     }
 }
 
-/// The record that [`pack_entry`] asked for.
-pub fn entry(key: &[u8], replies: Vec<Answer>) -> Result<Option<Record>> {
-    let mut items = executed(replies).map_err(|error| error.at_key(key))?.into_iter();
-    let Some(text) = bulk(key, items.next())? else { return Ok(None) };
-    let expires_at = match items.next() {
+/// The record that [`pack_record`] asked for.
+pub fn record(key: &[u8], items: &mut impl Iterator<Item = Answer>) -> Result<Option<Record>> {
+    let (text, expiry, companion) = (items.next(), items.next(), items.next());
+    let Some(text) = bulk(key, text)? else { return Ok(None) };
+    let expires_at = match expiry {
         Some(Answer::Int(at)) => u64::try_from(at).ok(),
+        Some(Answer::ServerError(text)) => return Err(refused(&text).at_key(key)),
         _ => return Err(unexpected()),
     };
-    let companion = bulk(key, items.next())?;
+    let companion = bulk(key, companion)?;
     user_record(key, text, expires_at, companion.as_deref()).map(Some)
 }
 
@@ -165,25 +191,25 @@ pub fn many(keys: &[Key], mut replies: Vec<Answer>) -> Result<(Vec<Option<Value>
     Ok((values, absent))
 }
 
-/// CORRUPTED if one of `keys`, for which MGET gave nothing, is there after all and is no string.
-pub fn check_absent(link: &Link, layout: &Layout, keys: Vec<Key>, done: Box<dyn FnOnce(Result<()>) + Send>) {
+/// Asks what kind of values `keys` have.
+pub fn types(layout: &Layout, keys: &[Key]) -> Pipeline {
     let mut pipe = redis::pipe();
-    for key in &keys {
+    for key in keys {
         pipe.cmd("TYPE").arg(layout.name(key));
     }
-    let settle: Settle = Box::new(move |answer| {
-        done(answer.and_then(|answer| {
-            for (key, kind) in keys.iter().zip(answer) {
-                match kind {
-                    // A string was written since, or the key has expired: absent it was.
-                    Answer::SimpleString(kind) if kind == "none" || kind == "string" => {}
-                    Answer::SimpleString(_) => return Err(not_a_string().at_key(key)),
-                    Answer::ServerError(text) => return Err(refused(&text).at_key(key)),
-                    _ => return Err(unexpected()),
-                }
-            }
-            Ok(())
-        }));
-    });
-    link.submit(What::commands(&pipe, false, settle));
+    pipe
+}
+
+/// CORRUPTED if one of `keys`, for which MGET gave nothing, is there after all and is no string: `kinds` says so.
+pub fn check_types(keys: &[Key], kinds: Vec<Answer>) -> Result<()> {
+    for (key, kind) in keys.iter().zip(kinds) {
+        match kind {
+            // A string was written since, or the key has expired: absent it was.
+            Answer::SimpleString(kind) if kind == "none" || kind == "string" => {}
+            Answer::SimpleString(_) => return Err(not_a_string().at_key(key)),
+            Answer::ServerError(text) => return Err(refused(&text).at_key(key)),
+            _ => return Err(unexpected()),
+        }
+    }
+    Ok(())
 }

@@ -1,5 +1,5 @@
 //! Ordered reads. A server has no snapshots: a view shows each key as it is when it is read, and the names a
-//! range has when its first page is read.
+//! range has when its first page is read. A transaction's view fails where its reads do not fit together.
 
 use std::sync::Arc;
 
@@ -7,11 +7,13 @@ use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 use redis::{Pipeline, Value as Answer};
 
+use super::Shared;
 use super::fault::unexpected;
+use super::fit::Fit;
 use super::layout::Layout;
 use super::link::Link;
 use super::names;
-use super::read::{array, check_absent, entry, internal, many, pack_entry, pack_many};
+use super::read::{RECORD, array, check_types, inside, internal, many, pack_many, pack_record, record, types};
 use super::scans::Scans;
 use super::script::lex_bounds;
 use crate::engine::{Item, Page, Projection, View};
@@ -30,11 +32,19 @@ const NAMES: usize = 4096;
 const RANGES: usize = 4;
 
 pub struct RedisView {
-    scans: Arc<Scans>,
-    /// The connection this view reads over, chosen by its first read: making one blocks.
-    link: OnceCell<Arc<Link>>,
+    source: Source,
     layout: Layout,
     gathered: Mutex<Vec<(KeyRange, Arc<Vec<Key>>)>>,
+}
+
+enum Source {
+    Loose {
+        scans: Arc<Scans>,
+        /// The connection this view reads over, chosen by its first read: making one blocks.
+        link: OnceCell<Arc<Link>>,
+    },
+    /// Of a transaction: it reads over the connection that carries all else, behind what was requested before.
+    Fit { shared: Arc<Shared>, fit: Fit },
 }
 
 /// Names in the range's order.
@@ -48,15 +58,48 @@ struct Names {
 impl RedisView {
     #[must_use]
     pub fn new(scans: Arc<Scans>, layout: Layout) -> Self {
-        RedisView { scans, link: OnceCell::new(), layout, gathered: Mutex::default() }
+        RedisView { source: Source::Loose { scans, link: OnceCell::new() }, layout, gathered: Mutex::default() }
+    }
+
+    /// The view of a transaction.
+    #[must_use]
+    pub fn fitting(shared: Arc<Shared>) -> Self {
+        let layout = shared.layout.clone();
+        RedisView { source: Source::Fit { shared, fit: Fit::default() }, layout, gathered: Mutex::default() }
     }
 
     fn link(&self) -> Result<&Link> {
-        self.link.get_or_try_init(|| self.scans.link()).map(AsRef::as_ref)
+        match &self.source {
+            Source::Loose { scans, link } => link.get_or_try_init(|| scans.link()).map(AsRef::as_ref),
+            Source::Fit { shared, .. } => {
+                shared.await_turn()?;
+                Ok(&shared.link)
+            }
+        }
     }
 
+    /// The replies to commands.
     fn call(&self, pipe: &Pipeline) -> Result<Vec<Answer>> {
-        self.link()?.call(pipe, false)
+        match &self.source {
+            Source::Loose { .. } => self.link()?.call(pipe, false),
+            Source::Fit { fit, .. } => fit.ask(self.link()?, &self.layout, pipe),
+        }
+    }
+
+    /// The replies to commands, as of one moment.
+    fn call_at_once(&self, pipe: &Pipeline) -> Result<Vec<Answer>> {
+        match &self.source {
+            Source::Loose { .. } => {
+                let mut whole = redis::pipe();
+                whole.cmd("MULTI");
+                for cmd in pipe.cmd_iter() {
+                    whole.add_command(cmd.clone());
+                }
+                whole.cmd("EXEC");
+                inside(self.link()?.call(&whole, false)?)
+            }
+            Source::Fit { .. } => self.call(pipe),
+        }
     }
 
     /// The names of a range, gathered when it is first asked for, and whether that was now.
@@ -66,6 +109,10 @@ impl RedisView {
             return Ok((names, false));
         }
         let names = Arc::new(names::sorted(self.link()?, &self.layout, range)?);
+        if let Source::Fit { .. } = self.source {
+            // Nobody has committed while they were gathered.
+            self.call(&redis::pipe())?;
+        }
         let mut gathered = self.gathered.lock();
         if gathered.len() == RANGES {
             gathered.remove(0);
@@ -138,11 +185,13 @@ impl RedisView {
             (Space::User, Projection::Records) => {
                 let mut pipe = redis::pipe();
                 for key in keys {
-                    pack_entry(&mut pipe, &self.layout, key);
+                    pack_record(&mut pipe, &self.layout, key);
                 }
-                let mut replies = self.call(&pipe)?.into_iter();
-                let each = pipe.len() / keys.len();
-                let records = keys.iter().map(|key| entry(key, replies.by_ref().take(each).collect()));
+                let mut replies = self.call_at_once(&pipe)?.into_iter();
+                if replies.len() != keys.len() * RECORD {
+                    return Err(unexpected());
+                }
+                let records = keys.iter().map(|key| record(key, &mut replies));
                 records.map(|record| Ok(record?.map(|record| Item::Record(Box::new(record))))).collect()
             }
             (Space::Internal, what) => {
@@ -164,13 +213,7 @@ impl RedisView {
         pack_many(&mut pipe, &self.layout, Space::User, keys);
         let (values, absent) = many(keys, self.call(&pipe)?)?;
         if !absent.is_empty() {
-            let (sender, receiver) = std::sync::mpsc::sync_channel(1);
-            let done = move |checked| {
-                // The receiver waits below.
-                let _ = sender.send(checked);
-            };
-            check_absent(self.link()?, &self.layout, absent, Box::new(done));
-            receiver.recv().unwrap_or_else(|_| Err(super::closed()))?;
+            check_types(&absent, self.call(&types(&self.layout, &absent))?)?;
         }
         Ok(values)
     }
@@ -178,21 +221,28 @@ impl RedisView {
 
 impl View for RedisView {
     fn seq(&self) -> u64 {
-        0
+        match &self.source {
+            Source::Loose { .. } => 0,
+            Source::Fit { fit, .. } => fit.seq(),
+        }
     }
 
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Record>> {
         let mut pipe = redis::pipe();
-        match space {
+        let found = match space {
             Space::User => {
-                pack_entry(&mut pipe, &self.layout, key);
-                entry(key, self.call(&pipe)?)
+                pack_record(&mut pipe, &self.layout, key);
+                record(key, &mut self.call_at_once(&pipe)?.into_iter())?
             }
             Space::Internal => {
                 pipe.cmd("HGET").arg(&self.layout.values).arg(key);
-                internal(key, self.call(&pipe)?.pop())
+                internal(key, self.call(&pipe)?.pop())?
             }
+        };
+        if let Source::Fit { fit, .. } = &self.source {
+            fit.note(space, key, found.as_ref().map(|record| record.version))?;
         }
+        Ok(found)
     }
 
     fn scan(
@@ -206,6 +256,23 @@ impl View for RedisView {
         if range.is_empty() {
             return Ok(Page::default());
         }
+        let page = || self.page(space, range, what, after, max_bytes);
+        match &self.source {
+            Source::Loose { .. } => page(),
+            Source::Fit { fit, .. } => fit.page(self.link()?, &self.layout, || self.gathered.lock().clear(), page),
+        }
+    }
+}
+
+impl RedisView {
+    fn page(
+        &self,
+        space: Space,
+        range: &KeyRange,
+        what: Projection,
+        after: Option<&[u8]>,
+        max_bytes: usize,
+    ) -> Result<Page> {
         let mut page = Page::default();
         let mut after: Option<Key> = after.map(Key::copy_from_slice);
         let mut size = 0;

@@ -26,9 +26,8 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// Connects, TLS included, within the connect timeout.
-    pub fn connect(settings: &Settings) -> io::Result<Wire> {
-        let deadline = Instant::now() + settings.connect_timeout;
+    /// Connects, TLS included, before `deadline`.
+    pub fn connect(settings: &Settings, deadline: Instant) -> io::Result<Wire> {
         let socket = match &settings.address {
             Address::Tcp { host, port } => connect_tcp(host, *port, deadline)?,
             Address::Unix(path) => {
