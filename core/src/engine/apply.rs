@@ -33,6 +33,12 @@ pub trait Target {
     /// True if a commit after `since` may have touched a key of `range`.
     fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool>;
 
+    /// True if nothing at all has changed since commit `as_of`, now that `seq` is about to be made. A store that others may
+    /// change without a commit has to know of that, too.
+    fn unchanged_since(&self, as_of: u64, seq: u64) -> bool {
+        as_of.checked_add(1) == Some(seq)
+    }
+
     /// The version a record gets that commit `seq` writes.
     fn version(&self, seq: u64, value: &Value, expires_at: Option<Millis>) -> Version {
         let _ = (value, expires_at);
@@ -45,8 +51,8 @@ pub fn apply(batch: &Batch, target: &mut impl Target, seq: u64, now: Millis) -> 
     if let Some(intents) = target.intents() {
         intents.refuse(batch, now)?;
     }
-    // Nothing was committed since the checks were read.
-    if batch.as_of.is_none_or(|as_of| as_of + 1 != seq) {
+    let unchanged = batch.as_of.is_some_and(|as_of| target.unchanged_since(as_of, seq));
+    if !unchanged {
         check(batch, target, now)?;
     }
     intent::check_increments(batch, now, |space, key| target.get(space, key))?;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use quick_cache::Weighter;
 use quick_cache::unsync::Cache;
@@ -20,8 +21,7 @@ use crate::batch::Batch;
 use crate::engine::{Counters, Read, Reply};
 use crate::error::{Code, Result};
 use crate::key::{Key, Space};
-use crate::record::{Millis, now};
-use crate::value::Value;
+use crate::record::{Record, now};
 
 /// Bytes of rows cached at most.
 const CACHE_BYTES: u64 = 16 << 20;
@@ -51,24 +51,19 @@ pub(super) struct Inline {
 struct State {
     connection: Connection,
     header: Option<Header>,
-    rows: Cache<Key, Row, Weight>,
+    rows: Cache<Key, Record, Weight>,
     /// How long reads take, the latest weighing an eighth.
     average: Duration,
     paused_until: Option<Instant>,
 }
 
-struct Row {
-    value: Value,
-    expires_at: Option<Millis>,
-}
-
 #[derive(Clone)]
 struct Weight;
 
-impl Weighter<Key, Row> for Weight {
-    fn weight(&self, key: &Key, row: &Row) -> u64 {
-        // The two allocations and the slot cost about 200 bytes.
-        (key.len() + row.value.len() + 200) as u64
+impl Weighter<Key, Record> for Weight {
+    fn weight(&self, key: &Key, row: &Record) -> u64 {
+        // The allocations and the slot cost about 250 bytes.
+        (key.len() + row.value.len() + row.metadata.as_ref().map_or(0, Bytes::len) + 250) as u64
     }
 }
 
@@ -96,6 +91,29 @@ impl Inline {
             return Some(Ok(reply));
         }
         state.read(read, header).inspect(|_| self.counters.cache_misses.add(read.keys()))
+    }
+
+    /// The WAL header of the database now.
+    pub fn header(&self) -> Option<Header> {
+        self.state.try_lock()?.as_ref()?.connection.header()
+    }
+
+    /// The cached record of a key as the database has it at `header`; `None` if that is not known.
+    pub fn cached_at(&self, header: Header, key: &[u8]) -> Option<Record> {
+        let mut guard = self.state.try_lock()?;
+        let state = guard.as_mut()?;
+        (state.trusted_header(&self.committing)? == header).then(|| state.rows.get(key).cloned())?
+    }
+
+    /// Caches what a reader found in the database at `header`.
+    pub fn keep(&self, header: Header, key: &[u8], record: &Record) {
+        if let Some(mut guard) = self.state.try_lock()
+            && let Some(state) = guard.as_mut()
+            && state.header == Some(header)
+            && record.value.len() <= MAX_CACHED
+        {
+            state.rows.insert(Key::copy_from_slice(key), record.clone());
+        }
     }
 
     /// Called before the COMMIT of this process's writer: from here on the header may change by it.
@@ -172,16 +190,22 @@ impl State {
         match read {
             Read::Get(Space::User, key) => {
                 let row = self.rows.get(key)?;
-                Some(Reply::Value(row.live(now()).cloned()))
+                Some(Reply::Value((!row.has_expired()).then(|| row.value.clone())))
             }
             Read::Has(Space::User, key) => {
                 let row = self.rows.get(key)?;
-                Some(Reply::Has(row.live(now()).is_some()))
+                Some(Reply::Has(!row.has_expired()))
+            }
+            Read::Entry(Space::User, key) => {
+                let row = self.rows.get(key)?;
+                Some(Reply::Entry((!row.has_expired()).then(|| row.clone())))
             }
             Read::Many(Space::User, keys) => {
                 let now = now();
-                let values: Option<Vec<_>> =
-                    keys.iter().map(|key| self.rows.get(key).map(|row| row.live(now).cloned())).collect();
+                let values: Option<Vec<_>> = keys
+                    .iter()
+                    .map(|key| self.rows.get(key).map(|row| (!row.expired(now)).then(|| row.value.clone())))
+                    .collect();
                 values.map(Reply::Values)
             }
             _ => None,
@@ -216,20 +240,13 @@ impl State {
     }
 
     fn read_and_cache(&mut self, key: &Key, header: Option<Header>) -> Result<Reply> {
-        let Some((value, expires_at)) = read::value_and_expiry(&mut self.connection, Space::User, key, now())? else {
-            return Ok(Reply::Value(None));
-        };
+        let record = read::record(&mut self.connection, Space::User, key)?;
+        let Some(record) = record.filter(|record| !record.has_expired()) else { return Ok(Reply::Value(None)) };
+        let value = record.value.clone();
         // The header did not change around the read, so the row is a row of that state.
         if header.is_some() && value.len() <= MAX_CACHED && self.connection.header() == header {
-            self.rows.insert(key.clone(), Row { value: value.clone(), expires_at });
+            self.rows.insert(key.clone(), record);
         }
         Ok(Reply::Value(Some(value)))
-    }
-}
-
-impl Row {
-    fn live(&self, now: Millis) -> Option<&Value> {
-        let expired = self.expires_at.is_some_and(|at| at <= now);
-        (!expired).then_some(&self.value)
     }
 }

@@ -148,7 +148,7 @@ fn open_writable(path: &Path, options: &SqliteOptions) -> Result<FileStore> {
         syncs: options.durability == Durability::Full,
     };
     let writer = Writer::new(connection, setting, feed.clone());
-    let readers = Readers::new(opening, options.pool_size.max(1));
+    let readers = Readers::new(opening, options.pool_size.max(1), inline.clone());
     Ok(FileStore::new(Some(writer), inline, readers, options.durability, feed))
 }
 
@@ -211,7 +211,7 @@ fn open_read_only(path: &Path, options: &SqliteOptions) -> Result<FileStore> {
         busy_timeout: options.busy_timeout,
     };
     let inline = Arc::new(inline(&opening)?);
-    let readers = Readers::new(opening, options.pool_size.max(1));
+    let readers = Readers::new(opening, options.pool_size.max(1), inline.clone());
     Ok(FileStore::new(None, inline, readers, options.durability, Arc::default()))
 }
 

@@ -18,21 +18,12 @@ const WHAT: &str = "cannot read";
 const STEPS: usize = 65_536;
 
 pub(super) fn value(connection: &mut Connection, space: Space, key: &[u8], now: Millis) -> Result<Option<Value>> {
-    Ok(value_and_expiry(connection, space, key, now)?.map(|(value, _)| value))
-}
-
-pub(super) fn value_and_expiry(
-    connection: &mut Connection,
-    space: Space,
-    key: &[u8],
-    now: Millis,
-) -> Result<Option<(Value, Option<Millis>)>> {
     let mut row = connection.query(Query::Point(Point::Get, space), WHAT)?;
     row.bind_key(1, space, key)?;
     if !row.step()? || row::expired(&row, now) {
         return Ok(None);
     }
-    Ok(Some((row::value(&row)?, row::expires_at(&row))))
+    row::value(&row).map(Some)
 }
 
 pub(super) fn has(connection: &mut Connection, space: Space, key: &[u8], now: Millis) -> Result<bool> {

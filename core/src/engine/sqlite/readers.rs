@@ -7,8 +7,10 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use super::connection::{Access, Connection, Verbose};
+use super::inline::Inline;
 use super::read;
 use super::sql::{Query, Sql};
+use super::wal_index::Header;
 use crate::engine::pace::Pace;
 use crate::engine::{Page, Projection, Read, Reply, View, for_each_page};
 use crate::error::{Code, Error, Result};
@@ -47,6 +49,8 @@ impl Opening {
 pub(super) struct Readers {
     opening: Opening,
     keep: usize,
+    /// Knows rows of the database as it is, which is how most views see it.
+    inline: Arc<Inline>,
     /// Of reads through views on the caller's thread.
     pace: Pace,
     state: Mutex<Idle>,
@@ -61,8 +65,8 @@ struct Idle {
 
 impl Readers {
     /// A pool that keeps `keep` idle connections.
-    pub fn new(opening: Opening, keep: usize) -> Self {
-        Readers { opening, keep, pace: Pace::default(), state: Mutex::default() }
+    pub fn new(opening: Opening, keep: usize, inline: Arc<Inline>) -> Self {
+        Readers { opening, keep, inline, pace: Pace::default(), state: Mutex::default() }
     }
 
     pub fn opening(&self) -> &Opening {
@@ -103,6 +107,7 @@ impl Readers {
     }
 
     fn view_over(self: &Arc<Self>, mut connection: Connection) -> Result<Arc<dyn View>> {
+        let before = self.inline.header();
         // The first read of a transaction fixes what it sees.
         let seq = connection
             .query(Query::Begin, "cannot open a view")
@@ -111,7 +116,9 @@ impl Readers {
         match seq {
             Ok(seq) => {
                 connection.set_busy_timeout(self.opening.busy_timeout);
-                Ok(Arc::new(SqliteView { seq, readers: self.clone(), connection: Mutex::new(Some(connection)) }))
+                let header = before.filter(|before| self.inline.header() == Some(*before));
+                let connection = Mutex::new(Some(connection));
+                Ok(Arc::new(SqliteView { seq, header, readers: self.clone(), connection }))
             }
             Err(error) => {
                 self.give_back(connection);
@@ -168,6 +175,8 @@ impl Readers {
 /// One moment of the database: a connection inside a read transaction.
 struct SqliteView {
     seq: u64,
+    /// The WAL header of the moment, where it is known.
+    header: Option<Header>,
     readers: Arc<Readers>,
     /// Taken out only when the view is dropped.
     connection: Mutex<Option<Connection>>,
@@ -191,6 +200,10 @@ impl View for SqliteView {
     }
 
     fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Record>>> {
+        let header = self.header.filter(|_| space == Space::User);
+        if let Some(record) = header.and_then(|header| self.readers.inline.cached_at(header, key)) {
+            return Some(Ok((!record.has_expired()).then_some(record)));
+        }
         // A scan may hold the connection for long.
         let mut guard = self.connection.try_lock()?;
         if !self.readers.pace.is_quick() {
@@ -200,6 +213,9 @@ impl View for SqliteView {
         let connection = guard.as_mut().filter(|connection| connection.in_transaction())?;
         let found = live_record(connection, space, key);
         self.readers.pace.count(start);
+        if let (Some(header), Ok(Some(record))) = (header, &found) {
+            self.readers.inline.keep(header, key, record);
+        }
         Some(found)
     }
 

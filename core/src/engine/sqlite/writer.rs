@@ -34,6 +34,8 @@ pub(super) struct Writer {
     meta: Option<Meta>,
     /// The database after it. While this is still so, the counters are.
     header: Option<Header>,
+    /// The commit after which the database was last found changed by somebody else, who need not have counted a commit.
+    foreign: u64,
     /// The latest commits, from the first range check on and while no other process commits.
     recent: Option<Recent>,
     /// The intents that stand.
@@ -88,6 +90,7 @@ impl Writer {
             connection,
             meta: None,
             header: None,
+            foreign: 0,
             recent: None,
             intents: Intents::new(Found::default(), setting.shared, setting.counters.clone()),
             intents_at: None,
@@ -154,6 +157,7 @@ impl Writer {
         let mut transaction = Transaction {
             connection: &mut self.connection,
             recent: &mut self.recent,
+            foreign: self.foreign,
             intents: self.intents.clone(),
             tap: &mut self.tap,
             meta,
@@ -231,7 +235,10 @@ impl Writer {
             return Ok((base, meta));
         }
         match self.look_again() {
-            Ok(meta) => Ok((base, meta)),
+            Ok(meta) => {
+                self.foreign = meta.seq;
+                Ok((base, meta))
+            }
             Err(error) => Err(self.abandon(error)),
         }
     }
@@ -355,6 +362,7 @@ fn write_meta(connection: &mut Connection, meta: Meta) -> Result<()> {
 struct Transaction<'w> {
     connection: &'w mut Connection,
     recent: &'w mut Option<Recent>,
+    foreign: u64,
     intents: Intents,
     tap: &'w mut Tap,
     meta: Meta,
@@ -423,6 +431,10 @@ impl Transaction<'_> {
 }
 
 impl Target for Transaction<'_> {
+    fn unchanged_since(&self, as_of: u64, seq: u64) -> bool {
+        as_of.checked_add(1) == Some(seq) && as_of > self.foreign
+    }
+
     fn get(&mut self, space: Space, key: &Key) -> Result<Option<Record>> {
         // A damaged row is this batch's failure alone; a database that cannot be read is everybody's.
         let result = read::record(self.connection, space, key);
