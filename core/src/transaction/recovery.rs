@@ -155,10 +155,10 @@ fn settle_own(
     let Some(store) = store else { return Ok(()) };
     for (log, number) in intents.iter().flat_map(|(log, numbers)| numbers.iter().map(move |number| (*log, *number))) {
         let id = IntentId { log, number };
-        if let Some(decision) = unsettled::decision(id, store) {
-            if resolve(engine, id, decision, recovered)? {
-                unsettled::settled(id, store);
-            }
+        if let Some(decision) = unsettled::decision(id, store)
+            && resolve(engine, id, decision, recovered)?
+        {
+            unsettled::settled(id, store);
         }
     }
     Ok(())

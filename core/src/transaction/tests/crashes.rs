@@ -169,9 +169,13 @@ pub const WORLDS: [&[Kind]; 5] = [
     &[Kind::Plain, Kind::Plain, Kind::Batches],
 ];
 
+/// Those whose recoveries are interrupted, too, which takes a run for each pair of steps.
+const RECOVERED: [&[Kind]; 3] =
+    [&[Kind::Batches, Kind::Batches], &[Kind::Batches, Kind::Plain], &[Kind::Batches, Kind::Batches, Kind::Batches]];
+
 #[test]
 fn a_process_that_dies_at_any_step_leaves_all_or_nothing() {
-    let levels = [Durability::Full, Durability::Normal, Durability::None];
+    let levels = [Durability::Full, Durability::Normal];
     let points: u64 =
         WORLDS.iter().flat_map(|kinds| levels.map(|level| at_each_step(kinds, level, Fault::Death))).sum();
     println!("{points} points of death");
@@ -189,14 +193,14 @@ fn an_error_at_any_step_leaves_all_or_nothing_and_is_told() {
 
 #[test]
 fn a_recovery_that_dies_at_any_step_is_finished_by_the_next() {
-    let points: u64 = WORLDS.iter().map(|kinds| at_each_step_of_recovery(kinds, Fault::Death)).sum();
+    let points: u64 = RECOVERED.iter().map(|kinds| at_each_step_of_recovery(kinds, Fault::Death)).sum();
     println!("{points} points of death in recovery");
     assert!(points > 1_000, "{points}");
 }
 
 #[test]
 fn a_recovery_that_fails_at_any_step_is_finished_by_the_next() {
-    let points: u64 = WORLDS.iter().map(|kinds| at_each_step_of_recovery(kinds, Fault::Failure)).sum();
+    let points: u64 = RECOVERED.iter().map(|kinds| at_each_step_of_recovery(kinds, Fault::Failure)).sum();
     println!("{points} errors in recovery");
     assert!(points > 1_000, "{points}");
 }
