@@ -23,3 +23,5 @@ mod proxy;
 mod redis_server;
 #[path = "redis/transactions.rs"]
 mod transactions;
+#[path = "redis/watching.rs"]
+mod watching;

@@ -14,7 +14,7 @@ use super::fault::{ENGINE, unexpected};
 use super::handshake::{self, establish};
 use super::layout::Layout;
 use super::link::Link;
-use super::log::{self, Reader};
+use super::log::{self, Reader, Step};
 use super::options::Settings;
 use super::read::{array, inside};
 use super::wire::SharedWire;
@@ -29,7 +29,7 @@ const RENEWAL: Duration = Duration::from_secs(20);
 const WAIT: Duration = Duration::from_secs(2);
 
 /// Commits read at once.
-const STEP: usize = 512;
+const AT_ONCE: usize = 512;
 
 /// Who watches one store, and the thread that follows it for them.
 pub struct Follower {
@@ -143,7 +143,7 @@ impl Follow<'_> {
                 renewed = Instant::now();
             }
             let mut pipe = redis::pipe();
-            pipe.cmd("XREAD").arg("COUNT").arg(STEP);
+            pipe.cmd("XREAD").arg("COUNT").arg(AT_ONCE);
             if !ends {
                 pipe.arg("BLOCK").arg(WAIT.as_millis() as u64);
             }
@@ -162,8 +162,9 @@ impl Follow<'_> {
             let mut commits = Vec::new();
             for entry in entries {
                 match reader.take(entry)? {
-                    Ok(commit) => commits.extend(commit),
-                    Err(_) => return Err(gap()),
+                    Step::Part => {}
+                    Step::Whole(commit) => commits.push(commit),
+                    Step::Gap(_) => return Err(gap()),
                 }
             }
             let events = log::with_values(&self.layout, commits, |pipe| self.ask(&wire, pipe))?;

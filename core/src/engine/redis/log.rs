@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 const OPEN: &str = include_str!("log.lua");
 
 /// Entries read at once.
-const STEP: usize = 256;
+const AT_ONCE: usize = 256;
 
 /// A stream as it was when it was opened.
 pub struct Opened {
@@ -61,9 +61,16 @@ pub struct Reader {
     changes: Vec<Touched>,
 }
 
-/// What came next is not what follows.
-pub struct Gap {
-    pub found: u64,
+/// A commit by its number.
+pub type Committed = (u64, Vec<Touched>);
+
+/// What an entry brings.
+pub enum Step {
+    /// A part that is not the last one.
+    Part,
+    Whole(Committed),
+    /// Not what follows: something is missing before it, and nothing behind this commit.
+    Gap(u64),
 }
 
 impl Reader {
@@ -78,36 +85,35 @@ impl Reader {
         if self.parts == 0 { format!("{}-{}", self.at, u64::MAX) } else { format!("{}-{}", self.at + 1, self.parts) }
     }
 
-    /// Takes an entry: the commit it completes.
-    pub fn take(&mut self, entry: Answer) -> Result<Result<Option<(u64, Vec<Touched>)>, Gap>> {
+    /// Takes an entry.
+    pub fn take(&mut self, entry: Answer) -> Result<Step> {
         let Ok([Answer::BulkString(id), fields]) = <[Answer; 2]>::try_from(array(Some(entry))?) else {
             return Err(damaged());
         };
         let (commit, part) = log_place(&id).ok_or_else(damaged)?;
-        let Ok([Answer::BulkString(letter), Answer::BulkString(text)]) =
-            <[Answer; 2]>::try_from(array(Some(fields))?)
+        let Ok([Answer::BulkString(letter), Answer::BulkString(text)]) = <[Answer; 2]>::try_from(array(Some(fields))?)
         else {
             return Err(damaged());
         };
         if letter == b"o" || commit != self.at + 1 || part != self.parts + 1 {
             let found = if letter == b"o" || part > 1 { commit } else { commit.saturating_sub(1) };
-            return Ok(Err(Gap { found }));
+            return Ok(Step::Gap(found));
         }
         self.parts = part;
         self.changes.extend(log_entry(&Bytes::from(text)).ok_or_else(damaged)?);
         if letter == b"m" {
-            return Ok(Ok(None));
+            return Ok(Step::Part);
         }
         self.at = commit;
         self.parts = 0;
-        Ok(Ok(Some((commit, std::mem::take(&mut self.changes)))))
+        Ok(Step::Whole((commit, std::mem::take(&mut self.changes))))
     }
 }
 
 /// Commits with the values that their keys had, where they are known, else have, where it is the same version: `ask` reads them.
 pub fn with_values(
     layout: &Layout,
-    commits: Vec<(u64, Vec<Touched>)>,
+    commits: Vec<Committed>,
     ask: impl FnOnce(&Pipeline) -> Result<Vec<Answer>>,
 ) -> Result<Vec<CommitEvent>> {
     let mut pipe = redis::pipe();
@@ -139,10 +145,9 @@ pub fn with_values(
             Change::Set { key, version, value }
         }
     };
-    let events = commits.into_iter().map(|(seq, touched)| CommitEvent {
-        seq,
-        changes: touched.into_iter().map(&mut change).collect(),
-    });
+    let events = commits
+        .into_iter()
+        .map(|(seq, touched)| CommitEvent { seq, changes: touched.into_iter().map(&mut change).collect() });
     Ok(events.filter(|event| !event.changes.is_empty()).collect())
 }
 
@@ -161,18 +166,18 @@ pub fn logged(link: &Link, layout: &Layout, since: u64, max_bytes: usize) -> Res
     let mut more = true;
     while more && size < max_bytes {
         let mut pipe = redis::pipe();
-        pipe.cmd("XRANGE").arg(&layout.log).arg(format!("({}", reader.place())).arg("+").arg("COUNT").arg(STEP);
+        pipe.cmd("XRANGE").arg(&layout.log).arg(format!("({}", reader.place())).arg("+").arg("COUNT").arg(AT_ONCE);
         let entries = array(link.call(&pipe, false)?.pop())?;
-        more = entries.len() == STEP;
+        more = entries.len() == AT_ONCE;
         for entry in entries {
             match reader.take(entry)? {
-                Ok(None) => {}
-                Ok(Some((commit, touched))) => {
+                Step::Part => {}
+                Step::Whole((commit, touched)) => {
                     size += touched.iter().map(weight).sum::<usize>() + 16;
                     commits.push((commit, touched));
                 }
                 // Trimmed since it was opened.
-                Err(gap) => return Err(behind_the_log(since, gap.found)),
+                Step::Gap(found) => return Err(behind_the_log(since, found)),
             }
         }
     }
