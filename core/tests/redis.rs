@@ -15,6 +15,8 @@ mod calls;
 mod connection;
 #[path = "redis/data.rs"]
 mod data;
+#[path = "redis/intents.rs"]
+mod intents;
 #[path = "redis/lost_replies.rs"]
 mod lost_replies;
 #[path = "support/proxy.rs"]
