@@ -15,6 +15,8 @@ mod calls;
 mod connection;
 #[path = "redis/data.rs"]
 mod data;
+#[path = "redis/intents.rs"]
+mod intents;
 #[path = "redis/lost_replies.rs"]
 mod lost_replies;
 #[path = "support/proxy.rs"]
@@ -23,3 +25,5 @@ mod proxy;
 mod redis_server;
 #[path = "redis/transactions.rs"]
 mod transactions;
+#[path = "redis/watching.rs"]
+mod watching;

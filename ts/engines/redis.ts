@@ -79,7 +79,7 @@ export class RedisStorage extends NativeEngine<RedisStorageConfig> {
     super(config, {
       open: { engine: 'redis', options },
       capabilities: {
-        snapshots: false, atomicBatch: true, atomicClear: false, timestamps: timestamps === true, watch: 'none', multiProcess: true, sync: false,
+        snapshots: false, atomicBatch: true, atomicClear: false, timestamps: timestamps === true, watch: 'shared', multiProcess: true, sync: false,
       },
       keeps: false,
     });

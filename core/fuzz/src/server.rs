@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 use holdfast_core::Space;
-use holdfast_core::format::redis::{Companion, Layout, internal_record, internal_text, user_record, version_of_write};
+use holdfast_core::format::redis::{
+    Companion, Layout, Touched, held_by, internal_record, internal_text, kept_reply, log_entry, log_place, user_record,
+    version_of_write,
+};
 
 /// Any bytes as a user's text, a companion, a name or a record of our own: refused, or the same after being written again.
 pub fn redis(bytes: &[u8]) {
@@ -20,6 +23,11 @@ pub fn redis(bytes: &[u8]) {
         assert!(record.version.seq().is_none());
         assert_eq!(record.metadata, None, "{name:?} is no digest");
     }
+    for touched in log_entry(&text).into_iter().flatten() {
+        let (Touched::Set(key, ..) | Touched::Deleted(key)) = touched else { continue };
+        assert!(key.len() < bytes.len(), "a key is a part of its entry");
+    }
+    drop((log_place(bytes), kept_reply(bytes), held_by(bytes)));
     let Ok(record) = internal_record(b"key", text) else { return };
     let written = internal_text(&record.value, record.expires_at, record.metadata.as_ref());
     let again = internal_record(b"key", written).unwrap();

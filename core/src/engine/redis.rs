@@ -10,8 +10,10 @@ mod commit;
 mod doubt;
 mod fault;
 mod fit;
+mod follow;
 mod handshake;
 mod link;
+mod log;
 mod maintain;
 mod names;
 mod options;
@@ -35,6 +37,7 @@ use parking_lot::{Condvar, Mutex};
 
 use self::commit::Work;
 use self::fault::ENGINE;
+use self::follow::Follower;
 use self::layout::Layout;
 use self::link::{Link, What};
 use self::options::Settings;
@@ -43,7 +46,7 @@ use self::scans::Scans;
 use self::view::RedisView;
 use super::intent;
 use super::registry::Lease;
-use super::watch::Watching;
+use super::watch::{Logged, Subscriber, Subscription, Watching};
 use super::{Capabilities, Done, Engine, Progress, Read, Reply, Report, Request, Stats, View};
 use crate::batch::{Batch, Commit};
 use crate::error::{Error, Result};
@@ -57,6 +60,7 @@ pub fn open(options: RedisOptions) -> Result<Lease> {
     let shared = Shared {
         scans: Arc::new(Scans::new(&settings, link.clone())),
         link,
+        follower: Follower::new(&settings),
         layout: Layout::new(&settings.key_prefix),
         gate: Mutex::default(),
         gate_free: Condvar::new(),
@@ -77,6 +81,7 @@ struct Shared {
     /// Carries everything but scans.
     link: Arc<Link>,
     scans: Arc<Scans>,
+    follower: Follower,
     gate: Mutex<Gate>,
     gate_free: Condvar,
     closed: AtomicBool,
@@ -108,7 +113,7 @@ impl Engine for Redis {
             atomic_batch: true,
             atomic_clear: false,
             timestamps: self.shared.settings.timestamps,
-            watch: Watching::None,
+            watch: Watching::Shared,
             multi_process: true,
             sync: false,
         }
@@ -150,9 +155,29 @@ impl Engine for Redis {
         shared.start(request, done);
     }
 
+    fn subscribe(&self, subscriber: Arc<dyn Subscriber>) -> Result<Subscription> {
+        if self.shared.closed.load(Ordering::Acquire) {
+            return Err(closed());
+        }
+        self.shared.follower.subscribe(subscriber).map_err(|error| error.in_engine(ENGINE))
+    }
+
+    fn start_log(&self) {
+        let pipe = log::open(&self.shared.layout, &self.shared.layout.log, None);
+        // What fails here, reading the log tells.
+        self.shared.link.submit(What::commands(&pipe, true, Box::new(drop)));
+    }
+
+    fn logged(&self, since: u64, max_bytes: usize) -> Result<Logged> {
+        self.shared.running(|shared| log::logged(&shared.link, &shared.layout, since, max_bytes))
+    }
+
     fn stats(&self) -> Result<Stats> {
         self.shared.running(|shared| {
             let mut stats = maintain::stats(&*shared.scans.link()?, &shared.layout)?;
+            let (seq, floor) = log::standing(&*shared.scans.link()?, &shared.layout)?;
+            stats.commit = Some(seq);
+            stats.log_floor = floor;
             stats.counts = shared.link.counts();
             stats.details.push(("reconnects", shared.link.reconnects()));
             Ok(stats)
@@ -178,6 +203,7 @@ impl Engine for Redis {
             shared.gate_free.wait(&mut gate);
         }
         drop(gate);
+        shared.follower.close(&shared.link);
         shared.link.close();
         shared.scans.close();
         Ok(())

@@ -3,6 +3,8 @@
 //! A user key is the key prefix and the key. Our own names have a byte after the prefix that UTF-8 never has,
 //! so no user key can be one of them.
 
+use std::ops::Bound;
+
 use bytes::Bytes;
 
 use crate::batch::IntentId;
@@ -34,6 +36,8 @@ pub struct Layout {
     pub ranges: Vec<u8>,
     /// A stream: what each commit touched. Gone unless somebody asked for it.
     pub log: Vec<u8>,
+    /// A stream: the latest commits with small values. Gone while nobody watches.
+    pub feed: Vec<u8>,
 }
 
 impl Layout {
@@ -50,6 +54,7 @@ impl Layout {
             held: ours(b"held"),
             ranges: ours(b"ranges"),
             log: ours(b"log"),
+            feed: ours(b"feed"),
         }
     }
 
@@ -192,30 +197,55 @@ pub fn log_place(id: &[u8]) -> Option<(u64, u64)> {
     Some((commit.parse().ok()?, part.parse().ok()?))
 }
 
-/// What an entry of the log says of one user key: the version it was given, or that it was deleted.
-pub type Touched = (Key, Option<Version>);
+/// What an entry of a stream says of one user key, or of a range.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Touched {
+    Set(Key, Version, Option<Bytes>),
+    Deleted(Key),
+    Cleared(Bound<Key>, Bound<Key>),
+}
 
-/// The keys that an entry of the log tells of. `None` for a text that is none.
+/// What an entry of a stream tells of. `None` for a text that is none.
 #[must_use]
 pub fn log_entry(text: &Bytes) -> Option<Vec<Touched>> {
     let mut touched = Vec::new();
     let mut rest: &[u8] = text;
     while let Some((kind, after)) = rest.split_first() {
-        let (version, after) = match kind {
-            b's' => {
-                let (version, after) = after.split_at_checked(32)?;
-                (Some(Version::parse(std::str::from_utf8(version).ok()?)?), after)
-            }
-            b'd' => (None, after),
-            _ => return None,
-        };
-        let colon = after.iter().position(|byte| *byte == b':')?;
-        let length: usize = std::str::from_utf8(after.get(..colon)?).ok()?.parse().ok()?;
-        let (key, after) = after.get(colon + 1..)?.split_at_checked(length)?;
-        touched.push((text.slice_ref(key), version));
         rest = after;
+        touched.push(match kind {
+            b's' | b'v' => {
+                let (version, after) = rest.split_at_checked(32)?;
+                rest = after;
+                let version = Version::parse(std::str::from_utf8(version).ok()?)?;
+                let key = counted(text, &mut rest)?;
+                let value = if *kind == b'v' { Some(counted(text, &mut rest)?) } else { None };
+                Touched::Set(key, version, value)
+            }
+            b'd' => Touched::Deleted(counted(text, &mut rest)?),
+            b'c' => Touched::Cleared(end(&counted(text, &mut rest)?)?, end(&counted(text, &mut rest)?)?),
+            _ => return None,
+        });
     }
     Some(touched)
+}
+
+/// A piece behind its length and a colon.
+fn counted(text: &Bytes, rest: &mut &[u8]) -> Option<Bytes> {
+    let colon = rest.iter().position(|byte| *byte == b':')?;
+    let length: usize = std::str::from_utf8(rest.get(..colon)?).ok()?.parse().ok()?;
+    let (piece, after) = rest.get(colon + 1..)?.split_at_checked(length)?;
+    *rest = after;
+    Some(text.slice_ref(piece))
+}
+
+/// An end of a range as ZRANGE BYLEX takes it.
+fn end(text: &Bytes) -> Option<Bound<Key>> {
+    match text.first()? {
+        b'-' | b'+' if text.len() == 1 => Some(Bound::Unbounded),
+        b'[' => Some(Bound::Included(text.slice(1..))),
+        b'(' => Some(Bound::Excluded(text.slice(1..))),
+        _ => None,
+    }
 }
 
 /// A record of the internal keyspace as the hash holds it: bare JSON text; or, with a Buffer, an expiry or
@@ -344,13 +374,21 @@ mod tests {
     #[test]
     fn log_entries_come_back() {
         let version = digest(b"1", None);
-        let text = Bytes::from(format!("s{version}5:a:b:cd1:xd2:\u{e9}"));
-        let keys: [(&[u8], Option<Version>); 3] =
-            [(b"a:b:c", Version::parse(&version)), (b"x", None), ("\u{e9}".as_bytes(), None)];
+        let text = Bytes::from(format!("s{version}5:a:b:cd1:xv{version}2:\u{e9}3:1:2c1:-3:(b:"));
+        let version = Version::parse(&version).unwrap();
+        let key = |text: &str| Key::from(text.to_owned());
         let found = log_entry(&text).unwrap();
-        assert_eq!(found.iter().map(|(key, version)| (key.as_ref(), *version)).collect::<Vec<_>>(), keys);
+        assert_eq!(
+            found,
+            [
+                Touched::Set(key("a:b:c"), version, None),
+                Touched::Deleted(key("x")),
+                Touched::Set(key("\u{e9}"), version, Some(key("1:2"))),
+                Touched::Cleared(Bound::Unbounded, Bound::Excluded(key("b:"))),
+            ]
+        );
         assert_eq!(log_entry(&Bytes::new()), Some(Vec::new()));
-        for other in ["x", "s", "s12", "d", "d1", "d9:a", "d:a", "d1:ax", &format!("s{version}")] {
+        for other in ["x", "s", "s12", "d", "d1", "d9:a", "d:a", "d1:ax", &format!("s{version}"), "c1:-", "c1:x1:+"] {
             assert_eq!(log_entry(&Bytes::from(other.to_owned())), None, "{other}");
         }
         assert_eq!(log_place(b"17-2"), Some((17, 2)));

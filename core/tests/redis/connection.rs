@@ -4,7 +4,7 @@ use crate::calls::{connect, failure, get, increment, json, keys, options, set, s
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use crate::proxy::{CUT_REPLIES, DROP_REPLIES, HOLD, PASS, Proxy, REFUSE, RELEASE};
+use crate::proxy::{CUT_REPLIES, DROP_REPLIES, HOLD, NO_HELLO, PASS, Proxy, REFUSE, RELEASE};
 use crate::redis_server::{RedisServer, free_port};
 use holdfast_core::engine::redis::{RedisOptions, TlsOptions, open};
 use holdfast_core::engine::{Projection, Read, Reply, Request};
@@ -324,4 +324,36 @@ fn tls_trusts_the_given_authority_and_nobody_else() {
     let error = failure(with(TlsOptions::default()));
     assert_eq!(error.code(), Code::Connection, "{error}");
     assert!(open(with(TlsOptions { insecure: true, ..TlsOptions::default() })).is_ok());
+}
+
+#[test]
+fn the_newer_protocol_is_spoken_where_hello_is_known_and_the_older_one_elsewhere() {
+    for password in [None, Some("correct-horse")] {
+        let args: Vec<&str> = password.map_or(vec![], |password| vec!["--requirepass", password]);
+        let server = RedisServer::start(&args);
+        let proxy = Proxy::to(server.port);
+        for (mode, newer) in [(NO_HELLO, false), (PASS, true)] {
+            proxy.set(mode);
+            let password = password.map(ToOwned::to_owned);
+            let options = RedisOptions { password: password.clone(), ..options(proxy.port) };
+            let lease = open(options).unwrap();
+            let engine = lease.engine().as_ref();
+            set(engine, "k", "1").unwrap();
+            assert_eq!(increment(engine, "k", 1.5).unwrap(), 2.5);
+            assert_eq!(get(engine, "k").unwrap(), json("2.5"));
+            assert_eq!(keys(engine, &KeyRange::all()), ["k"]);
+            assert!(engine.verify(false, &mut |_, _| Ok(())).unwrap().errors.is_empty());
+            assert!(engine.stats().unwrap().memory_bytes.is_some());
+            if password.is_none() {
+                let clients = String::from_utf8_lossy(&server.raw(&[b"CLIENT", b"LIST"])).into_owned();
+                assert_eq!(clients.contains("resp=3"), newer, "{clients}");
+            }
+        }
+        if password.is_none() {
+            continue;
+        }
+        proxy.set(NO_HELLO);
+        let wrong = RedisOptions { password: Some("battery-staple".into()), ..options(proxy.port) };
+        assert_eq!(failure(wrong).code(), Code::Connection, "over the older protocol, too");
+    }
 }

@@ -21,6 +21,10 @@ pub const HOLD: usize = 4;
 /// As `PASS`, and what was held is let go.
 pub const RELEASE: usize = 5;
 
+/// As `PASS`, but `HELLO` reaches the server as a command that it does not know.
+#[allow(dead_code, reason = "each test program uses a part of it")]
+pub const NO_HELLO: usize = 6;
+
 pub struct Proxy {
     pub port: u16,
     mode: Arc<AtomicUsize>,
@@ -115,6 +119,14 @@ fn pump(mut from: TcpStream, mut to: TcpStream, mode: &AtomicUsize, cut: &Cut, r
             HOLD if !replies => {
                 while mode.load(Ordering::SeqCst) != RELEASE {
                     thread::sleep(Duration::from_millis(2));
+                }
+            }
+            NO_HELLO if !replies => {
+                let bytes = buffer.get_mut(..count).unwrap_or_default();
+                if let Some(at) = bytes.windows(5).position(|word| word == b"HELLO")
+                    && let Some(last) = bytes.get_mut(at + 4)
+                {
+                    *last = b'X';
                 }
             }
             _ => {}

@@ -47,7 +47,17 @@ fn in_steps(link: &Link, layout: &Layout, batch: Batch, ranges: &[KeyRange]) -> 
     // An intent on one of the keys refuses all of it; one that comes later, the step that meets it.
     link.commit(Batch::default(), ranges)?;
     for range in ranges {
-        names::for_each(link, layout, range, |keys| keys.chunks(STEP).try_for_each(|keys| unlink(link, keys)))?;
+        // The last step is told as the deletion of the range, those before it as deletions of keys.
+        let mut last: Vec<Key> = Vec::new();
+        names::for_each(link, layout, range, |keys| {
+            last.extend(keys);
+            while last.len() > STEP {
+                let rest = last.split_off(STEP);
+                unlink(link, &std::mem::replace(&mut last, rest), &[])?;
+            }
+            Ok(())
+        })?;
+        unlink(link, &last, std::slice::from_ref(range))?;
     }
     let outcomes = if batch.report { vec![Outcome::Cleared; batch.ops.len()] } else { Vec::new() };
     let ours = batch.ops.into_iter().filter(|op| matches!(op, Op::DeleteRange { space: Space::Internal, .. }));
@@ -56,9 +66,12 @@ fn in_steps(link: &Link, layout: &Layout, batch: Batch, ranges: &[KeyRange]) -> 
 }
 
 /// One step: a commit of its own.
-fn unlink(link: &Link, keys: &[Key]) -> Result<()> {
+fn unlink(link: &Link, keys: &[Key], ranges: &[KeyRange]) -> Result<()> {
+    if keys.is_empty() {
+        return Ok(());
+    }
     let ops = keys.iter().map(|key| Op::Delete { space: Space::User, key: key.clone() }).collect();
-    link.commit(Batch { ops, ..Batch::default() }, &[]).map(drop)
+    link.commit(Batch { ops, ..Batch::default() }, ranges).map(drop)
 }
 
 /// Commits `batch` with its ranges narrowed, if nobody committed while the names were gathered; else gathers again. Without

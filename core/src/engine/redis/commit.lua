@@ -1,20 +1,20 @@
 -- Carries out batches, one after the other, each whole or not at all. Nothing of a batch is written before everything
 -- in it is known to succeed: a script is not rolled back. All of ours goes through here, so what it refuses is never written.
 --
--- KEYS: commit counter, companions, names, values, held keys, held ranges, log, client, then the user keys in the order of the rows.
+-- KEYS: commit counter, companions, names, values, held keys, held ranges, log, feed, client, then the user keys in the order of the rows.
 -- ARGV: length of the key prefix; time in ms; letters: b only blind rows (s x d D i r), s keep times, p packed; number of
 -- this call, and its slot at the client's; how many batches (one but for blind rows), how many rows each has (separated by commas;
 -- nothing: one each); the intent to resolve; then rows: a letter and its arguments.
 -- Returns { 1, last commit number, outcome ... } for blind rows, or { 0, batch ... }, each { commit number, outcome ... },
 -- { 0, row of a failed check }, { -1, row of a failed addition } or { -2, row of a held key, who holds it }.
 local KEYS, ARGV = KEYS, ARGV
-local seq, companions, names, values, held, ranges, log, client = unpack(KEYS, 1, 8)
+local seq, companions, names, values, held, ranges, log, feed, client = unpack(KEYS, 1, 9)
 local call, pcall, sub = redis.call, redis.pcall, string.sub
-local cut, now, modes, next_arg, next_key = tonumber(ARGV[1]) + 1, ARGV[2], ARGV[3], 9, 9
+local cut, now, modes, next_arg, next_key = tonumber(ARGV[1]) + 1, ARGV[2], ARGV[3], 9, 10
 
 -- More parts than a command may have come as a few arguments: first the keys, then the rows.
 if string.find(modes, 'p', 1, true) then
-  local keys, rows = { unpack(KEYS, 1, 8) }, { unpack(ARGV, 1, 8) }
+  local keys, rows = { unpack(KEYS, 1, 9) }, { unpack(ARGV, 1, 8) }
   local into = keys
   for i = 9, #ARGV do
     if ARGV[i] == '' then
@@ -33,9 +33,9 @@ local function remember(text)
   if new == 1 or ARGV[4] % 16 == 0 then call('PEXPIRE', client, 86400000) end
 end
 
-local has_companions, special = call('EXISTS', companions, held, ranges, log) > 0, false
+local has_companions, special = call('EXISTS', companions, held, ranges, log, feed) > 0, false
 if has_companions then
-  has_companions, special = call('EXISTS', companions) == 1, call('EXISTS', held, ranges, log) > 0
+  has_companions, special = call('EXISTS', companions) == 1, call('EXISTS', held, ranges, log, feed) > 0
 end
 
 if not special and sub(modes, 1, 1) == 'b' then
@@ -94,7 +94,8 @@ if not special and sub(modes, 1, 1) == 'b' then
   return reply
 end
 
-local is_held, is_logged = special and call('EXISTS', held, ranges) > 0, special and call('EXISTS', log) == 1
+local is_held = special and call('EXISTS', held, ranges) > 0
+local is_logged, is_fed = special and call('EXISTS', log) == 1, special and call('EXISTS', feed) == 1
 local stamped, alone = string.find(modes, 's', 1, true), ARGV[6] == '1'
 
 local function arg() next_arg = next_arg + 1 return ARGV[next_arg - 1] end
@@ -314,32 +315,62 @@ local function refusal(field)
   return holder(field)
 end
 
--- The commit in the log: in parts that are numbered from one; the last one says so.
-local function publish(commit)
-  local part, text, count = 1, {}, 0
-  local function add(letter)
-    call('XADD', log, 'MAXLEN', '~', 16384, commit .. '-' .. part, letter, table.concat(text))
-    part, text, count = part + 1, {}, 0
-  end
-  for i = 1, #touched, 2 do
-    local state, name = user[touched[i]], sub(touched[i], cut)
-    if state.text or touched[i + 1] then
-      if count == 1000 then add('m') end
-      count = count + 1
-      text[count] = (state.text and 's' .. digest(state.text, state.expiry) or 'd') .. #name .. ':' .. name
-    end
-  end
-  add('e')
+-- A commit in a stream: in parts that are numbered from one; the last one says so.
+local function append(stream, most, commit, pieces)
+  local from, part = 1, 1
+  repeat
+    local to = math.min(from + 999, #pieces)
+    local letter = to == #pieces and 'e' or 'm'
+    call('XADD', stream, 'MAXLEN', '~', most, commit .. '-' .. part, letter, table.concat(pieces, '', from, to))
+    from, part = to + 1, part + 1
+  until from > #pieces
 end
 
--- Notes a user key that is to be written, and whether it is there.
-local seen
+-- The user keys that the batch touches: whether each was there, and when it was touched last. The ranges that it deletes.
+local seen, touches, cleared
 local function touch(k, state)
-  if is_logged and not seen[k] then
-    seen[k] = true
+  if not is_logged and not is_fed then return end
+  touches = touches + 1
+  if not seen[k] then
     touched[#touched + 1] = k
-    touched[#touched + 1] = (state.text or state.foreign) and true or false
+    seen[k] = { (state.text or state.foreign) and true or false }
   end
+  seen[k][2] = touches
+end
+
+local function publish(commit)
+  table.sort(touched, function(a, b) return seen[a][2] < seen[b][2] end)
+  local plain, full, room = {}, {}, 65536
+  local function add(piece, with_value)
+    plain[#plain + 1] = piece
+    full[#full + 1] = with_value or piece
+  end
+  local gone = {}
+  for _, range in ipairs(cleared) do
+    local any = false
+    for _, k in ipairs(touched) do
+      local at = '[' .. sub(k, cut)
+      if seen[k][1] and not apart(range[1], at) and not apart(at, range[2]) then any, gone[k] = true, true end
+    end
+    if any then add('c' .. #range[1] .. ':' .. range[1] .. #range[2] .. ':' .. range[2]) end
+  end
+  for _, k in ipairs(touched) do
+    local state, name = user[k], sub(k, cut)
+    name = #name .. ':' .. name
+    if state.text then
+      local version, size = digest(state.text, state.expiry), #state.text
+      if size <= 4096 and size <= room then
+        room = room - size
+        add('s' .. version .. name, 'v' .. version .. name .. size .. ':' .. state.text)
+      else
+        add('s' .. version .. name)
+      end
+    elseif seen[k][1] and not gone[k] then
+      add('d' .. name)
+    end
+  end
+  if is_logged then append(log, 65536, commit, plain) end
+  if is_fed then append(feed, 1024, commit, full) end
 end
 
 -- Reads the next rows, at most so many, as one batch: why it fails, and whether it writes.
@@ -377,6 +408,7 @@ local function rows(result, most)
     elseif what == 'G' then
       -- A range of which the keys that are there are deleted by rows of their own.
       local space, low, high = arg(), arg(), arg()
+      cleared[#cleared + 1] = { low, high }
       local by = range_holder(space, low, high)
       if by then fail(-2, by) end
     elseif what == 'Q' then
@@ -472,7 +504,7 @@ end
 
 local reply, done, sizes = { 0 }, false, string.gmatch(ARGV[7], '%d+')
 for _ = 1, tonumber(ARGV[6]) do
-  user, internal, writes, touched, seen, asked = {}, {}, {}, {}, {}, {}
+  user, internal, writes, touched, seen, asked, touches, cleared = {}, {}, {}, {}, {}, {}, 0, {}
   local result = { 0 }
   local failure, changed = rows(result, alone and 1 / 0 or tonumber(sizes() or 1))
   if failure then
@@ -487,7 +519,7 @@ for _ = 1, tonumber(ARGV[6]) do
     end
     if changed then
       result[1], done = call('INCR', seq), true
-      if is_logged then publish(result[1]) end
+      if is_logged or is_fed then publish(result[1]) end
       has_companions = has_companions or call('EXISTS', companions) == 1
     else
       result[1] = tonumber(call('GET', seq) or '0')

@@ -114,11 +114,11 @@ impl Commits {
         call.push(if by_source { "EVAL" } else { "EVALSHA" });
         call.push(if by_source { COMMIT.source } else { COMMIT.sha.as_str() });
         let layout = &self.layout;
-        call.number(8 + if many { 0 } else { keys.len() as u64 });
+        call.number(9 + if many { 0 } else { keys.len() as u64 });
         for name in [&layout.seq, &layout.companions, &layout.names, &layout.values] {
             call.push(name);
         }
-        for name in [&layout.held, &layout.ranges, &layout.log] {
+        for name in [&layout.held, &layout.ranges, &layout.log, &layout.feed] {
             call.push(name);
         }
         call.push(&self.client);

@@ -25,6 +25,14 @@ pub struct Identity {
     run: Option<String>,
 }
 
+impl Identity {
+    /// What the server calls the connection.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+}
+
 /// A connection ready for calls.
 pub struct Established {
     pub wire: SharedWire,

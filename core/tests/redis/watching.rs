@@ -1,0 +1,184 @@
+//! Watching what other clients commit.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use crate::calls::{connect, increment, options, set, set_op};
+use crate::proxy::{CUT_REPLIES, PASS, Proxy};
+use crate::redis_server::RedisServer;
+use holdfast_core::engine::Engine;
+use holdfast_core::engine::redis::open;
+use holdfast_core::engine::watch::{Change, CommitEvent, Options, Taken, Watch};
+use holdfast_core::{Batch, Code, Error, Key, KeyRange, Op, Space};
+
+struct Watcher {
+    watch: Watch,
+    woken: Receiver<()>,
+}
+
+impl Watcher {
+    fn new(engine: &Arc<dyn Engine>, since: Option<u64>) -> Self {
+        let (sender, woken) = channel();
+        let options = Options { since, max_commits: 100_000, ..Options::default() };
+        let watch = Watch::open(engine, options, Box::new(move || sender.send(()).unwrap_or(()))).unwrap();
+        let watcher = Watcher { watch, woken };
+        while !watcher.watch.has_begun() {
+            watcher.wait();
+        }
+        watcher
+    }
+
+    fn wait(&self) {
+        self.woken.recv_timeout(Duration::from_secs(20)).expect("something is told");
+    }
+
+    fn next(&self, count: usize) -> Result<Vec<CommitEvent>, Error> {
+        let mut commits = Vec::new();
+        while commits.len() < count {
+            match self.watch.take(count - commits.len()) {
+                Taken::Commits(more) => commits.extend(more),
+                Taken::Log => self.watch.read_log(),
+                Taken::Nothing => self.wait(),
+                Taken::Ended(error) => return Err(error),
+            }
+        }
+        Ok(commits)
+    }
+
+    fn end(&self) -> Code {
+        self.next(usize::MAX).unwrap_err().code()
+    }
+}
+
+fn shown(commit: &CommitEvent) -> String {
+    let change = |change: &Change| match change {
+        Change::Set { key, value, .. } => {
+            let value =
+                value.as_ref().map_or("?".into(), |value| String::from_utf8_lossy(&value.to_text()).into_owned());
+            format!("{}={value}", String::from_utf8_lossy(key))
+        }
+        Change::Delete { key } => format!("-{}", String::from_utf8_lossy(key)),
+        Change::Clear { .. } => "clear".into(),
+    };
+    commit.changes.iter().map(change).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn commits_of_other_clients_are_told_whole_and_in_order() {
+    let server = RedisServer::start(&[]);
+    let (ours, theirs) = (connect(server.port), connect(server.port));
+    let watcher = Watcher::new(ours.engine(), None);
+    std::thread::scope(|scope| {
+        for client in [&ours, &theirs] {
+            scope.spawn(move || {
+                for _ in 0..500 {
+                    increment(client.engine().as_ref(), "n", 1.0).unwrap();
+                }
+            });
+        }
+    });
+    let commits = watcher.next(1000).unwrap();
+    let told: Vec<String> = commits.iter().map(shown).collect();
+    assert_eq!(told, (1..=1000).map(|n| format!("n={n}")).collect::<Vec<_>>());
+    assert!(commits.windows(2).all(|pair| pair[0].seq + 1 == pair[1].seq));
+}
+
+#[test]
+fn a_large_batch_is_one_commit_and_large_values_are_read_by_their_keys() {
+    let server = RedisServer::start(&[]);
+    let (ours, theirs) = (connect(server.port), connect(server.port));
+    let watcher = Watcher::new(ours.engine(), None);
+    let large = format!("\"{}\"", "x".repeat(100_000));
+    let mut ops: Vec<Op> = (0..5000).map(|i| set_op(&format!("k{i}"), &i.to_string())).collect();
+    ops.push(set_op("large", &large));
+    let batch = Batch { ops, ..Batch::default() };
+    theirs.engine().commit(batch).unwrap();
+    let commits = watcher.next(1).unwrap();
+    assert_eq!(commits[0].changes.len(), 5001);
+    assert!(commits[0].changes.iter().all(|change| matches!(change, Change::Set { value: Some(_), .. })));
+    // More than a feed keeps at once, by several steps.
+    for i in 0..3 {
+        set(theirs.engine().as_ref(), "large", &large.replace('x', &i.to_string())).unwrap();
+    }
+    let told = watcher.next(3).unwrap();
+    assert!(shown(&told[2]).contains("222"), "the last value is there");
+    let clear = Op::DeleteRange { space: Space::User, range: KeyRange::prefix(&b"k"[..]) };
+    theirs.engine().commit(Batch::one(clear)).unwrap();
+    let mut gone = 0;
+    loop {
+        let commit = watcher.next(1).unwrap().remove(0);
+        if commit.changes.iter().any(|change| matches!(change, Change::Clear { .. })) {
+            break;
+        }
+        gone += commit.changes.len();
+    }
+    assert!((4000..5000).contains(&gone), "{gone} keys were deleted in steps, the rest with the range");
+}
+
+#[test]
+fn a_lost_connection_and_a_lost_feed_end_a_watch() {
+    let server = RedisServer::start(&[]);
+    let proxy = Proxy::to(server.port);
+    let lease = connect(proxy.port);
+    let watcher = Watcher::new(lease.engine(), None);
+    proxy.set(CUT_REPLIES);
+    drop(set(lease.engine().as_ref(), "a", "1"));
+    assert_eq!(watcher.end(), Code::Connection);
+    proxy.set(PASS);
+
+    let lease = open(options(server.port)).unwrap();
+    let watcher = Watcher::new(lease.engine(), None);
+    set(lease.engine().as_ref(), "a", "1").unwrap();
+    assert_eq!(shown(&watcher.next(1).unwrap()[0]), "a=1");
+    server.raw(&[b"FLUSHALL"]);
+    assert_eq!(watcher.end(), Code::Connection);
+    let again = Watcher::new(lease.engine(), None);
+    set(lease.engine().as_ref(), "b", "1").unwrap();
+    assert_eq!(shown(&again.next(1).unwrap()[0]), "b=1");
+}
+
+#[test]
+fn a_commit_that_is_missing_from_the_feed_ends_a_watch() {
+    let server = RedisServer::start(&[]);
+    let lease = connect(server.port);
+    let watcher = Watcher::new(lease.engine(), None);
+    server.raw(&[b"INCR", b"app:\xffholdfast:seq"]);
+    set(lease.engine().as_ref(), "a", "1").unwrap();
+    assert_eq!(watcher.end(), Code::Connection);
+}
+
+#[test]
+fn a_log_that_was_trimmed_says_where_it_can_be_resumed() {
+    let server = RedisServer::start(&[]);
+    let lease = connect(server.port);
+    let engine = lease.engine();
+    let start = set(engine.as_ref(), "n", "0").unwrap();
+    assert!(engine.logged(start, 1 << 20).unwrap().commits.is_empty());
+    let commits: Vec<u64> = (0..50).map(|n| set(engine.as_ref(), "n", &n.to_string()).unwrap()).collect();
+    assert_eq!(engine.logged(start, 1 << 20).unwrap().commits.len(), 50);
+    server.raw(&[b"XTRIM", b"app:\xffholdfast:log", b"MAXLEN", b"10"]);
+    let error = engine.logged(start, 1 << 20).unwrap_err();
+    assert_eq!(error.code(), Code::PreconditionFailed);
+    assert!(error.message().contains(&format!("since: {}", commits[39])), "{error}");
+    let page = engine.logged(commits[39], 1 << 20).unwrap();
+    assert_eq!(page.commits.first().map(|commit| commit.seq), Some(commits[40]));
+    assert_eq!((page.through, page.more), (commits[49], false));
+}
+
+#[test]
+fn an_engine_that_nobody_watches_writes_no_feed() {
+    let server = RedisServer::start(&[]);
+    let lease = connect(server.port);
+    let exists = || server.raw(&[b"EXISTS", b"app:\xffholdfast:feed", b"app:\xffholdfast:log"]);
+    set(lease.engine().as_ref(), "a", "1").unwrap();
+    assert_eq!(exists(), b":0\r\n");
+    let watcher = Watcher::new(lease.engine(), None);
+    assert_eq!(exists(), b":1\r\n");
+    let left = server.raw(&[b"PTTL", b"app:\xffholdfast:feed"]);
+    let left: u64 = String::from_utf8_lossy(&left).trim_matches([':', '\r', '\n']).parse().unwrap();
+    assert!(left > 0 && left <= 60_000, "it ends by itself");
+    drop(watcher);
+    let key = Key::from_static(b"a");
+    lease.engine().commit(Batch::one(Op::Delete { space: Space::User, key })).unwrap();
+}
