@@ -96,6 +96,9 @@ fn one(lab: &Lab, script: &Script, refusal: Refusal, number: u64, report: &mut R
     for wrong in history.wrong.iter().chain(&trouble) {
         report.wrong(subject, format!("{case}: {wrong}"));
     }
+    if ending == Ending::Hung {
+        return Ok((seen, true));
+    }
     if failed.is_none() {
         if let Some(error) = history.errors.first() {
             report.wrong(subject, format!("{case}: {error}"));
