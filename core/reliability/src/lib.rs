@@ -20,6 +20,8 @@ pub mod refusal;
 pub mod report;
 pub mod store;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod strace;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod trace;
 pub mod workload;
 

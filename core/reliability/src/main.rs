@@ -136,13 +136,15 @@ mod experiments {
 
     use holdfast_reliability::refusal::{self, Refusal};
     use holdfast_reliability::report::{Report, share};
-    use holdfast_reliability::{kill, power};
+    use holdfast_reliability::{kill, power, strace};
 
     use super::{Kind, Level, Options, Outcome, Subject};
 
-    const KILL: &[&str] = &["killed", "midway", "twice", "lost", "partial", "not opened", "damaged", "wrong"];
+    const KILL: &[&str] = &["killed", "midway", "twice", "strace", "lost", "partial", "not opened", "damaged", "wrong"];
     const POWER: &[&str] = &["recordings", "changes", "cases", "lost", "partial", "not opened", "damaged", "wrong"];
     const IO: &[&str] = &["cases", "told", "no matter", "power", "lost", "partial", "not opened", "damaged", "wrong"];
+    /// Points of each engine and durability at which strace kills, at most.
+    const STRACE: usize = 90;
     /// Disks tried of one recording.
     const CASES: usize = 250;
 
@@ -159,13 +161,23 @@ mod experiments {
             let report = share(&args, options.jobs)?;
             println!("{} (seed {}, {:.0} s)", options.command, options.seed, start.elapsed().as_secs_f64());
             println!("{}", report.table(columns, options.shown));
+            if report.total("strace is missing") > 0 {
+                println!("strace is missing: nothing was killed from outside (Debian: apt-get install strace)");
+            }
             return Ok(report.faults.is_empty());
         };
         let mut report = Report::default();
         match options.command.as_str() {
             "kill" => {
+                let outside = strace::is_there();
                 for subject in options.subjects(|_| true) {
-                    kill::run(&options.script(subject, options.seed, 40), options.points, part, &mut report)?;
+                    let script = options.script(subject, options.seed, 40);
+                    kill::run(&script, options.points, part, &mut report)?;
+                    if outside {
+                        strace::run(&script, options.points.min(STRACE), part, &mut report)?;
+                    } else {
+                        report.count(subject, "strace is missing", 1);
+                    }
                 }
             }
             "power" => {
@@ -193,7 +205,9 @@ mod experiments {
     }
 
     fn powers(options: &Options, subject: Subject, part: (usize, usize), report: &mut Report) -> Outcome<()> {
-        let wanted = if options.points == usize::MAX { 10_000 } else { options.points };
+        // What SQLite and RocksDB write is there to compare.
+        let by_default = if subject.kind == Kind::File { 10_000 } else { 2_000 };
+        let wanted = if options.points == usize::MAX { by_default } else { options.points };
         let recordings = wanted.div_ceil(CASES);
         for number in (0..recordings).filter(|number| number % part.1 == part.0) {
             let cases = CASES.min(wanted - number * CASES);

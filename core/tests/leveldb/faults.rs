@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use holdfast_core::engine::Durability;
 use holdfast_core::engine::leveldb::{Compression, LevelDbOptions, open};
 use holdfast_core::{Batch, Code, KeyRange, Op, Space};
 
@@ -96,12 +97,20 @@ fn damage_to_the_stores_own_files_is_corrupted_and_nothing_is_overwritten() {
 }
 
 #[test]
-fn a_log_damaged_in_its_middle_is_corrupted() {
+fn a_log_damaged_in_its_middle_is_corrupted_at_full_and_ends_there_below_it() {
     let root = tempfile::tempdir().unwrap();
     filled(root.path(), false);
     let log = file(root.path(), is_log);
     flip(&log, usize::try_from(fs::metadata(&log).unwrap().len()).unwrap() / 2);
-    assert_corrupted_and_untouched(root.path(), "log");
+    let before = data(root.path());
+    let error = refused(LevelDbOptions { durability: Durability::Full, ..options(root.path()) });
+    assert_eq!(error.code(), Code::Corrupted, "{error}");
+    assert!(data(root.path()) == before, "opening changed the folder");
+    // What was not synced may be on the disk in any part after power loss.
+    let lease = start(root.path());
+    let found = keys(&lease, &KeyRange::all()).unwrap();
+    assert!((200..300).contains(&found.len()), "{}", found.len());
+    assert!((0..found.len()).all(|n| get(&lease, &format!("k{n:03}")).is_some()), "the commits before it, all of them");
 }
 
 #[test]
@@ -116,6 +125,29 @@ fn a_log_torn_at_its_end_loses_the_torn_record_alone() {
     set(&lease, "k499", "1").unwrap();
     lease.close().unwrap();
     assert_eq!(keys(&start(root.path()), &KeyRange::all()).unwrap().len(), 500);
+}
+
+/// Power loss leaves some sectors of what was written last, and not others.
+#[test]
+fn a_log_whose_last_record_has_holes_loses_that_record_alone_at_any_durability() {
+    for durability in [Durability::Full, Durability::Normal, Durability::None] {
+        let root = tempfile::tempdir().unwrap();
+        let options = || LevelDbOptions { durability, ..options(root.path()) };
+        let lease = open(options()).unwrap();
+        set(&lease, "first", "1").unwrap();
+        set(&lease, "last", &format!("\"{}\"", "x".repeat(100_000))).unwrap();
+        lease.close().unwrap();
+        let log = file(root.path(), is_log);
+        let mut bytes = fs::read(&log).unwrap();
+        let hole = bytes.len() - 60_000;
+        bytes[hole..hole + 512].fill(0);
+        fs::write(&log, bytes).unwrap();
+        let lease = open(options()).unwrap();
+        assert_eq!((get(&lease, "first").as_deref(), get(&lease, "last")), (Some("1"), None), "{durability:?}");
+        set(&lease, "last", "2").unwrap();
+        lease.close().unwrap();
+        assert_eq!(get(&open(options()).unwrap(), "last").as_deref(), Some("2"));
+    }
 }
 
 #[test]

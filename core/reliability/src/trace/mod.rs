@@ -48,6 +48,8 @@ pub trait Observer {
 pub enum Ending {
     Exited(c_int),
     Signalled(c_int),
+    /// It did nothing for a minute, and was killed.
+    Hung,
 }
 
 /// Runs `command`, with `observer` told of what changes `root`, a folder without symbolic links in its path.
@@ -82,7 +84,7 @@ pub fn run(command: &mut Command, root: &Path, observer: &mut dyn Observer) -> i
     let ending = tracer.follow();
     drop(over);
     if watchdog.join().unwrap_or(false) {
-        return Err(io::Error::new(io::ErrorKind::TimedOut, "the program hung"));
+        return Ok(Ending::Hung);
     }
     ending
 }

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
-use rocksdb::{Cache, ColumnFamily, DB, DBPinnableSlice, ReadOptions, Snapshot};
+use rocksdb::{Cache, ColumnFamily, DB, DBPinnableSlice, ErrorKind, Options, ReadOptions, Snapshot};
 
 use super::folder::{self, Found};
-use super::{LevelDbOptions, NAME, fault, tuning};
+use super::{LevelDbOptions, NAME, fault, log, tuning};
+use crate::engine::Durability;
 use crate::error::{Code, Error, Result};
 use crate::key::Space;
 
@@ -50,13 +51,25 @@ impl Handle {
             return Err(Error::new(Code::Io, format!("{} holds no store to read", path.display())).in_engine(NAME));
         }
         let blocks = Cache::new_hyper_clock_cache(block_bytes, 0);
-        let database = tuning::database(options, found);
-        let families = tuning::families(options, &blocks);
-        let opened = if options.read_only {
-            DB::open_cf_descriptors_read_only(&database, path, families, false)
-        } else {
-            DB::open_cf_descriptors(&database, path, families)
+        if found == Found::Store {
+            end_endless_log(path, options)?;
+        }
+        let mut database = tuning::database(options, found);
+        let open = |database: &Options| {
+            let families = tuning::families(options, &blocks);
+            if options.read_only {
+                DB::open_cf_descriptors_read_only(database, path, families, false)
+            } else {
+                DB::open_cf_descriptors(database, path, families)
+            }
         };
+        let mut opened = open(&database);
+        if opened.as_ref().is_err_and(|error| error.kind() == ErrorKind::Corruption)
+            && log::ends_torn(path).unwrap_or(false)
+        {
+            tuning::end_at_torn_record(&mut database);
+            opened = open(&database);
+        }
         let db = Box::new(opened.map_err(|error| fault::translate_open(&error))?);
         let open = Open { snapshots: Mutex::default(), db, blocks, _lock: lock };
         open.check_marker(options.read_only)?;
@@ -99,6 +112,22 @@ impl Handle {
         drop(open);
         synced.map_err(|error| fault::translate("sync the log", &error))
     }
+}
+
+/// Cuts off what makes RocksDB read a log for ever, unless that is damage.
+fn end_endless_log(path: &Path, options: &LevelDbOptions) -> Result<()> {
+    let failed = |error| Error::io(format_args!("cannot read the log in {}", path.display()), &error).in_engine(NAME);
+    let Some((log, end)) = log::endless(path).map_err(failed)? else { return Ok(()) };
+    let is_damage = options.durability == Durability::Full && !log::ends_torn(path).map_err(failed)?;
+    if is_damage || options.read_only {
+        let message = format!("the log {} is not whole; restore a backup, nothing was changed", log.display());
+        return Err(Error::corrupted(message).in_engine(NAME));
+    }
+    let cut = std::fs::OpenOptions::new().write(true).open(&log).and_then(|log| {
+        log.set_len(end)?;
+        log.sync_all()
+    });
+    cut.map_err(failed)
 }
 
 impl Open {

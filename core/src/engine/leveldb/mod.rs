@@ -6,6 +6,7 @@ mod expiry;
 mod fault;
 mod folder;
 mod handle;
+mod log;
 mod store;
 mod tuning;
 mod view;

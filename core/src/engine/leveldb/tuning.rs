@@ -30,8 +30,12 @@ pub(super) fn database(options: &LevelDbOptions, found: Found) -> Options {
     out.create_if_missing(new);
     out.create_missing_column_families(new);
     out.set_paranoid_checks(true);
-    // A record cut off by a crash ends the log; damage before its end is damage, not an end.
-    out.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    out.set_wal_recovery_mode(match options.durability {
+        // A record cut off by a crash ends the log; damage before its end is damage, not an end (`log.rs`).
+        Durability::Full => DBRecoveryMode::TolerateCorruptedTailRecords,
+        // Power loss may leave any part of what was not synced: damage cannot be told from that.
+        Durability::Normal | Durability::None => DBRecoveryMode::PointInTime,
+    });
     out.set_track_and_verify_wals_in_manifest(true);
     // The log then reaches the system in large pieces, each record still whole or not there.
     out.set_manual_wal_flush(options.durability == Durability::None);
@@ -51,6 +55,11 @@ pub(super) fn database(options: &LevelDbOptions, found: Found) -> Options {
     out.set_keep_log_file_num(2);
     out.set_max_log_file_size(MAX_LOG_BYTES);
     out
+}
+
+/// Ends the log at the first record that is not whole.
+pub(super) fn end_at_torn_record(database: &mut Options) {
+    database.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
 }
 
 /// The column families, all in one block cache.

@@ -1,0 +1,4 @@
+// Power loss after every change of the disk: docs/reliability.md.
+import { tryFaults } from '../scripts/lib/faults.mjs';
+
+export const run = (args) => tryFaults('power', args);
