@@ -183,7 +183,10 @@ interface VerifyReport {
         message: string;
     }[];
 }
-/** How calls that failed with a retryable error are made again. */
+/**
+ * How reads, transactions and connections that failed with a retryable error are made again. Other writes are not: they would come
+ * behind later ones.
+ */
 interface RetryOptions {
     /** Attempts in all, the first included. Default: 3. */
     attempts?: number | undefined;
@@ -653,11 +656,11 @@ declare abstract class BaseStorageEngine<Config = unknown> implements StorageEng
     [inspect.custom](): string;
 }
 
-/** A read that is made again. */
+/** A call that is made again. */
 interface RetryEvent {
     /** Name of the engine. */
     readonly engine: string;
-    /** The method called. */
+    /** The method called; `'connect'` for the opening of an engine that calls wait for, `'transaction'` for a transaction. */
     readonly operation: string;
     /** Which attempt comes next; the second is 2. */
     readonly attempt: number;
@@ -939,6 +942,30 @@ interface TransactionStats {
     timeouts: number;
     /** Times that `storage.transaction` ran its function again. */
     retries: number;
+    /** Transactions of a crashed process that were finished or undone as an engine was opened, counted by engine. */
+    recovered: number;
+    /** The log of transactions over several engines, of all managers of this process that share it. */
+    log: {
+        /** Committed with it. */
+        commits: number;
+        /** Begun with it and not committed. */
+        rollbacks: number;
+        /** Writes to it; each carries the records of all who waited for it. */
+        writes: number;
+        /** Syncs of it. */
+        fsyncs: number;
+        /** Log files made. */
+        logs: number;
+    };
+}
+/** What a crash had left of transactions over several engines in one of them, and was seen to as it was opened. */
+interface RecoveredTransactions {
+    /** Carried out: they had been decided. */
+    applied: number;
+    /** Dropped: they had not. */
+    dropped: number;
+    /** Taken back, in an engine without atomic batches. */
+    undone: number;
 }
 
 /** Options of {@link StorageManager}. */
@@ -961,7 +988,7 @@ interface StorageConfig {
     durability?: Durability | undefined;
     /** The most UTF-8 bytes an encoded value may have, else VALUE_TOO_LARGE. Default: 64 MiB. */
     maxValueBytes?: number | undefined;
-    /** How reads and transactions that failed with a retryable error are made again. */
+    /** How reads, transactions and connections that failed with a retryable error are made again. */
     retry?: RetryOptions | undefined;
     /** How long transactions may be idle, and where those over several engines keep their log. */
     transactions?: TransactionsConfig | undefined;
@@ -1173,12 +1200,12 @@ declare class TransactionManager {
 interface StorageEvents {
     /** An engine could not be connected for calls that were waiting; they reject too. Without a listener nothing is thrown. */
     error: [error: unknown, engine: string];
-    /** A read or a transaction failed with a retryable error and is made again. */
+    /** A read, a transaction, or the opening of an engine for calls that wait, failed with a retryable error and is made again. */
     retry: [event: RetryEvent];
     /** An engine is connected again after a disconnect. */
     reconnect: [engine: string];
-    /** What a crashed process had left half done was finished or undone. */
-    recovered: [engine: string];
+    /** What a crashed process had left half done of transactions was finished or undone as the engine was opened. */
+    recovered: [engine: string, transactions: RecoveredTransactions];
 }
 /** Which engine a model uses. */
 interface ModelOptions {
@@ -1386,4 +1413,4 @@ declare function decode<T = unknown>(stored: string | Buffer): T;
 declare function encode(value: unknown, maxBytes?: number): string | Buffer;
 
 export { BaseStorageEngine, ERROR_CODES, FileStorage, JavaScriptEngine, KeyValueStore, LevelDBStorage, MemoryStorage, RedisStorage, SQLiteStorage, Snapshot, StorageError, StorageManager, StorageTypeError, Transaction, TransactionManager, decode, encode, isStorageError };
-export type { AbortOptions, BatchOperation, Capabilities, ClearEvent, CompareAndSetResult, CopyOptions, CopyResult, DataMethods, DeclaredCapabilities, DeleteEvent, Durability, DurabilityOptions, Engine, EngineCounters, EngineStats, EngineStatus, Entry, ErrorCode, ErrorContext, FileStorageConfig, LevelDBStorageConfig, LongCallOptions, MemoryStorageConfig, ModelOptions, Progress, Range, RecordOptions, RedisStorageConfig, RedisTlsOptions, RegisterOptions, RetryEvent, RetryOptions, RunTransactionOptions, SQLiteStorageConfig, SetEvent, SetManyOptions, SetOptions, StorageConfig, StorageEngine, StorageEvents, StorageIterator, StorageStats, StoredOptions, TransactionOptions, TransactionStats, TransactionStatus, TransactionsConfig, VerifyOptions, VerifyReport, WatchEvent, WatchIterator, WatchOptions };
+export type { AbortOptions, BatchOperation, Capabilities, ClearEvent, CompareAndSetResult, CopyOptions, CopyResult, DataMethods, DeclaredCapabilities, DeleteEvent, Durability, DurabilityOptions, Engine, EngineCounters, EngineStats, EngineStatus, Entry, ErrorCode, ErrorContext, FileStorageConfig, LevelDBStorageConfig, LongCallOptions, MemoryStorageConfig, ModelOptions, Progress, Range, RecordOptions, RecoveredTransactions, RedisStorageConfig, RedisTlsOptions, RegisterOptions, RetryEvent, RetryOptions, RunTransactionOptions, SQLiteStorageConfig, SetEvent, SetManyOptions, SetOptions, StorageConfig, StorageEngine, StorageEvents, StorageIterator, StorageStats, StoredOptions, TransactionOptions, TransactionStats, TransactionStatus, TransactionsConfig, VerifyOptions, VerifyReport, WatchEvent, WatchIterator, WatchOptions };

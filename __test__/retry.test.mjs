@@ -47,3 +47,26 @@ test('after the last attempt the error is the call’s, and writes are not made 
   await t.throwsAsync(engine.increment('n'));
   t.deepEqual(operations, ['get']);
 });
+
+test('a server that is not there yet is tried again for the calls that wait, which keep their order; connect tells at once', async (t) => {
+  const server = await startRedis();
+  await server.stop();
+  const storage = new StorageManager({
+    defaultEngine: 'redis',
+    redis: { url: server.url, keyPrefix: freshPrefix(), connectTimeout: 200 },
+    retry: { attempts: 40, minDelay: 20, maxDelay: 100 },
+  });
+  t.teardown(() => storage.close());
+  const events = [];
+  storage.on('retry', (event) => events.push(event));
+  await t.throwsAsync(storage.connect(), { code: 'CONNECTION' });
+  t.deepEqual(events, []);
+  const engine = storage.getEngine();
+  const calls = [engine.set('a', 1), engine.get('a'), engine.set('a', 2), engine.get('a')];
+  while (events.length < 2) await sleep(5);
+  const again = await startRedis({ port: server.port });
+  t.teardown(() => again.stop());
+  t.deepEqual(await Promise.all(calls), [undefined, 1, undefined, 2]);
+  t.like(events[0], { engine: 'redis', operation: 'connect', attempt: 2 });
+  t.is(events[0].error.code, 'CONNECTION');
+});

@@ -63,7 +63,7 @@ onEach('its writes are in ranges, patterns, limits, counts and iterations, in or
   t.is(await engine.count(), 5);
   await tx.commit();
   t.deepEqual(await engine.keys(), ['x']);
-}, SNAPSHOTS);
+});
 
 onEach('conditions, counters and versions are those inside', async (t, storage, engine) => {
   await engine.set('n', 40);
@@ -255,7 +255,7 @@ onEach('a key-value store stands on it', async (t, storage, engine) => {
   await tx.commit();
   t.deepEqual(await engine.keys(), ['other', 'settings/theme']);
   t.is(await outside.get('theme'), 'light');
-}, SNAPSHOTS);
+});
 
 onEach('a large one commits whole', async (t, storage, engine) => {
   const tx = await storage.beginTransaction();
@@ -292,4 +292,4 @@ onEach('an iteration inside shows the moment it began, and ends with the transac
   t.deepEqual(rest, ['k1', 'k2', 'k3', 'k4', 'k5']);
   await tx.commit();
   t.is(await codeOf(iterator.next()), 'TRANSACTION_COMPLETED');
-}, SNAPSHOTS);
+});

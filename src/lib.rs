@@ -4,6 +4,7 @@
 
 mod error;
 mod hot;
+mod log;
 mod options;
 mod part;
 mod session;

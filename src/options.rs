@@ -47,11 +47,16 @@ impl Options {
     }
 
     fn durability(&self) -> Durability {
-        match self.text("durability") {
-            Some("normal") => Durability::Normal,
-            Some("none") => Durability::None,
-            _ => Durability::Full,
-        }
+        durability(self.text("durability"))
+    }
+}
+
+/// How sure a write is to be; `full` if it is not said.
+pub fn durability(name: Option<&str>) -> Durability {
+    match name {
+        Some("normal") => Durability::Normal,
+        Some("none") => Durability::None,
+        _ => Durability::Full,
     }
 }
 

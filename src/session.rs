@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use holdfast_core::engine::registry::Lease;
+use holdfast_core::error::Result;
 use holdfast_core::glob::Glob;
 use holdfast_core::transaction::{Options, Transaction};
 use napi::Env;
@@ -10,6 +12,7 @@ use napi::threadsafe_function::{ThreadsafeCallContext, ThreadsafeFunctionCallMod
 use napi_derive::napi;
 
 use crate::error::thrown;
+use crate::log::{NativeTransactionLog, Recovery};
 use crate::options::{self, Verbose};
 use crate::settle::{CallId, Settled, Settler};
 use crate::store::{NativeStore, Shared};
@@ -44,7 +47,8 @@ pub fn init(env: Env, settle: Unknown) -> napi::Result<NativeSession> {
 
 #[napi]
 impl NativeSession {
-    /// Opens an engine; settles with a store.
+    /// Opens an engine; settles with a store. What a crash left of its transactions is finished first, by the logs in
+    /// `log_folder`; `name` is what the application calls the engine.
     #[napi(catch_unwind)]
     pub fn open(
         &self,
@@ -53,17 +57,20 @@ impl NativeSession {
         engine: String,
         options: Text,
         verbose: Option<Function<'_, String, ()>>,
+        log_folder: Option<String>,
+        name: Option<String>,
     ) -> napi::Result<()> {
         let verbose = verbose.map(|function| listener(&function)).transpose()?;
+        let recovery = Recovery::new(log_folder, name);
         self.settler.expect(&env);
         let settler = self.settler.clone();
         let opened = std::thread::Builder::new().name("holdfast-open".into()).spawn(move || {
             let settled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                options::open(&engine, &String::from_utf8_lossy(&options.0), verbose)
+                open(&engine, &options, verbose, recovery.as_ref())
             }));
             match settled {
-                Ok(Ok(lease)) => {
-                    let shared = Shared::new(lease, settler.clone());
+                Ok(Ok((lease, recovered))) => {
+                    let shared = Shared::new(lease, recovered, settler.clone());
                     settler.post(id, Settled::Store(NativeStore { shared }));
                 }
                 Ok(Err(error)) => settler.post(id, Settled::Failed(Box::new(error))),
@@ -86,16 +93,44 @@ impl NativeSession {
         engine: String,
         options: Text,
         verbose: Option<Function<'_, String, ()>>,
+        log_folder: Option<String>,
+        name: Option<String>,
     ) -> napi::Result<NativeStore> {
         let verbose = verbose.map(|function| listener(&function)).transpose()?;
-        let lease = options::open(&engine, &String::from_utf8_lossy(&options.0), verbose).map_err(|e| thrown(&e))?;
-        Ok(NativeStore { shared: Shared::new(lease, self.settler.clone()) })
+        let recovery = Recovery::new(log_folder, name);
+        let (lease, recovered) = open(&engine, &options, verbose, recovery.as_ref()).map_err(|e| thrown(&e))?;
+        Ok(NativeStore { shared: Shared::new(lease, recovered, self.settler.clone()) })
     }
 
-    /// Begins a transaction.
+    /// A share of the log in `folder`.
     #[napi(catch_unwind)]
-    pub fn begin(&self, read_only: bool) -> NativeTransaction {
-        NativeTransaction::new(Transaction::new(Options { read_only }, None), self.settler.clone())
+    pub fn transaction_log(&self, folder: String, durability: String) -> NativeTransactionLog {
+        NativeTransactionLog::open(folder, &durability)
+    }
+
+    /// Begins a transaction; one that needs a log keeps it in `log`.
+    #[napi(catch_unwind)]
+    pub fn begin(&self, read_only: bool, log: &NativeTransactionLog) -> NativeTransaction {
+        let transaction = Transaction::new(Options { read_only }, log.coordinator());
+        NativeTransaction::new(transaction, self.settler.clone())
+    }
+}
+
+/// Opens an engine and finishes what a crash left of its transactions. Blocks.
+fn open(
+    engine: &str,
+    options: &Text,
+    verbose: Option<Verbose>,
+    recovery: Option<&Recovery>,
+) -> Result<(Lease, Option<String>)> {
+    let lease = options::open(engine, &String::from_utf8_lossy(&options.0), verbose)?;
+    match recovery.map(|recovery| recovery.run(lease.engine())).transpose() {
+        Ok(recovered) => Ok((lease, recovered)),
+        Err(error) => {
+            // The first error is the one that tells.
+            let _ = lease.close();
+            Err(error)
+        }
     }
 }
 

@@ -30,16 +30,19 @@ pub struct Shared {
     watches: Mutex<Vec<Weak<Watch>>>,
     /// What a store of transactions is: a place over another store.
     pub place: Option<Arc<Place>>,
+    /// What was found and done for transactions that a crash had left, as JSON.
+    recovered: Option<String>,
 }
 
 impl Shared {
-    pub fn new(lease: Lease, settler: Arc<Settler>) -> Arc<Self> {
+    pub fn new(lease: Lease, recovered: Option<String>, settler: Arc<Settler>) -> Arc<Self> {
         let shared = Arc::new(Shared {
             engine: lease.engine().clone(),
             lease: Mutex::new(Some(lease)),
             settler: settler.clone(),
             watches: Mutex::default(),
             place: None,
+            recovered,
         });
         settler.adopt(&shared);
         shared
@@ -49,8 +52,14 @@ impl Shared {
     pub fn of_transactions(beneath: &Arc<Shared>) -> Arc<Self> {
         let place = Place::over(beneath.clone());
         let settler = beneath.settler.clone();
-        let watches = Mutex::default();
-        Arc::new(Shared { engine: place.clone(), lease: Mutex::new(None), settler, watches, place: Some(place) })
+        Arc::new(Shared {
+            engine: place.clone(),
+            lease: Mutex::new(None),
+            settler,
+            watches: Mutex::default(),
+            place: Some(place),
+            recovered: None,
+        })
     }
 
     /// Gives the share back; the last one closes the store. Blocks.
@@ -233,6 +242,12 @@ impl NativeStore {
     #[napi(catch_unwind)]
     pub fn for_transactions(&self) -> NativeStore {
         NativeStore { shared: Shared::of_transactions(&self.shared) }
+    }
+
+    /// JSON of what was found and done, when the store was opened, for transactions that a crash had left.
+    #[napi(getter)]
+    pub fn recovered(&self) -> Option<String> {
+        self.shared.recovered.clone()
     }
 
     /// `{ tryGet, tryHas, trySet, tryDelete }`: the calls that are made most, without the cost of a method.

@@ -37,7 +37,7 @@ export interface StorageConfig {
   durability?: Durability | undefined;
   /** The most UTF-8 bytes an encoded value may have, else VALUE_TOO_LARGE. Default: 64 MiB. */
   maxValueBytes?: number | undefined;
-  /** How reads and transactions that failed with a retryable error are made again. */
+  /** How reads, transactions and connections that failed with a retryable error are made again. */
   retry?: RetryOptions | undefined;
   /** How long transactions may be idle, and where those over several engines keep their log. */
   transactions?: TransactionsConfig | undefined;

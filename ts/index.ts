@@ -22,7 +22,7 @@ export type { SQLiteStorageConfig } from './engines/sqlite.js';
 export { Transaction } from './transactions/transaction.js';
 export { TransactionManager } from './transactions/transaction-manager.js';
 export type {
-  RunTransactionOptions, TransactionOptions, TransactionStats, TransactionStatus, TransactionsConfig,
+  RecoveredTransactions, RunTransactionOptions, TransactionOptions, TransactionStats, TransactionStatus, TransactionsConfig,
 } from './transactions/options.js';
 
 export { KeyValueStore } from './models/key-value-store.js';

@@ -10,14 +10,15 @@ import { BaseStorageEngine, closeEngine } from './engines/base.js';
 import type { Engine, StorageEngine } from './engines/contract.js';
 import type { EngineHooks, RetryEvent } from './engines/hooks.js';
 import { JavaScriptEngine, hookJavaScriptEngine } from './engines/javascript.js';
-import { hookEngine } from './engines/native.js';
+import { NativeEngine, connectionOf, hookEngine } from './engines/native.js';
+import { absolute } from './engines/options.js';
 import { COPY_SHAPE, VERIFY_SHAPE } from './engines/shapes.js';
 import { toEngine } from './engines/wrap.js';
-import { StorageError, StorageTypeError } from './errors.js';
+import { StorageError, StorageTypeError, addContext, fromNative } from './errors.js';
 import { KeyValueStore } from './models/key-value-store.js';
 import { retryPolicy } from './retry.js';
-import { DEFAULT_TIMEOUT } from './transactions/options.js';
-import type { RunTransactionOptions, TransactionOptions, TransactionStats } from './transactions/options.js';
+import { DEFAULT_PATH, DEFAULT_TIMEOUT } from './transactions/options.js';
+import type { RecoveredTransactions, RunTransactionOptions, TransactionOptions, TransactionStats } from './transactions/options.js';
 import { runTransaction } from './transactions/run.js';
 import type { Runner } from './transactions/run.js';
 import { TransactionManager, superviseTransactions } from './transactions/transaction-manager.js';
@@ -28,12 +29,12 @@ import type { EngineStats, VerifyOptions, VerifyReport } from './types.js';
 export interface StorageEvents {
   /** An engine could not be connected for calls that were waiting; they reject too. Without a listener nothing is thrown. */
   error: [error: unknown, engine: string];
-  /** A read or a transaction failed with a retryable error and is made again. */
+  /** A read, a transaction, or the opening of an engine for calls that wait, failed with a retryable error and is made again. */
   retry: [event: RetryEvent];
   /** An engine is connected again after a disconnect. */
   reconnect: [engine: string];
-  /** What a crashed process had left half done was finished or undone. */
-  recovered: [engine: string];
+  /** What a crashed process had left half done of transactions was finished or undone as the engine was opened. */
+  recovered: [engine: string, transactions: RecoveredTransactions];
 }
 
 /** Which engine a model uses. */
@@ -67,6 +68,7 @@ export class StorageManager implements AsyncDisposable {
   readonly #events = new EventEmitter<StorageEvents>();
   readonly #hooks: EngineHooks;
   readonly #runner: Runner;
+  readonly #logFolder: string;
   /** The open transactions, by their ids. */
   readonly transactions: TransactionManager;
   #closing: Promise<void> | undefined;
@@ -82,8 +84,11 @@ export class StorageManager implements AsyncDisposable {
       onReconnect: (engine) => this.#events.emit('reconnect', engine),
       onError: (error, engine) => this.#fail(error, engine),
     };
+    this.#logFolder = absolute(config.transactions?.path ?? DEFAULT_PATH);
     this.transactions = new TransactionManager({
       timeout: config.transactions?.timeout ?? DEFAULT_TIMEOUT,
+      logFolder: this.#logFolder,
+      durability: config.durability ?? 'full',
       resolve: (name) => ({ name: name ?? this.#defaultEngine, engine: this.getEngine(name) }),
     });
     this.#runner = {
@@ -96,6 +101,7 @@ export class StorageManager implements AsyncDisposable {
     };
     for (const [name, engine] of configuredEngines(config)) {
       hookEngine(engine, this.#hooks);
+      this.#recoverAtOpening(engine, name);
       this.#engines.set(name, engine);
       this.#own.add(engine);
     }
@@ -128,6 +134,7 @@ export class StorageManager implements AsyncDisposable {
     this.#refuseClosed('registerEngine');
     const full = toEngine(engine, name);
     if (full instanceof JavaScriptEngine) hookJavaScriptEngine(full, this.#hooks);
+    else if (full instanceof NativeEngine) this.#recoverAtOpening(full, name);
     const replaced = this.#engines.get(name);
     // Nobody else would close it any more.
     if (replaced !== undefined && replaced !== full && this.#own.delete(replaced)) this.#end(replaced).catch((error: unknown) => this.#fail(error, name));
@@ -206,7 +213,7 @@ export class StorageManager implements AsyncDisposable {
   async stats(): Promise<StorageStats> {
     this.#refuseClosed('stats');
     const engines = await this.#ofEach((engine) => engine.stats());
-    return { ...engines, transactions: { ...superviseTransactions(this.transactions).stats } } as StorageStats;
+    return { ...engines, transactions: superviseTransactions(this.transactions).stats() } as StorageStats;
   }
 
   /** Reads everything in every engine and reports what is damaged, by the engine's name. */
@@ -271,6 +278,20 @@ export class StorageManager implements AsyncDisposable {
   #engineOf(engine: string | StorageEngine, option: string): Engine {
     if (engine === undefined) throw new StorageTypeError(`Expected option ${option} of copy to be a string or an engine; it is missing`);
     return typeof engine === 'string' ? this.getEngine(engine) : toEngine(engine);
+  }
+
+  /** What a crash left in the engine is seen to before anything is read there. */
+  #recoverAtOpening(engine: NativeEngine<unknown>, name: string): void {
+    const done = (outcome: string): void => {
+      const { problems, ...recovered } = JSON.parse(outcome) as RecoveredTransactions & { problems: unknown[] };
+      const count = recovered.applied + recovered.dropped + recovered.undone;
+      if (count > 0) {
+        superviseTransactions(this.transactions).recovered(count);
+        this.#events.emit('recovered', name, recovered);
+      }
+      for (const problem of problems) this.#fail(addContext(fromNative(problem), { engine: name, operation: 'connect' }), name);
+    };
+    connectionOf(engine).recovery = { folder: this.#logFolder, name, done };
   }
 
   #fail(error: unknown, engine: string): void {

@@ -188,7 +188,10 @@ export interface VerifyReport {
   errors: { key?: string; code: string; message: string }[];
 }
 
-/** How calls that failed with a retryable error are made again. */
+/**
+ * How reads, transactions and connections that failed with a retryable error are made again. Other writes are not: they would come
+ * behind later ones.
+ */
 export interface RetryOptions {
   /** Attempts in all, the first included. Default: 3. */
   attempts?: number | undefined;

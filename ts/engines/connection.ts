@@ -1,9 +1,11 @@
-import { StorageError } from '../errors.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { StorageError, isStorageError } from '../errors.js';
 import { Lease } from '../native/lease.js';
 import type { CallHandle, LeaseHost } from '../native/lease.js';
 import { openStore, openStoreSync } from '../native/open.js';
 import type { LeaseSource } from '../native/lease-source.js';
-import type { OpenRequest } from '../native/open.js';
+import type { OpenRequest, Recovery } from '../native/open.js';
+import { retryDelay } from '../retry.js';
 import type { EngineHooks } from './hooks.js';
 import { NO_HOOKS } from './hooks.js';
 
@@ -28,6 +30,8 @@ export class Connection implements LeaseSource {
   /** The open store. Undefined while there is none, and with it while earlier calls wait for it. */
   lease: Lease | undefined;
   hooks: EngineHooks = NO_HOOKS;
+  /** Set by a manager: an engine that stands alone knows no logs. */
+  recovery: Recovery | undefined;
   readonly #owner: ConnectionOwner;
   readonly #request: OpenRequest;
   readonly #keeps: boolean;
@@ -63,16 +67,19 @@ export class Connection implements LeaseSource {
   async open(): Promise<void> {
     if (this.#kept !== undefined) return this.#use(this.#kept);
     let lease;
-    try {
-      lease = new Lease(await openStore(this.#request), this.#host);
-    } catch (error) {
-      // A call that blocks may have opened it meanwhile, and answered whoever waited.
-      if (this.lease !== undefined) return;
-      const waiting = this.#waiting;
-      this.#waiting = [];
-      for (const call of waiting) call.reject(error);
-      if (waiting.length > 0) this.hooks.onError(error, this.#owner.name);
-      throw error;
+    for (let failures = 1; lease === undefined; failures++) {
+      try {
+        lease = new Lease(await openStore(this.#request, this.recovery), this.#host);
+      } catch (error) {
+        if (await this.#pause(error, failures)) continue;
+        // A call that blocks may have opened it meanwhile, and answered whoever waited.
+        if (this.lease !== undefined) return;
+        const waiting = this.#waiting;
+        this.#waiting = [];
+        for (const call of waiting) call.reject(error);
+        if (waiting.length > 0) this.hooks.onError(error, this.#owner.name);
+        throw error;
+      }
     }
     if (this.lease === undefined) this.#use(lease);
     else await lease.giveBack();
@@ -105,7 +112,7 @@ export class Connection implements LeaseSource {
   now(operation: string): Lease {
     if (this.lease === undefined) {
       if (this.#owner.closed()) throw this.#closedError(operation);
-      this.#use(this.#kept ?? new Lease(openStoreSync(this.#request), this.#host));
+      this.#use(this.#kept ?? new Lease(openStoreSync(this.#request, this.recovery), this.#host));
       this.#owner.openedSync();
     }
     return this.lease!;
@@ -123,6 +130,20 @@ export class Connection implements LeaseSource {
       // Its failure reaches the call through the list.
       this.#owner.connect().catch(() => {});
     });
+  }
+
+  /**
+   * Waits before the store is opened again, if a server was away and calls wait for it. Nothing was sent yet, and the calls stay
+   * in order. A `connect()` of the user's is told at once, and another process's lock has a patience of its own: `lockTimeout`.
+   */
+  async #pause(error: unknown, failures: number): Promise<boolean> {
+    const { retry } = this.hooks;
+    if (this.lease !== undefined || this.#waiting.length === 0 || failures >= retry.attempts) return false;
+    if (!isStorageError(error) || (error.code !== 'CONNECTION' && error.code !== 'TIMEOUT')) return false;
+    const delay = retryDelay(retry, failures);
+    this.hooks.onRetry({ engine: this.#owner.name, operation: 'connect', attempt: failures + 1, delay, error });
+    await sleep(delay);
+    return !this.#owner.closed() && this.lease === undefined;
   }
 
   // In one step: no call comes between those that waited and the direct ones.

@@ -2,11 +2,11 @@ import { DEFAULT_MAX_VALUE_BYTES } from '../codec/tags.js';
 import { DEFAULT_RETRY } from '../retry.js';
 import type { RetryPolicy } from '../retry.js';
 
-/** A read that is made again. */
+/** A call that is made again. */
 export interface RetryEvent {
   /** Name of the engine. */
   readonly engine: string;
-  /** The method called. */
+  /** The method called; `'connect'` for the opening of an engine that calls wait for, `'transaction'` for a transaction. */
   readonly operation: string;
   /** Which attempt comes next; the second is 2. */
   readonly attempt: number;

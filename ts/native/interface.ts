@@ -33,6 +33,8 @@ export interface NativeStore extends NativeReads {
   readonly hot: NativeHotCalls;
   /** JSON of the engine's capabilities. */
   readonly capabilities: string;
+  /** JSON of what was done, when it was opened, for transactions that a crash had left; null if nobody asked. */
+  readonly recovered: string | null;
   /** A store over this one, whose calls go to whichever transaction has entered it last. */
   forTransactions(): NativeStore;
 
@@ -85,9 +87,18 @@ export type NativeEngineName = 'memory' | 'file' | 'sqlite' | 'leveldb' | 'redis
 /** The addon in one environment: a main thread, a worker, a window. */
 export interface NativeSession {
   /** Settles with a {@link NativeStore}. */
-  open(id: number, engine: NativeEngineName, options: string, verbose?: (sql: string) => void): void;
-  openSync(engine: NativeEngineName, options: string, verbose?: (sql: string) => void): NativeStore;
-  begin(readOnly: boolean): NativeTransaction;
+  open(id: number, engine: NativeEngineName, options: string, verbose?: (sql: string) => void, logFolder?: string, name?: string): void;
+  openSync(engine: NativeEngineName, options: string, verbose?: (sql: string) => void, logFolder?: string, name?: string): NativeStore;
+  transactionLog(folder: string, durability: string): NativeTransactionLog;
+  begin(readOnly: boolean, log: NativeTransactionLog): NativeTransaction;
+}
+
+/** A share of a log of transactions over several engines. */
+export interface NativeTransactionLog {
+  /** JSON of its figures. */
+  stats(): string;
+  /** Gives the share back. */
+  close(): void;
 }
 
 /** An open transaction. */

@@ -12,27 +12,40 @@ export interface OpenRequest {
   readonly verbose?: ((sql: string) => void) | undefined;
 }
 
-export async function openStore({ engine, options, verbose }: OpenRequest): Promise<NativeStore> {
+/** Where the logs lie that may know of transactions a crash has left, and what the application calls the engine. */
+export interface Recovery {
+  readonly folder: string;
+  readonly name: string;
+  /** Is told what was found and done, as JSON. */
+  done(outcome: string): void;
+}
+
+export async function openStore({ engine, options, verbose }: OpenRequest, recovery?: Recovery): Promise<NativeStore> {
   const session = load(engine);
   const caller = { engine, settled() {}, again: () => false };
   const call = new QueuedCall(caller, 'connect', undefined, (store: NativeStore) => store);
   const id = call.enter();
   try {
-    session.open(id, engine, options, verbose);
+    session.open(id, engine, options, verbose, recovery?.folder, recovery?.name);
   } catch (error) {
     call.leave();
     throw connectError(error, engine);
   }
-  return (await call.promise) as NativeStore;
+  return recovered((await call.promise) as NativeStore, recovery);
 }
 
-export function openStoreSync({ engine, options, verbose }: OpenRequest): NativeStore {
+export function openStoreSync({ engine, options, verbose }: OpenRequest, recovery?: Recovery): NativeStore {
   const session = load(engine);
   try {
-    return session.openSync(engine, options, verbose);
+    return recovered(session.openSync(engine, options, verbose, recovery?.folder, recovery?.name), recovery);
   } catch (error) {
     throw connectError(error, engine);
   }
+}
+
+function recovered(store: NativeStore, recovery: Recovery | undefined): NativeStore {
+  if (recovery !== undefined && store.recovered !== null) recovery.done(store.recovered);
+  return store;
 }
 
 function connectError(thrown: unknown, engine: string): StorageError | StorageTypeError {

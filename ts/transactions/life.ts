@@ -3,7 +3,7 @@ import type { Engine } from '../engines/contract.js';
 import { StorageError, isStorageError } from '../errors.js';
 import type { ErrorCode } from '../errors.js';
 import { nativeSession } from '../native/environment.js';
-import type { NativeTransaction } from '../native/interface.js';
+import type { NativeTransaction, NativeTransactionLog } from '../native/interface.js';
 import type { Lease } from '../native/lease.js';
 import type { TransactionStatus } from './options.js';
 import { Part } from './part.js';
@@ -41,6 +41,7 @@ export class Life {
   constructor(
     readonly timeout: number,
     readonly readOnly: boolean,
+    private readonly log: () => NativeTransactionLog,
     onEnd: (ending: Ending) => void,
   ) {
     this.#onEnd = onEnd;
@@ -56,7 +57,7 @@ export class Life {
   }
 
   get native(): NativeTransaction {
-    return (this.#native ??= nativeSession().begin(this.readOnly));
+    return (this.#native ??= nativeSession().begin(this.readOnly, this.log()));
   }
 
   /** The engine as the transaction sees it; the same each time. */

@@ -53,8 +53,34 @@ export interface TransactionStats {
   timeouts: number;
   /** Times that `storage.transaction` ran its function again. */
   retries: number;
+  /** Transactions of a crashed process that were finished or undone as an engine was opened, counted by engine. */
+  recovered: number;
+  /** The log of transactions over several engines, of all managers of this process that share it. */
+  log: {
+    /** Committed with it. */
+    commits: number;
+    /** Begun with it and not committed. */
+    rollbacks: number;
+    /** Writes to it; each carries the records of all who waited for it. */
+    writes: number;
+    /** Syncs of it. */
+    fsyncs: number;
+    /** Log files made. */
+    logs: number;
+  };
 }
 
+/** What a crash had left of transactions over several engines in one of them, and was seen to as it was opened. */
+export interface RecoveredTransactions {
+  /** Carried out: they had been decided. */
+  applied: number;
+  /** Dropped: they had not. */
+  dropped: number;
+  /** Taken back, in an engine without atomic batches. */
+  undone: number;
+}
+
+export const DEFAULT_PATH = './.holdfast/tx';
 export const DEFAULT_TIMEOUT = 30_000;
 /** Enough for a hundred that all want one key; with the default delays the last gives up after about ten seconds. */
 export const DEFAULT_RETRIES = 10;

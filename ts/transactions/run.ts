@@ -60,8 +60,10 @@ function allowed(error: StorageError | StorageTypeError, retries: number, { atte
   // A condition of the caller's that did not hold would not hold again.
   if (!error.retryable || isFailedCondition(error)) return 0;
   // Others commit or let go soon; a server or a locked store may be away for long, and the caller's patience with it is known.
-  const isShort = error.code === 'CONFLICT' || (error.code === 'LOCKED' && error.operation !== 'connect');
-  return isShort ? retries : Math.min(retries, attempts - 1);
+  const opening = error.operation === 'connect';
+  if (error.code === 'CONFLICT' || (error.code === 'LOCKED' && !opening)) return retries;
+  // The opening of a server's engine was tried as often as may be.
+  return opening && error.code !== 'LOCKED' ? 0 : Math.min(retries, attempts - 1);
 }
 
 /** Whoever caused the first conflict is through already: waiting helps only where many contend. */

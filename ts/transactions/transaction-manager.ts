@@ -1,6 +1,9 @@
 import { inspect } from 'node:util';
 import { describeKind } from '../codec/kinds.js';
 import { StorageError, StorageTypeError } from '../errors.js';
+import { nativeSession } from '../native/environment.js';
+import type { NativeTransactionLog } from '../native/interface.js';
+import type { Durability } from '../types.js';
 import { Life } from './life.js';
 import type { Ending, NamedEngine } from './life.js';
 import { checkBegin } from './options.js';
@@ -11,12 +14,17 @@ import { Transaction, lifeOf } from './transaction.js';
 export interface TransactionHost {
   /** The idle time of transactions that do not say. */
   readonly timeout: number;
+  /** The folder of the log, and how sure what it says is. */
+  readonly logFolder: string;
+  readonly durability: Durability;
   resolve(engine?: string): NamedEngine;
 }
 
 /** What only the storage manager does with its transactions. */
 export interface Supervision {
-  readonly stats: TransactionStats;
+  stats(): TransactionStats;
+  /** Notes what was found of a crash. */
+  recovered(count: number): void;
   /** Waits, in a transaction that is begun again; not beyond the close. */
   pause(delay: number): Promise<void>;
   /** Rolls back what is open, and waits for the commits under way. */
@@ -43,6 +51,8 @@ export class TransactionManager {
   /** Those who wait before they begin again. */
   readonly #pauses = new Set<() => void>();
   readonly #supervision: Supervision;
+  readonly #stats = { active: 0, committed: 0, rolledBack: 0, unknown: 0, conflicts: 0, timeouts: 0, retries: 0, recovered: 0 };
+  #log: NativeTransactionLog | undefined;
   #closed = false;
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Infinity;
@@ -51,7 +61,8 @@ export class TransactionManager {
   constructor(host: TransactionHost) {
     this.#host = host;
     this.#supervision = {
-      stats: { active: 0, committed: 0, rolledBack: 0, unknown: 0, conflicts: 0, timeouts: 0, retries: 0 },
+      stats: () => ({ ...this.#stats, log: this.#log === undefined ? { ...NO_LOG } : (JSON.parse(this.#log.stats()) as TransactionStats['log']) }),
+      recovered: (count) => (this.#stats.recovered += count),
       pause: (delay) => this.#pause(delay),
       close: () => this.#close(),
     };
@@ -62,9 +73,9 @@ export class TransactionManager {
     checkBegin(options);
     if (this.#closed) throw new StorageError('CLOSED', 'The storage manager is closed', { operation: 'beginTransaction' });
     const engine = this.#host.resolve(options?.engine);
-    const { stats } = this.#supervision;
+    const stats = this.#stats;
     const id = `tx_${Date.now()}_${randomLetters()}`;
-    const life = new Life(options?.timeout ?? this.#host.timeout, options?.readOnly === true, (ending) => {
+    const life = new Life(options?.timeout ?? this.#host.timeout, options?.readOnly === true, this.#logShare, (ending) => {
       this.#open.delete(id);
       stats.active--;
       count(stats, ending);
@@ -103,6 +114,8 @@ export class TransactionManager {
     return transaction;
   }
 
+  readonly #logShare = (): NativeTransactionLog => (this.#log ??= nativeSession().transactionLog(this.#host.logFolder, this.#host.durability));
+
   // One timer for all, which keeps nothing alive.
   #watchFrom(life: Life): void {
     const now = performance.now();
@@ -132,7 +145,7 @@ export class TransactionManager {
   }
 
   #pause(delay: number): Promise<void> {
-    this.#supervision.stats.retries++;
+    this.#stats.retries++;
     return new Promise((resolve) => {
       const end = (): void => {
         this.#pauses.delete(end);
@@ -151,10 +164,13 @@ export class TransactionManager {
     const lives = [...this.#open.values()].map(lifeOf);
     for (const life of lives) life.end('closed');
     await Promise.all(lives.map((life) => life.settled()));
+    this.#log?.close();
   }
 }
 
-function count(stats: TransactionStats, ending: Ending): void {
+const NO_LOG: TransactionStats['log'] = { commits: 0, rollbacks: 0, writes: 0, fsyncs: 0, logs: 0 };
+
+function count(stats: Omit<TransactionStats, 'log'>, ending: Ending): void {
   if (ending === 'committed' || ending === 'unknown') {
     stats[ending]++;
     return;

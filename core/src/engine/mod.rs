@@ -71,7 +71,7 @@ impl Capabilities {
 }
 
 /// What a resolved write survives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash)]
 pub enum Durability {
     /// Power loss.
     #[default]

@@ -39,6 +39,13 @@ pub struct Participant {
     pub batch: Batch,
 }
 
+impl Participant {
+    /// False if it was only read: its checks guard what is written elsewhere.
+    fn writes(&self) -> bool {
+        !self.batch.ops.is_empty()
+    }
+}
+
 /// Commits to several engines, or to one without atomic batches: all or nothing, whenever the process ends.
 pub trait Coordinator: Send + Sync {
     /// Never blocks.
@@ -163,7 +170,8 @@ impl Transaction {
         if let Err(error) = self.life.leave_pending(COMMITTING) {
             return Some(Err(error));
         }
-        let Some(participant) = parts.first().and_then(|part| part.take()) else { return Some(self.ended(Ok(()))) };
+        let participant = parts.first().and_then(|part| part.take());
+        let Some(participant) = participant.filter(Participant::writes) else { return Some(self.ended(Ok(()))) };
         match participant.engine.try_commit(&participant.batch) {
             Some(result) => Some(self.ended(result.map(|_| ()))),
             None => {
@@ -223,6 +231,13 @@ impl Transaction {
     fn carry_out(self: &Arc<Self>, mut participants: Vec<Participant>, finished: Finished) {
         let transaction = self.clone();
         let finished: Finished = Box::new(move |result| finished(transaction.ended(result)));
+        if !participants.iter().any(Participant::writes) {
+            // What was read of each engine is of one moment.
+            return finished(Ok(()));
+        }
+        if self.coordinator.is_none() {
+            participants.retain(Participant::writes);
+        }
         let several = participants.len() > 1
             || participants.iter().any(|participant| !participant.engine.capabilities().atomic_batch);
         if several {

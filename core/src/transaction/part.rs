@@ -95,11 +95,11 @@ impl Part {
         }
     }
 
-    /// What is to be committed, `None` if nothing was written. The part holds nothing any more.
+    /// What is to be committed: without operations if the part was only read, `None` if it was not used. The part holds nothing any more.
     pub fn take(&self) -> Option<Participant> {
         let Own { base, overlay, .. } = std::mem::take(&mut *self.shared.own.lock());
         let reads = std::mem::take(&mut *self.shared.reads.lock());
-        if overlay.is_empty() {
+        if overlay.is_empty() && reads.is_empty() {
             return None;
         }
         let mut batch = Batch { ops: overlay.into_ops(), ..Batch::default() };

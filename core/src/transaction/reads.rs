@@ -15,6 +15,10 @@ pub(super) struct Reads {
 }
 
 impl Reads {
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.ranges.is_empty()
+    }
+
     /// Notes that `key` had this version; `None` means that it was absent.
     pub fn key(&mut self, space: Space, key: Key, version: Option<Version>) {
         self.keys.entry((space, key)).or_insert(version);

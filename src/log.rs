@@ -1,0 +1,90 @@
+//! The log of transactions over several engines, and what it is asked for when an engine opens.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock, Weak};
+
+use holdfast_core::engine::{Durability, Engine, spawn_blocking};
+use holdfast_core::error::Result;
+use holdfast_core::transaction::recovery::{self, Recovered};
+use holdfast_core::transaction::{Coordinator, TransactionLog};
+use napi_derive::napi;
+use parking_lot::Mutex;
+use serde_json::json;
+
+use crate::options;
+
+type Logs = HashMap<(PathBuf, Durability), Weak<TransactionLog>>;
+
+/// What this process writes: managers that name the same folder share a log, and its syncs.
+static LOGS: LazyLock<Mutex<Logs>> = LazyLock::new(Mutex::default);
+
+/// One manager's share of a log, which is made by the first transaction that needs it.
+#[napi]
+pub struct NativeTransactionLog {
+    log: Mutex<Option<Arc<TransactionLog>>>,
+}
+
+impl NativeTransactionLog {
+    pub fn open(folder: String, durability: &str) -> Self {
+        let durability = options::durability(Some(durability));
+        let mut logs = LOGS.lock();
+        logs.retain(|_, log| log.strong_count() > 0);
+        let place = (PathBuf::from(folder), durability);
+        let log = logs.get(&place).and_then(Weak::upgrade).unwrap_or_else(|| {
+            let log = TransactionLog::new(place.0.clone(), durability);
+            logs.insert(place, Arc::downgrade(&log));
+            log
+        });
+        NativeTransactionLog { log: Mutex::new(Some(log)) }
+    }
+
+    pub fn coordinator(&self) -> Option<Arc<dyn Coordinator>> {
+        self.log.lock().clone().map(|log| log as Arc<dyn Coordinator>)
+    }
+}
+
+#[napi]
+impl NativeTransactionLog {
+    /// JSON: `{ commits, rollbacks, writes, fsyncs, logs }`, of all who share the log.
+    #[napi(catch_unwind)]
+    pub fn stats(&self) -> String {
+        let stats = self.log.lock().as_ref().map(|log| log.stats()).unwrap_or_default();
+        json!({
+            "commits": stats.commits,
+            "rollbacks": stats.rollbacks,
+            "writes": stats.writes,
+            "fsyncs": stats.fsyncs,
+            "logs": stats.logs,
+        })
+        .to_string()
+    }
+
+    /// Gives the share back. What runs goes on; the log goes with the last of it.
+    #[napi(catch_unwind)]
+    pub fn close(&self) {
+        let log = self.log.lock().take();
+        // The last share may have a file to remove.
+        spawn_blocking(move || drop(log));
+    }
+}
+
+/// Where the logs that may know of an engine lie, and what the application calls it.
+pub struct Recovery {
+    pub folder: PathBuf,
+    pub name: String,
+}
+
+impl Recovery {
+    pub fn new(folder: Option<String>, name: Option<String>) -> Option<Self> {
+        Some(Recovery { folder: folder?.into(), name: name? })
+    }
+
+    /// Finishes what a crash left. Blocks. The outcome is JSON: `{ applied, dropped, undone, problems }`.
+    pub fn run(&self, engine: &Arc<dyn Engine>) -> Result<String> {
+        let Recovered { applied, dropped, undone, problems } = recovery::recover(&self.folder, &self.name, engine)?;
+        let problems: Vec<String> = problems.iter().map(crate::error::to_json).collect();
+        let problems = problems.join(",");
+        Ok(format!("{{\"applied\":{applied},\"dropped\":{dropped},\"undone\":{undone},\"problems\":[{problems}]}}"))
+    }
+}
