@@ -69,7 +69,7 @@ onEach('verify finds nothing wrong, stats count, compact works', async (t, engin
   t.deepEqual([report.ok, report.errors], [true, []]);
   t.true(report.checked >= 2);
   const stats = await engine.stats();
-  t.deepEqual(Object.keys(stats), ['keys', 'memoryBytes', 'diskBytes', 'counters', 'details']);
+  t.deepEqual(Object.keys(stats), ['keys', 'memoryBytes', 'diskBytes', 'commit', 'logFloor', 'counters', 'details']);
   t.true(stats.keys === null || stats.keys >= 2);
   t.deepEqual(Object.keys(stats.counters), ['commits', 'conflicts', 'groups', 'fsyncs', 'cacheHits', 'cacheMisses', 'recoveries']);
   await engine.compact();

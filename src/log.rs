@@ -76,8 +76,10 @@ pub struct Recovery {
 }
 
 impl Recovery {
-    pub fn new(folder: Option<String>, name: Option<String>) -> Option<Self> {
-        Some(Recovery { folder: folder?.into(), name: name? })
+    /// From a folder and a name.
+    pub fn new(place: Vec<String>) -> Option<Self> {
+        let [folder, name] = <[String; 2]>::try_from(place).ok()?;
+        Some(Recovery { folder: folder.into(), name })
     }
 
     /// Finishes what a crash left. Blocks. The outcome is JSON: `{ applied, dropped, undone, problems }`.

@@ -47,8 +47,8 @@ pub fn init(env: Env, settle: Unknown) -> napi::Result<NativeSession> {
 
 #[napi]
 impl NativeSession {
-    /// Opens an engine; settles with a store. What a crash left of its transactions is finished first, by the logs in
-    /// `log_folder`; `name` is what the application calls the engine.
+    /// Opens an engine; settles with a store. What a crash left of its transactions is finished first, as
+    /// `recovery` says: the folder of the logs, and what the application calls the engine.
     #[napi(catch_unwind)]
     pub fn open(
         &self,
@@ -57,11 +57,10 @@ impl NativeSession {
         engine: String,
         options: Text,
         verbose: Option<Function<'_, String, ()>>,
-        log_folder: Option<String>,
-        name: Option<String>,
+        recovery: Option<Vec<String>>,
     ) -> napi::Result<()> {
         let verbose = verbose.map(|function| listener(&function)).transpose()?;
-        let recovery = Recovery::new(log_folder, name);
+        let recovery = recovery.and_then(Recovery::new);
         self.settler.expect(&env);
         let settler = self.settler.clone();
         let opened = std::thread::Builder::new().name("holdfast-open".into()).spawn(move || {
@@ -93,11 +92,10 @@ impl NativeSession {
         engine: String,
         options: Text,
         verbose: Option<Function<'_, String, ()>>,
-        log_folder: Option<String>,
-        name: Option<String>,
+        recovery: Option<Vec<String>>,
     ) -> napi::Result<NativeStore> {
         let verbose = verbose.map(|function| listener(&function)).transpose()?;
-        let recovery = Recovery::new(log_folder, name);
+        let recovery = recovery.and_then(Recovery::new);
         let (lease, recovered) = open(&engine, &options, verbose, recovery.as_ref()).map_err(|e| thrown(&e))?;
         Ok(NativeStore { shared: Shared::new(lease, recovered, self.settler.clone()) })
     }

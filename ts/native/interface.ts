@@ -87,8 +87,8 @@ export type NativeEngineName = 'memory' | 'file' | 'sqlite' | 'leveldb' | 'redis
 /** The addon in one environment: a main thread, a worker, a window. */
 export interface NativeSession {
   /** Settles with a {@link NativeStore}. */
-  open(id: number, engine: NativeEngineName, options: string, verbose?: (sql: string) => void, logFolder?: string, name?: string): void;
-  openSync(engine: NativeEngineName, options: string, verbose?: (sql: string) => void, logFolder?: string, name?: string): NativeStore;
+  open(id: number, engine: NativeEngineName, options: string, verbose?: (sql: string) => void, recovery?: [folder: string, name: string]): void;
+  openSync(engine: NativeEngineName, options: string, verbose?: (sql: string) => void, recovery?: [folder: string, name: string]): NativeStore;
   transactionLog(folder: string, durability: string): NativeTransactionLog;
   begin(readOnly: boolean, log: NativeTransactionLog): NativeTransaction;
 }

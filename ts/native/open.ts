@@ -26,7 +26,7 @@ export async function openStore({ engine, options, verbose }: OpenRequest, recov
   const call = new QueuedCall(caller, 'connect', undefined, (store: NativeStore) => store);
   const id = call.enter();
   try {
-    session.open(id, engine, options, verbose, recovery?.folder, recovery?.name);
+    session.open(id, engine, options, verbose, placeOf(recovery));
   } catch (error) {
     call.leave();
     throw connectError(error, engine);
@@ -37,10 +37,14 @@ export async function openStore({ engine, options, verbose }: OpenRequest, recov
 export function openStoreSync({ engine, options, verbose }: OpenRequest, recovery?: Recovery): NativeStore {
   const session = load(engine);
   try {
-    return recovered(session.openSync(engine, options, verbose, recovery?.folder, recovery?.name), recovery);
+    return recovered(session.openSync(engine, options, verbose, placeOf(recovery)), recovery);
   } catch (error) {
     throw connectError(error, engine);
   }
+}
+
+function placeOf(recovery: Recovery | undefined): [string, string] | undefined {
+  return recovery && [recovery.folder, recovery.name];
 }
 
 function recovered(store: NativeStore, recovery: Recovery | undefined): NativeStore {
