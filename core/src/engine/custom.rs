@@ -3,28 +3,33 @@
 //! There are no snapshots: a view reads what is there. One for a transaction counts the engine's changes and fails with
 //! CONFLICT where a read does not fit those before it. A batch is checked and written in one *step*, during which
 //! the engine answers nobody else; if a write of it fails, those before it are taken back.
+//!
+//! Both keyspaces lie in the one that the engine has: `names.rs` says how.
 
 mod names;
 mod step;
 mod view;
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use self::view::CustomView;
+use super::intent::Intents;
 use super::pool::spawn_waiting;
 use super::watch::Watching;
 use super::{Capabilities, Done, Engine, Progress, Read, Reply, Report, Request, Stats, View, list};
 use crate::batch::{Batch, Commit};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, Space};
-use crate::record::{Millis, Record};
+use crate::record::{Millis, Record, Version};
 use crate::value::Value;
+
+pub use names::PREFIX;
 
 /// A write, by the name the engine knows the key by.
 #[derive(Clone, Debug)]
@@ -36,28 +41,28 @@ pub enum Write {
 /// One call. What is `inside` belongs to the step that was begun, and goes before everything else.
 #[derive(Clone, Debug)]
 pub enum Call {
-    /// Begins a step: until its end the engine answers only what is inside it.
+    /// Begins a step, after the calls made before: until its end the engine answers only what is inside it.
     Begin,
+    /// Ends the step. Follows on every [`Call::Begin`] that was answered well.
     End,
-    Get {
-        key: Key,
-        inside: bool,
-    },
-    /// Every key, in any order.
-    Keys {
-        inside: bool,
-    },
+    /// What a key holds, `None` if nothing or if it has expired.
+    Get { key: Key, inside: bool },
+    /// Every key but the expired ones, in any order.
+    Keys { inside: bool },
     /// Inside a step.
     Write(Write),
-    /// Inside a step, all or nothing; only where the engine has atomic batches.
+    /// Inside a step, all or nothing; only where the engine has atomic batches. Each key is named once.
     Batch(Vec<Write>),
 }
 
 /// What a call came to.
 #[derive(Clone, Debug)]
 pub enum Answer {
+    /// Of [`Call::Begin`], [`Call::End`] and writes.
     Done,
+    /// Of [`Call::Get`]. Its version does not count: value and expiry are digested.
     Record(Option<Record>),
+    /// Of [`Call::Keys`].
     Keys(Vec<Key>),
 }
 
@@ -86,7 +91,7 @@ pub trait Host: Send + Sync {
 /// Makes an engine of `host`.
 #[must_use]
 pub fn open(host: Arc<dyn Host>) -> Arc<dyn Engine> {
-    let shared = Shared { host, queue: Mutex::default(), closed: AtomicBool::new(false) };
+    let shared = Shared { host, queue: Mutex::default(), idle: Condvar::new(), intents: Mutex::default() };
     Arc::new(Custom { shared: Arc::new(shared) })
 }
 
@@ -97,13 +102,17 @@ struct Custom {
 struct Shared {
     host: Arc<dyn Host>,
     queue: Mutex<Queue>,
-    closed: AtomicBool,
+    /// Nothing is queued or runs any more.
+    idle: Condvar,
+    /// The intents that stand, once they were looked for. Changed by the one commit that runs.
+    intents: Mutex<Option<Intents>>,
 }
 
 #[derive(Default)]
 struct Queue {
     calls: VecDeque<(Request, Done)>,
     running: bool,
+    closed: bool,
 }
 
 const NAME: &str = "custom";
@@ -119,52 +128,58 @@ impl Shared {
                 let _ = sender.send(answered);
             }),
         );
+        // A host that drops a call without an answer is gone.
         receiver.recv().unwrap_or_else(|_| Err(Error::closed()))
     }
 
     /// The live record of a key, and the count of changes it was read at.
     fn get(&self, space: Space, key: &[u8], inside: bool) -> Result<(Option<Record>, u64)> {
-        let answered = self.ask(Call::Get { key: names::name(space, key), inside })?;
-        match answered.answer {
-            Answer::Record(record) => Ok((record.filter(|record| !record.has_expired()), answered.changes)),
-            _ => Err(super::unexpected_reply()),
-        }
+        let answered = self.ask(Call::Get { key: names::name(space, key)?, inside })?;
+        let Answer::Record(record) = answered.answer else { return Err(super::unexpected_reply()) };
+        let record = record.filter(|record| !record.has_expired()).map(|record| {
+            let version = Version::digest(&record.value, record.expires_at);
+            Record { version, ..record }
+        });
+        Ok((record, answered.changes))
     }
 
     /// Every key of a keyspace, in order, and the count of changes they were listed at.
     fn keys(&self, space: Space, inside: bool) -> Result<(Vec<Key>, u64)> {
         let answered = self.ask(Call::Keys { inside })?;
-        match answered.answer {
-            Answer::Keys(keys) => {
-                let mut keys: Vec<Key> = keys.into_iter().filter_map(|key| names::key_in(space, &key)).collect();
-                keys.sort_unstable();
-                keys.dedup();
-                Ok((keys, answered.changes))
-            }
-            _ => Err(super::unexpected_reply()),
+        let Answer::Keys(keys) = answered.answer else { return Err(super::unexpected_reply()) };
+        let mut keys: Vec<Key> = keys.into_iter().filter_map(|key| names::key_in(space, &key)).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        Ok((keys, answered.changes))
+    }
+
+    /// Answers what is queued, one after the other.
+    fn work(self: &Arc<Self>) {
+        while let Some((request, done)) = self.next() {
+            let answer = catch_unwind(AssertUnwindSafe(|| self.answer(request)))
+                .unwrap_or_else(|_| Err(Error::new(Code::Io, "the engine failed inside")));
+            done(answer.map_err(|error| error.in_engine(NAME)));
         }
     }
 
-    fn work(self: &Arc<Self>) {
-        loop {
-            let (request, done) = {
-                let mut queue = self.queue.lock();
-                match queue.calls.pop_front() {
-                    Some(next) => next,
-                    None => {
-                        queue.running = false;
-                        return;
-                    }
-                }
-            };
-            done(self.answer(request).map_err(|error| error.in_engine(NAME)));
+    /// The next queued call; `None` ends the run.
+    fn next(&self) -> Option<(Request, Done)> {
+        let mut queue = self.queue.lock();
+        let next = queue.calls.pop_front();
+        if next.is_none() {
+            queue.running = false;
+            self.idle.notify_all();
         }
+        next
     }
 
     fn answer(self: &Arc<Self>, request: Request) -> Result<Reply> {
         match request {
             Request::Read(read) => self.read(&read),
-            Request::Commit(batch) => self.commit(&batch).map(Reply::Commit),
+            Request::Commit(batch) => {
+                batch.check_size()?;
+                step::within(self, |changes| step::commit(self, &batch, changes)).map(Reply::Commit)
+            }
             Request::View => Ok(Reply::View(Arc::new(CustomView::new(self, false)))),
             request => list(&CustomView::new(self, false), &request),
         }
@@ -182,11 +197,6 @@ impl Shared {
             }
         })
     }
-
-    fn commit(&self, batch: &Batch) -> Result<Commit> {
-        batch.check_size()?;
-        step::within(self, |changes| step::commit(self, batch, changes))
-    }
 }
 
 impl Engine for Custom {
@@ -198,6 +208,7 @@ impl Engine for Custom {
         Capabilities {
             snapshots: false,
             atomic_batch: self.shared.host.atomic_batch(),
+            // A range is deleted by one batch.
             atomic_clear: self.shared.host.atomic_batch(),
             timestamps: false,
             watch: Watching::None,
@@ -219,13 +230,15 @@ impl Engine for Custom {
     }
 
     fn submit(&self, request: Request, done: Done) {
-        if self.shared.closed.load(Ordering::Acquire) {
+        let mut queue = self.shared.queue.lock();
+        if queue.closed {
+            drop(queue);
             return done(Err(Error::closed().in_engine(NAME)));
         }
-        let mut queue = self.shared.queue.lock();
         queue.calls.push_back((request, done));
         if !queue.running {
             queue.running = true;
+            drop(queue);
             let shared = self.shared.clone();
             spawn_waiting(move || shared.work());
         }
@@ -235,9 +248,23 @@ impl Engine for Custom {
         Ok(Stats::default())
     }
 
-    fn verify(&self, _repair: bool, _progress: Progress<'_>) -> Result<Report> {
-        Err(Error::new(Code::NotSupported, "how an engine of your own keeps its data is its own business")
-            .in_engine(NAME))
+    /// Reads every record. There is nothing to repair: how such an engine keeps its data is its own business.
+    fn verify(&self, _repair: bool, progress: Progress<'_>) -> Result<Report> {
+        let mut names = Vec::new();
+        for space in [Space::User, Space::Internal] {
+            let (keys, _) = self.shared.keys(space, false)?;
+            names.extend(keys.into_iter().map(|key| (space, key)));
+        }
+        let mut report = Report::default();
+        for (space, key) in &names {
+            match self.shared.get(*space, key, false) {
+                Err(error) if error.code() == Code::Corrupted => report.errors.push(error.at_key(key).in_engine(NAME)),
+                other => drop(other?),
+            }
+            report.checked += 1;
+            progress(report.checked, names.len() as u64)?;
+        }
+        Ok(report)
     }
 
     fn compact(&self) -> Result<()> {
@@ -245,7 +272,12 @@ impl Engine for Custom {
     }
 
     fn close(&self) -> Result<()> {
-        self.shared.closed.store(true, Ordering::Release);
+        let mut queue = self.shared.queue.lock();
+        queue.closed = true;
+        while queue.running {
+            self.shared.idle.wait(&mut queue);
+        }
+        drop(queue);
         self.shared.host.close();
         Ok(())
     }

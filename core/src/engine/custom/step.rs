@@ -1,12 +1,12 @@
 //! Steps: several calls of an engine as one.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::{Call, Shared, Write, names};
-use crate::batch::{Batch, Commit};
+use crate::batch::{Batch, Commit, Role};
 use crate::engine::apply::{Target, apply};
-use crate::engine::intent::Intents;
-use crate::engine::watch::Tap;
+use crate::engine::intent::{self, Intent, Intents};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, KeyRange, Space};
 use crate::record::{Millis, Record, Version, now};
@@ -15,23 +15,34 @@ use crate::value::Value;
 /// Runs `run` with the engine taken for itself, and the count of its changes.
 pub(super) fn within<T>(shared: &Shared, run: impl FnOnce(u64) -> Result<T>) -> Result<T> {
     let begun = shared.ask(Call::Begin)?;
-    let result = run(begun.changes);
-    let ended = shared.ask(Call::End);
-    // What was done is done, whether or not the engine says so.
-    result.and_then(|value| ended.map(|_| value))
+    let result = catch_unwind(AssertUnwindSafe(|| run(begun.changes)));
+    // An engine that fails here is closed, which the next call tells; what was done is done.
+    let _ = shared.ask(Call::End);
+    result.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 /// Checks and writes a batch inside a step.
 pub(super) fn commit(shared: &Shared, batch: &Batch, changes: u64) -> Result<Commit> {
-    let mut staged = Staged { shared, changes, after: HashMap::new(), before: HashMap::new(), order: Vec::new() };
-    let outcomes = apply(batch, &mut staged, changes + 1, now())?;
-    staged.write()?;
-    let (_, changes) = if outcomes.is_empty() && batch.ops.is_empty() {
-        (None, changes)
-    } else {
-        shared.get(Space::Internal, b"", true)?
+    let intents = shared.intents.lock().clone();
+    let intents = match intents {
+        None if shared.host.atomic_batch() => Some(standing(shared)?),
+        known => known,
     };
-    Ok(Commit { seq: changes, outcomes })
+    let staged = Staged { shared, changes, intents, after: HashMap::new(), before: HashMap::new(), order: Vec::new() };
+    staged.carry_out(batch)
+}
+
+/// The intents that an earlier use of the engine left.
+fn standing(shared: &Shared) -> Result<Intents> {
+    let (keys, _) = shared.keys(Space::Internal, true)?;
+    let range = intent::range();
+    let mut found = Vec::new();
+    for key in keys.iter().filter(|key| range.contains(key)) {
+        if let (Some(record), _) = shared.get(Space::Internal, key, true)? {
+            found.push(Intent::read(key, &record.value)?);
+        }
+    }
+    Ok(Intents::new(found, false))
 }
 
 type Name = (Space, Key);
@@ -40,6 +51,8 @@ type Name = (Space, Key);
 struct Staged<'a> {
     shared: &'a Shared,
     changes: u64,
+    /// `None` where the engine has no atomic batches, and so no intents.
+    intents: Option<Intents>,
     after: HashMap<Name, Option<Record>>,
     before: HashMap<Name, Option<Record>>,
     /// The keys written, each once.
@@ -47,6 +60,20 @@ struct Staged<'a> {
 }
 
 impl Staged<'_> {
+    fn carry_out(mut self, batch: &Batch) -> Result<Commit> {
+        let changes = self.changes;
+        let outcomes = apply(batch, &mut self, changes + 1, now())?;
+        let written = self.write();
+        if written.is_ok() {
+            *self.shared.intents.lock() = self.intents;
+        } else if batch.role != Role::None {
+            // Whether the intent was made or removed has to be looked up.
+            *self.shared.intents.lock() = None;
+        }
+        written.map(|seq| Commit { seq, outcomes })
+    }
+
+    /// What a key held before the batch.
     fn found(&mut self, space: Space, key: &Key) -> Result<Option<Record>> {
         let name = (space, key.clone());
         if let Some(found) = self.before.get(&name) {
@@ -64,44 +91,53 @@ impl Staged<'_> {
         }
     }
 
-    fn write(mut self) -> Result<()> {
+    /// Writes what was staged, and gives the count of changes then.
+    fn write(&mut self) -> Result<u64> {
         let names = std::mem::take(&mut self.order);
-        if self.shared.host.atomic_batch() {
-            let writes = names.iter().map(|name| write(name, self.after.get(name).cloned().flatten())).collect();
-            return self.shared.ask(Call::Batch(writes)).map(|_| ());
+        let writes = names.iter().map(|name| write(name, self.after.remove(name).flatten()));
+        let writes: Vec<Write> = writes.collect::<Result<_>>()?;
+        if writes.is_empty() {
+            return Ok(self.changes);
         }
-        for (at, name) in names.iter().enumerate() {
-            let record = self.after.get(name).cloned().flatten();
-            let written = self.found(name.0, &name.1).and_then(|_| self.shared.ask(Call::Write(write(name, record))));
-            if let Err(error) = written {
-                return Err(self.take_back(names.get(..=at).unwrap_or_default(), error));
+        if self.shared.host.atomic_batch() {
+            return self.shared.ask(Call::Batch(writes)).map(|answered| answered.changes);
+        }
+        let mut changes = self.changes;
+        for (at, (name, write)) in names.iter().zip(writes).enumerate() {
+            match self.found(name.0, &name.1).and_then(|_| self.shared.ask(Call::Write(write))) {
+                Ok(answered) => changes = answered.changes,
+                Err(error) => return Err(self.take_back(names.get(..=at).unwrap_or_default(), error)),
             }
         }
-        Ok(())
+        Ok(changes)
     }
 
     /// Restores what the keys held, the last one first. The one that failed may have been written all the same.
     fn take_back(&self, names: &[Name], cause: Error) -> Error {
+        let mut left = None;
         for name in names.iter().rev() {
             let Some(before) = self.before.get(name) else { continue };
-            if let Err(error) = self.shared.ask(Call::Write(write(name, before.clone()))) {
-                return Error::new(
-                    Code::UnknownOutcome,
-                    format!("the engine failed in the middle of a batch ({cause}), and again when that was taken back: {error}"),
-                )
-                .at_key(&name.1);
+            let restored = write(name, before.clone()).and_then(|write| self.shared.ask(Call::Write(write)));
+            if let Err(error) = restored {
+                left.get_or_insert((name, error));
             }
         }
-        cause
+        let Some(((space, key), error)) = left else { return cause };
+        let message = format!(
+            "the engine failed in the middle of a batch ({cause}), and again when that was taken back ({error}): some of the \
+             batch may be left"
+        );
+        let unknown = Error::new(Code::UnknownOutcome, message).caused_by(&cause);
+        if *space == Space::User { unknown.at_key(key) } else { unknown }
     }
 }
 
-fn write((space, key): &Name, record: Option<Record>) -> Write {
-    let key = names::name(*space, key);
-    match record {
+fn write((space, key): &Name, record: Option<Record>) -> Result<Write> {
+    let key = names::name(*space, key)?;
+    Ok(match record {
         None => Write::Delete { key },
         Some(Record { value, expires_at, metadata, .. }) => Write::Set { key, value, expires_at, metadata },
-    }
+    })
 }
 
 impl Target for Staged<'_> {
@@ -122,26 +158,21 @@ impl Target for Staged<'_> {
         Ok(())
     }
 
-    fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<bool> {
+    fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<()> {
         let (keys, _) = self.shared.keys(space, true)?;
         let own = self.after.keys().filter(|(in_space, _)| *in_space == space).map(|(_, key)| key.clone());
         let gone: Vec<Key> = keys.into_iter().chain(own).filter(|key| range.contains(key)).collect();
-        let any = !gone.is_empty();
         for key in gone {
             self.stage(space, &key, None);
         }
-        Ok(any)
-    }
-
-    /// The facade tells of what is changed here.
-    fn tap(&mut self) -> Option<&mut Tap> {
-        None
+        Ok(())
     }
 
     fn intents(&mut self) -> Option<&mut Intents> {
-        None
+        self.intents.as_mut()
     }
 
+    /// Any change counts: which keys were changed, nobody has kept.
     fn changed_since(&mut self, _space: Space, _range: &KeyRange, since: u64) -> Result<bool> {
         Ok(self.changes != since)
     }

@@ -22,9 +22,11 @@ pub(super) struct CustomView {
 struct State {
     /// The count of changes that everything read so far is of.
     at: Option<u64>,
+    /// What was read, if reads have to fit.
     keys: HashMap<(Space, Key), Option<Version>>,
+    /// Keys were listed, too: any change may be one of them.
     ranges: bool,
-    /// Keys as the scan under way found them.
+    /// Keys as the scan under way found them; where reads have to fit, as the view stands.
     listing: Option<(Space, Arc<[Key]>)>,
 }
 
@@ -39,15 +41,15 @@ impl CustomView {
             return Ok(found);
         }
         if *state.at.get_or_insert(changes) != changes {
-            found = self.move_on(state, space, key)?;
+            found = self.move_on(state, || self.shared.get(space, key, true).map(|(found, _)| found))?;
         }
         let version = found.as_ref().map(|record| record.version);
         state.keys.insert((space, Key::copy_from_slice(key)), version);
         Ok(found)
     }
 
-    /// Something has changed: if nothing that was read has, the view stands at the new state, and `key` is read there.
-    fn move_on(&self, state: &mut State, space: Space, key: &[u8]) -> Result<Option<Record>> {
+    /// Something has changed: if nothing that was read has, the view stands at the new state, and `again` reads there.
+    fn move_on<T>(&self, state: &mut State, again: impl FnOnce() -> Result<T>) -> Result<T> {
         if state.ranges {
             return Err(conflict());
         }
@@ -59,10 +61,11 @@ impl CustomView {
                 }
             }
             state.at = Some(changes);
-            self.shared.get(space, key, true).map(|(found, _)| found)
+            again()
         })
     }
 
+    /// The keys of a keyspace: those of the scan under way, unless this is the first page of another.
     fn listing(&self, state: &mut State, space: Space, first: bool) -> Result<Arc<[Key]>> {
         if let Some((listed, keys)) = &state.listing
             && *listed == space
@@ -70,27 +73,16 @@ impl CustomView {
         {
             return Ok(keys.clone());
         }
-        let (keys, changes) = self.shared.keys(space, false)?;
+        let (mut keys, changes) = self.shared.keys(space, false)?;
         if self.strict {
             if *state.at.get_or_insert(changes) != changes {
-                self.move_on(state, Space::Internal, b"")?;
-                // Once more at the new state; whoever changes it meanwhile makes the next read a conflict.
-                let (keys, changes) = self.shared.keys(space, false)?;
-                if state.at != Some(changes) {
-                    return Err(conflict());
-                }
-                return Ok(self.keep(state, space, keys));
+                keys = self.move_on(state, || self.shared.keys(space, true).map(|(keys, _)| keys))?;
             }
             state.ranges = true;
         }
-        Ok(self.keep(state, space, keys))
-    }
-
-    fn keep(&self, state: &mut State, space: Space, keys: Vec<Key>) -> Arc<[Key]> {
         let keys: Arc<[Key]> = keys.into();
-        state.ranges = true;
         state.listing = Some((space, keys.clone()));
-        keys
+        Ok(keys)
     }
 }
 

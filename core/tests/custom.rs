@@ -1,0 +1,283 @@
+//! Engines that others write pass the suite, with atomic batches and without; and what fails in the middle is taken back.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests stop at a surprise"
+)]
+
+#[path = "custom/host.rs"]
+mod host;
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use holdfast_core::batch::{Batch, Check, Op};
+use holdfast_core::conformance::Fixture;
+use holdfast_core::engine::custom::{self, PREFIX};
+use holdfast_core::engine::registry::Lease;
+use holdfast_core::engine::{Engine, Read, Reply, Request};
+use holdfast_core::error::{Code, Error, Result};
+use holdfast_core::key::{Key, KeyRange, Space};
+use holdfast_core::transaction::{Options, Transaction};
+use holdfast_core::value::Value;
+use host::{Faults, MapHost, Store};
+
+#[derive(Default)]
+struct Custom {
+    store: Arc<Mutex<Store>>,
+    faults: Arc<Faults>,
+    atomic_batch: bool,
+}
+
+impl Custom {
+    fn new(atomic_batch: bool) -> Self {
+        Custom { atomic_batch, ..Custom::default() }
+    }
+
+    fn engine(&self) -> Arc<dyn Engine> {
+        custom::open(MapHost::open(self.store.clone(), self.faults.clone(), self.atomic_batch))
+    }
+
+    fn held(&self) -> Vec<(Key, Value)> {
+        let store = self.store.lock().unwrap();
+        store.records.iter().map(|(key, record)| (key.clone(), record.value.clone())).collect()
+    }
+}
+
+impl Fixture for Custom {
+    fn open(&self) -> Result<Lease> {
+        Ok(Lease::private(self.engine()))
+    }
+
+    fn persistent(&self) -> bool {
+        true
+    }
+}
+
+mod with_atomic_batches {
+    use super::Custom;
+
+    holdfast_core::conformance!(Custom::new(true));
+}
+
+mod without {
+    use super::Custom;
+
+    // Left out: the cases of transactions, whose commits need a coordinator on an engine without atomic batches.
+    holdfast_core::conformance!(@ Custom::new(false);
+        keys::every_allowed_key_is_a_key_of_its_own,
+        keys::keys_are_ordered_by_their_bytes,
+        keys::internal_keys_are_any_bytes_and_never_seen_by_users,
+        values::every_value_comes_back_as_it_went_in,
+        values::a_large_value_comes_back,
+        values::an_overwritten_record_keeps_nothing_of_the_old_one,
+        values::metadata_comes_back,
+        ranges::bounds_prefixes_and_directions_hold,
+        ranges::patterns_hold,
+        ranges::pages_resume_where_they_ended,
+        ranges::counting_agrees_with_listing,
+        batches::a_batch_is_whole_or_not_at_all,
+        batches::operations_of_a_batch_apply_in_order,
+        batches::checks_compare_versions,
+        batches::versions_change_exactly_with_value_and_expiry,
+        batches::increments_are_exact_and_refuse_other_types,
+        batches::a_failed_increment_in_a_batch_writes_nothing,
+        batches::both_keyspaces_change_together,
+        batches::range_checks_see_later_commits,
+        batches::sequence_numbers_increase,
+        batches::deleting_tells_what_existed,
+        batches::a_range_is_deleted_and_nothing_else,
+        batches::an_oversized_batch_is_refused_whole,
+        expiry::an_expired_key_is_absent_at_once,
+        expiry::an_expired_key_counts_as_absent_in_checks,
+        expiry::a_sweep_never_deletes_a_newer_value,
+        expiry::increments_keep_the_expiry,
+        order::a_read_sees_the_write_submitted_before_it,
+        order::a_write_does_not_overtake_an_earlier_read,
+        order::concurrent_increments_are_all_counted,
+        order::a_listing_sees_what_was_submitted_before_it_and_nothing_later,
+        order::a_view_sees_what_was_submitted_before_it,
+        views::a_view_is_one_moment,
+        views::views_are_independent_and_may_outlive_writes,
+        lifecycle::what_was_committed_is_there_after_reopening,
+        lifecycle::calls_after_close_are_refused,
+        lifecycle::close_finishes_what_was_submitted,
+        lifecycle::two_leases_share_one_store,
+        lifecycle::verify_finds_nothing_wrong,
+        model::random_operations_agree_with_an_ordered_map,
+    );
+}
+
+fn key(key: &str) -> Key {
+    Bytes::copy_from_slice(key.as_bytes())
+}
+
+fn set(space: Space, name: &str, value: &str) -> Op {
+    let value = Value::json(Bytes::copy_from_slice(value.as_bytes()));
+    Op::Set { space, key: key(name), value, expires_at: None, metadata: None }
+}
+
+fn put(name: &str, value: &str) -> Op {
+    set(Space::User, name, value)
+}
+
+fn batch(ops: Vec<Op>) -> Batch {
+    Batch { ops, ..Batch::default() }
+}
+
+fn value(engine: &dyn Engine, name: &str) -> Result<Option<Value>> {
+    match engine.wait(Request::Read(Read::Get(Space::User, key(name))))? {
+        Reply::Value(value) => Ok(value),
+        _ => panic!("not a value"),
+    }
+}
+
+fn code<T>(result: Result<T>) -> Option<Code> {
+    result.err().map(|error| error.code())
+}
+
+/// Writes, deletes and clears over what is there: five writes to the engine.
+fn wide() -> Batch {
+    batch(vec![
+        put("a", "2"),
+        put("new", "2"),
+        Op::Delete { space: Space::User, key: key("b") },
+        Op::DeleteRange { space: Space::User, range: KeyRange::prefix(&b"r/"[..]) },
+        set(Space::Internal, "index", "2"),
+    ])
+}
+
+fn filled(made: bool) -> (Custom, Arc<dyn Engine>) {
+    let custom = Custom { faults: Arc::new(Faults { made, ..Faults::default() }), ..Custom::default() };
+    let engine = custom.engine();
+    engine
+        .commit(batch(vec![put("a", "1"), put("b", "1"), put("r/1", "1"), set(Space::Internal, "index", "1")]))
+        .unwrap();
+    (custom, engine)
+}
+
+#[test]
+fn a_batch_that_fails_at_any_write_is_taken_back() {
+    for made in [false, true] {
+        let (custom, engine) = filled(made);
+        let before = custom.held();
+        for n in 1..=5 {
+            custom.faults.strike_at(n, 1);
+            assert_eq!(code(engine.commit(wide())), Some(Code::NoSpace), "write {n}");
+            assert_eq!(custom.held(), before, "write {n}, made all the same: {made}");
+        }
+        custom.faults.strike_at(6, 1);
+        engine.commit(wide()).unwrap();
+        assert_eq!(custom.held().len(), 3);
+    }
+}
+
+#[test]
+fn a_batch_that_cannot_be_taken_back_has_an_unknown_outcome_and_loses_no_more_than_it_must() {
+    let (custom, engine) = filled(false);
+    // The third write fails, and taking back the second.
+    custom.faults.strike_at(3, 2);
+    let error: Error = engine.commit(wide()).err().unwrap();
+    assert_eq!(error.code(), Code::UnknownOutcome, "{error}");
+    assert!(error.cause().is_some_and(|cause| cause.contains("NO_SPACE")));
+    assert_eq!(value(&*engine, "a").unwrap(), Some(Value::json("1")), "the first is back, whatever became of others");
+    assert_eq!(value(&*engine, "b").unwrap(), Some(Value::json("1")));
+    custom.faults.strike_at(0, 0);
+    engine.commit(wide()).unwrap();
+    assert_eq!(value(&*engine, "new").unwrap(), Some(Value::json("2")), "it goes on");
+}
+
+#[test]
+fn an_atomic_batch_that_fails_is_the_engines_own_business() {
+    let custom = Custom::new(true);
+    let engine = custom.engine();
+    custom.faults.strike_at(1, 1);
+    assert_eq!(code(engine.commit(wide())), Some(Code::NoSpace));
+    assert!(custom.held().is_empty());
+    engine.commit(wide()).unwrap();
+    assert_eq!(custom.store.lock().unwrap().changes, 1, "one batch, one change");
+}
+
+fn begin(engine: &Arc<dyn Engine>) -> (Arc<Transaction>, Arc<dyn Engine>) {
+    let transaction = Transaction::new(Options::default(), None);
+    let inside = transaction.on("here", engine);
+    (transaction, inside)
+}
+
+#[test]
+fn reads_of_a_transaction_go_on_over_changes_of_other_keys() {
+    let engine = Custom::new(true).engine();
+    engine.commit(batch(vec![put("a", "1"), put("b", "1"), put("c", "1")])).unwrap();
+    let (transaction, inside) = begin(&engine);
+    assert_eq!(value(&*inside, "a").unwrap(), Some(Value::json("1")));
+    engine.commit(batch(vec![put("b", "2")])).unwrap();
+    assert_eq!(value(&*inside, "b").unwrap(), Some(Value::json("2")), "a is as it was, so this fits");
+    engine.commit(batch(vec![put("c", "2")])).unwrap();
+    assert!(matches!(inside.wait(Request::Keys(KeyRange::all())), Ok(Reply::Keys(keys)) if keys.len() == 3));
+    inside.commit(batch(vec![put("sum", "3")])).unwrap();
+    transaction.wait().unwrap();
+    assert_eq!(value(&*engine, "sum").unwrap(), Some(Value::json("3")));
+}
+
+#[test]
+fn a_read_that_does_not_fit_is_a_conflict() {
+    let engine = Custom::new(true).engine();
+    engine.commit(batch(vec![put("a", "1"), put("b", "1")])).unwrap();
+    for listed in [false, true] {
+        let (_, inside) = begin(&engine);
+        if listed {
+            inside.wait(Request::Keys(KeyRange::prefix(&b"a"[..]))).map(drop).unwrap();
+        } else {
+            value(&*inside, "a").unwrap();
+        }
+        let changed = if listed { "b" } else { "a" };
+        engine.commit(batch(vec![put(changed, if listed { "3" } else { "2" })])).unwrap();
+        for _ in 0..2 {
+            assert_eq!(code(value(&*inside, "b")), Some(Code::Conflict), "listed: {listed}");
+        }
+        assert_eq!(code(inside.wait(Request::Keys(KeyRange::all()))), (!listed).then_some(Code::Conflict));
+    }
+}
+
+#[test]
+fn our_keys_never_show_among_users_keys_and_cannot_be_written_as_such() {
+    for atomic_batch in [false, true] {
+        let custom = Custom::new(atomic_batch);
+        let engine = custom.engine();
+        engine.commit(batch(vec![put("a", "1"), set(Space::Internal, "index", "1")])).unwrap();
+        let ours = custom.held().into_iter().map(|(key, _)| key).find(|key| key.starts_with(PREFIX)).unwrap();
+        let ours = String::from_utf8(ours.to_vec()).unwrap();
+        assert!(matches!(engine.wait(Request::Keys(KeyRange::all())), Ok(Reply::Keys(keys)) if keys == ["a"]));
+        assert!(matches!(engine.wait(Request::Count(KeyRange::prefix(PREFIX))), Ok(Reply::Count(0))));
+        assert_eq!(code(value(&*engine, &ours)), Some(Code::InvalidKey));
+        let before = custom.held();
+        assert_eq!(code(engine.commit(batch(vec![put("b", "1"), put(&ours, "2")]))), Some(Code::InvalidKey));
+        let guarded = Check { space: Space::User, key: key(&ours), version: None };
+        let guarded = Batch { checks: vec![guarded], ..batch(vec![put("b", "1")]) };
+        assert_eq!(code(engine.commit(guarded)), Some(Code::InvalidKey));
+        let (transaction, inside) = begin(&engine);
+        assert_eq!(code(value(&*inside, &ours)), Some(Code::InvalidKey));
+        inside.commit(batch(vec![put("b", "1"), put(&ours, "2")])).unwrap();
+        if atomic_batch {
+            assert_eq!(code(transaction.wait()), Some(Code::InvalidKey));
+        }
+        assert_eq!(custom.held(), before);
+        engine.commit(batch(vec![Op::DeleteRange { space: Space::User, range: KeyRange::all() }])).unwrap();
+        assert_eq!(custom.held().len(), 1, "clearing users' keys leaves ours");
+    }
+}
+
+#[test]
+fn closing_fails_the_reads_of_an_open_transaction() {
+    let engine = Custom::new(true).engine();
+    engine.commit(batch(vec![put("a", "1")])).unwrap();
+    let (transaction, inside) = begin(&engine);
+    value(&*inside, "a").unwrap();
+    inside.commit(batch(vec![put("b", "1")])).unwrap();
+    engine.close().unwrap();
+    assert_eq!(code(value(&*inside, "x")), Some(Code::Closed));
+    assert_eq!(code(transaction.wait()), Some(Code::Closed));
+}

@@ -1,0 +1,167 @@
+//! An engine by somebody else: a map that a thread keeps, which makes one call at a time and answers when it has made it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use holdfast_core::engine::custom::{Answer, Answered, Call, Host, OnAnswer, Write};
+use holdfast_core::error::{Code, Error, Result};
+use holdfast_core::key::Key;
+use holdfast_core::record::{Record, now};
+
+/// What is there, whoever opens it.
+#[derive(Default)]
+pub struct Store {
+    pub records: BTreeMap<Key, Record>,
+    pub changes: u64,
+}
+
+/// When writes fail.
+#[derive(Default)]
+pub struct Faults {
+    /// Writes until one fails; 0: none does.
+    pub after: AtomicUsize,
+    /// How many fail then.
+    pub times: AtomicUsize,
+    /// Whether a write that fails was made all the same.
+    pub made: bool,
+}
+
+impl Faults {
+    /// Whether the write that is being made fails.
+    fn strike(&self) -> bool {
+        let counted = |left: usize| left.checked_sub(1);
+        match self.after.load(Ordering::Acquire) {
+            0 => false,
+            1 => self.times.fetch_update(Ordering::AcqRel, Ordering::Acquire, counted).is_ok(),
+            _ => self.after.fetch_sub(1, Ordering::AcqRel) == 0,
+        }
+    }
+
+    /// The `n`-th write from now on fails, and those behind it, `times` in all.
+    pub fn strike_at(&self, n: usize, times: usize) {
+        self.times.store(times, Ordering::Release);
+        self.after.store(n, Ordering::Release);
+    }
+}
+
+type Sent = (Call, OnAnswer);
+
+pub struct MapHost {
+    atomic_batch: bool,
+    calls: Mutex<Option<Sender<Sent>>>,
+}
+
+impl MapHost {
+    pub fn open(store: Arc<Mutex<Store>>, faults: Arc<Faults>, atomic_batch: bool) -> Arc<Self> {
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || Worker { store, faults }.work(&receiver));
+        Arc::new(MapHost { atomic_batch, calls: Mutex::new(Some(sender)) })
+    }
+}
+
+impl Host for MapHost {
+    fn atomic_batch(&self) -> bool {
+        self.atomic_batch
+    }
+
+    fn call(&self, call: Call, answer: OnAnswer) {
+        let refused = match &*self.calls.lock().unwrap() {
+            Some(calls) => calls.send((call, answer)).err().map(|unsent| unsent.0.1),
+            None => Some(answer),
+        };
+        if let Some(answer) = refused {
+            answer(Err(Error::closed()));
+        }
+    }
+
+    fn close(&self) {
+        *self.calls.lock().unwrap() = None;
+    }
+}
+
+struct Worker {
+    store: Arc<Mutex<Store>>,
+    faults: Arc<Faults>,
+}
+
+impl Worker {
+    fn work(&self, calls: &Receiver<Sent>) {
+        // Calls from outside that wait for the end of the step.
+        let mut held: VecDeque<Sent> = VecDeque::new();
+        let mut in_step = false;
+        loop {
+            let next = if in_step { None } else { held.pop_front() };
+            let Some((call, answer)) = next.or_else(|| calls.recv().ok()) else { break };
+            let inside = match &call {
+                Call::Begin => false,
+                Call::Get { inside, .. } | Call::Keys { inside } => *inside,
+                Call::End | Call::Write(_) | Call::Batch(_) => true,
+            };
+            assert!(in_step || !inside, "{call:?} outside of a step");
+            if in_step && !inside {
+                held.push_back((call, answer));
+                continue;
+            }
+            match call {
+                Call::Begin => in_step = true,
+                Call::End => in_step = false,
+                _ => {}
+            }
+            answer(self.make(call));
+        }
+        for (_, answer) in held {
+            answer(Err(Error::closed()));
+        }
+    }
+
+    fn make(&self, call: Call) -> Result<Answered> {
+        let mut store = self.store.lock().unwrap();
+        let answer = match call {
+            Call::Begin | Call::End => Answer::Done,
+            Call::Get { key, .. } => Answer::Record(store.records.get(&key).cloned()),
+            Call::Keys { .. } => {
+                let live = store.records.iter().filter(|(_, record)| !record.has_expired());
+                Answer::Keys(live.map(|(key, _)| key.clone()).rev().collect())
+            }
+            Call::Write(write) => {
+                let failed = self.faults.strike();
+                if !failed || self.faults.made {
+                    store.write(write);
+                    store.changes += 1;
+                }
+                if failed {
+                    return Err(Error::new(Code::NoSpace, "the map is full"));
+                }
+                Answer::Done
+            }
+            Call::Batch(writes) => {
+                if self.faults.strike() {
+                    return Err(Error::new(Code::NoSpace, "the map is full"));
+                }
+                writes.into_iter().for_each(|write| store.write(write));
+                store.changes += 1;
+                Answer::Done
+            }
+        };
+        Ok(Answered { answer, changes: store.changes })
+    }
+}
+
+impl Store {
+    fn write(&mut self, write: Write) {
+        match write {
+            Write::Set { key, value, expires_at, metadata } => {
+                let at = Some(now());
+                let created_at = self.records.get(&key).map_or(at, |old| old.created_at);
+                let record = Record { metadata, created_at, updated_at: at, ..Record::bare(value, expires_at) };
+                self.records.insert(key, record);
+            }
+            Write::Delete { key } => {
+                self.records.remove(&key);
+            }
+        }
+    }
+}
