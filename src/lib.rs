@@ -2,6 +2,7 @@
 
 #![cfg_attr(test, allow(dead_code))] // What JavaScript calls is registered outside of tests only.
 
+mod custom;
 mod error;
 mod hot;
 mod log;

@@ -74,6 +74,10 @@ impl Engine for Place {
         }
     }
 
+    fn waits(&self) -> bool {
+        self.beneath.engine.waits()
+    }
+
     fn stats(&self) -> Result<Stats> {
         self.part()?.stats()
     }

@@ -11,6 +11,7 @@ use napi::bindgen_prelude::{Function, Unknown};
 use napi::threadsafe_function::{ThreadsafeCallContext, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 
+use crate::custom::NativeHost;
 use crate::error::thrown;
 use crate::log::{NativeTransactionLog, Recovery};
 use crate::options::{self, Verbose};
@@ -98,6 +99,13 @@ impl NativeSession {
         let recovery = recovery.and_then(Recovery::new);
         let (lease, recovered) = open(&engine, &options, verbose, recovery.as_ref()).map_err(|e| thrown(&e))?;
         Ok(NativeStore { shared: Shared::new(lease, recovered, self.settler.clone()) })
+    }
+
+    /// An engine that JavaScript carries out, whose calls are told under the id `listener`. `traits` is the JSON of
+    /// `{ name, atomicBatch, expiry, metadata }`.
+    #[napi(catch_unwind)]
+    pub fn custom(&self, listener: CallId, traits: Text) -> napi::Result<NativeHost> {
+        NativeHost::new(listener, &traits.0, self.settler.clone()).map_err(|error| thrown(&error))
     }
 
     /// A share of the log in `folder`.

@@ -9,8 +9,10 @@ use napi::bindgen_prelude::*;
 use napi::sys;
 use parking_lot::Mutex;
 
+use crate::custom::JsHost;
 use crate::store::Shared;
 use crate::text;
+use holdfast_core::engine::custom::Host;
 use holdfast_core::error::Error as StorageError;
 
 /// The identity of a queued call, chosen by the facade; 1 and up.
@@ -27,7 +29,7 @@ pub enum Settled {
     Store(crate::store::NativeStore),
     View(crate::view::NativeView),
     Failed(Box<StorageError>),
-    /// News of a call that goes on: does not settle it.
+    /// News of a call that goes on, or a call to an engine in JavaScript: settles nothing.
     Progress(String),
 }
 
@@ -47,6 +49,7 @@ struct State {
     /// The environment is being torn down: nothing may be sent to it.
     closed: bool,
     stores: Vec<Weak<Shared>>,
+    hosts: Vec<Weak<JsHost>>,
 }
 
 struct Function(sys::napi_threadsafe_function);
@@ -136,14 +139,25 @@ impl Settler {
         state.stores.push(Arc::downgrade(store));
     }
 
+    /// Remembers a host, whose calls nobody answers any more when the environment ends.
+    pub fn adopt_host(&self, host: &Arc<JsHost>) {
+        let mut state = self.state.lock();
+        state.hosts.retain(|host| host.strong_count() > 0);
+        state.hosts.push(Arc::downgrade(host));
+    }
+
     /// The environment ends: nothing is sent to it any more, and its stores are given back.
     fn shut_down(&self) {
-        let stores = {
+        let (stores, hosts) = {
             let mut state = self.state.lock();
             state.closed = true;
             state.done.clear();
-            std::mem::take(&mut state.stores)
+            (std::mem::take(&mut state.stores), std::mem::take(&mut state.hosts))
         };
+        // First: what a store still does may wait for them.
+        for host in hosts.iter().filter_map(Weak::upgrade) {
+            host.close();
+        }
         for store in stores.iter().filter_map(Weak::upgrade) {
             // Nobody is left to be told of an error.
             let _ = store.release();

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use holdfast_core::batch::{Batch, Op, Outcome};
 use holdfast_core::engine::registry::Lease;
 use holdfast_core::engine::watch::{Watch, Watching};
-use holdfast_core::engine::{Engine, Read, Reply, Request, View, spawn_blocking, unexpected_reply};
+use holdfast_core::engine::{Engine, Read, Reply, Request, View, spawn_blocking, spawn_waiting, unexpected_reply};
 use holdfast_core::error::{Code, Error, Result};
 use holdfast_core::key::{Key, Space};
 use holdfast_core::value::Value;
@@ -81,6 +81,15 @@ impl Shared {
         watches.push(Arc::downgrade(watch));
     }
 
+    /// Runs `task`, which reads from a view, on a thread of the pool it belongs to.
+    pub fn spawn(&self, task: impl FnOnce() + Send + 'static) {
+        if self.engine.waits() {
+            spawn_waiting(task);
+        } else {
+            spawn_blocking(task);
+        }
+    }
+
     /// Calls `run` with a view that sees every write requested before, on a pool thread.
     pub fn with_view(
         self: &Arc<Self>,
@@ -89,7 +98,7 @@ impl Shared {
     ) {
         let shared = self.clone();
         let on_view = move |view: Result<Arc<dyn View>>| match view {
-            Ok(view) => spawn_blocking(move || {
+            Ok(view) => shared.clone().spawn(move || {
                 let settled = guarded(&shared.engine, || run(view, &shared));
                 shared.post(id, settled);
             }),

@@ -34,7 +34,8 @@ impl NativeView {
         let Some(view) = self.view.lock().clone() else {
             return shared.post(id, Err(Error::closed().in_engine(shared.engine.name())));
         };
-        spawn_blocking(move || {
+        let spawner = shared.clone();
+        spawner.spawn(move || {
             let settled = guarded(&shared.engine, || call(&*view)).map_err(|e| e.in_engine(shared.engine.name()));
             // Before the call settles, so that a snapshot closed after it is really gone.
             drop(view);

@@ -10,10 +10,10 @@ import { BaseStorageEngine, closeEngine } from './engines/base.js';
 import type { Engine, StorageEngine } from './engines/contract.js';
 import type { EngineHooks, RetryEvent } from './engines/hooks.js';
 import { JavaScriptEngine, hookJavaScriptEngine } from './engines/javascript.js';
-import { NativeEngine, connectionOf, hookEngine } from './engines/native.js';
+import { hookEngine } from './engines/native.js';
 import { absolute } from './engines/options.js';
 import { COPY_SHAPE, VERIFY_SHAPE } from './engines/shapes.js';
-import { toEngine } from './engines/wrap.js';
+import { leaseSourceOf, toEngine } from './engines/wrap.js';
 import { StorageError, StorageTypeError, addContext, fromNative } from './errors.js';
 import { KeyValueStore } from './models/key-value-store.js';
 import { retryPolicy } from './retry.js';
@@ -134,7 +134,7 @@ export class StorageManager implements AsyncDisposable {
     this.#refuseClosed('registerEngine');
     const full = toEngine(engine, name);
     if (full instanceof JavaScriptEngine) hookJavaScriptEngine(full, this.#hooks);
-    else if (full instanceof NativeEngine) this.#recoverAtOpening(full, name);
+    this.#recoverAtOpening(full, name);
     const replaced = this.#engines.get(name);
     // Nobody else would close it any more.
     if (replaced !== undefined && replaced !== full && this.#own.delete(replaced)) this.#end(replaced).catch((error: unknown) => this.#fail(error, name));
@@ -165,7 +165,7 @@ export class StorageManager implements AsyncDisposable {
    * Begins a transaction, to be ended by its `commit()` or `rollback()`. It does no I/O: the engine is opened by the first
    * call, and what reads see is of the moment of the first of them.
    *
-   * @throws ENGINE_NOT_FOUND; NOT_SUPPORTED for an engine written in JavaScript; CLOSED.
+   * @throws ENGINE_NOT_FOUND; CLOSED.
    * @example
    * await using tx = await storage.beginTransaction({ engine: 'sqlite' });
    * await tx.increment('visits');
@@ -281,7 +281,7 @@ export class StorageManager implements AsyncDisposable {
   }
 
   /** What a crash left in the engine is seen to before anything is read there. */
-  #recoverAtOpening(engine: NativeEngine<unknown>, name: string): void {
+  #recoverAtOpening(engine: Engine, name: string): void {
     const done = (outcome: string): void => {
       const { problems, ...recovered } = JSON.parse(outcome) as RecoveredTransactions & { problems: unknown[] };
       const count = recovered.applied + recovered.dropped + recovered.undone;
@@ -291,7 +291,7 @@ export class StorageManager implements AsyncDisposable {
       }
       for (const problem of problems) this.#fail(addContext(fromNative(problem), { engine: name, operation: 'connect' }), name);
     };
-    connectionOf(engine).recovery = { folder: this.#logFolder, name, done };
+    leaseSourceOf(engine).recovery = { folder: this.#logFolder, name, done };
   }
 
   #fail(error: unknown, engine: string): void {

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use holdfast_core::batch::{Batch, Check, Op};
 use holdfast_core::conformance::Fixture;
-use holdfast_core::engine::custom::{self, PREFIX};
+use holdfast_core::engine::custom::{self, PREFIX, Traits};
 use holdfast_core::engine::registry::Lease;
 use holdfast_core::engine::{Engine, Read, Reply, Request};
 use holdfast_core::error::{Code, Error, Result};
@@ -30,6 +30,8 @@ struct Custom {
     store: Arc<Mutex<Store>>,
     faults: Arc<Faults>,
     atomic_batch: bool,
+    /// Without expiry and metadata.
+    plain: bool,
 }
 
 impl Custom {
@@ -38,7 +40,9 @@ impl Custom {
     }
 
     fn engine(&self) -> Arc<dyn Engine> {
-        custom::open(MapHost::open(self.store.clone(), self.faults.clone(), self.atomic_batch))
+        let traits =
+            Traits { name: "map", atomic_batch: self.atomic_batch, expiry: !self.plain, metadata: !self.plain };
+        custom::open(MapHost::open(self.store.clone(), self.faults.clone(), traits))
     }
 
     fn held(&self) -> Vec<(Key, Value)> {
@@ -66,7 +70,7 @@ mod with_atomic_batches {
 mod without {
     use super::Custom;
 
-    // Left out: the cases of transactions, whose commits need a coordinator on an engine without atomic batches.
+    // Left out: the cases of transactions and intents: without atomic batches a commit needs a coordinator, which makes no intents there.
     holdfast_core::conformance!(@ Custom::new(false);
         keys::every_allowed_key_is_a_key_of_its_own,
         keys::keys_are_ordered_by_their_bytes,
@@ -199,6 +203,23 @@ fn an_atomic_batch_that_fails_is_the_engines_own_business() {
     assert!(custom.held().is_empty());
     engine.commit(wide()).unwrap();
     assert_eq!(custom.store.lock().unwrap().changes, 1, "one batch, one change");
+}
+
+#[test]
+fn a_record_that_would_not_be_kept_whole_is_refused_before_anything_is_written() {
+    for atomic_batch in [false, true] {
+        let custom = Custom { atomic_batch, plain: true, ..Custom::default() };
+        let engine = custom.engine();
+        let record = |expires_at, metadata| {
+            let (space, key, value) = (Space::User, key("k"), Value::json("1"));
+            Op::Set { space, key, value, expires_at, metadata }
+        };
+        for op in [record(Some(u64::MAX), None), record(None, Some(Bytes::from_static(b"1")))] {
+            let error = engine.commit(batch(vec![put("a", "1"), op])).err().unwrap();
+            assert_eq!((error.code(), error.key(), error.engine()), (Code::NotSupported, Some("k"), Some("map")));
+        }
+        assert!(custom.held().is_empty());
+    }
 }
 
 fn begin(engine: &Arc<dyn Engine>) -> (Arc<Transaction>, Arc<dyn Engine>) {

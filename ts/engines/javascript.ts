@@ -1,4 +1,4 @@
-import { checkKey, checkOptions } from '../arguments.js';
+import { checkOptions } from '../arguments.js';
 import { abortable } from '../abort.js';
 import { describeKind } from '../codec/kinds.js';
 import { decode } from '../codec/decode.js';
@@ -22,16 +22,22 @@ import { grantAccess } from './access.js';
 import { BaseStorageEngine } from './base.js';
 import { batchSteps, eachEntry } from './batch.js';
 import type { Step } from './batch.js';
+import { CallOrder } from './call-order.js';
+import { CustomConnection } from './custom-connection.js';
+import { CustomHost } from './custom-host.js';
 import type { DeclaredCapabilities, Engine, StorageEngine } from './contract.js';
 import { NO_HOOKS } from './hooks.js';
 import type { EngineHooks } from './hooks.js';
 import { Target, copyOf } from './javascript-calls.js';
 import { selectKeys } from './selection.js';
-import { ABORT_SHAPE, VERIFY_SHAPE, checkExpected, checkWritableKey, keyList, toRange, writeOptions } from './shapes.js';
+import { checkUserKey, checkUserSteps, checkUserWrite } from './own-keys.js';
+import { ABORT_SHAPE, VERIFY_SHAPE, checkExpected, keyList, toRange, writeOptions } from './shapes.js';
 import type { InnerRange, WriteOptions } from './shapes.js';
 
 /** Gives a wrapped engine what its manager decides. */
 export let hookJavaScriptEngine: (engine: JavaScriptEngine, hooks: EngineHooks) => void;
+/** What opens it for the core. */
+export let customConnectionOf: (engine: JavaScriptEngine) => CustomConnection;
 
 const PAGE_KEYS = 64;
 
@@ -42,6 +48,7 @@ const PAGE_KEYS = 64;
 export class JavaScriptEngine extends BaseStorageEngine implements Engine {
   static {
     hookJavaScriptEngine = (engine, hooks) => (engine.#hooks = hooks);
+    customConnectionOf = (engine) => engine.#connection;
   }
 
   /** The engine that is wrapped. */
@@ -50,7 +57,8 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
   readonly #declared: DeclaredCapabilities;
   readonly #feed = new JavaScriptFeed();
   #hooks: EngineHooks = NO_HOOKS;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #order = new CallOrder();
+  readonly #connection: CustomConnection;
   /** Counts disconnects: iterators of an earlier time have ended. */
   #use = 0;
 
@@ -60,6 +68,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
     this.target = target;
     this.#declared = (target.capabilities ?? {});
     this.#calls = new Target(target, name, this.#declared, this.#feed);
+    this.#connection = this.#connectionFor(name);
     grantAccess(this, {
       keys: (range) => this.#enqueue('keys', () => this.#select(range, 'keys')),
       count: (range) => this.#enqueue('count', async () => (await this.#select(range, 'count')).length),
@@ -79,13 +88,13 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
 
   /** {@inheritDoc DataMethods.get} */
   get<T = unknown>(key: string): Promise<T | null> {
-    return this.#run('get', () => checkKey(key, 'get'), () => this.#calls.get(key, 'get') as Promise<T | null>);
+    return this.#run('get', () => checkUserKey(key, 'get'), () => this.#calls.get(key, 'get') as Promise<T | null>);
   }
 
   /** {@inheritDoc DataMethods.set} */
   set(key: string, value: unknown, options?: SetOptions): Promise<void> {
     const check = (): [unknown, WriteOptions] => {
-      checkWritableKey(key, 'set');
+      checkUserWrite(key, 'set');
       return [this.#copy(value), this.#writeOptions('set', 'set', options)];
     };
     return this.#run('set', check, async ([copy, write]) => {
@@ -96,12 +105,12 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
 
   /** {@inheritDoc DataMethods.delete} */
   delete(key: string): Promise<boolean> {
-    return this.#run('delete', () => checkWritableKey(key, 'delete'), () => this.#calls.delete(key, 'delete'));
+    return this.#run('delete', () => checkUserWrite(key, 'delete'), () => this.#calls.delete(key, 'delete'));
   }
 
   /** {@inheritDoc DataMethods.has} */
   has(key: string): Promise<boolean> {
-    return this.#run('has', () => checkKey(key, 'has'), () => this.#calls.has(key, 'has'));
+    return this.#run('has', () => checkUserKey(key, 'has'), () => this.#calls.has(key, 'has'));
   }
 
   /** {@inheritDoc DataMethods.keys} */
@@ -117,7 +126,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
   /** {@inheritDoc DataMethods.clear} */
   clear(): Promise<void> {
     return this.#enqueue('clear', async () => {
-      await this.#calls.call('clear', undefined, () => this.target.clear());
+      await this.#calls.change('clear', undefined, () => this.target.clear());
       this.#feed.note({ type: 'clear' });
     });
   }
@@ -139,7 +148,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
 
   /** {@inheritDoc DataMethods.getMany} */
   getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]> {
-    return this.#run('getMany', () => keyList(keys, 'getMany', checkKey), async (list) => {
+    return this.#run('getMany', () => keyList(keys, 'getMany', checkUserKey), async (list) => {
       const values: unknown[] = [];
       for (const key of list) values.push(await this.#calls.get(key, 'getMany'));
       return values as (T | null)[];
@@ -156,6 +165,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
         if (write.ifAbsent) checks.push({ type: 'check', key, version: null });
         sets.push({ type: 'set', key, value, write });
       });
+      checkUserSteps(sets, 'setMany');
       return [...checks, ...sets];
     };
     return this.#run('setMany', check, (steps) => this.#apply(steps, 'setMany'), options);
@@ -163,7 +173,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
 
   /** {@inheritDoc DataMethods.deleteMany} */
   deleteMany(keys: Iterable<string>): Promise<number> {
-    return this.#run('deleteMany', () => keyList(keys, 'deleteMany', checkWritableKey), async (list) => {
+    return this.#run('deleteMany', () => keyList(keys, 'deleteMany', checkUserWrite), async (list) => {
       let count = 0;
       for (const key of list) if (await this.#calls.delete(key, 'deleteMany')) count++;
       return count;
@@ -175,6 +185,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
     const check = (): Step[] => {
       checkOptions('batch', options, ABORT_SHAPE);
       const steps = batchSteps(operations, this.#hooks.maxValueBytes);
+      checkUserSteps(steps, 'batch');
       for (const step of steps) if (step.type === 'set') this.#calls.stored(step.write, 'batch');
       return steps;
     };
@@ -184,14 +195,14 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
   /** {@inheritDoc DataMethods.compareAndSet} */
   compareAndSet(key: string, expected: string | null, value: unknown, options?: RecordOptions): Promise<CompareAndSetResult> {
     const check = (): [unknown, WriteOptions] => {
-      checkWritableKey(key, 'compareAndSet');
+      checkUserWrite(key, 'compareAndSet');
       checkExpected(expected, 'compareAndSet');
       this.#needVersions('compareAndSet', key);
       return [this.#copy(value), this.#writeOptions('compareAndSet', 'record', options)];
     };
     return this.#run('compareAndSet', check, async ([copy, write]) => {
       const stored = this.#calls.stored(write, 'compareAndSet');
-      const done = await this.#calls.call('compareAndSet', key, () => this.target.compareAndSet!(key, expected, copy, stored));
+      const done = await this.#calls.change('compareAndSet', key, () => this.target.compareAndSet!(key, expected, copy, stored));
       if (done.ok) this.#feed.note({ type: 'set', key, value: copy, version: done.version });
       return done;
     }, options);
@@ -200,7 +211,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
   /** {@inheritDoc DataMethods.increment} */
   increment(key: string, by: number = 1, options?: RecordOptions): Promise<number> {
     const check = (): WriteOptions => {
-      checkWritableKey(key, 'increment');
+      checkUserWrite(key, 'increment');
       if (typeof by !== 'number') throw new StorageTypeError(`Expected what increment adds to be a number, got ${describeKind(by)}`, { key });
       return this.#writeOptions('increment', 'record', options);
     };
@@ -217,7 +228,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
 
   /** {@inheritDoc DataMethods.getEntry} */
   getEntry<T = unknown>(key: string): Promise<Entry<T> | null> {
-    return this.#run('getEntry', () => checkKey(key, 'getEntry'), () => this.#calls.getEntry(key, 'getEntry') as Promise<Entry<T> | null>);
+    return this.#run('getEntry', () => checkUserKey(key, 'getEntry'), () => this.#calls.getEntry(key, 'getEntry') as Promise<Entry<T> | null>);
   }
 
   /** Rejects with NOT_SUPPORTED: an engine of a user's has no snapshots. */
@@ -282,16 +293,33 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
   }
 
   /** Opens what the engine needs. */
-  protected doConnect(): Promise<void> {
-    return this.#calls.call('connect', undefined, () => this.target.connect());
+  protected async doConnect(): Promise<void> {
+    await this.#calls.call('connect', undefined, () => this.target.connect());
+    await this.#order.change(false, () => this.#connection.recover());
   }
 
   /** Lets go of it. */
   protected async doDisconnect(): Promise<void> {
     this.#use++;
     this.#feed.end(new StorageError('CLOSED', 'The engine was closed or disconnected meanwhile', { engine: this.name, operation: 'watch' }));
-    await this.#last;
+    await this.#order.change(true, () => this.#connection.finish());
     await this.#calls.call('disconnect', undefined, () => this.target.disconnect());
+  }
+
+  #connectionFor(name: string): CustomConnection {
+    const hooks = (): EngineHooks => this.#hooks;
+    const isReady = (): boolean => this.isConnected;
+    const owner = {
+      name,
+      connect: () => this.connect(),
+      get hooks() {
+        return hooks();
+      },
+      get isReady() {
+        return isReady();
+      },
+    };
+    return new CustomConnection(owner, new CustomHost(this.#calls, this.#order));
   }
 
   #copy(value: unknown): unknown {
@@ -329,15 +357,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
   }
 
   async #apply(steps: Step[], operation: string): Promise<void> {
-    if (this.#declared.atomicBatch === true && this.target.batch !== undefined) {
-      const operations = steps.map((step) => this.#toOperation(step, operation));
-      await this.#calls.call(operation, undefined, () => this.target.batch!(operations));
-      for (const { type, key, ...rest } of operations) {
-        if (type === 'delete') this.#feed.note({ type, key });
-        else if (type === 'set') this.#feed.note({ type, key, value: (rest as { value: unknown }).value, version: null });
-      }
-      return;
-    }
+    if (this.#calls.atomicBatch) return this.#calls.batch(steps.map((step) => this.#toOperation(step, operation)), operation);
     for (const step of steps) if (step.type === 'check' && step.version !== null) this.#needVersions(operation, step.key);
     for (const step of steps) {
       if (step.type === 'check') await this.#checkConditions(step.key, { ifAbsent: step.version === null, ifVersion: step.version ?? undefined });
@@ -417,8 +437,12 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
     if (this.status === 'closed') return Promise.reject(this.closedError(operation));
     const connected = this.isConnected ? undefined : this.connect();
     connected?.catch(() => {}); // the call itself is told when its turn comes
-    const result = this.#last.then(() => connected).then(run).finally(() => this.#feed.flush());
-    this.#last = result.catch(() => {});
+    const result = this.#order
+      .run(async () => {
+        await connected;
+        return run();
+      })
+      .finally(() => this.#feed.flush());
     return result.catch((error: unknown) => this.#reject(error, operation));
   }
 

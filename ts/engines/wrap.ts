@@ -2,9 +2,11 @@ import { describeKind } from '../codec/kinds.js';
 import { StorageTypeError } from '../errors.js';
 import { accessOf } from './access.js';
 import type { DataMethods, Engine, StorageEngine } from './contract.js';
-import { JavaScriptEngine } from './javascript.js';
+import { JavaScriptEngine, customConnectionOf } from './javascript.js';
 import { BaseStorageEngine } from './base.js';
-import { NativeEngine } from './native.js';
+import { NativeEngine, connectionOf } from './native.js';
+import type { Connection } from './connection.js';
+import type { CustomConnection } from './custom-connection.js';
 
 const METHODS = ['connect', 'disconnect', 'get', 'set', 'delete', 'has', 'keys', 'clear'] as const;
 const wrappers = new WeakMap<StorageEngine, JavaScriptEngine>();
@@ -25,6 +27,11 @@ export function toEngine(engine: StorageEngine, name?: string): Engine {
 export function toDataMethods(store: StorageEngine | DataMethods): DataMethods {
   if (typeof store === 'object' && store !== null && accessOf(store) !== undefined) return store as DataMethods;
   return toEngine(store as StorageEngine);
+}
+
+/** What opens an engine for a transaction. */
+export function leaseSourceOf(engine: Engine): Connection | CustomConnection {
+  return engine instanceof JavaScriptEngine ? customConnectionOf(engine) : connectionOf(engine as NativeEngine<unknown>);
 }
 
 function isFull(engine: unknown): engine is NativeEngine<unknown> | JavaScriptEngine {

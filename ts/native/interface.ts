@@ -89,8 +89,27 @@ export interface NativeSession {
   /** Settles with a {@link NativeStore}. */
   open(id: number, engine: NativeEngineName, options: string, verbose?: (sql: string) => void, recovery?: [folder: string, name: string]): void;
   openSync(engine: NativeEngineName, options: string, verbose?: (sql: string) => void, recovery?: [folder: string, name: string]): NativeStore;
+  /** An engine that this environment carries out. `traits` is JSON. */
+  custom(listener: number, traits: string): NativeHost;
   transactionLog(folder: string, durability: string): NativeTransactionLog;
   begin(readOnly: boolean, log: NativeTransactionLog): NativeTransaction;
+}
+
+/**
+ * An engine of a user's. Its calls come under the listener's id as JSON text: `[call, 'begin']`, `[call, 'end', kept]`,
+ * `[call, 'get', inside, key]`, `[call, 'keys', inside]`, `[call, 'write', write]`, `[call, 'batch', ...writes]`. A write is
+ * `[key]` for a delete, else `[key, value, expiresAt | null, metadata | null]`. Each call is answered by one of the methods that take its
+ * id, with the count of the engine's changes.
+ */
+export interface NativeHost {
+  /** Settles with a {@link NativeStore}. */
+  open(id: number, recovery?: [folder: string, name: string]): void;
+  done(call: number, changes: number): void;
+  /** Without a value: the key is absent. */
+  record(call: number, changes: number, value?: NativeValue, expiresAt?: number, metadata?: string): void;
+  keys(call: number, changes: number, keys: string): void;
+  /** `error` is the JSON of `{ code, message, key?, cause? }`. */
+  fail(call: number, error: string): void;
 }
 
 /** A share of a log of transactions over several engines. */

@@ -2,7 +2,7 @@ import { StorageError, addContext, fromNative, isStorageError } from '../errors.
 import type { StorageTypeError } from '../errors.js';
 import { QueuedCall } from './calls.js';
 import { nativeSession } from './environment.js';
-import type { NativeEngineName, NativeSession, NativeStore } from './interface.js';
+import type { NativeEngineName, NativeHost, NativeSession, NativeStore } from './interface.js';
 
 /** How the addon opens the store of one engine. */
 export interface OpenRequest {
@@ -22,16 +22,7 @@ export interface Recovery {
 
 export async function openStore({ engine, options, verbose }: OpenRequest, recovery?: Recovery): Promise<NativeStore> {
   const session = load(engine);
-  const caller = { engine, settled() {}, again: () => false };
-  const call = new QueuedCall(caller, 'connect', undefined, (store: NativeStore) => store);
-  const id = call.enter();
-  try {
-    session.open(id, engine, options, verbose, placeOf(recovery));
-  } catch (error) {
-    call.leave();
-    throw connectError(error, engine);
-  }
-  return recovered((await call.promise) as NativeStore, recovery);
+  return recovered(await opened(engine, (id) => session.open(id, engine, options, verbose, placeOf(recovery))), recovery);
 }
 
 export function openStoreSync({ engine, options, verbose }: OpenRequest, recovery?: Recovery): NativeStore {
@@ -45,6 +36,24 @@ export function openStoreSync({ engine, options, verbose }: OpenRequest, recover
 
 function placeOf(recovery: Recovery | undefined): [string, string] | undefined {
   return recovery && [recovery.folder, recovery.name];
+}
+
+/** The store of an engine that JavaScript carries out. */
+export async function openHosted(host: NativeHost, engine: string, recovery?: Recovery): Promise<NativeStore> {
+  return recovered(await opened(engine, (id) => host.open(id, placeOf(recovery))), recovery);
+}
+
+async function opened(engine: string, submit: (id: number) => void): Promise<NativeStore> {
+  const caller = { engine, settled() {}, again: () => false };
+  const call = new QueuedCall(caller, 'connect', undefined, (store: NativeStore) => store);
+  const id = call.enter();
+  try {
+    submit(id);
+  } catch (error) {
+    call.leave();
+    throw connectError(error, engine);
+  }
+  return (await call.promise) as NativeStore;
 }
 
 function recovered(store: NativeStore, recovery: Recovery | undefined): NativeStore {

@@ -1,4 +1,4 @@
-import { connectionOf, NativeEngine } from '../engines/native.js';
+import { leaseSourceOf } from '../engines/wrap.js';
 import type { Engine } from '../engines/contract.js';
 import { StorageError, isStorageError } from '../errors.js';
 import type { ErrorCode } from '../errors.js';
@@ -64,10 +64,7 @@ export class Life {
   part({ name, engine }: NamedEngine): Part {
     let part = this.#parts.get(engine);
     if (part === undefined) {
-      if (!(engine instanceof NativeEngine)) {
-        throw new StorageError('NOT_SUPPORTED', `The engine ${name} is no built-in one and has no transactions`, { engine: name, operation: 'transaction' });
-      }
-      part = new Part(this, name, connectionOf(engine), engine.capabilities.snapshots);
+      part = new Part(this, name, leaseSourceOf(engine), engine.capabilities.snapshots);
       this.#parts.set(engine, part);
     }
     return part;

@@ -1,4 +1,3 @@
-import type { Connection } from '../engines/connection.js';
 import type { CallHandle, Lease, LeaseHost } from '../native/lease.js';
 import type { LeaseSource } from '../native/lease-source.js';
 import type { Life } from './life.js';
@@ -7,7 +6,7 @@ import type { Life } from './life.js';
 export class Part implements LeaseSource {
   readonly name: string;
   readonly #life: Life;
-  readonly #connection: Connection;
+  readonly #connection: LeaseSource;
   readonly #host: LeaseHost;
   /** What calls go to; undefined before the first and once no more are taken. */
   #lease: Lease | undefined;
@@ -19,7 +18,7 @@ export class Part implements LeaseSource {
   constructor(
     life: Life,
     name: string,
-    connection: Connection,
+    connection: LeaseSource,
     readonly isOneMoment: boolean,
   ) {
     this.name = name;

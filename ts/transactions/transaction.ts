@@ -58,7 +58,7 @@ export class Transaction extends NativeData implements AsyncDisposable {
    * Another engine of the manager inside this transaction. A transaction that writes to several is atomic over them.
    *
    * @param name - Default: the transaction's own engine.
-   * @throws StorageError ENGINE_NOT_FOUND; NOT_SUPPORTED for an engine written in JavaScript.
+   * @throws StorageError ENGINE_NOT_FOUND.
    * @example
    * await tx.engine('file').set('report', report);
    */

@@ -37,6 +37,11 @@ export class JavaScriptFeed {
     for (const source of this.#sources) source.tell(changes, this.#commit);
   }
 
+  /** What was noted since was taken back. */
+  forget(): void {
+    this.#changes = [];
+  }
+
   /** Ends every watch. */
   end(error: Error): void {
     for (const source of this.#sources) source.end(error);

@@ -44,7 +44,10 @@ pub enum Call {
     /// Begins a step, after the calls made before: until its end the engine answers only what is inside it.
     Begin,
     /// Ends the step. Follows on every [`Call::Begin`] that was answered well.
-    End,
+    End {
+        /// What was written in it stands; else there was nothing, or it was taken back.
+        kept: bool,
+    },
     /// What a key holds, `None` if nothing or if it has expired.
     Get { key: Key, inside: bool },
     /// Every key but the expired ones, in any order.
@@ -76,10 +79,22 @@ pub struct Answered {
 /// Receives the answer of a call, exactly once, on any thread.
 pub type OnAnswer = Box<dyn FnOnce(Result<Answered>) + Send>;
 
+/// What an engine by somebody else can do.
+#[derive(Clone, Copy, Debug)]
+pub struct Traits {
+    /// What errors call it.
+    pub name: &'static str,
+    /// [`Call::Batch`] is taken.
+    pub atomic_batch: bool,
+    /// Records expire.
+    pub expiry: bool,
+    /// Records have metadata.
+    pub metadata: bool,
+}
+
 /// An engine by somebody else. It makes calls one at a time and in order, and counts its changes, whoever made them.
 pub trait Host: Send + Sync {
-    /// Whether [`Call::Batch`] is taken.
-    fn atomic_batch(&self) -> bool;
+    fn traits(&self) -> Traits;
 
     /// Never blocks.
     fn call(&self, call: Call, answer: OnAnswer);
@@ -91,7 +106,8 @@ pub trait Host: Send + Sync {
 /// Makes an engine of `host`.
 #[must_use]
 pub fn open(host: Arc<dyn Host>) -> Arc<dyn Engine> {
-    let shared = Shared { host, queue: Mutex::default(), idle: Condvar::new(), intents: Mutex::default() };
+    let traits = host.traits();
+    let shared = Shared { host, traits, queue: Mutex::default(), idle: Condvar::new(), intents: Mutex::default() };
     Arc::new(Custom { shared: Arc::new(shared) })
 }
 
@@ -101,11 +117,20 @@ struct Custom {
 
 struct Shared {
     host: Arc<dyn Host>,
+    traits: Traits,
     queue: Mutex<Queue>,
     /// Nothing is queued or runs any more.
     idle: Condvar,
-    /// The intents that stand, once they were looked for. Changed by the one commit that runs.
-    intents: Mutex<Option<Intents>>,
+    /// Changed by the one commit that runs.
+    intents: Mutex<Known>,
+}
+
+/// The intents that stand.
+#[derive(Default)]
+struct Known {
+    intents: Intents,
+    /// They were looked for.
+    sure: bool,
 }
 
 #[derive(Default)]
@@ -114,8 +139,6 @@ struct Queue {
     running: bool,
     closed: bool,
 }
-
-const NAME: &str = "custom";
 
 impl Shared {
     /// Makes a call and waits for its answer.
@@ -158,7 +181,7 @@ impl Shared {
         while let Some((request, done)) = self.next() {
             let answer = catch_unwind(AssertUnwindSafe(|| self.answer(request)))
                 .unwrap_or_else(|_| Err(Error::new(Code::Io, "the engine failed inside")));
-            done(answer.map_err(|error| error.in_engine(NAME)));
+            done(answer.map_err(|error| error.in_engine(self.traits.name)));
         }
     }
 
@@ -201,15 +224,15 @@ impl Shared {
 
 impl Engine for Custom {
     fn name(&self) -> &'static str {
-        NAME
+        self.shared.traits.name
     }
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             snapshots: false,
-            atomic_batch: self.shared.host.atomic_batch(),
+            atomic_batch: self.shared.traits.atomic_batch,
             // A range is deleted by one batch.
-            atomic_clear: self.shared.host.atomic_batch(),
+            atomic_clear: self.shared.traits.atomic_batch,
             timestamps: false,
             watch: Watching::None,
             multi_process: false,
@@ -233,7 +256,7 @@ impl Engine for Custom {
         let mut queue = self.shared.queue.lock();
         if queue.closed {
             drop(queue);
-            return done(Err(Error::closed().in_engine(NAME)));
+            return done(Err(Error::closed().in_engine(self.shared.traits.name)));
         }
         queue.calls.push_back((request, done));
         if !queue.running {
@@ -242,6 +265,10 @@ impl Engine for Custom {
             let shared = self.shared.clone();
             spawn_waiting(move || shared.work());
         }
+    }
+
+    fn waits(&self) -> bool {
+        true
     }
 
     fn stats(&self) -> Result<Stats> {
@@ -258,7 +285,7 @@ impl Engine for Custom {
         let mut report = Report::default();
         for (space, key) in &names {
             match self.shared.get(*space, key, false) {
-                Err(error) if error.code() == Code::Corrupted => report.errors.push(error.at_key(key).in_engine(NAME)),
+                Err(error) if error.code() == Code::Corrupted => report.errors.push(error.at_key(key)),
                 other => drop(other?),
             }
             report.checked += 1;

@@ -253,6 +253,11 @@ pub trait Engine: Send + Sync {
         Err(watch::not_watchable(self))
     }
 
+    /// True if reads of a view wait for whoever calls back, for JavaScript: they are for threads of [`spawn_waiting`].
+    fn waits(&self) -> bool {
+        false
+    }
+
     /// Figures about the store: sizes in bytes, counts.
     fn stats(&self) -> Result<Stats>;
 

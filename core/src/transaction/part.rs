@@ -422,6 +422,10 @@ impl Engine for Part {
         }
     }
 
+    fn waits(&self) -> bool {
+        self.shared.engine.waits()
+    }
+
     fn stats(&self) -> Result<Stats> {
         Err(self.not_here("stats"))
     }

@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use holdfast_core::engine::custom::{Answer, Answered, Call, Host, OnAnswer, Write};
+use holdfast_core::engine::custom::{Answer, Answered, Call, Host, OnAnswer, Traits, Write};
 use holdfast_core::error::{Code, Error, Result};
 use holdfast_core::key::Key;
 use holdfast_core::record::{Record, now};
@@ -50,21 +50,21 @@ impl Faults {
 type Sent = (Call, OnAnswer);
 
 pub struct MapHost {
-    atomic_batch: bool,
+    traits: Traits,
     calls: Mutex<Option<Sender<Sent>>>,
 }
 
 impl MapHost {
-    pub fn open(store: Arc<Mutex<Store>>, faults: Arc<Faults>, atomic_batch: bool) -> Arc<Self> {
+    pub fn open(store: Arc<Mutex<Store>>, faults: Arc<Faults>, traits: Traits) -> Arc<Self> {
         let (sender, receiver) = mpsc::channel();
         thread::spawn(move || Worker { store, faults }.work(&receiver));
-        Arc::new(MapHost { atomic_batch, calls: Mutex::new(Some(sender)) })
+        Arc::new(MapHost { traits, calls: Mutex::new(Some(sender)) })
     }
 }
 
 impl Host for MapHost {
-    fn atomic_batch(&self) -> bool {
-        self.atomic_batch
+    fn traits(&self) -> Traits {
+        self.traits
     }
 
     fn call(&self, call: Call, answer: OnAnswer) {
@@ -98,7 +98,7 @@ impl Worker {
             let inside = match &call {
                 Call::Begin => false,
                 Call::Get { inside, .. } | Call::Keys { inside } => *inside,
-                Call::End | Call::Write(_) | Call::Batch(_) => true,
+                Call::End { .. } | Call::Write(_) | Call::Batch(_) => true,
             };
             assert!(in_step || !inside, "{call:?} outside of a step");
             if in_step && !inside {
@@ -107,7 +107,7 @@ impl Worker {
             }
             match call {
                 Call::Begin => in_step = true,
-                Call::End => in_step = false,
+                Call::End { .. } => in_step = false,
                 _ => {}
             }
             answer(self.make(call));
@@ -120,7 +120,7 @@ impl Worker {
     fn make(&self, call: Call) -> Result<Answered> {
         let mut store = self.store.lock().unwrap();
         let answer = match call {
-            Call::Begin | Call::End => Answer::Done,
+            Call::Begin | Call::End { .. } => Answer::Done,
             Call::Get { key, .. } => Answer::Record(store.records.get(&key).cloned()),
             Call::Keys { .. } => {
                 let live = store.records.iter().filter(|(_, record)| !record.has_expired());

@@ -6,7 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use super::{Call, Shared, Write, names};
 use crate::batch::{Batch, Commit, Role};
 use crate::engine::apply::{Target, apply};
-use crate::engine::intent::{self, Intent, Intents};
+use crate::engine::intent::{Found, Intents};
+use crate::engine::watch::Tap;
+use crate::engine::{Item, Page};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, KeyRange, Space};
 use crate::record::{Millis, Record, Version, now};
@@ -17,32 +19,34 @@ pub(super) fn within<T>(shared: &Shared, run: impl FnOnce(u64) -> Result<T>) -> 
     let begun = shared.ask(Call::Begin)?;
     let result = catch_unwind(AssertUnwindSafe(|| run(begun.changes)));
     // An engine that fails here is closed, which the next call tells; what was done is done.
-    let _ = shared.ask(Call::End);
+    let _ = shared.ask(Call::End { kept: matches!(result, Ok(Ok(_))) });
     result.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 /// Checks and writes a batch inside a step.
 pub(super) fn commit(shared: &Shared, batch: &Batch, changes: u64) -> Result<Commit> {
-    let intents = shared.intents.lock().clone();
-    let intents = match intents {
-        None if shared.host.atomic_batch() => Some(standing(shared)?),
-        known => known,
-    };
+    // An engine without atomic batches has no intents.
+    let intents = shared.traits.atomic_batch.then(|| standing(shared)).transpose()?;
     let staged = Staged { shared, changes, intents, after: HashMap::new(), before: HashMap::new(), order: Vec::new() };
     staged.carry_out(batch)
 }
 
-/// The intents that an earlier use of the engine left.
+/// The intents that stand, looked for where they are not known.
 fn standing(shared: &Shared) -> Result<Intents> {
-    let (keys, _) = shared.keys(Space::Internal, true)?;
-    let range = intent::range();
-    let mut found = Vec::new();
-    for key in keys.iter().filter(|key| range.contains(key)) {
-        if let (Some(record), _) = shared.get(Space::Internal, key, true)? {
-            found.push(Intent::read(key, &record.value)?);
-        }
+    let mut known = shared.intents.lock();
+    if !known.sure {
+        known.intents.replace(Found::read(|range, _| {
+            let mut page = Page::default();
+            for key in shared.keys(Space::Internal, true)?.0.into_iter().filter(|key| range.contains(key)) {
+                if let (Some(record), _) = shared.get(Space::Internal, &key, true)? {
+                    page.entries.push((key, Item::Value(record.value)));
+                }
+            }
+            Ok(page)
+        })?);
+        known.sure = true;
     }
-    Ok(Intents::new(found, false))
+    Ok(known.intents.clone())
 }
 
 type Name = (Space, Key);
@@ -64,11 +68,11 @@ impl Staged<'_> {
         let changes = self.changes;
         let outcomes = apply(batch, &mut self, changes + 1, now())?;
         let written = self.write();
-        if written.is_ok() {
-            *self.shared.intents.lock() = self.intents;
-        } else if batch.role != Role::None {
+        let mut known = self.shared.intents.lock();
+        match self.intents {
+            Some(intents) if written.is_ok() => known.intents = intents,
             // Whether the intent was made or removed has to be looked up.
-            *self.shared.intents.lock() = None;
+            _ => known.sure &= batch.role == Role::None,
         }
         written.map(|seq| Commit { seq, outcomes })
     }
@@ -94,12 +98,16 @@ impl Staged<'_> {
     /// Writes what was staged, and gives the count of changes then.
     fn write(&mut self) -> Result<u64> {
         let names = std::mem::take(&mut self.order);
-        let writes = names.iter().map(|name| write(name, self.after.remove(name).flatten()));
+        let writes = names.iter().map(|name| {
+            let record = self.after.remove(name).flatten();
+            self.check(&name.1, record.as_ref())?;
+            write(name, record)
+        });
         let writes: Vec<Write> = writes.collect::<Result<_>>()?;
         if writes.is_empty() {
             return Ok(self.changes);
         }
-        if self.shared.host.atomic_batch() {
+        if self.shared.traits.atomic_batch {
             return self.shared.ask(Call::Batch(writes)).map(|answered| answered.changes);
         }
         let mut changes = self.changes;
@@ -110,6 +118,23 @@ impl Staged<'_> {
             }
         }
         Ok(changes)
+    }
+
+    /// NOT_SUPPORTED for a record that the engine would not keep whole.
+    fn check(&self, key: &[u8], record: Option<&Record>) -> Result<()> {
+        let Some(record) = record else { return Ok(()) };
+        let traits = &self.shared.traits;
+        for (given, taken, what) in [
+            (record.expires_at.is_some(), traits.expiry, "ttl"),
+            (record.metadata.is_some(), traits.metadata, "metadata"),
+        ] {
+            if given && !taken {
+                let message =
+                    format!("The engine {} does not declare {what}, with a getEntry to read it by", traits.name);
+                return Err(Error::new(Code::NotSupported, message).at_key(key));
+            }
+        }
+        Ok(())
     }
 
     /// Restores what the keys held, the last one first. The one that failed may have been written all the same.
@@ -158,14 +183,20 @@ impl Target for Staged<'_> {
         Ok(())
     }
 
-    fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<()> {
+    fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<bool> {
         let (keys, _) = self.shared.keys(space, true)?;
         let own = self.after.keys().filter(|(in_space, _)| *in_space == space).map(|(_, key)| key.clone());
         let gone: Vec<Key> = keys.into_iter().chain(own).filter(|key| range.contains(key)).collect();
+        let any = !gone.is_empty();
         for key in gone {
             self.stage(space, &key, None);
         }
-        Ok(())
+        Ok(any)
+    }
+
+    /// The facade tells of what is changed here.
+    fn tap(&mut self) -> Option<&mut Tap> {
+        None
     }
 
     fn intents(&mut self) -> Option<&mut Intents> {

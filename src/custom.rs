@@ -1,0 +1,251 @@
+//! Engines written in JavaScript: a call of the core goes to the facade as news, and the facade answers it here.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, LazyLock};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use holdfast_core::engine::custom::{self, Answer, Answered, Call, Host, OnAnswer, Traits, Write};
+use holdfast_core::engine::registry::Lease;
+use holdfast_core::error::{Code, Error, Result};
+use holdfast_core::key::Key;
+use holdfast_core::record::Record;
+use holdfast_core::value::{Value, quote_into};
+use napi::Env;
+use napi_derive::napi;
+use parking_lot::Mutex;
+use serde_json::Value as Json;
+
+use crate::error::thrown;
+use crate::log::Recovery;
+use crate::settle::{CallId, Settled, Settler};
+use crate::store::{NativeStore, Shared};
+use crate::text::{Payload, Text};
+use crate::wire;
+
+/// The calls of one engine that JavaScript has not answered.
+pub struct JsHost {
+    traits: Traits,
+    listener: CallId,
+    settler: Arc<Settler>,
+    pending: Mutex<Pending>,
+}
+
+#[derive(Default)]
+struct Pending {
+    calls: HashMap<u32, OnAnswer>,
+    last: u32,
+    closed: bool,
+}
+
+impl Host for JsHost {
+    fn traits(&self) -> Traits {
+        self.traits
+    }
+
+    fn call(&self, call: Call, answer: OnAnswer) {
+        let id = {
+            let mut pending = self.pending.lock();
+            if pending.closed {
+                drop(pending);
+                return answer(Err(Error::closed()));
+            }
+            pending.last = pending.last.wrapping_add(1);
+            let id = pending.last;
+            pending.calls.insert(id, answer);
+            id
+        };
+        self.settler.post(self.listener, Settled::Progress(call_json(id, &call)));
+    }
+
+    fn close(&self) {
+        let calls = {
+            let mut pending = self.pending.lock();
+            pending.closed = true;
+            std::mem::take(&mut pending.calls)
+        };
+        for answer in calls.into_values() {
+            answer(Err(Error::closed()));
+        }
+    }
+}
+
+impl JsHost {
+    /// Answers a call; one that was answered by a close is over.
+    fn answer(&self, id: u32, answered: Result<Answered>) {
+        let waiting = self.pending.lock().calls.remove(&id);
+        if let Some(waiting) = waiting {
+            waiting(answered);
+        }
+    }
+}
+
+/// An engine that JavaScript carries out.
+#[napi]
+pub struct NativeHost {
+    host: Arc<JsHost>,
+    settler: Arc<Settler>,
+}
+
+impl NativeHost {
+    pub fn new(listener: CallId, traits: &Bytes, settler: Arc<Settler>) -> Result<Self> {
+        let json: Json = serde_json::from_slice(traits)
+            .map_err(|_| Error::new(Code::InvalidArgument, "the facade sent malformed traits"))?;
+        let flag = |name: &str| json.get(name).and_then(Json::as_bool).unwrap_or(false);
+        let traits = Traits {
+            name: interned(json.get("name").and_then(Json::as_str).unwrap_or("custom")),
+            atomic_batch: flag("atomicBatch"),
+            expiry: flag("expiry"),
+            metadata: flag("metadata"),
+        };
+        let host = Arc::new(JsHost { traits, listener, settler: settler.clone(), pending: Mutex::default() });
+        settler.adopt_host(&host);
+        Ok(NativeHost { host, settler })
+    }
+
+    fn answered(&self, id: u32, answer: Answer, changes: f64) {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // A count: a whole number below 2^53.
+        let changes = changes as u64;
+        self.host.answer(id, Ok(Answered { answer, changes }));
+    }
+}
+
+#[napi]
+impl NativeHost {
+    /// Opens the engine, once; settles with a store. What a crash left of its transactions is finished first.
+    #[napi(catch_unwind)]
+    pub fn open(&self, env: Env, id: CallId, recovery: Option<Vec<String>>) -> napi::Result<()> {
+        self.settler.expect(&env);
+        let (host, settler) = (self.host.clone(), self.settler.clone());
+        let recovery = recovery.and_then(Recovery::new);
+        let opened = std::thread::Builder::new().name("holdfast-open".into()).spawn(move || {
+            let lease = Lease::private(custom::open(host));
+            let recovered = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                recovery.map(|recovery| recovery.run(lease.engine())).transpose()
+            }));
+            let settled = match recovered {
+                Ok(Ok(recovered)) => {
+                    Settled::Store(NativeStore { shared: Shared::new(lease, recovered, settler.clone()) })
+                }
+                Ok(Err(error)) => Settled::Failed(Box::new(error)),
+                Err(_) => Settled::Failed(Box::new(Error::new(Code::Io, "the engine failed inside while it opened"))),
+            };
+            settler.post(id, settled);
+        });
+        opened.map(|_| ()).map_err(|error| thrown(&Error::io("cannot start a thread", &error)))
+    }
+
+    /// Answers a call that gives nothing.
+    #[napi(catch_unwind)]
+    pub fn done(&self, id: u32, changes: f64) {
+        self.answered(id, Answer::Done, changes);
+    }
+
+    /// Answers with what a key holds; without a value, nothing.
+    #[napi(catch_unwind)]
+    pub fn record(
+        &self,
+        id: u32,
+        changes: f64,
+        value: Option<Payload>,
+        expires_at: Option<f64>,
+        metadata: Option<Text>,
+    ) {
+        let record = value.map(|value| {
+            let value = match value {
+                Payload::Text(text) => Value::Json(text),
+                Payload::Buffer(bytes) => Value::Binary(bytes),
+            };
+            let bare = Record::bare(value, expires_at.map(wire::millis));
+            Record { metadata: metadata.map(|metadata| metadata.0), ..bare }
+        });
+        self.answered(id, Answer::Record(record), changes);
+    }
+
+    /// Answers with keys, as the facade writes them.
+    #[napi(catch_unwind)]
+    pub fn keys(&self, id: u32, changes: f64, keys: Text) -> napi::Result<()> {
+        let keys = wire::keys(&keys.0).map_err(|error| thrown(&error))?;
+        self.answered(id, Answer::Keys(keys), changes);
+        Ok(())
+    }
+
+    /// Answers that the call failed: `{ code, message, key?, cause? }` as JSON.
+    #[napi(catch_unwind)]
+    pub fn fail(&self, id: u32, error: Text) {
+        self.host.answer(id, Err(error_of(&error.0)));
+    }
+}
+
+fn error_of(text: &Bytes) -> Error {
+    let json: Json = serde_json::from_slice(text).unwrap_or(Json::Null);
+    let text = |name: &str| json.get(name).and_then(Json::as_str);
+    let code = text("code").and_then(Code::from_name).unwrap_or(Code::Io);
+    let mut error = Error::new(code, text("message").unwrap_or("the engine failed without saying why"));
+    if let Some(key) = text("key") {
+        error = error.at_key(key.as_bytes());
+    }
+    match text("cause") {
+        Some(cause) => error.caused_by(&cause),
+        None => error,
+    }
+}
+
+/// `[id, what, …]`, values as their JSON text.
+fn call_json(id: u32, call: &Call) -> String {
+    let mut out = BytesMut::from(format!("[{id},").as_bytes());
+    let quote = |text: &[u8], out: &mut BytesMut| quote_into(&String::from_utf8_lossy(text), out);
+    match call {
+        Call::Begin => out.put_slice(b"\"begin\""),
+        Call::End { kept } => out.put_slice(format!("\"end\",{kept}").as_bytes()),
+        Call::Get { key, inside } => {
+            out.put_slice(format!("\"get\",{inside},").as_bytes());
+            quote(key, &mut out);
+        }
+        Call::Keys { inside } => out.put_slice(format!("\"keys\",{inside}").as_bytes()),
+        Call::Write(write) => {
+            out.put_slice(b"\"write\",");
+            write_json(write, &mut out);
+        }
+        Call::Batch(writes) => {
+            out.put_slice(b"\"batch\"");
+            for write in writes {
+                out.put_u8(b',');
+                write_json(write, &mut out);
+            }
+        }
+    }
+    out.put_u8(b']');
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// `[key]` for a delete, `[key, value, expiresAt | null, metadata | null]` for a set.
+fn write_json(write: &Write, out: &mut BytesMut) {
+    let key = |key: &Key, out: &mut BytesMut| {
+        out.put_u8(b'[');
+        quote_into(&String::from_utf8_lossy(key), out);
+    };
+    match write {
+        Write::Delete { key: name } => key(name, out),
+        Write::Set { key: name, value, expires_at, metadata } => {
+            key(name, out);
+            out.put_u8(b',');
+            value.write_text(out);
+            let expires_at = expires_at.map_or_else(|| "null".to_owned(), |at| at.to_string());
+            out.put_slice(format!(",{expires_at},").as_bytes());
+            out.put_slice(metadata.as_deref().unwrap_or(b"null"));
+        }
+    }
+    out.put_u8(b']');
+}
+
+/// A name for ever: errors carry it. There are as many as an application has names for its engines.
+fn interned(name: &str) -> &'static str {
+    static NAMES: LazyLock<Mutex<HashSet<&'static str>>> = LazyLock::new(Mutex::default);
+    let mut names = NAMES.lock();
+    if let Some(known) = names.get(name) {
+        return known;
+    }
+    let name: &'static str = Box::leak(name.to_owned().into_boxed_str());
+    names.insert(name);
+    name
+}
