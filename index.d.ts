@@ -317,7 +317,9 @@ interface WatchIterator<T = unknown> extends AsyncIterableIterator<WatchEvent<T>
  * `storage.registerEngine(name, engine)` or hand it to a model; it is wrapped once and gets every other method of
  * {@link Engine}.
  *
- * It receives copies of JavaScript values that were checked to be storable, one call at a time and in order.
+ * It receives copies of JavaScript values that were checked to be storable, one call at a time and in order. Transactions work
+ * on it, too; docs/engines/custom.md says how. Keys that start with `.holdfast~` are what the library keeps in it: records like others
+ * for the engine, hidden from listings and refused with INVALID_KEY by {@link Engine}.
  *
  * @example
  * const map = new Map();
@@ -355,14 +357,17 @@ interface StorageEngine {
     }) | null>;
     /** Writes if the version is `expected`, null meaning absent. Needed if `versions` is declared. */
     compareAndSet?(key: string, expected: string | null, value: unknown, record?: StoredOptions): Promise<CompareAndSetResult>;
-    /** Applies all or nothing. Needed if `atomicBatch` is declared; a check that fails rejects with CONFLICT. */
+    /**
+     * Applies all or nothing. Needed if `atomicBatch` is declared; a check that fails rejects with CONFLICT. A transaction's commit
+     * is one batch without checks.
+     */
     batch?(operations: BatchOperation[]): Promise<void>;
 }
 /** What an engine of your own may declare. */
 interface DeclaredCapabilities {
-    /** `set` takes `expiresAt`, and an expired key is absent at once. Default: false. */
+    /** `set` takes `expiresAt`, and an expired key is absent at once. In transactions it needs `getEntry`. Default: false. */
     readonly ttl?: boolean;
-    /** `set` takes `metadata`, and `getEntry` returns it. Default: false. */
+    /** `set` takes `metadata`, and `getEntry` returns it; in transactions that has to be there. Default: false. */
     readonly metadata?: boolean;
     /** `getEntry` returns versions and `compareAndSet` takes them. Default: false. */
     readonly versions?: boolean;
@@ -1154,7 +1159,7 @@ declare class Transaction extends NativeData implements AsyncDisposable {
      * Another engine of the manager inside this transaction. A transaction that writes to several is atomic over them.
      *
      * @param name - Default: the transaction's own engine.
-     * @throws StorageError ENGINE_NOT_FOUND; NOT_SUPPORTED for an engine written in JavaScript.
+     * @throws StorageError ENGINE_NOT_FOUND.
      * @example
      * await tx.engine('file').set('report', report);
      */
@@ -1266,7 +1271,7 @@ declare class StorageManager implements AsyncDisposable {
      * Begins a transaction, to be ended by its `commit()` or `rollback()`. It does no I/O: the engine is opened by the first
      * call, and what reads see is of the moment of the first of them.
      *
-     * @throws ENGINE_NOT_FOUND; NOT_SUPPORTED for an engine written in JavaScript; CLOSED.
+     * @throws ENGINE_NOT_FOUND; CLOSED.
      * @example
      * await using tx = await storage.beginTransaction({ engine: 'sqlite' });
      * await tx.increment('visits');

@@ -212,12 +212,3 @@ test('a transaction shows its id and status, never data', async (t) => {
   t.true(storage.transactions instanceof TransactionManager);
   await tx.rollback();
 });
-
-test('an engine written in JavaScript has no transactions, and says so', async (t) => {
-  const storage = await managerOf(t, 'memory');
-  storage.registerEngine('mine', await ENGINES.javascript.config(t));
-  t.is(await codeOf(storage.beginTransaction({ engine: 'mine' })), 'NOT_SUPPORTED');
-  const tx = await storage.beginTransaction();
-  t.throws(() => tx.engine('mine'), { code: 'NOT_SUPPORTED' });
-  await tx.rollback();
-});

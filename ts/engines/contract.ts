@@ -10,7 +10,9 @@ import type { WatchIterator, WatchOptions } from '../watch/types.js';
  * `storage.registerEngine(name, engine)` or hand it to a model; it is wrapped once and gets every other method of
  * {@link Engine}.
  *
- * It receives copies of JavaScript values that were checked to be storable, one call at a time and in order.
+ * It receives copies of JavaScript values that were checked to be storable, one call at a time and in order. Transactions work
+ * on it, too; docs/engines/custom.md says how. Keys that start with `.holdfast~` are what the library keeps in it: records like others
+ * for the engine, hidden from listings and refused with INVALID_KEY by {@link Engine}.
  *
  * @example
  * const map = new Map();
@@ -46,15 +48,18 @@ export interface StorageEngine {
   getEntry?(key: string): Promise<(Partial<Entry> & { value: unknown }) | null>;
   /** Writes if the version is `expected`, null meaning absent. Needed if `versions` is declared. */
   compareAndSet?(key: string, expected: string | null, value: unknown, record?: StoredOptions): Promise<CompareAndSetResult>;
-  /** Applies all or nothing. Needed if `atomicBatch` is declared; a check that fails rejects with CONFLICT. */
+  /**
+   * Applies all or nothing. Needed if `atomicBatch` is declared; a check that fails rejects with CONFLICT. A transaction's commit
+   * is one batch without checks.
+   */
   batch?(operations: BatchOperation[]): Promise<void>;
 }
 
 /** What an engine of your own may declare. */
 export interface DeclaredCapabilities {
-  /** `set` takes `expiresAt`, and an expired key is absent at once. Default: false. */
+  /** `set` takes `expiresAt`, and an expired key is absent at once. In transactions it needs `getEntry`. Default: false. */
   readonly ttl?: boolean;
-  /** `set` takes `metadata`, and `getEntry` returns it. Default: false. */
+  /** `set` takes `metadata`, and `getEntry` returns it; in transactions that has to be there. Default: false. */
   readonly metadata?: boolean;
   /** `getEntry` returns versions and `compareAndSet` takes them. Default: false. */
   readonly versions?: boolean;
