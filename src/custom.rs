@@ -17,6 +17,7 @@ use serde_json::Value as Json;
 
 use crate::error::thrown;
 use crate::log::Recovery;
+use crate::session::recovered;
 use crate::settle::{CallId, Settled, Settler};
 use crate::store::{NativeStore, Shared};
 use crate::text::{Payload, Text};
@@ -118,12 +119,9 @@ impl NativeHost {
         let (host, settler) = (self.host.clone(), self.settler.clone());
         let recovery = recovery.and_then(Recovery::new);
         let opened = std::thread::Builder::new().name("holdfast-open".into()).spawn(move || {
-            let lease = Lease::private(custom::open(host));
-            let recovered = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                recovery.map(|recovery| recovery.run(lease.engine())).transpose()
-            }));
-            let settled = match recovered {
-                Ok(Ok(recovered)) => {
+            let open = || recovered(Lease::private(custom::open(host)), recovery.as_ref());
+            let settled = match std::panic::catch_unwind(std::panic::AssertUnwindSafe(open)) {
+                Ok(Ok((lease, recovered))) => {
                     Settled::Store(NativeStore { shared: Shared::new(lease, recovered, settler.clone()) })
                 }
                 Ok(Err(error)) => Settled::Failed(Box::new(error)),

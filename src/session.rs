@@ -129,7 +129,11 @@ fn open(
     verbose: Option<Verbose>,
     recovery: Option<&Recovery>,
 ) -> Result<(Lease, Option<String>)> {
-    let lease = options::open(engine, &String::from_utf8_lossy(&options.0), verbose)?;
+    recovered(options::open(engine, &String::from_utf8_lossy(&options.0), verbose)?, recovery)
+}
+
+/// Finishes what a crash left in a store. One for which that fails is given back. Blocks.
+pub fn recovered(lease: Lease, recovery: Option<&Recovery>) -> Result<(Lease, Option<String>)> {
     match recovery.map(|recovery| recovery.run(lease.engine())).transpose() {
         Ok(recovered) => Ok((lease, recovered)),
         Err(error) => {
