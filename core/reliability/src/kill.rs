@@ -63,7 +63,7 @@ pub fn rule(script: &Script) -> Rule {
     Rule {
         durable: script.subject.level != Level::None,
         // The file engine writes the batches of one group that touch one key each for themselves; all others are in the order of one log.
-        in_order: script.subject.kind != Kind::File,
+        in_order: !matches!(script.subject.kind, Kind::File | Kind::Transactions),
     }
 }
 

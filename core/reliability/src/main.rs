@@ -1,6 +1,6 @@
 //! `reliability kill|power|io`: prints what was tried and what was found. The other commands are the programs it runs.
 //!
-//!   --engine file,sqlite,leveldb   --level full,normal,none   --seed N   --jobs N
+//!   --engine file,sqlite,leveldb,transactions   --level full,normal,none   --seed N   --jobs N
 //!   --points N    crash points, failing calls or cases of each engine and durability at most
 //!   --batches N   of one workload
 //!   --shown N     faults printed, 20 unless given
@@ -201,12 +201,16 @@ mod experiments {
 
     /// The file engine promises nothing of power loss below `full`.
     fn survives_power_loss(subject: Subject) -> bool {
-        subject.kind != Kind::File || subject.level == Level::Full
+        !has_files(subject) || subject.level == Level::Full
+    }
+
+    fn has_files(subject: Subject) -> bool {
+        matches!(subject.kind, Kind::File | Kind::Transactions)
     }
 
     fn powers(options: &Options, subject: Subject, part: (usize, usize), report: &mut Report) -> Outcome<()> {
         // What SQLite and RocksDB write is there to compare.
-        let by_default = if subject.kind == Kind::File { 10_000 } else { 2_000 };
+        let by_default = if has_files(subject) { 10_000 } else { 2_000 };
         let wanted = if options.points == usize::MAX { by_default } else { options.points };
         let recordings = wanted.div_ceil(CASES);
         for number in (0..recordings).filter(|number| number % part.1 == part.0) {

@@ -8,18 +8,12 @@ use crate::kill;
 use crate::lab::{Lab, Script};
 use crate::random::Random;
 use crate::report::Report;
-use crate::store::{Kind, Level, Subject};
+use crate::store::Level;
 use crate::trace::{self, Call, Ending, Verdict};
 
 /// What a disk without power owes: what was acknowledged at `full`.
 fn rule(script: &Script) -> Rule {
     Rule { durable: script.subject.level == Level::Full, in_order: kill::rule(script).in_order }
-}
-
-/// The disk whose rules `subject` is held to (`disk/loss.rs`).
-#[must_use]
-pub fn disk(subject: Subject) -> Disk {
-    if subject.kind == Kind::LevelDb { Disk::keeping_names() } else { Disk::new() }
 }
 
 /// Records `script`. With `lying`, syncs are answered and not made, a defect for the tests of the tests.
@@ -57,7 +51,7 @@ pub fn run(script: &Script, cases: usize, lying: bool, report: &mut Report) -> O
     let mut random = Random::of(script.seed, 3);
     let mut points: Vec<usize> = (0..cases).map(|_| point(&changes, &mut random)).collect();
     points.sort_unstable();
-    let (plan, mut disk, mut history, mut at) = (script.plan(), disk(script.subject), History::default(), 0);
+    let (plan, mut disk, mut history, mut at) = (script.plan(), Disk::new(), History::default(), 0);
     let root = lab.disk()?;
     for (case, point) in points.into_iter().enumerate() {
         for change in changes.get(at..point).unwrap_or_default() {

@@ -1,11 +1,10 @@
 //! I/O errors: one call after another fails, until the workload gets through without meeting the one that would.
 
 use crate::Outcome;
-use crate::disk::{Change, Harm, Recorder};
+use crate::disk::{Change, Disk, Harm, Recorder};
 use crate::history::History;
 use crate::judge::{Rule, examine};
 use crate::lab::{Lab, Script};
-use crate::power;
 use crate::random::Random;
 use crate::report::Report;
 use crate::store::Level;
@@ -82,7 +81,7 @@ fn one(lab: &Lab, script: &Script, refusal: Refusal, number: u64, report: &mut R
     let ending = trace::run(&mut lab.workload(script)?, &disk, &mut recorder)?;
     let (changes, trouble) = (recorder.changes, recorder.trouble);
     let mut history = History::default();
-    let mut model = power::disk(subject);
+    let mut model = Disk::new();
     for change in &changes {
         model.take(change);
         if let Change::Said(line) = change {

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use holdfast_core::engine::registry::Lease;
-use holdfast_core::engine::{self, Done, Durability, Item, Projection, Read, Reply, Request, for_each_page};
+use holdfast_core::engine::{self, Done, Durability, Engine, Item, Projection, Read, Reply, Request, for_each_page};
+use holdfast_core::transaction::recovery::recover;
+use holdfast_core::transaction::{Options, Transaction, TransactionLog};
 use holdfast_core::{Batch, Check, Code, Error, Key, KeyRange, Op, Result, Space, Version};
 
 use crate::model::{Held, State};
@@ -17,10 +21,12 @@ pub enum Kind {
     File,
     Sqlite,
     LevelDb,
+    /// Transactions over the three, each key on one of them.
+    Transactions,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 3] = [Kind::File, Kind::Sqlite, Kind::LevelDb];
+    pub const ALL: [Kind; 4] = [Kind::File, Kind::Sqlite, Kind::LevelDb, Kind::Transactions];
 
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -28,6 +34,7 @@ impl Kind {
             Kind::File => "file",
             Kind::Sqlite => "sqlite",
             Kind::LevelDb => "leveldb",
+            Kind::Transactions => "transactions",
         }
     }
 }
@@ -89,30 +96,36 @@ impl FromStr for Subject {
 
 /// An open store.
 pub struct Store {
-    lease: Lease,
+    /// One engine, or those that transactions go over.
+    parts: Vec<(&'static str, Lease)>,
+    log: Option<Arc<TransactionLog>>,
 }
 
 impl Store {
     /// Opens the store of `subject` below the folder `root`, or makes it.
     pub fn open(subject: Subject, root: &Path) -> Result<Self> {
         let durability = subject.level.durability();
-        let lease = match subject.kind {
-            Kind::File => engine::file::open(engine::file::FileOptions {
-                durability,
-                ..engine::file::FileOptions::new(root.join("store"))
-            }),
-            Kind::Sqlite => engine::sqlite::open(engine::sqlite::SqliteOptions {
-                durability,
-                ..engine::sqlite::SqliteOptions::new(root.join("store/data.db"))
-            }),
-            Kind::LevelDb => engine::leveldb::open(engine::leveldb::LevelDbOptions {
-                durability,
-                // Small caches are made faster.
-                cache_size: 4 << 20,
-                ..engine::leveldb::LevelDbOptions::new(root.join("store"))
-            }),
-        };
-        Ok(Store { lease: lease? })
+        if subject.kind != Kind::Transactions {
+            let lease = open_engine(subject.kind, durability, &root.join("store"))?;
+            return Ok(Store { parts: vec![(subject.kind.name(), lease)], log: None });
+        }
+        let logs = root.join("log");
+        let mut parts = Vec::new();
+        for kind in [Kind::File, Kind::Sqlite, Kind::LevelDb] {
+            let lease = open_engine(kind, durability, &root.join(kind.name()))?;
+            if let Some(problem) = recover(&logs, kind.name(), lease.engine())?.problems.into_iter().next() {
+                return Err(problem);
+            }
+            parts.push((kind.name(), lease));
+        }
+        Ok(Store { parts, log: Some(TransactionLog::new(logs, durability)) })
+    }
+
+    /// The engine that holds `key`, and every key that begins like it.
+    fn engine(&self, key: &[u8]) -> Result<&Arc<dyn Engine>> {
+        let number = usize::from(key.first().copied().unwrap_or(0));
+        let at = number.checked_rem(self.parts.len()).unwrap_or(0);
+        self.parts.get(at).map(|(_, lease)| lease.engine()).ok_or_else(Error::closed)
     }
 
     /// The batch of `job`, its condition read from the store now.
@@ -134,45 +147,73 @@ impl Store {
     }
 
     fn version(&self, key: &Key) -> Result<Option<Version>> {
-        match self.lease.engine().wait(Request::Read(Read::Entry(Space::User, key.clone())))? {
+        match self.engine(key)?.wait(Request::Read(Read::Entry(Space::User, key.clone())))? {
             Reply::Entry(record) => Ok(record.map(|record| record.version)),
             _ => Err(engine::unexpected_reply()),
         }
     }
 
     pub fn commit(&self, batch: Batch) -> Result<()> {
-        self.lease.engine().commit(batch).map(drop)
+        let Some(log) = &self.log else { return self.engine(b"")?.commit(batch).map(drop) };
+        let transaction = Transaction::new(Options::default(), Some(log.clone()));
+        for (name, lease) in &self.parts {
+            let is_here = |key: &[u8]| self.engine(key).is_ok_and(|engine| Arc::ptr_eq(engine, lease.engine()));
+            let part = Batch {
+                checks: batch.checks.iter().filter(|check| is_here(&check.key)).cloned().collect(),
+                ops: batch.ops.iter().filter(|op| is_here(first_key(op))).cloned().collect(),
+                ..Batch::default()
+            };
+            if !part.ops.is_empty() || !part.checks.is_empty() {
+                transaction.on(name, lease.engine()).commit(part)?;
+            }
+        }
+        transaction.wait()
     }
 
-    /// Requests a commit without waiting for it.
+    /// Requests a commit without waiting for it. Transactions are committed one after the other: those that write the same keys at one time
+    /// are refused.
     pub fn submit(&self, batch: Batch, done: Done) {
-        self.lease.engine().submit(Request::Commit(batch), done);
+        match self.parts.as_slice() {
+            [(_, lease)] => lease.engine().submit(Request::Commit(batch), done),
+            _ => done(self.commit(batch).map(|()| Reply::Has(true))),
+        }
     }
 
-    /// Everything the store holds.
+    /// Everything the store holds, but for what transactions keep there for themselves.
     pub fn read(&self) -> Result<State> {
-        let view = self.lease.engine().view()?;
         let mut state = BTreeMap::new();
-        for space in [Space::User, Space::Internal] {
-            for_each_page(&*view, space, &KeyRange::all(), Projection::Records, |page| {
-                for (key, item) in page {
-                    let Item::Record(record) = item else { return Err(engine::unexpected_reply()) };
-                    let held = Held { value: record.value, expires_at: record.expires_at, metadata: record.metadata };
-                    state.insert((space, key), held);
-                }
-                Ok(true)
-            })?;
+        for (_, lease) in &self.parts {
+            let view = lease.engine().view()?;
+            for space in [Space::User, Space::Internal] {
+                for_each_page(&*view, space, &KeyRange::all(), Projection::Records, |page| {
+                    for (key, item) in page {
+                        let Item::Record(record) = item else { return Err(engine::unexpected_reply()) };
+                        let held =
+                            Held { value: record.value, expires_at: record.expires_at, metadata: record.metadata };
+                        if space == Space::User || !key.starts_with(b"\0") {
+                            state.insert((space, key), held);
+                        }
+                    }
+                    Ok(true)
+                })?;
+            }
         }
         Ok(state)
     }
 
-    /// An error unless the store finds itself in order.
+    /// An error unless the store finds itself in order and nothing is undecided.
     pub fn verify(&self) -> Result<()> {
-        let report = self.lease.engine().verify(false, &mut |_, _| Ok(()))?;
-        match report.errors.first() {
-            None => Ok(()),
-            Some(error) => Err(error.clone()),
+        for (name, lease) in &self.parts {
+            let report = lease.engine().verify(false, &mut |_, _| Ok(()))?;
+            if let Some(error) = report.errors.first() {
+                return Err(error.clone());
+            }
+            let intents = KeyRange::prefix(Key::from_static(b"\0intent/"));
+            if lease.engine().view()?.count(Space::Internal, &intents)? > 0 {
+                return Err(Error::new(Code::Corrupted, format!("a transaction is undecided on {name}")));
+            }
         }
+        Ok(())
     }
 
     /// Writes a key and reads it again: what a store must still be able to do.
@@ -181,18 +222,51 @@ impl Store {
         let (space, value) = (Space::User, holdfast_core::Value::json("\"works\""));
         let set = Op::Set { space, key: key.clone(), value: value.clone(), expires_at: None, metadata: None };
         self.commit(Batch::one(set))?;
-        match self.lease.engine().wait(Request::Read(Read::Get(space, key)))? {
+        match self.engine(&key)?.wait(Request::Read(Read::Get(space, key.clone())))? {
             Reply::Value(Some(found)) if found == value => Ok(()),
             _ => Err(Error::new(Code::Corrupted, "what was just written cannot be read")),
         }
     }
 
     pub fn compact(&self) -> Result<()> {
-        self.lease.engine().compact()
+        self.parts.iter().try_for_each(|(_, lease)| lease.engine().compact())
     }
 
     pub fn close(self) -> Result<()> {
-        self.lease.close()
+        if let Some(log) = self.log {
+            log.close();
+        }
+        // Each is closed, whatever becomes of another.
+        self.parts.into_iter().map(|(_, lease)| lease.close()).fold(Ok(()), Result::and)
+    }
+}
+
+fn open_engine(kind: Kind, durability: Durability, path: &Path) -> Result<Lease> {
+    match kind {
+        Kind::Sqlite => engine::sqlite::open(engine::sqlite::SqliteOptions {
+            durability,
+            ..engine::sqlite::SqliteOptions::new(path.join("data.db"))
+        }),
+        Kind::LevelDb => engine::leveldb::open(engine::leveldb::LevelDbOptions {
+            durability,
+            // Small caches are made faster.
+            cache_size: 4 << 20,
+            ..engine::leveldb::LevelDbOptions::new(path)
+        }),
+        Kind::File | Kind::Transactions => {
+            engine::file::open(engine::file::FileOptions { durability, ..engine::file::FileOptions::new(path) })
+        }
+    }
+}
+
+/// The key of an operation, the start of a range.
+fn first_key(op: &Op) -> &[u8] {
+    match op {
+        Op::DeleteRange { range, .. } => match &range.start {
+            Bound::Included(start) | Bound::Excluded(start) => start,
+            Bound::Unbounded => &[],
+        },
+        other => other.key().map_or(&[], |(_, key)| key),
     }
 }
 

@@ -8,8 +8,8 @@
 //! - A name that was made, removed or renamed is so once its folder was synced. Before, any subset of these changes may be there that keeps the
 //!   order of the changes of one name. A rename takes effect as one: every file system that Pillai et al. looked into does so but ext2
 //!   ("All File Systems Are Not Created Equal", OSDI 2014, table 1). It is durable once the folder of its new name was synced.
-//! - Syncing a file makes its bytes and its length durable, not its name (fsync(2) says so). For RocksDB alone the name it was made under too,
-//!   as ext4, XFS, btrfs and F2FS do it (Mohan et al., "Finding Crash-Consistency Bugs with Bounded Black-Box Crash Testing", OSDI 2018):
+//! - Syncing a file makes its bytes and its length durable, not its name (fsync(2) says so). For RocksDB's manifest alone the name it was made
+//!   under too, as ext4, XFS, btrfs and F2FS do it (Mohan et al., "Finding Crash-Consistency Bugs with Bounded Black-Box Crash Testing", OSDI 2018):
 //!   it renames `CURRENT` to name a manifest before it syncs the folder that holds both.
 //! - After a sync that failed the system takes what was to be written for written (Rebello et al., "Can Applications Recover from fsync Failures?",
 //!   ATC 2020): a later sync that succeeds does not cover it.
@@ -35,8 +35,6 @@ pub struct Disk {
     folders: HashMap<Id, BTreeMap<OsString, Id>>,
     /// Changes of names that are not, in order.
     names: Vec<NameChange>,
-    /// A sync of a new file makes its name durable.
-    with_names: bool,
 }
 
 #[derive(Clone, Default)]
@@ -116,12 +114,6 @@ impl Disk {
         Disk { folders: HashMap::from([(ROOT, BTreeMap::new())]), ..Disk::default() }
     }
 
-    /// An empty disk on which a sync of a new file makes its name durable.
-    #[must_use]
-    pub fn keeping_names() -> Self {
-        Disk { with_names: true, ..Disk::new() }
-    }
-
     /// Takes one recorded change in.
     pub fn take(&mut self, change: &Change) {
         match change {
@@ -147,9 +139,10 @@ impl Disk {
             Change::Remove { at } => self.rename(at.0, vec![(at.clone(), None)]),
             Change::Sync { id } if self.folders.contains_key(id) => self.sync_names(|change| change.folder == *id),
             Change::Sync { id } => {
-                if self.with_names {
-                    self.sync_names(|change| matches!(change.sets.as_slice(), [(_, Some(made))] if made == id));
-                }
+                self.sync_names(|change| match change.sets.as_slice() {
+                    [((_, name), Some(made))] => made == id && name.as_encoded_bytes().starts_with(b"MANIFEST-"),
+                    _ => false,
+                });
                 if let Some(file) = self.files.get_mut(id) {
                     file.sync();
                 }
