@@ -122,7 +122,7 @@ fn one(lab: &Lab, script: &Script, point: Point, twice: Option<u64>, report: &mu
     if let Some(call) = twice {
         again(lab, script, &disk, call, report)?;
     }
-    let found = examine(subject, &disk, &script.plan(), &killer.history, rule(script), point.call % 4 == 0);
+    let found = examine(subject, &disk, &script.plan(), &killer.history, rule(script), point.call.is_multiple_of(4));
     report.judged(subject, &case, found);
     Ok(())
 }

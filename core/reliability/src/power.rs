@@ -64,7 +64,7 @@ pub fn run(script: &Script, cases: usize, lying: bool, report: &mut Report) -> O
         let mut random = Random::of(script.seed, 1000 + case as u64);
         let harm = Harm::any(&mut random);
         disk.lose_power(harm, &mut random).build(&root)?;
-        let found = examine(script.subject, &root, &plan, &history, rule(script), case % 8 == 0);
+        let found = examine(script.subject, &root, &plan, &history, rule(script), case.is_multiple_of(8));
         report.judged(script.subject, &format!("seed {} case {case} after {point} changes", script.seed), found);
     }
     Ok(())

@@ -110,7 +110,7 @@ fn one(lab: &Lab, script: &Script, refusal: Refusal, number: u64, report: &mut R
     report.count(subject, if history.errors.is_empty() { "no matter" } else { "told" }, 1);
     let plan = script.plan();
     let rule = Rule { durable: true, in_order: false };
-    report.judged(subject, &case, examine(subject, &disk, &plan, &history, rule, number % 4 == 0));
+    report.judged(subject, &case, examine(subject, &disk, &plan, &history, rule, number.is_multiple_of(4)));
     if subject.level == Level::Full && refusal == Refusal::Broken {
         // What was acknowledged although a sync failed must be on the disk by another.
         let mut random = Random::of(script.seed, 5000 + number);

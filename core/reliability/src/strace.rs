@@ -61,7 +61,7 @@ fn one(lab: &Lab, script: &Script, call: &str, number: usize, report: &mut Repor
     for wrong in history.wrong.iter().chain(&history.errors) {
         report.wrong(script.subject, format!("{case}: {wrong}"));
     }
-    let found = examine(script.subject, &disk, &script.plan(), &history, kill::rule(script), number % 4 == 0);
+    let found = examine(script.subject, &disk, &script.plan(), &history, kill::rule(script), number.is_multiple_of(4));
     report.judged(script.subject, &case, found);
     Ok(true)
 }

@@ -319,7 +319,7 @@ impl Edit {
         grow(bytes, offset + data.len() as u64);
         if random.chance(harm.junk) {
             for byte in bytes.get_mut(from..).unwrap_or_default() {
-                *byte = u8::try_from(random.next() & 0xff).unwrap_or(0);
+                *byte = u8::try_from(random.number() & 0xff).unwrap_or(0);
             }
         }
     }
