@@ -131,10 +131,29 @@ fn masked(sum: u32) -> u32 {
     sum.rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
-/// CRC-32C (Castagnoli) of two pieces, bit by bit: it is asked for once, after a crash.
+/// What each byte does to a CRC-32C.
+#[allow(clippy::indexing_slicing)] // The compiler runs it: out of bounds would be an error of the build.
+const TABLE: [u32; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut sum = byte as u32;
+        let mut bit = 0;
+        while bit < 8 {
+            sum = (sum >> 1) ^ (0x82f6_3b78 * (sum & 1));
+            bit += 1;
+        }
+        table[byte] = sum;
+        byte += 1;
+    }
+    table
+};
+
+/// CRC-32C (Castagnoli) of two pieces, byte by byte: it is asked for once, after a crash.
 fn crc32c(first: &[u8], second: &[u8]) -> u32 {
     let step = |sum: u32, byte: &u8| {
-        (0..8).fold(sum ^ u32::from(*byte), |sum, _| if sum & 1 == 0 { sum >> 1 } else { (sum >> 1) ^ 0x82f6_3b78 })
+        let [low, ..] = sum.to_le_bytes();
+        (sum >> 8) ^ TABLE.get(usize::from(low ^ byte)).copied().unwrap_or(0)
     };
     !first.iter().chain(second).fold(!0, step)
 }
