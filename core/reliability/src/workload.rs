@@ -9,7 +9,7 @@ use holdfast_core::{Code, Error, Result};
 use crate::history::{Event, History, say, tell};
 use crate::judge::{self, Rule};
 use crate::plan::{Guard, Job, Plan, Step};
-use crate::store::{Store, Subject};
+use crate::store::{Kind, Store, Subject};
 
 /// How a workload goes about it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -184,6 +184,9 @@ impl Run<'_> {
         }
         let Some(store) = &self.store else { return true };
         match store.read() {
+            // Readers of several engines may see one before the other, until the next opening has finished what an error left
+            // (docs/transactions.md, "Several engines").
+            Ok(_) if self.subject.kind == Kind::Transactions => {}
             Ok(state) => {
                 if let Err(fault) =
                     judge::judge(self.plan, &state, &self.history, Rule { durable: true, in_order: false })
