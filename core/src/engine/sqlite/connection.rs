@@ -132,13 +132,24 @@ impl Connection {
     /// The first column of the first row, as text.
     pub fn ask(&mut self, text: &str, what: &'static str) -> Result<Option<String>> {
         let mut statement = self.once(text, what)?;
-        Ok(if statement.step()? { Some(statement.text(0)) } else { None })
+        if !statement.step()? {
+            return Ok(None);
+        }
+        let answer = statement.text(0);
+        // A statement that changes something commits behind its last row, and tells there if it could not.
+        statement.run()?;
+        Ok(Some(answer))
     }
 
     /// The first column of the first row, as a number.
     pub fn ask_int(&mut self, text: &str, what: &'static str) -> Result<u64> {
         let mut statement = self.once(text, what)?;
-        Ok(if statement.step()? { statement.int(0).unwrap_or(0) } else { 0 })
+        if !statement.step()? {
+            return Ok(0);
+        }
+        let answer = statement.int(0).unwrap_or(0);
+        statement.run()?;
+        Ok(answer)
     }
 
     fn prepare(&self, text: &str, flags: u32, what: &'static str) -> Result<*mut ffi::sqlite3_stmt> {
