@@ -64,7 +64,9 @@ impl NativeSession {
         let recovery = recovery.and_then(Recovery::new);
         self.settler.expect(&env);
         let settler = self.settler.clone();
+        let opening = settler.opening();
         let opened = std::thread::Builder::new().name("holdfast-open".into()).spawn(move || {
+            let _opening = opening;
             let settled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 open(&engine, &options, verbose, recovery.as_ref())
             }));

@@ -4,10 +4,11 @@
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 use napi::bindgen_prelude::*;
 use napi::sys;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use crate::custom::JsHost;
 use crate::store::Shared;
@@ -37,6 +38,8 @@ pub enum Settled {
 pub struct Settler {
     function: Function,
     state: Mutex<State>,
+    /// Notified when a store has been opened, or not.
+    opened: Condvar,
 }
 
 #[derive(Default)]
@@ -50,6 +53,21 @@ struct State {
     closed: bool,
     stores: Vec<Weak<Shared>>,
     hosts: Vec<Weak<JsHost>>,
+    /// Stores that are being opened on threads of their own.
+    opening: usize,
+}
+
+/// How long the end of an environment waits for stores that are being opened.
+const OPENING: Duration = Duration::from_secs(5);
+
+/// A store is being opened for an environment.
+pub struct Opening(Arc<Settler>);
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        self.0.state.lock().opening -= 1;
+        self.0.opened.notify_all();
+    }
 }
 
 struct Function(sys::napi_threadsafe_function);
@@ -91,7 +109,7 @@ impl Settler {
             } else {
                 function = ptr::null_mut();
             }
-            Settler { function: Function(function), state: Mutex::default() }
+            Settler { function: Function(function), state: Mutex::default(), opened: Condvar::new() }
         });
         if state.function.0.is_null() {
             return Err(Error::from_reason("cannot make a thread-safe function"));
@@ -110,6 +128,12 @@ impl Settler {
             // SAFETY: on the thread of `env`, and the function lives while `closed` is not set.
             unsafe { sys::napi_ref_threadsafe_function(env.raw(), self.function.0) };
         }
+    }
+
+    /// Notes that a store is being opened, until what is returned is dropped.
+    pub fn opening(self: &Arc<Self>) -> Opening {
+        self.state.lock().opening += 1;
+        Opening(self.clone())
     }
 
     /// Hands a result to JavaScript. On any thread.
@@ -148,11 +172,14 @@ impl Settler {
 
     /// The environment ends: nothing is sent to it any more, and its stores are given back.
     fn shut_down(&self) {
-        let (stores, hosts) = {
+        let (stores, hosts, done) = {
             let mut state = self.state.lock();
+            // A process that ends takes the libraries' own data away under a thread that is still opening a store.
+            let until = Instant::now() + OPENING;
+            while state.opening > 0 && !self.opened.wait_until(&mut state, until).timed_out() {}
             state.closed = true;
-            state.done.clear();
-            (std::mem::take(&mut state.stores), std::mem::take(&mut state.hosts))
+            let done = std::mem::take(&mut state.done);
+            (std::mem::take(&mut state.stores), std::mem::take(&mut state.hosts), done)
         };
         // First: what a store still does may wait for them.
         for host in hosts.iter().filter_map(Weak::upgrade) {
@@ -162,6 +189,8 @@ impl Settler {
             // Nobody is left to be told of an error.
             let _ = store.release();
         }
+        // Last: stores among it have been given back by now.
+        drop(done);
     }
 
     fn take(&self) -> Vec<(CallId, Settled)> {
