@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use holdfast_core::engine::registry::Lease;
+use holdfast_core::engine::spawn_waiting;
 use holdfast_core::error::Result;
 use holdfast_core::glob::Glob;
 use holdfast_core::transaction::{Options, Transaction};
@@ -65,7 +66,8 @@ impl NativeSession {
         self.settler.expect(&env);
         let settler = self.settler.clone();
         let opening = settler.opening();
-        let opened = std::thread::Builder::new().name("holdfast-open".into()).spawn(move || {
+        // On a thread that stays: RocksDB's part in the end of a thread must not meet the end of the process.
+        spawn_waiting(move || {
             let _opening = opening;
             let settled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 open(&engine, &options, verbose, recovery.as_ref())
@@ -85,7 +87,7 @@ impl NativeSession {
                 ),
             }
         });
-        opened.map(|_| ()).map_err(|error| thrown(&holdfast_core::Error::io("cannot start a thread", &error)))
+        Ok(())
     }
 
     /// Opens an engine on this thread.
