@@ -130,6 +130,7 @@ macro_rules! conformance {
             transactions::a_transaction_reads_one_moment,
             transactions::a_key_that_was_read_and_has_changed_is_a_conflict,
             transactions::a_range_that_was_read_and_has_changed_is_a_conflict,
+            transactions::a_range_that_holds_no_key_never_conflicts,
             transactions::what_was_not_read_may_change,
             transactions::write_skew_is_refused,
             transactions::conditions_inside_are_of_what_is_seen_inside,

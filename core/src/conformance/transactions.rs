@@ -125,6 +125,17 @@ pub fn a_key_that_was_read_and_has_changed_is_a_conflict(fixture: &dyn Fixture) 
     }
 }
 
+pub fn a_range_that_holds_no_key_never_conflicts(fixture: &dyn Fixture) {
+    let lease = open(fixture);
+    let engine = lease.engine();
+    engine.set("a", "1");
+    let inside = Inside::begin(engine);
+    assert!(inside.engine.keys(&span(2, 2)).is_empty());
+    engine.set("a", "2");
+    inside.engine.set("b", "1");
+    inside.commits();
+}
+
 pub fn a_range_that_was_read_and_has_changed_is_a_conflict(fixture: &dyn Fixture) {
     let lease = open(fixture);
     let engine = lease.engine();

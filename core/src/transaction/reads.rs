@@ -28,6 +28,10 @@ impl Reads {
     pub fn page(&mut self, space: Space, range: &KeyRange, after: Option<&[u8]>, next: Option<&Key>) {
         let mut read = after.map_or_else(|| range.clone(), |after| range.after(after));
         read.limit = None;
+        if read.is_empty() {
+            // Nothing was asked of the engine: there is no commit that it was read at.
+            return;
+        }
         if let Some(next) = next {
             let bound = Bound::Included(next.clone());
             if range.reverse { read.raise_start(bound) } else { read.lower_end(bound) }
@@ -80,6 +84,14 @@ mod tests {
         let mut batch = Batch::default();
         reads.guard(&mut batch, 7);
         batch
+    }
+
+    #[test]
+    fn a_range_that_holds_no_key_is_not_checked() {
+        let (start, end) = (Bound::Included(Key::from_static(b"b")), Bound::Excluded(Key::from_static(b"b")));
+        let mut reads = Reads::default();
+        reads.page(Space::User, &KeyRange { start, end, ..KeyRange::all() }, None, None);
+        assert!(reads.is_empty());
     }
 
     #[test]

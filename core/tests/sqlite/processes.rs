@@ -105,6 +105,18 @@ fn deletes_a_key() {
 }
 
 #[test]
+fn several_processes_make_one_database() {
+    let folder = tempfile::tempdir().unwrap();
+    for n in 0..8 {
+        let path = folder.path().join(format!("new-{n}.db"));
+        let children: Vec<Child> = (0..6).map(|_| spawn("deletes_a_key", &path)).collect();
+        for mut child in children {
+            assert!(child.wait().unwrap().success());
+        }
+    }
+}
+
+#[test]
 fn a_range_check_sees_the_deletion_of_another_process() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ranges.db");

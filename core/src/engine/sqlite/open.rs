@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -117,7 +119,7 @@ fn open_writable(path: &Path, options: &SqliteOptions) -> Result<FileStore> {
         _ => error,
     })?;
     connection.run(&format!("PRAGMA cache_size = -{WRITER_CACHE_KB}"), "cannot open the database")?;
-    configure(&mut connection, options.durability)?;
+    configure(&mut connection, options.durability, options.busy_timeout)?;
     let sql = Arc::new(schema::sql(table));
     connection.use_tables(sql.clone());
     // Two processes may make the tables at the same time: look again under the lock.
@@ -153,9 +155,9 @@ fn open_writable(path: &Path, options: &SqliteOptions) -> Result<FileStore> {
 }
 
 /// WAL, and the sync that the durability asks for. Checkpoints are ours to time.
-fn configure(connection: &mut Connection, durability: Durability) -> Result<()> {
+fn configure(connection: &mut Connection, durability: Durability, busy_timeout: u64) -> Result<()> {
     let what = "cannot set the database up";
-    let mode = connection.ask("PRAGMA journal_mode = WAL", what)?.unwrap_or_default();
+    let mode = patiently(busy_timeout, || connection.ask("PRAGMA journal_mode = WAL", what))?.unwrap_or_default();
     if !mode.eq_ignore_ascii_case("wal") {
         return Err(Error::new(
             Code::NotSupported,
@@ -175,11 +177,27 @@ fn configure(connection: &mut Connection, durability: Durability) -> Result<()> 
     Ok(())
 }
 
+/// Tries again for `busy_timeout` milliseconds what SQLite refuses at once, although told to wait: two connections that turn a new
+/// database into one with a WAL both hold the lock that the other one waits for.
+fn patiently<T>(busy_timeout: u64, mut work: impl FnMut() -> Result<T>) -> Result<T> {
+    let (start, timeout) = (Instant::now(), Duration::from_millis(busy_timeout));
+    let mut pause = Duration::from_millis(1);
+    loop {
+        match work() {
+            Err(error) if error.code() == Code::Timeout && start.elapsed() < timeout => {
+                thread::sleep(pause.min(timeout.saturating_sub(start.elapsed())));
+                pause = (pause * 2).min(Duration::from_millis(50));
+            }
+            result => return result,
+        }
+    }
+}
+
 /// Inline reads never wait: what is busy is left to the pool.
 fn inline(opening: &Opening) -> Result<Inline> {
     let mut connection = opening.reader()?;
-    connection.set_busy_timeout(0);
     connection.ask_int(&format!("SELECT count(*) FROM {} WHERE 0", opening.sql.user), "cannot open the database")?;
+    connection.set_busy_timeout(0);
     if opening.access != Access::Immutable
         && connection.ask("PRAGMA journal_mode", "cannot open the database")?.is_some_and(|mode| mode == "wal")
     {
