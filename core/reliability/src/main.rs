@@ -1,10 +1,4 @@
-//! `reliability kill|power|io`: prints what was tried and what was found. The other commands are the programs it runs.
-//!
-//!   --engine file,sqlite,leveldb,transactions   --level full,normal,none   --seed N   --jobs N
-//!   --points N    crash points, failing calls or cases of each engine and durability at most
-//!   --batches N   of one workload
-//!   --shown N     faults printed, 20 unless given
-//!   --hasty, --lying   defects that must be found: acknowledging too early, syncs that do nothing
+//! Prints what was tried and what was found ([`USAGE`]). The other commands are the programs it runs.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program's figures")]
 
@@ -17,7 +11,21 @@ use holdfast_reliability::plan::Plan;
 use holdfast_reliability::store::{Kind, Level, Subject};
 use holdfast_reliability::workload::{self, Manner};
 
+const USAGE: &str = "\
+npm run reliability -- kill|power|io [options]
+
+  --engine E,..  file, sqlite, leveldb, transactions
+  --level L,..   full, normal, none
+  --seed N       of the workload (1)
+  --batches N    of one workload
+  --points N     crash points, failing calls or cases of each engine and durability at most; all unless given
+  --jobs N       at one time (the processors)
+  --shown N      faults printed, all are counted (20)
+  --hasty, --lying   defects that must be found: acknowledging too early, syncs that do nothing
+  --help";
+
 struct Options {
+    help: bool,
     command: String,
     engines: Vec<String>,
     levels: Vec<String>,
@@ -37,6 +45,7 @@ struct Options {
 fn options() -> Outcome<Options> {
     let mut args = std::env::args().skip(1);
     let mut options = Options {
+        help: false,
         command: args.next().unwrap_or_default(),
         engines: Vec::new(),
         levels: Vec::new(),
@@ -69,6 +78,7 @@ fn options() -> Outcome<Options> {
                 options.share = Some((part.parse()?, of.parse()?));
             }
             "--shown" => options.shown = value()?.parse()?,
+            "--help" => options.help = true,
             "--lying" => options.lying = true,
             "--hasty" => options.manner.hasty = true,
             "--persist" => options.manner.persist = true,
@@ -109,6 +119,10 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Outcome<bool> {
     match (options.command.as_str(), options.subject) {
+        _ if options.help => {
+            println!("{USAGE}");
+            Ok(true)
+        }
         ("workload", Some(subject)) => {
             let script = options.script(subject, options.seed, 1);
             workload::run(subject, &options.disk, &Plan::new(script.seed, script.batches), options.manner);

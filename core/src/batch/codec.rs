@@ -3,13 +3,12 @@
 //!
 //! `docs/formats/batch.md` describes the layout. All integers are LEB128 varints.
 
-use std::ops::Bound;
-
 use bytes::Bytes;
 
 use super::Op;
 use crate::error::{Code, Error, Result};
-use crate::key::{Key, KeyRange, Space};
+use crate::format::parts::{Reader, put_bound, put_bytes, put_varint};
+use crate::key::{KeyRange, Space};
 use crate::value::Value;
 
 /// The first byte; another one is a newer format.
@@ -69,41 +68,12 @@ fn flags(space: Space, expiry: bool, metadata: bool) -> u8 {
         | (if metadata { HAS_METADATA } else { 0 })
 }
 
-/// Appends a LEB128 varint.
-pub(crate) fn put_varint(out: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        out.push((number & 0x7f) as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
-}
-
-/// Appends a length and that many bytes.
-pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    put_varint(out, bytes.len() as u64);
-    out.extend_from_slice(bytes);
-}
-
 fn put_options(out: &mut Vec<u8>, expires_at: Option<u64>, metadata: Option<&Bytes>) {
     if let Some(at) = expires_at {
         put_varint(out, at);
     }
     if let Some(metadata) = metadata {
         put_bytes(out, metadata);
-    }
-}
-
-fn put_bound(out: &mut Vec<u8>, bound: &Bound<Key>) {
-    match bound {
-        Bound::Unbounded => out.push(0),
-        Bound::Included(key) => {
-            out.push(1);
-            put_bytes(out, key);
-        }
-        Bound::Excluded(key) => {
-            out.push(2);
-            put_bytes(out, key);
-        }
     }
 }
 
@@ -119,111 +89,51 @@ pub fn decode(bytes: &Bytes) -> Result<Vec<Op>> {
         }
         None => return Err(Error::corrupted("a stored batch is empty")),
     }
-    let mut reader = Reader { bytes, at: 1 };
+    let mut reader = Reader::new(bytes);
+    reader.byte();
     let mut ops = Vec::new();
     while !reader.is_at_end() {
-        ops.push(
-            reader.op().ok_or_else(|| Error::corrupted(format!("a stored batch is damaged at byte {}", reader.at)))?,
-        );
+        let damaged = |at| Error::corrupted(format!("a stored batch is damaged at byte {at}"));
+        ops.push(read_op(&mut reader).ok_or_else(|| damaged(reader.at()))?);
     }
     Ok(ops)
 }
 
-/// Reads what the functions above wrote, from where it stands.
-pub(crate) struct Reader<'a> {
-    bytes: &'a Bytes,
-    at: usize,
+fn read_op(reader: &mut Reader<'_>) -> Option<Op> {
+    let first = reader.byte()?;
+    let space = if first & INTERNAL == 0 { Space::User } else { Space::Internal };
+    match first & KIND {
+        SET => {
+            let (key, payload) = (reader.slice()?, reader.slice()?);
+            let value = if first & BINARY == 0 { Value::Json(payload) } else { Value::Binary(payload) };
+            let (expires_at, metadata) = read_options(reader, first)?;
+            Some(Op::Set { space, key, value, expires_at, metadata })
+        }
+        ADD => {
+            let key = reader.slice()?;
+            let by = f64::from_le_bytes(reader.take(8)?.as_ref().try_into().ok()?);
+            let (expires_at, metadata) = read_options(reader, first)?;
+            Some(Op::Add { space, key, by, expires_at, metadata })
+        }
+        DELETE => Some(Op::Delete { space, key: reader.slice()? }),
+        DELETE_RANGE => {
+            let (start, end) = (reader.bound()?, reader.bound()?);
+            Some(Op::DeleteRange { space, range: KeyRange { start, end, ..KeyRange::all() } })
+        }
+        _ => None,
+    }
 }
 
-impl<'a> Reader<'a> {
-    pub(crate) fn new(bytes: &'a Bytes) -> Self {
-        Reader { bytes, at: 0 }
-    }
-
-    pub(crate) fn is_at_end(&self) -> bool {
-        self.at >= self.bytes.len()
-    }
-
-    fn op(&mut self) -> Option<Op> {
-        let first = self.byte()?;
-        let space = if first & INTERNAL == 0 { Space::User } else { Space::Internal };
-        match first & KIND {
-            SET => {
-                let (key, payload) = (self.slice()?, self.slice()?);
-                let value = if first & BINARY == 0 { Value::Json(payload) } else { Value::Binary(payload) };
-                let (expires_at, metadata) = self.options(first)?;
-                Some(Op::Set { space, key, value, expires_at, metadata })
-            }
-            ADD => {
-                let key = self.slice()?;
-                let by = f64::from_le_bytes(self.take(8)?.as_ref().try_into().ok()?);
-                let (expires_at, metadata) = self.options(first)?;
-                Some(Op::Add { space, key, by, expires_at, metadata })
-            }
-            DELETE => Some(Op::Delete { space, key: self.slice()? }),
-            DELETE_RANGE => {
-                let (start, end) = (self.bound()?, self.bound()?);
-                Some(Op::DeleteRange { space, range: KeyRange { start, end, ..KeyRange::all() } })
-            }
-            _ => None,
-        }
-    }
-
-    pub(crate) fn byte(&mut self) -> Option<u8> {
-        let byte = *self.bytes.get(self.at)?;
-        self.at += 1;
-        Some(byte)
-    }
-
-    pub(crate) fn varint(&mut self) -> Option<u64> {
-        let mut number = 0_u64;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            let part = u64::from(byte & 0x7f);
-            if shift == 63 && part > 1 {
-                return None;
-            }
-            number |= part << shift;
-            if byte < 0x80 {
-                return Some(number);
-            }
-        }
-        None
-    }
-
-    pub(crate) fn take(&mut self, length: usize) -> Option<Bytes> {
-        let end = self.at.checked_add(length)?;
-        if end > self.bytes.len() {
-            return None;
-        }
-        let slice = self.bytes.slice(self.at..end);
-        self.at = end;
-        Some(slice)
-    }
-
-    pub(crate) fn slice(&mut self) -> Option<Bytes> {
-        let length = usize::try_from(self.varint()?).ok()?;
-        self.take(length)
-    }
-
-    fn options(&mut self, first: u8) -> Option<(Option<u64>, Option<Bytes>)> {
-        let expires_at = if first & HAS_EXPIRY == 0 { None } else { Some(self.varint()?) };
-        let metadata = if first & HAS_METADATA == 0 { None } else { Some(self.slice()?) };
-        Some((expires_at, metadata))
-    }
-
-    fn bound(&mut self) -> Option<Bound<Key>> {
-        match self.byte()? {
-            0 => Some(Bound::Unbounded),
-            1 => Some(Bound::Included(self.slice()?)),
-            2 => Some(Bound::Excluded(self.slice()?)),
-            _ => None,
-        }
-    }
+fn read_options(reader: &mut Reader<'_>, first: u8) -> Option<(Option<u64>, Option<Bytes>)> {
+    let expires_at = if first & HAS_EXPIRY == 0 { None } else { Some(reader.varint()?) };
+    let metadata = if first & HAS_METADATA == 0 { None } else { Some(reader.slice()?) };
+    Some((expires_at, metadata))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Bound;
+
     use super::*;
     use proptest::prelude::*;
 

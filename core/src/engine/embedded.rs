@@ -5,99 +5,26 @@
 //! read of its key is answered; a write never starts while an earlier read of its key is in the pool. Pool
 //! tasks never wait for one another: a drain that must let reads finish ends, and the last read restarts it.
 
-use std::collections::{HashMap, VecDeque};
+mod order;
+mod store;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::{Condvar, Mutex};
 
+use self::order::{State, Work};
+pub use self::store::Store;
 use super::intent;
 use super::sweep::{self, Sweep};
-use super::watch::{self, Feed, Limits, Logged, Subscriber, Subscription};
-use super::{
-    Capabilities, Counters, Done, Engine, Progress, Read, Reply, Report, Request, Stats, View, spawn_blocking,
-};
+use super::watch::{self, Logged, Subscriber, Subscription};
+use super::{Capabilities, Done, Engine, Progress, Read, Reply, Report, Request, Stats, View, spawn_blocking};
 use crate::batch::{Batch, Commit};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, Space};
 use crate::record::Millis;
 use crate::value::Value;
-
-/// What an engine in this process provides; [`Embedded`] makes an [`Engine`] of it.
-///
-/// Calls come from several threads at once, but for `commit`, which has one caller beside `try_commit`.
-pub trait Store: Send + Sync + 'static {
-    fn name(&self) -> &'static str;
-
-    fn capabilities(&self) -> Capabilities;
-
-    /// True if what it holds ends with this process.
-    fn is_volatile(&self) -> bool {
-        false
-    }
-
-    /// Answers from memory, or `None` if that cannot be done without a disk or a wait.
-    fn try_read(&self, read: &Read) -> Option<Result<Reply>>;
-
-    /// The value of one key from memory; like [`try_read`](Store::try_read), for stores that need not own the key.
-    fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Value>>> {
-        match self.try_read(&Read::Get(space, Key::copy_from_slice(key)))? {
-            Ok(Reply::Value(value)) => Some(Ok(value)),
-            Ok(_) => Some(Err(super::unexpected_reply())),
-            Err(error) => Some(Err(error)),
-        }
-    }
-
-    fn read(&self, read: &Read) -> Result<Reply>;
-
-    /// Commits in memory or in the system's cache, or `None` with nothing written.
-    fn try_commit(&self, batch: &Batch) -> Option<Result<Commit>>;
-
-    /// Commits the batches in order, each atomic by itself, all made durable together. One result each.
-    fn commit(&self, batches: &[Batch]) -> Vec<Result<Commit>>;
-
-    fn view(&self) -> Result<Arc<dyn View>>;
-
-    /// A view made without a disk or a wait, or `None`.
-    fn try_view(&self) -> Option<Result<Arc<dyn View>>> {
-        None
-    }
-
-    /// Frees records that expired before `now`, never a newer value of their key.
-    fn sweep(&self, now: Millis) -> Result<u64>;
-
-    /// Sizes. What the queue counts too is added to them.
-    /// Who listens to the store.
-    fn feed(&self) -> &Arc<Feed>;
-
-    /// Called when somebody has begun to listen: what it takes to hear of other processes begins.
-    fn watched(&self) -> Result<()> {
-        Ok(())
-    }
-
-    /// How much of the change log is kept.
-    fn log_limits(&self) -> Limits {
-        Limits::default()
-    }
-
-    fn stats(&self) -> Result<Stats>;
-
-    /// What the store counts, and the queue in front of it.
-    fn counters(&self) -> &Counters;
-
-    fn verify(&self, repair: bool, progress: Progress<'_>) -> Result<Report>;
-
-    fn compact(&self) -> Result<()>;
-
-    /// Syncs and gives up locks. No call of this store runs or follows, but views may still be held.
-    fn close(&self) -> Result<()>;
-}
-
-/// Writes grouped into one commit at most.
-const GROUP_BATCHES: usize = 1024;
-/// Bytes grouped into one commit, but for the write that crosses the line.
-const GROUP_BYTES: usize = 16 << 20;
 
 /// An engine in this process: a [`Store`] behind its queue.
 pub struct Embedded<S> {
@@ -116,19 +43,6 @@ struct Shared<S> {
     closed: AtomicBool,
     state: Mutex<State>,
     quiet: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    queue: VecDeque<(Request, Done)>,
-    draining: bool,
-    /// Keys of unresolved writes.
-    writes: HashMap<(Space, Key), usize>,
-    /// Unresolved writes of whole ranges.
-    wide_writes: usize,
-    /// Keys of reads in the pool.
-    reads: HashMap<(Space, Key), usize>,
-    finished: bool,
 }
 
 impl<S: Store> Embedded<S> {
@@ -464,100 +378,6 @@ impl<S: Store> Sweep for Shared<S> {
                 }
             }
         }
-    }
-}
-
-enum Work {
-    Nothing,
-    Writes(Vec<Batch>, Vec<Done>),
-    One(Request, Done),
-}
-
-impl State {
-    fn blocks_read(&self, read: &Read) -> bool {
-        if self.wide_writes > 0 {
-            return true;
-        }
-        match read {
-            Read::Get(space, key) | Read::Entry(space, key) | Read::Has(space, key) => {
-                self.writes.contains_key(&(*space, key.clone()))
-            }
-            Read::Many(space, keys) => keys.iter().any(|key| self.writes.contains_key(&(*space, key.clone()))),
-        }
-    }
-
-    /// True if a read in the pool may still have to see the state before `batch`.
-    fn blocks_write(&self, batch: &Batch) -> bool {
-        !self.reads.is_empty()
-            && batch.ops.iter().any(|op| match op.key() {
-                Some((space, key)) => self.reads.contains_key(&(space, key.clone())),
-                None => true,
-            })
-    }
-
-    fn count_writes(&mut self, batch: &Batch) {
-        for op in &batch.ops {
-            match op.key() {
-                Some((space, key)) => *self.writes.entry((space, key.clone())).or_insert(0) += 1,
-                None => self.wide_writes += 1,
-            }
-        }
-    }
-
-    fn uncount_writes(&mut self, batch: &Batch) {
-        for op in &batch.ops {
-            match op.key() {
-                Some((space, key)) => uncount(&mut self.writes, space, key),
-                None => self.wide_writes -= 1,
-            }
-        }
-    }
-
-    fn count_reads(&mut self, read: &Read) {
-        for_each_key(read, |space, key| *self.reads.entry((space, key.clone())).or_insert(0) += 1);
-    }
-
-    fn uncount_reads(&mut self, read: &Read) {
-        for_each_key(read, |space, key| uncount(&mut self.reads, space, key));
-    }
-
-    /// Takes the next read or view, or the longest run of writes that may be committed together.
-    fn take_work(&mut self) -> Work {
-        let mut batches = Vec::new();
-        let mut dones = Vec::new();
-        let mut bytes = 0;
-        while batches.len() < GROUP_BATCHES && bytes < GROUP_BYTES {
-            match self.queue.front() {
-                Some((Request::Commit(batch), _)) if !self.blocks_write(batch) => {}
-                Some((Request::Commit(_), _)) | None => break,
-                Some(_) if batches.is_empty() => {
-                    return self.queue.pop_front().map_or(Work::Nothing, |(request, done)| Work::One(request, done));
-                }
-                Some(_) => break,
-            }
-            if let Some((Request::Commit(batch), done)) = self.queue.pop_front() {
-                bytes += batch.size();
-                batches.push(batch);
-                dones.push(done);
-            }
-        }
-        if batches.is_empty() { Work::Nothing } else { Work::Writes(batches, dones) }
-    }
-}
-
-fn uncount(counts: &mut HashMap<(Space, Key), usize>, space: Space, key: &Key) {
-    if let std::collections::hash_map::Entry::Occupied(mut entry) = counts.entry((space, key.clone())) {
-        *entry.get_mut() -= 1;
-        if *entry.get() == 0 {
-            entry.remove();
-        }
-    }
-}
-
-fn for_each_key(read: &Read, mut take: impl FnMut(Space, &Key)) {
-    match read {
-        Read::Get(space, key) | Read::Entry(space, key) | Read::Has(space, key) => take(*space, key),
-        Read::Many(space, keys) => keys.iter().for_each(|key| take(*space, key)),
     }
 }
 

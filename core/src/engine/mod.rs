@@ -287,6 +287,28 @@ pub enum Item {
     Record(Box<Record>),
 }
 
+impl Item {
+    /// What a scan that asked for `what` gives of a record.
+    #[must_use]
+    pub fn of(record: Record, what: Projection) -> Self {
+        match what {
+            Projection::Keys => Item::Key,
+            Projection::Values => Item::Value(record.value),
+            Projection::Records => Item::Record(Box::new(record)),
+        }
+    }
+
+    /// As [`of`](Item::of), of a record that stays.
+    #[must_use]
+    pub fn of_shared(record: &Record, what: Projection) -> Self {
+        match what {
+            Projection::Keys => Item::Key,
+            Projection::Values => Item::Value(record.value.clone()),
+            Projection::Records => Item::Record(Box::new(record.clone())),
+        }
+    }
+}
+
 /// A piece of a scan, in the range's order.
 #[derive(Clone, Debug, Default)]
 pub struct Page {

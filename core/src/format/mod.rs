@@ -5,5 +5,6 @@
 pub mod file_name;
 pub mod file_text;
 pub mod leveldb;
+pub(crate) mod parts;
 pub mod redis;
 pub mod transaction_log;

@@ -8,6 +8,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::batch::{Op, codec};
 use crate::error::{Code, Error, Result};
+use crate::format::parts::{Reader, put_bytes, put_varint};
 
 const MAGIC: &[u8; 8] = b"HFTXLOG\0";
 
@@ -74,30 +75,30 @@ pub fn put(out: &mut Vec<u8>, entry: &Entry) {
     match entry {
         Entry::Store { index, id, intents, name } => {
             out.push(STORE);
-            codec::put_varint(out, *index);
+            put_varint(out, *index);
             out.extend_from_slice(&id.to_be_bytes());
             out.push(u8::from(*intents));
-            codec::put_bytes(out, name.as_bytes());
+            put_bytes(out, name.as_bytes());
         }
         Entry::Commit { number } => {
             out.push(COMMIT);
-            codec::put_varint(out, *number);
+            put_varint(out, *number);
         }
         Entry::Undo { number, store, written, before } => {
             out.push(UNDO);
-            codec::put_varint(out, *number);
-            codec::put_varint(out, *store);
-            codec::put_bytes(out, &codec::encode(written));
-            codec::put_bytes(out, &codec::encode(before));
+            put_varint(out, *number);
+            put_varint(out, *store);
+            put_bytes(out, &codec::encode(written));
+            put_bytes(out, &codec::encode(before));
         }
         Entry::Undone { number, store } => {
             out.push(UNDONE);
-            codec::put_varint(out, *number);
-            codec::put_varint(out, *store);
+            put_varint(out, *number);
+            put_varint(out, *store);
         }
         Entry::Clean { store } => {
             out.push(CLEAN);
-            codec::put_varint(out, *store);
+            put_varint(out, *store);
         }
     }
 }
@@ -135,7 +136,7 @@ pub fn read(id: u64, bytes: &Bytes) -> Result<Option<Contents>> {
     let mut at = HEADER;
     let mut contents = Contents { last: HEADER as u64, end: HEADER as u64, ..Contents::default() };
     while let Some(body) = frame_at(id, bytes, at) {
-        let mut reader = codec::Reader::new(&body);
+        let mut reader = Reader::new(&body);
         while !reader.is_at_end() {
             let entry = read_entry(&mut reader).map_err(|error| damaged_entry(&error, at))?;
             contents.entries.push(entry);
@@ -188,7 +189,7 @@ fn frame_at(id: u64, bytes: &Bytes, at: usize) -> Option<Bytes> {
     (xxh3_64_with_seed(body, seed) == u64::from_le_bytes(*sum)).then(|| bytes.slice_ref(body))
 }
 
-fn read_entry(reader: &mut codec::Reader<'_>) -> Result<Entry> {
+fn read_entry(reader: &mut Reader<'_>) -> Result<Entry> {
     let damaged = || Error::corrupted("it is cut short");
     let kind = reader.byte().ok_or_else(damaged)?;
     Ok(match kind {

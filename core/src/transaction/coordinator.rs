@@ -18,7 +18,7 @@ use super::log::folder::Folder;
 use super::log::{Figures, Log, Refusal, Unfinished, count};
 use super::rollback::{Plan, Undo};
 use super::store::Stores;
-use super::unsettled::{self, Part};
+use super::unsettled::{self, Doubt, Part};
 use super::{Coordinator, Finished, Participant};
 use crate::batch::{Batch, Check, IntentId, MAX_BATCH_BYTES};
 use crate::engine::intent::{self, Decision};
@@ -327,17 +327,18 @@ impl Commit<'_> {
             if !engine.is_volatile() {
                 self.log().take_part(store, true, &name).map_err(Refusal::into_error)?;
             }
-            let mut part = Part { name, engine, store, doubtful: false };
+            let mut part = Part { name, engine, store, doubt: Doubt::None };
             match part.engine.prepare(self.id(), batch) {
                 Ok(_) => {
                     let engine = part.engine.clone();
                     self.promised.push(part);
                     self.keep_id(&engine, store)?;
                 }
-                Err(error) if certain(error.code()) => return Err(error),
                 Err(error) => {
-                    part.doubtful = true;
-                    self.promised.push(part);
+                    part.doubt = Doubt::after(&error, &*part.engine);
+                    if part.doubt != Doubt::None {
+                        self.promised.push(part);
+                    }
                     return Err(error);
                 }
             }
@@ -414,8 +415,11 @@ impl Commit<'_> {
         for part in std::mem::take(&mut self.promised) {
             match part.engine.resolve(id, Decision::Drop) {
                 Ok(Some(_)) => {}
-                // It was not there; if it may be on its way, it is looked for again.
-                Ok(None) if !part.doubtful => {}
+                Ok(None) if part.doubt == Doubt::None => {}
+                _ if part.doubt == Doubt::Disk => {
+                    unsettled::settle_when_opened(&self.unfinished, &part, Decision::Drop);
+                }
+                // It failed, or it may be on its way still: it is looked for again.
                 _ => unsettled::settle_later(&self.inner.crew, &self.unfinished, part, Decision::Drop),
             }
         }
@@ -436,21 +440,6 @@ impl Commit<'_> {
             None => reason,
         }
     }
-}
-
-/// True if an engine that answers so has written nothing.
-fn certain(code: Code) -> bool {
-    matches!(
-        code,
-        Code::Conflict
-            | Code::Locked
-            | Code::InvalidArgument
-            | Code::InvalidKey
-            | Code::ValueTooLarge
-            | Code::NotSupported
-            | Code::ReadOnly
-            | Code::NoSpace
-    )
 }
 
 /// Tries a few times; what answers false at the first time should have been there.

@@ -148,7 +148,7 @@ impl Merged {
                 (Some((own, _)), Some((beneath, _))) => (own.cmp(&beneath) == Ordering::Less) != range.reverse,
             };
             let entry = if from_own {
-                own.next().and_then(|(key, record)| Some((key.clone(), item(record?, what))))
+                own.next().and_then(|(key, record)| Some((key.clone(), Item::of_shared(record?, what))))
             } else {
                 beneath.next()
             };
@@ -159,14 +159,6 @@ impl Merged {
         if own.peek().is_some() || beneath.peek().is_some() {
             page.next = page.entries.last().map(|(key, _)| key.clone());
         }
-    }
-}
-
-fn item(record: &Record, what: Projection) -> Item {
-    match what {
-        Projection::Keys => Item::Key,
-        Projection::Values => Item::Value(record.value.clone()),
-        Projection::Records => Item::Record(Box::new(record.clone())),
     }
 }
 

@@ -125,24 +125,28 @@ fn standing(view: &dyn View) -> Result<Vec<IntentId>> {
     Ok(ids)
 }
 
-/// The id of a store that made an intent, and whose process died before it was given the id its log knows it by.
+/// The id of a store that made an intent, and was not given the id that the log knows it by: its process died before, or its disk failed.
 fn adopt(
     engine: &Arc<dyn Engine>,
     name: &str,
     logs: &[Dead],
     intents: &HashMap<u64, Vec<u64>>,
 ) -> Result<Option<u128>> {
-    for log in logs.iter().filter(|log| intents.contains_key(&log.id)) {
-        let id = log.entries().iter().rev().find_map(|entry| match entry {
+    let dead = logs.iter().filter(|log| intents.contains_key(&log.id)).find_map(|log| {
+        log.entries().iter().rev().find_map(|entry| match entry {
             Entry::Store { id, name: known, intents: true, .. } if known == name => Some(*id),
             _ => None,
-        });
-        if let Some(id) = id {
-            give(&**engine, id)?;
-            return Ok(Some(id));
-        }
+        })
+    });
+    let id = dead.or_else(|| all(intents).find_map(|id| unsettled::store_of(id, name)));
+    if let Some(id) = id {
+        give(&**engine, id)?;
     }
-    Ok(None)
+    Ok(id)
+}
+
+fn all(intents: &HashMap<u64, Vec<u64>>) -> impl Iterator<Item = IntentId> {
+    intents.iter().flat_map(|(log, numbers)| numbers.iter().map(|number| IntentId { log: *log, number: *number }))
 }
 
 /// Sees to intents whose log this very process still writes, and which the engine failed to carry out before it was closed.
@@ -153,8 +157,7 @@ fn settle_own(
     recovered: &mut Recovered,
 ) -> Result<()> {
     let Some(store) = store else { return Ok(()) };
-    for (log, number) in intents.iter().flat_map(|(log, numbers)| numbers.iter().map(move |number| (*log, *number))) {
-        let id = IntentId { log, number };
+    for id in all(intents) {
         if let Some(decision) = unsettled::decision(id, store)
             && resolve(engine, id, decision, recovered)?
         {

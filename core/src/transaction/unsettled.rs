@@ -12,6 +12,7 @@ use super::log::Unfinished;
 use crate::batch::IntentId;
 use crate::engine::Engine;
 use crate::engine::intent::Decision;
+use crate::error::{Code, Error};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -24,12 +25,42 @@ pub(super) struct Part {
     pub name: String,
     pub engine: Arc<dyn Engine>,
     pub store: u128,
-    /// Whether the intent was made is not known.
-    pub doubtful: bool,
+    pub doubt: Doubt,
 }
 
-/// What this process has decided and not yet seen through, by intent and store.
-static UNSETTLED: LazyLock<Mutex<HashMap<(IntentId, u128), Decision>>> = LazyLock::new(Mutex::default);
+/// Whether an intent whose making failed may be there all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doubt {
+    None,
+    /// No answer came: it may still be on its way to a server, for [`DOUBT`].
+    NoAnswer,
+    /// The disk failed. What the store shows is what it had before; what it will find on the disk is seen when it is opened again.
+    Disk,
+}
+
+impl Doubt {
+    /// What the error of `engine.prepare` leaves open.
+    pub fn after(error: &Error, engine: &dyn Engine) -> Self {
+        match error.code() {
+            Code::Conflict
+            | Code::Locked
+            | Code::InvalidArgument
+            | Code::InvalidKey
+            | Code::ValueTooLarge
+            | Code::NotSupported
+            | Code::ReadOnly => Doubt::None,
+            Code::UnknownOutcome | Code::Connection | Code::Timeout | Code::Closed => Doubt::NoAnswer,
+            _ if engine.is_volatile() => Doubt::None,
+            _ => Doubt::Disk,
+        }
+    }
+}
+
+/// By intent and store; with what the application calls the store.
+type Decisions = HashMap<(IntentId, u128), (Decision, String)>;
+
+/// What this process has decided and not yet seen through.
+static UNSETTLED: LazyLock<Mutex<Decisions>> = LazyLock::new(Mutex::default);
 
 /// True if there is anything of the kind.
 pub(super) fn any() -> bool {
@@ -38,7 +69,13 @@ pub(super) fn any() -> bool {
 
 /// The decision about an intent of a log that this process still writes.
 pub(super) fn decision(id: IntentId, store: u128) -> Option<Decision> {
-    UNSETTLED.lock().get(&(id, store)).copied()
+    UNSETTLED.lock().get(&(id, store)).map(|(decision, _)| *decision)
+}
+
+/// The id that the store the application calls `name` takes part in that transaction under.
+pub(super) fn store_of(id: IntentId, name: &str) -> Option<u128> {
+    let unsettled = UNSETTLED.lock();
+    unsettled.iter().find(|((of, _), (_, known))| *of == id && known == name).map(|((_, store), _)| *store)
 }
 
 /// Notes that somebody else has seen to it.
@@ -46,11 +83,20 @@ pub(super) fn settled(id: IntentId, store: u128) {
     UNSETTLED.lock().remove(&(id, store));
 }
 
+/// Leaves the intent of `part` to the next opening of its store, in this process or another.
+pub(super) fn settle_when_opened(unfinished: &Unfinished, part: &Part, decision: Decision) {
+    unfinished.log.keep();
+    UNSETTLED.lock().insert(
+        (IntentId { log: unfinished.log.id, number: unfinished.number }, part.store),
+        (decision, part.name.clone()),
+    );
+}
+
 /// Has `part` carry out or drop its intent as soon as it can.
 pub(super) fn settle_later(crew: &Crew, unfinished: &Arc<Unfinished>, part: Part, decision: Decision) {
     let id = IntentId { log: unfinished.log.id, number: unfinished.number };
-    UNSETTLED.lock().insert((id, part.store), decision);
-    let pause = if part.doubtful { DOUBT } else { FIRST_PAUSE };
+    UNSETTLED.lock().insert((id, part.store), (decision, part.name.clone()));
+    let pause = if part.doubt == Doubt::None { FIRST_PAUSE } else { DOUBT };
     Attempt { crew: crew.clone(), unfinished: unfinished.clone(), part, decision, id }.schedule(pause);
 }
 

@@ -92,11 +92,7 @@ impl FileView {
             (None, None) => self.shelf.record(space, key)?,
         };
         let record = record.filter(|record| !record.expired(now));
-        Ok(record.map(|record| match what {
-            Projection::Keys => Item::Key,
-            Projection::Values => Item::Value(record.value),
-            Projection::Records => Item::Record(Box::new(record)),
-        }))
+        Ok(record.map(|record| Item::of(record, what)))
     }
 }
 

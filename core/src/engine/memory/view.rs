@@ -70,20 +70,12 @@ impl View for MemoryView {
                 continue;
             }
             bytes += key.len() + if what == Projection::Keys { 16 } else { record.value.len() };
-            page.entries.push((key.clone(), item(record, what)));
+            page.entries.push((key.clone(), Item::of_shared(record, what)));
             if bytes >= max_bytes {
                 break;
             }
         }
         page.next = last.cloned();
         Ok(page)
-    }
-}
-
-fn item(record: &Record, what: Projection) -> Item {
-    match what {
-        Projection::Keys => Item::Key,
-        Projection::Values => Item::Value(record.value.clone()),
-        Projection::Records => Item::Record(Box::new(record.clone())),
     }
 }

@@ -198,11 +198,7 @@ impl RedisView {
                 let mut pipe = redis::pipe();
                 pack_many(&mut pipe, &self.layout, Space::Internal, keys);
                 let texts = array(self.call(&pipe)?.pop())?;
-                let item = |record: Record| match what {
-                    Projection::Keys => Item::Key,
-                    Projection::Values => Item::Value(record.value),
-                    Projection::Records => Item::Record(Box::new(record)),
-                };
+                let item = |record: Record| Item::of(record, what);
                 keys.iter().zip(texts).map(|(key, text)| Ok(internal(key, Some(text))?.map(item))).collect()
             }
         }

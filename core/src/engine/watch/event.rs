@@ -2,13 +2,11 @@
 //!
 //! `docs/formats/log.md` describes the layout. Integers are LEB128 varints.
 
-use std::ops::Bound;
-
 use bytes::Bytes;
 
 use super::{Change, CommitEvent, Interval};
 use crate::error::{Code, Error, Result};
-use crate::key::Key;
+use crate::format::parts::{Reader, put_bound, put_bytes, put_varint};
 use crate::record::Version;
 use crate::value::Value;
 
@@ -58,33 +56,6 @@ pub fn encode(event: &CommitEvent, values: bool) -> Vec<u8> {
     out
 }
 
-fn put_varint(out: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        out.push((number & 0x7f) as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
-}
-
-fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    put_varint(out, bytes.len() as u64);
-    out.extend_from_slice(bytes);
-}
-
-fn put_bound(out: &mut Vec<u8>, bound: &Bound<Key>) {
-    match bound {
-        Bound::Unbounded => out.push(0),
-        Bound::Included(key) => {
-            out.push(1);
-            put_bytes(out, key);
-        }
-        Bound::Excluded(key) => {
-            out.push(2);
-            put_bytes(out, key);
-        }
-    }
-}
-
 /// Reads what [`encode`] wrote. UNSUPPORTED_FORMAT for a newer format, CORRUPTED for anything else.
 pub fn decode(bytes: &Bytes) -> Result<CommitEvent> {
     match bytes.first() {
@@ -95,87 +66,42 @@ pub fn decode(bytes: &Bytes) -> Result<CommitEvent> {
         }
         None => return Err(Error::corrupted("an entry of the change log is empty")),
     }
-    let mut reader = Reader { bytes, at: 1 };
+    let mut reader = Reader::new(bytes);
+    reader.byte();
     let damaged = |at: usize| Error::corrupted(format!("an entry of the change log is damaged at byte {at}"));
-    let seq = reader.varint().ok_or_else(|| damaged(reader.at))?;
+    let seq = reader.varint().ok_or_else(|| damaged(reader.at()))?;
     let mut changes = Vec::new();
-    while reader.at < bytes.len() {
-        changes.push(reader.change().ok_or_else(|| damaged(reader.at))?);
+    while !reader.is_at_end() {
+        changes.push(read_change(&mut reader).ok_or_else(|| damaged(reader.at()))?);
     }
     Ok(CommitEvent { seq, changes })
 }
 
-struct Reader<'a> {
-    bytes: &'a Bytes,
-    at: usize,
-}
-
-impl Reader<'_> {
-    fn change(&mut self) -> Option<Change> {
-        let first = self.byte()?;
-        match first & KIND {
-            SET => {
-                let key = self.slice()?;
-                let version = Version::parse(std::str::from_utf8(&self.slice()?).ok()?)?;
-                let value = match (first & HAS_VALUE != 0, first & BINARY != 0) {
-                    (false, _) => None,
-                    (true, false) => Some(Value::Json(self.slice()?)),
-                    (true, true) => Some(Value::Binary(self.slice()?)),
-                };
-                Some(Change::Set { key, version, value })
-            }
-            DELETE => Some(Change::Delete { key: self.slice()? }),
-            CLEAR => Some(Change::Clear { range: Interval { start: self.bound()?, end: self.bound()? } }),
-            _ => None,
+fn read_change(reader: &mut Reader<'_>) -> Option<Change> {
+    let first = reader.byte()?;
+    match first & KIND {
+        SET => {
+            let key = reader.slice()?;
+            let version = Version::parse(std::str::from_utf8(&reader.slice()?).ok()?)?;
+            let value = match (first & HAS_VALUE != 0, first & BINARY != 0) {
+                (false, _) => None,
+                (true, false) => Some(Value::Json(reader.slice()?)),
+                (true, true) => Some(Value::Binary(reader.slice()?)),
+            };
+            Some(Change::Set { key, version, value })
         }
-    }
-
-    fn byte(&mut self) -> Option<u8> {
-        let byte = *self.bytes.get(self.at)?;
-        self.at += 1;
-        Some(byte)
-    }
-
-    fn varint(&mut self) -> Option<u64> {
-        let mut number = 0_u64;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            let part = u64::from(byte & 0x7f);
-            if shift == 63 && part > 1 {
-                return None;
-            }
-            number |= part << shift;
-            if byte < 0x80 {
-                return Some(number);
-            }
-        }
-        None
-    }
-
-    fn slice(&mut self) -> Option<Bytes> {
-        let length = usize::try_from(self.varint()?).ok()?;
-        let end = self.at.checked_add(length)?;
-        if end > self.bytes.len() {
-            return None;
-        }
-        let slice = self.bytes.slice(self.at..end);
-        self.at = end;
-        Some(slice)
-    }
-
-    fn bound(&mut self) -> Option<Bound<Key>> {
-        match self.byte()? {
-            0 => Some(Bound::Unbounded),
-            1 => Some(Bound::Included(self.slice()?)),
-            2 => Some(Bound::Excluded(self.slice()?)),
-            _ => None,
-        }
+        DELETE => Some(Change::Delete { key: reader.slice()? }),
+        CLEAR => Some(Change::Clear { range: Interval { start: reader.bound()?, end: reader.bound()? } }),
+        _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Bound;
+
     use super::*;
+    use crate::key::Key;
     use proptest::prelude::*;
 
     fn bytes() -> impl Strategy<Value = Bytes> {

@@ -42,6 +42,38 @@ fn every_engine_is_written_or_none() {
     assert_eq!(code(commit(&log, both())), Some(Code::Closed));
 }
 
+/// A sync that fails takes nothing away: the intent is on the disk, where the store finds it once it is opened again.
+#[test]
+fn an_intent_that_a_failing_disk_may_hold_is_dropped_when_the_store_is_opened() {
+    for same_process in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let (a, shown, on_disk) = (memory(), memory(), memory());
+        let failing = Faulty::new(&shown, None);
+        let disk = on_disk.clone();
+        failing.hook_prepare(move |id, batch| {
+            disk.prepare(id, batch.clone()).unwrap();
+            Err(Error::new(Code::Io, "fsync failed"))
+        });
+        let log = log_in(dir.path(), Durability::Full, None);
+        let both = vec![
+            participant(&lasting("a", &a), vec![set("x", "1")]),
+            participant(&Named("b".into(), failing), vec![set("x", "1")]),
+        ];
+        assert_eq!(code(commit(&log, both)), Some(Code::Io));
+        assert_eq!((intents(&a), intents(&shown), intents(&on_disk)), (0, 0, 1));
+        if !same_process {
+            log.close();
+            assert_eq!(logs(dir.path()), 1, "it says that nothing was decided");
+        }
+        assert_eq!(recover(dir.path(), &lasting("b", &on_disk)).dropped, 1, "in the same process: {same_process}");
+        assert_eq!((intents(&on_disk), value(&on_disk, "x")), (0, None));
+        log.close();
+        assert_eq!(recover(dir.path(), &lasting("a", &a)).dropped, 0);
+        recover(dir.path(), &lasting("b", &on_disk));
+        assert_eq!(logs(dir.path()), 0);
+    }
+}
+
 #[test]
 fn the_folder_is_made_by_the_first_transaction_that_needs_it_for_its_owner_alone() {
     let dir = tempfile::tempdir().unwrap();

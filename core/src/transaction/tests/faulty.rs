@@ -14,11 +14,15 @@ use crate::error::{Code, Error, Result};
 /// What a test does when a store is about to be written.
 pub type Hook = Arc<dyn Fn(&'static str) -> Result<()> + Send + Sync>;
 
+/// What becomes of an intent that is to be made.
+pub type PrepareHook = Arc<dyn Fn(IntentId, &Batch) -> Result<()> + Send + Sync>;
+
 /// A store behind a fuse: each write is a step before it and a step after it. It counts as one that outlives its process.
 pub struct Faulty {
     inner: Arc<dyn Engine>,
     fuse: Option<Arc<Fuse>>,
     hook: Mutex<Option<Hook>>,
+    prepare_hook: Mutex<Option<PrepareHook>>,
     /// Writes one operation at a time only.
     plain: bool,
     /// Has no snapshots.
@@ -40,6 +44,7 @@ impl Faulty {
             inner: inner.clone(),
             fuse: fuse.cloned(),
             hook: Mutex::default(),
+            prepare_hook: Mutex::default(),
             plain,
             moving: AtomicBool::new(false),
         })
@@ -52,6 +57,10 @@ impl Faulty {
 
     pub fn hook(&self, hook: impl Fn(&'static str) -> Result<()> + Send + Sync + 'static) {
         *self.hook.lock() = Some(Arc::new(hook));
+    }
+
+    pub fn hook_prepare(&self, hook: impl Fn(IntentId, &Batch) -> Result<()> + Send + Sync + 'static) {
+        *self.prepare_hook.lock() = Some(Arc::new(hook));
     }
 
     fn write<T>(&self, what: &'static str, write: impl FnOnce() -> Result<T>) -> Result<T> {
@@ -121,6 +130,8 @@ impl Engine for Faulty {
 
     fn prepare(&self, id: IntentId, batch: Batch) -> Result<Commit> {
         assert!(!self.plain, "no intents without atomic batches");
+        let hook = self.prepare_hook.lock().clone();
+        hook.map_or(Ok(()), |hook| hook(id, &batch))?;
         self.write("prepare", || self.inner.commit(intent::prepare(id, batch)))
     }
 

@@ -1,0 +1,122 @@
+//! Which call may run when: by key in the order of submission, waiting writes grouped.
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
+
+use crate::batch::Batch;
+use crate::engine::{Done, Read, Request};
+use crate::key::{Key, Space};
+
+/// Writes grouped into one commit at most.
+const GROUP_BATCHES: usize = 1024;
+/// Bytes grouped into one commit, but for the write that crosses the line.
+const GROUP_BYTES: usize = 16 << 20;
+
+/// The queue, and which keys are being written and read.
+#[derive(Default)]
+pub(super) struct State {
+    pub queue: VecDeque<(Request, Done)>,
+    pub draining: bool,
+    /// Keys of unresolved writes.
+    writes: HashMap<(Space, Key), usize>,
+    /// Unresolved writes of whole ranges.
+    wide_writes: usize,
+    /// Keys of reads in the pool.
+    reads: HashMap<(Space, Key), usize>,
+    pub finished: bool,
+}
+
+/// What to do next.
+pub(super) enum Work {
+    Nothing,
+    Writes(Vec<Batch>, Vec<Done>),
+    One(Request, Done),
+}
+
+impl State {
+    pub fn blocks_read(&self, read: &Read) -> bool {
+        if self.wide_writes > 0 {
+            return true;
+        }
+        match read {
+            Read::Get(space, key) | Read::Entry(space, key) | Read::Has(space, key) => {
+                self.writes.contains_key(&(*space, key.clone()))
+            }
+            Read::Many(space, keys) => keys.iter().any(|key| self.writes.contains_key(&(*space, key.clone()))),
+        }
+    }
+
+    /// True if a read in the pool may still have to see the state before `batch`.
+    fn blocks_write(&self, batch: &Batch) -> bool {
+        !self.reads.is_empty()
+            && batch.ops.iter().any(|op| match op.key() {
+                Some((space, key)) => self.reads.contains_key(&(space, key.clone())),
+                None => true,
+            })
+    }
+
+    pub fn count_writes(&mut self, batch: &Batch) {
+        for op in &batch.ops {
+            match op.key() {
+                Some((space, key)) => *self.writes.entry((space, key.clone())).or_insert(0) += 1,
+                None => self.wide_writes += 1,
+            }
+        }
+    }
+
+    pub fn uncount_writes(&mut self, batch: &Batch) {
+        for op in &batch.ops {
+            match op.key() {
+                Some((space, key)) => uncount(&mut self.writes, space, key),
+                None => self.wide_writes -= 1,
+            }
+        }
+    }
+
+    pub fn count_reads(&mut self, read: &Read) {
+        for_each_key(read, |space, key| *self.reads.entry((space, key.clone())).or_insert(0) += 1);
+    }
+
+    pub fn uncount_reads(&mut self, read: &Read) {
+        for_each_key(read, |space, key| uncount(&mut self.reads, space, key));
+    }
+
+    /// Takes the next read or view, or the longest run of writes that may be committed together.
+    pub fn take_work(&mut self) -> Work {
+        let mut batches = Vec::new();
+        let mut dones = Vec::new();
+        let mut bytes = 0;
+        while batches.len() < GROUP_BATCHES && bytes < GROUP_BYTES {
+            match self.queue.front() {
+                Some((Request::Commit(batch), _)) if !self.blocks_write(batch) => {}
+                Some((Request::Commit(_), _)) | None => break,
+                Some(_) if batches.is_empty() => {
+                    return self.queue.pop_front().map_or(Work::Nothing, |(request, done)| Work::One(request, done));
+                }
+                Some(_) => break,
+            }
+            if let Some((Request::Commit(batch), done)) = self.queue.pop_front() {
+                bytes += batch.size();
+                batches.push(batch);
+                dones.push(done);
+            }
+        }
+        if batches.is_empty() { Work::Nothing } else { Work::Writes(batches, dones) }
+    }
+}
+
+fn uncount(counts: &mut HashMap<(Space, Key), usize>, space: Space, key: &Key) {
+    if let Entry::Occupied(mut entry) = counts.entry((space, key.clone())) {
+        *entry.get_mut() -= 1;
+        if *entry.get() == 0 {
+            entry.remove();
+        }
+    }
+}
+
+fn for_each_key(read: &Read, mut take: impl FnMut(Space, &Key)) {
+    match read {
+        Read::Get(space, key) | Read::Entry(space, key) | Read::Has(space, key) => take(*space, key),
+        Read::Many(space, keys) => keys.iter().for_each(|key| take(*space, key)),
+    }
+}
