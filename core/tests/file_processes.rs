@@ -10,17 +10,21 @@
     reason = "a test fails by panicking"
 )]
 
-use std::io::{BufRead, BufReader, Read as _};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+#[path = "shared/roles.rs"]
+mod roles;
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::Command;
 
 use holdfast_core::engine::file::{FileOptions, open};
 use holdfast_core::engine::registry::Lease;
 use holdfast_core::engine::{Durability, Read, Reply, Request};
 use holdfast_core::{Batch, Code, Error, Key, Op, Result, Space, Value};
 
-const ROLE: &str = "HOLDFAST_TEST_ROLE";
-const FOLDER: &str = "HOLDFAST_TEST_FOLDER";
+use roles::{Stage, said, this_program};
+
+const STAGE: Stage = Stage { test: "role", disk: "4m" };
 
 fn options(path: &Path) -> FileOptions {
     FileOptions { durability: Durability::Normal, ..FileOptions::new(path) }
@@ -47,47 +51,9 @@ fn refused(options: FileOptions) -> Error {
     open(options).err().expect("the store opened")
 }
 
-fn as_role(command: &mut Command, role: &str, path: &Path) -> Child {
-    command
-        .args(["--exact", "role", "--nocapture", "--test-threads", "1"])
-        .env(ROLE, role)
-        .env(FOLDER, path)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
-fn this_program() -> Command {
-    Command::new(std::env::current_exe().unwrap())
-}
-
-/// What the other process said, line by line.
-fn said(mut child: Child) -> Vec<String> {
-    let mut text = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
-    assert!(child.wait().unwrap().success(), "the other process failed: {text}");
-    text.lines().filter_map(|line| line.strip_prefix("said ").map(str::to_owned)).collect()
-}
-
-/// Runs `role` in a mount namespace of its own where `path` is a small disk: as root, or as root of a user namespace.
-fn on_a_small_disk(role: &str, path: &Path) -> Vec<String> {
-    let mut command = Command::new("unshare");
-    // Only root may read this.
-    if std::fs::read("/proc/1/environ").is_err() {
-        command.arg("--map-root-user");
-    }
-    command.args(["--mount", "sh", "-c", "mount -t tmpfs -o size=4m tmpfs \"$1\" && shift && exec \"$@\"", "sh"]);
-    command.arg(path).arg(std::env::current_exe().unwrap());
-    let said = said(as_role(&mut command, role, path));
-    assert!(!said.is_empty(), "this test needs `unshare` and the right to mount a tmpfs (root, or user namespaces)");
-    said
-}
-
 #[test]
 fn role() {
-    let (Ok(role), Some(path)) = (std::env::var(ROLE), std::env::var_os(FOLDER).map(PathBuf::from)) else { return };
-    // The harness may have printed the test's name without a new line.
-    println!();
+    let Some((role, path)) = roles::given() else { return };
     match role.as_str() {
         "open" => match open(options(&path)) {
             Ok(_) => println!("said opened"),
@@ -112,16 +78,16 @@ fn role() {
 fn a_second_process_is_locked_out_until_the_first_is_gone() {
     let root = tempfile::tempdir().unwrap();
     let lease = open(options(root.path())).unwrap();
-    assert_eq!(said(as_role(&mut this_program(), "open", root.path())), ["LOCKED"]);
+    assert_eq!(said(STAGE.start(&mut this_program(), "open", root.path())), ["LOCKED"]);
     lease.close().unwrap();
-    assert_eq!(said(as_role(&mut this_program(), "open", root.path())), ["opened"]);
+    assert_eq!(said(STAGE.start(&mut this_program(), "open", root.path())), ["opened"]);
 }
 
 #[test]
 fn a_killed_process_leaves_whole_batches_and_all_it_was_told_of() {
     for _ in 0..5 {
         let root = tempfile::tempdir().unwrap();
-        let mut child = as_role(&mut this_program(), "write", root.path());
+        let mut child = STAGE.start(&mut this_program(), "write", root.path());
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut told = 0;
         while told < 40 {
@@ -183,7 +149,7 @@ fn fill(path: &Path) {
 #[test]
 fn a_full_disk_says_so_and_leaves_the_old_value() {
     let root = tempfile::tempdir().unwrap();
-    assert_eq!(on_a_small_disk("fill", root.path()), ["NO_SPACE"; 4]);
+    assert_eq!(STAGE.on_a_small_disk("fill", root.path()), ["NO_SPACE"; 4]);
 }
 
 fn read_only_medium(path: &Path) {
@@ -203,5 +169,5 @@ fn read_only_medium(path: &Path) {
 #[test]
 fn a_read_only_medium_is_told_at_opening_and_can_be_read() {
     let root = tempfile::tempdir().unwrap();
-    assert_eq!(on_a_small_disk("read-only", root.path()), ["READ_ONLY", "READ_ONLY", "1"]);
+    assert_eq!(STAGE.on_a_small_disk("read-only", root.path()), ["READ_ONLY", "READ_ONLY", "1"]);
 }

@@ -11,6 +11,8 @@ mod model;
 mod processes;
 #[path = "leveldb/records.rs"]
 mod records;
+#[path = "shared/roles.rs"]
+mod roles;
 #[path = "leveldb/support.rs"]
 mod support;
 

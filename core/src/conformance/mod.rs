@@ -50,10 +50,11 @@ pub trait Fixture: Send + Sync {
     }
 }
 
-/// Defines one `#[test]` a case, each with a fixture made by `$make`.
+/// Defines one `#[test]` a case, each with a fixture made by `$make`: all of them, or a group, `map` (what any ordered map
+/// with views does), `store` (what outlives a lease) or `promises` (intents, the log, transactions).
 #[macro_export]
 macro_rules! conformance {
-    ($make:expr) => {
+    (map $make:expr) => {
         $crate::conformance!(@ $make;
             keys::every_allowed_key_is_a_key_of_its_own,
             keys::keys_are_ordered_by_their_bytes,
@@ -69,15 +70,40 @@ macro_rules! conformance {
             batches::a_batch_is_whole_or_not_at_all,
             batches::operations_of_a_batch_apply_in_order,
             batches::checks_compare_versions,
-            batches::versions_change_exactly_with_value_and_expiry,
             batches::increments_are_exact_and_refuse_other_types,
             batches::a_failed_increment_in_a_batch_writes_nothing,
             batches::both_keyspaces_change_together,
             batches::range_checks_see_later_commits,
-            batches::sequence_numbers_increase,
             batches::deleting_tells_what_existed,
             batches::a_range_is_deleted_and_nothing_else,
+            expiry::an_expired_key_is_absent_at_once,
+            expiry::an_expired_key_counts_as_absent_in_checks,
+            expiry::increments_keep_the_expiry,
+            order::a_read_sees_the_write_submitted_before_it,
+            order::a_write_does_not_overtake_an_earlier_read,
+            order::concurrent_increments_are_all_counted,
+            order::a_listing_sees_what_was_submitted_before_it_and_nothing_later,
+            order::a_view_sees_what_was_submitted_before_it,
+            views::a_view_is_one_moment,
+            views::views_are_independent_and_may_outlive_writes,
+            model::random_operations_agree_with_an_ordered_map,
+        );
+    };
+    (store $make:expr) => {
+        $crate::conformance!(@ $make;
+            batches::versions_change_exactly_with_value_and_expiry,
+            batches::sequence_numbers_increase,
             batches::an_oversized_batch_is_refused_whole,
+            expiry::a_sweep_never_deletes_a_newer_value,
+            lifecycle::what_was_committed_is_there_after_reopening,
+            lifecycle::calls_after_close_are_refused,
+            lifecycle::close_finishes_what_was_submitted,
+            lifecycle::two_leases_share_one_store,
+            lifecycle::verify_finds_nothing_wrong,
+        );
+    };
+    (promises $make:expr) => {
+        $crate::conformance!(@ $make;
             intents::an_intent_is_seen_once_it_is_carried_out,
             intents::a_dropped_intent_writes_nothing_and_frees_its_keys,
             intents::an_intent_is_ended_once,
@@ -92,22 +118,6 @@ macro_rules! conformance {
             intents::an_intent_keeps_values_metadata_and_expiry,
             intents::reads_go_on_while_an_intent_stands,
             intents::intents_survive_a_restart_and_lock_their_keys,
-            expiry::an_expired_key_is_absent_at_once,
-            expiry::an_expired_key_counts_as_absent_in_checks,
-            expiry::a_sweep_never_deletes_a_newer_value,
-            expiry::increments_keep_the_expiry,
-            order::a_read_sees_the_write_submitted_before_it,
-            order::a_write_does_not_overtake_an_earlier_read,
-            order::concurrent_increments_are_all_counted,
-            order::a_listing_sees_what_was_submitted_before_it_and_nothing_later,
-            order::a_view_sees_what_was_submitted_before_it,
-            views::a_view_is_one_moment,
-            views::views_are_independent_and_may_outlive_writes,
-            lifecycle::what_was_committed_is_there_after_reopening,
-            lifecycle::calls_after_close_are_refused,
-            lifecycle::close_finishes_what_was_submitted,
-            lifecycle::two_leases_share_one_store,
-            lifecycle::verify_finds_nothing_wrong,
             lifecycle::what_happens_is_counted,
             watching::commits_are_told_in_order_and_whole,
             watching::what_fails_or_is_ours_is_not_told,
@@ -124,7 +134,6 @@ macro_rules! conformance {
             watching::a_since_outside_the_log_is_refused,
             watching::the_log_survives_reopening,
             watching::the_log_is_trimmed_from_its_beginning,
-            model::random_operations_agree_with_an_ordered_map,
             transactions::own_writes_are_seen_inside_alone,
             transactions::a_rolled_back_transaction_leaves_nothing,
             transactions::a_transaction_reads_one_moment,
@@ -148,6 +157,11 @@ macro_rules! conformance {
                 $crate::conformance::$module::$case(&$make);
             }
         )*
+    };
+    ($make:expr) => {
+        $crate::conformance!(map $make);
+        $crate::conformance!(store $make);
+        $crate::conformance!(promises $make);
     };
 }
 

@@ -14,8 +14,8 @@ use crate::error::{Code, Error};
 use crate::key::{Key, KeyRange, Space};
 use crate::value::Value;
 
-/// A watch that can be waited for.
-struct Watcher {
+/// A watch that can be waited for. What should not be so fails the test.
+pub struct Watcher {
     watch: Watch,
     woken: mpsc::Receiver<()>,
 }
@@ -24,7 +24,8 @@ struct Watcher {
 const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Watcher {
-    fn new(engine: &Arc<dyn Engine>, options: Options) -> Self {
+    /// Watches, and waits until the watch has begun.
+    pub fn new(engine: &Arc<dyn Engine>, options: Options) -> Self {
         let (sender, woken) = mpsc::channel();
         let watch = Watch::open(engine, options, Box::new(move || sender.send(()).unwrap_or(())));
         let watcher = Watcher { watch: watch.unwrap_or_else(|error| panic!("cannot watch: {error}")), woken };
@@ -39,7 +40,7 @@ impl Watcher {
     }
 
     /// The next commits, `count` of them, or why there are no more.
-    fn next(&self, count: usize) -> Result<Vec<CommitEvent>, Error> {
+    pub fn next(&self, count: usize) -> Result<Vec<CommitEvent>, Error> {
         let mut commits = Vec::new();
         while commits.len() < count {
             match self.watch.take(count - commits.len()) {
@@ -52,16 +53,17 @@ impl Watcher {
         Ok(commits)
     }
 
-    fn told(&self, count: usize) -> Vec<Vec<String>> {
-        let commits = self.next(count).unwrap_or_else(|error| panic!("the watch ended: {error}"));
-        commits.iter().map(|commit| commit.changes.iter().map(shown).collect()).collect()
-    }
-
-    fn error(&self) -> Error {
+    /// Why it ended, or ends.
+    pub fn error(&self) -> Error {
         match self.next(usize::MAX) {
             Ok(_) => panic!("the watch goes on"),
             Err(error) => error,
         }
+    }
+
+    fn told(&self, count: usize) -> Vec<Vec<String>> {
+        let commits = self.next(count).unwrap_or_else(|error| panic!("the watch ended: {error}"));
+        commits.iter().map(|commit| commit.changes.iter().map(shown).collect()).collect()
     }
 }
 

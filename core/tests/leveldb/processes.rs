@@ -1,61 +1,23 @@
 //! Other processes: locks, sudden death, full and read-only disks, a disk that fails to sync. This test program runs itself again
 //! as the other process; `role` is what that one does.
 
-use std::io::{BufRead, BufReader, Read as _};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use holdfast_core::engine::Durability;
 use holdfast_core::engine::leveldb::{LevelDbOptions, open};
 use holdfast_core::{Batch, Code, KeyRange};
 
+use super::roles::{self, Stage, said, this_program};
 use super::support::*;
 
-const ROLE: &str = "HOLDFAST_TEST_ROLE";
-const FOLDER: &str = "HOLDFAST_TEST_FOLDER";
-
-fn as_role(command: &mut Command, role: &str, path: &Path) -> Child {
-    command
-        .args(["--exact", "processes::role", "--nocapture", "--test-threads", "1"])
-        .env(ROLE, role)
-        .env(FOLDER, path)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
-fn this_program() -> Command {
-    Command::new(std::env::current_exe().unwrap())
-}
-
-/// What the other process said, line by line.
-fn said(mut child: Child) -> Vec<String> {
-    let mut text = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
-    assert!(child.wait().unwrap().success(), "the other process failed: {text}");
-    text.lines().filter_map(|line| line.strip_prefix("said ").map(str::to_owned)).collect()
-}
-
-/// Runs `role` in a mount namespace of its own where `path` is a small disk: as root, or as root of a user namespace.
-fn on_a_small_disk(role: &str, path: &Path) -> Vec<String> {
-    let mut command = Command::new("unshare");
-    // Only root may read this.
-    if std::fs::read("/proc/1/environ").is_err() {
-        command.arg("--map-root-user");
-    }
-    command.args(["--mount", "sh", "-c", "mount -t tmpfs -o size=8m tmpfs \"$1\" && shift && exec \"$@\"", "sh"]);
-    command.arg(path).arg(std::env::current_exe().unwrap());
-    let said = said(as_role(&mut command, role, path));
-    assert!(!said.is_empty(), "this test needs `unshare` and the right to mount a tmpfs (root, or user namespaces)");
-    said
-}
+const STAGE: Stage = Stage { test: "processes::role", disk: "8m" };
 
 #[test]
 fn role() {
-    let (Ok(role), Some(path)) = (std::env::var(ROLE), std::env::var_os(FOLDER).map(PathBuf::from)) else { return };
-    // The harness may have printed the test's name without a new line.
-    println!();
+    let Some((role, path)) = roles::given() else { return };
     match role.as_str() {
         "open" => match open(options(&path)) {
             Ok(_) => println!("said opened"),
@@ -95,11 +57,11 @@ fn role() {
 fn a_second_process_is_locked_out_until_the_first_is_gone() {
     let root = tempfile::tempdir().unwrap();
     let lease = start(root.path());
-    assert_eq!(said(as_role(&mut this_program(), "open", root.path())), ["LOCKED"]);
+    assert_eq!(said(STAGE.start(&mut this_program(), "open", root.path())), ["LOCKED"]);
     lease.close().unwrap();
-    assert_eq!(said(as_role(&mut this_program(), "open", root.path())), ["opened"]);
+    assert_eq!(said(STAGE.start(&mut this_program(), "open", root.path())), ["opened"]);
 
-    let mut holder = as_role(&mut this_program(), "hold", root.path());
+    let mut holder = STAGE.start(&mut this_program(), "hold", root.path());
     let mut lines = BufReader::new(holder.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap() == "said opened"));
     let error = refused(options(root.path()));
@@ -124,7 +86,7 @@ fn a_killed_process_never_leaves_half_a_batch_and_above_none_loses_nothing_ackno
     for role in ["write at full", "write at normal", "write at none"] {
         let root = tempfile::tempdir().unwrap();
         for round in 1..4 {
-            let mut writer = as_role(&mut this_program(), role, root.path());
+            let mut writer = STAGE.start(&mut this_program(), role, root.path());
             let mut lines = BufReader::new(writer.stdout.take().unwrap()).lines();
             let mut acknowledged = None;
             for line in lines.by_ref() {
@@ -185,7 +147,7 @@ fn fill(path: &Path) {
 #[test]
 fn a_full_disk_says_so_and_loses_nothing_acknowledged() {
     let root = tempfile::tempdir().unwrap();
-    assert_eq!(on_a_small_disk("fill", root.path()), ["NO_SPACE", "NO_SPACE"]);
+    assert_eq!(STAGE.on_a_small_disk("fill", root.path()), ["NO_SPACE", "NO_SPACE"]);
 }
 
 fn read_only_medium(path: &Path) {
@@ -203,7 +165,7 @@ fn read_only_medium(path: &Path) {
 #[test]
 fn a_read_only_medium_is_told_at_opening_and_can_be_read() {
     let root = tempfile::tempdir().unwrap();
-    assert_eq!(on_a_small_disk("read-only", root.path()), ["READ_ONLY", "READ_ONLY", "1"]);
+    assert_eq!(STAGE.on_a_small_disk("read-only", root.path()), ["READ_ONLY", "READ_ONLY", "1"]);
 }
 
 /// A library put in front of the system's, whose syncs fail while a file is there.
@@ -245,5 +207,5 @@ fn after_a_failed_sync_writes_are_refused_and_reads_go_on() {
     assert!(built.expect("this test needs a C compiler named cc").success());
     let mut command = this_program();
     command.env("LD_PRELOAD", &library).env("HOLDFAST_TEST_FAIL", root.path().join("fail"));
-    assert_eq!(said(as_role(&mut command, "fail-sync", &root.path().join("store"))), ["IO", "IO", "1"]);
+    assert_eq!(said(STAGE.start(&mut command, "fail-sync", &root.path().join("store"))), ["IO", "IO", "1"]);
 }

@@ -1,54 +1,18 @@
 //! Watching what other clients commit.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
 
 use crate::calls::{connect, increment, options, set, set_op};
 use crate::proxy::{CUT_REPLIES, PASS, Proxy};
 use crate::redis_server::RedisServer;
+use holdfast_core::conformance::watching::Watcher;
 use holdfast_core::engine::Engine;
 use holdfast_core::engine::redis::open;
-use holdfast_core::engine::watch::{Change, CommitEvent, Options, Taken, Watch};
-use holdfast_core::{Batch, Code, Error, Key, KeyRange, Op, Space};
+use holdfast_core::engine::watch::{Change, CommitEvent, Options};
+use holdfast_core::{Batch, Code, Key, KeyRange, Op, Space};
 
-struct Watcher {
-    watch: Watch,
-    woken: Receiver<()>,
-}
-
-impl Watcher {
-    fn new(engine: &Arc<dyn Engine>, since: Option<u64>) -> Self {
-        let (sender, woken) = channel();
-        let options = Options { since, max_commits: 100_000, ..Options::default() };
-        let watch = Watch::open(engine, options, Box::new(move || sender.send(()).unwrap_or(()))).unwrap();
-        let watcher = Watcher { watch, woken };
-        while !watcher.watch.has_begun() {
-            watcher.wait();
-        }
-        watcher
-    }
-
-    fn wait(&self) {
-        self.woken.recv_timeout(Duration::from_secs(20)).expect("something is told");
-    }
-
-    fn next(&self, count: usize) -> Result<Vec<CommitEvent>, Error> {
-        let mut commits = Vec::new();
-        while commits.len() < count {
-            match self.watch.take(count - commits.len()) {
-                Taken::Commits(more) => commits.extend(more),
-                Taken::Log => self.watch.read_log(),
-                Taken::Nothing => self.wait(),
-                Taken::Ended(error) => return Err(error),
-            }
-        }
-        Ok(commits)
-    }
-
-    fn end(&self) -> Code {
-        self.next(usize::MAX).unwrap_err().code()
-    }
+fn watch(engine: &Arc<dyn Engine>) -> Watcher {
+    Watcher::new(engine, Options { max_commits: 100_000, ..Options::default() })
 }
 
 fn shown(commit: &CommitEvent) -> String {
@@ -68,7 +32,7 @@ fn shown(commit: &CommitEvent) -> String {
 fn commits_of_other_clients_are_told_whole_and_in_order() {
     let server = RedisServer::start(&[]);
     let (ours, theirs) = (connect(server.port), connect(server.port));
-    let watcher = Watcher::new(ours.engine(), None);
+    let watcher = watch(ours.engine());
     std::thread::scope(|scope| {
         for client in [&ours, &theirs] {
             scope.spawn(move || {
@@ -88,7 +52,7 @@ fn commits_of_other_clients_are_told_whole_and_in_order() {
 fn a_large_batch_is_one_commit_and_large_values_are_read_by_their_keys() {
     let server = RedisServer::start(&[]);
     let (ours, theirs) = (connect(server.port), connect(server.port));
-    let watcher = Watcher::new(ours.engine(), None);
+    let watcher = watch(ours.engine());
     let large = format!("\"{}\"", "x".repeat(100_000));
     let mut ops: Vec<Op> = (0..5000).map(|i| set_op(&format!("k{i}"), &i.to_string())).collect();
     ops.push(set_op("large", &large));
@@ -121,19 +85,19 @@ fn a_lost_connection_and_a_lost_feed_end_a_watch() {
     let server = RedisServer::start(&[]);
     let proxy = Proxy::to(server.port);
     let lease = connect(proxy.port);
-    let watcher = Watcher::new(lease.engine(), None);
+    let watcher = watch(lease.engine());
     proxy.set(CUT_REPLIES);
     drop(set(lease.engine().as_ref(), "a", "1"));
-    assert_eq!(watcher.end(), Code::Connection);
+    assert_eq!(watcher.error().code(), Code::Connection);
     proxy.set(PASS);
 
     let lease = open(options(server.port)).unwrap();
-    let watcher = Watcher::new(lease.engine(), None);
+    let watcher = watch(lease.engine());
     set(lease.engine().as_ref(), "a", "1").unwrap();
     assert_eq!(shown(&watcher.next(1).unwrap()[0]), "a=1");
     server.raw(&[b"FLUSHALL"]);
-    assert_eq!(watcher.end(), Code::Connection);
-    let again = Watcher::new(lease.engine(), None);
+    assert_eq!(watcher.error().code(), Code::Connection);
+    let again = watch(lease.engine());
     set(lease.engine().as_ref(), "b", "1").unwrap();
     assert_eq!(shown(&again.next(1).unwrap()[0]), "b=1");
 }
@@ -142,10 +106,10 @@ fn a_lost_connection_and_a_lost_feed_end_a_watch() {
 fn a_commit_that_is_missing_from_the_feed_ends_a_watch() {
     let server = RedisServer::start(&[]);
     let lease = connect(server.port);
-    let watcher = Watcher::new(lease.engine(), None);
+    let watcher = watch(lease.engine());
     server.raw(&[b"INCR", b"app:\xffholdfast:seq"]);
     set(lease.engine().as_ref(), "a", "1").unwrap();
-    assert_eq!(watcher.end(), Code::Connection);
+    assert_eq!(watcher.error().code(), Code::Connection);
 }
 
 #[test]
@@ -173,7 +137,7 @@ fn an_engine_that_nobody_watches_writes_no_feed() {
     let exists = || server.raw(&[b"EXISTS", b"app:\xffholdfast:feed", b"app:\xffholdfast:log"]);
     set(lease.engine().as_ref(), "a", "1").unwrap();
     assert_eq!(exists(), b":0\r\n");
-    let watcher = Watcher::new(lease.engine(), None);
+    let watcher = watch(lease.engine());
     assert_eq!(exists(), b":1\r\n");
     let left = server.raw(&[b"PTTL", b"app:\xffholdfast:feed"]);
     let left: u64 = String::from_utf8_lossy(&left).trim_matches([':', '\r', '\n']).parse().unwrap();
