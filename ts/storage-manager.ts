@@ -21,6 +21,7 @@ import { DEFAULT_PATH, DEFAULT_TIMEOUT } from './transactions/options.js';
 import type { RecoveredTransactions, RunTransactionOptions, TransactionOptions, TransactionStats } from './transactions/options.js';
 import { runTransaction } from './transactions/run.js';
 import type { Runner } from './transactions/run.js';
+import { Turns } from './transactions/turns.js';
 import { TransactionManager, superviseTransactions } from './transactions/transaction-manager.js';
 import type { Transaction } from './transactions/transaction.js';
 import type { EngineStats, VerifyOptions, VerifyReport } from './types.js';
@@ -93,6 +94,7 @@ export class StorageManager implements AsyncDisposable {
     });
     this.#runner = {
       retry: this.#hooks.retry,
+      turns: new Turns(),
       begin: (options) => this.transactions.begin(options),
       pause: (engine, attempt, delay, error) => {
         this.#events.emit('retry', { engine: engine ?? this.#defaultEngine, operation: 'transaction', attempt, delay, error });

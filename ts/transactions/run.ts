@@ -9,6 +9,7 @@ import { DEFAULT_RETRIES, checkRun } from './options.js';
 import type { RunTransactionOptions } from './options.js';
 import type { Transaction } from './transaction.js';
 import { lifeOf } from './transaction.js';
+import type { Turns } from './turns.js';
 
 /** What a function to be run in a transaction may be. */
 export type TransactionFunction<T> = (transaction: Transaction) => Promise<T> | T;
@@ -16,6 +17,7 @@ export type TransactionFunction<T> = (transaction: Transaction) => Promise<T> | 
 /** Whoever begins transactions for functions, and hears of their repetition. */
 export interface Runner {
   readonly retry: RetryPolicy;
+  readonly turns: Turns;
   begin(options: RunTransactionOptions): Promise<Transaction>;
   /** Tells of the attempt that comes next, and waits until then. */
   pause(engine: string | undefined, attempt: number, delay: number, error: StorageError | StorageTypeError): Promise<void>;
@@ -27,10 +29,14 @@ export async function runTransaction<T>(runner: Runner, fn: TransactionFunction<
   if (typeof fn !== 'function') throw new StorageTypeError(`Expected transaction to be given a function, got ${describeKind(fn)}`);
   const { engine, signal, retries = DEFAULT_RETRIES, ...begin } = options;
   for (let failures = 1; ; failures++) {
-    const transaction = await abortable(signal, engine, 'transaction', () => runner.begin({ engine, ...begin }), () => {});
+    const end = await turnOf(runner.turns, options);
+    let transaction: Transaction | undefined;
     try {
-      return await attempt(transaction, fn, options);
+      transaction = await abortable(signal, engine, 'transaction', () => runner.begin({ engine, ...begin }), () => {});
+      return await attempt(transaction, fn, options, end);
     } catch (error) {
+      end();
+      if (transaction === undefined) throw error;
       if (!isStorageError(error) || failures > allowed(error, retries, runner.retry)) throw error;
       // Not what was applied, and not what may have been.
       if (transaction.status !== 'rolled_back') throw error;
@@ -40,14 +46,29 @@ export async function runTransaction<T>(runner: Runner, fn: TransactionFunction<
   }
 }
 
-async function attempt<T>(transaction: Transaction, fn: TransactionFunction<T>, { engine, signal }: RunTransactionOptions): Promise<T> {
+/** Waits for a turn, which passes on if the caller does not want it any more. */
+function turnOf(turns: Turns, { engine, signal }: RunTransactionOptions): (() => void) | Promise<() => void> {
+  const turn = turns.take();
+  if (typeof turn === 'function' || signal === undefined) return turn;
+  return abortable(signal, engine, 'transaction', () => turn, () => {}).catch((error: unknown) => {
+    void turn.then((end) => end());
+    throw error;
+  });
+}
+
+async function attempt<T>(
+  transaction: Transaction, fn: TransactionFunction<T>, { engine, signal }: RunTransactionOptions, endTurn: () => void,
+): Promise<T> {
   const life = lifeOf(transaction);
   try {
     const result = await abortable(signal, engine, 'transaction', async () => fn(transaction), () => life.end('aborted'));
     // A signal changes nothing from here on, so that ABORTED means that nothing was written.
-    await life.conclude();
+    const concluded = life.conclude();
+    endTurn();
+    await concluded;
     return result;
   } catch (error) {
+    endTurn();
     life.end(isStorageError(error) && error.code === 'CONFLICT' ? 'conflict' : 'rolled back');
     // The function's own commit, if it did not wait for it.
     await life.settled();

@@ -125,10 +125,16 @@ fn completed() -> Error {
 /// ```
 pub struct Transaction {
     life: Arc<Life>,
-    parts: Mutex<Vec<Arc<Part>>>,
-    coordinator: Option<Arc<dyn Coordinator>>,
+    held: Mutex<Held>,
     /// What [`try_commit`](Transaction::try_commit) could not commit.
     left: Mutex<Option<Participant>>,
+}
+
+/// What a transaction keeps until it is over: whoever still has it then keeps neither an engine nor a log alive.
+#[derive(Default)]
+struct Held {
+    parts: Vec<Arc<Part>>,
+    coordinator: Option<Arc<dyn Coordinator>>,
 }
 
 impl Transaction {
@@ -136,12 +142,13 @@ impl Transaction {
     #[must_use]
     pub fn new(options: Options, coordinator: Option<Arc<dyn Coordinator>>) -> Arc<Self> {
         let life = Life { read_only: options.read_only, status: AtomicU8::new(PENDING) };
-        Arc::new(Transaction { life: Arc::new(life), parts: Mutex::default(), coordinator, left: Mutex::default() })
+        let held = Held { parts: Vec::new(), coordinator };
+        Arc::new(Transaction { life: Arc::new(life), held: Mutex::new(held), left: Mutex::default() })
     }
 
     /// `engine` as the transaction sees it, an engine itself; the same one each time for a name.
     pub fn on(&self, name: &str, engine: &Arc<dyn Engine>) -> Arc<dyn Engine> {
-        let mut parts = self.parts.lock();
+        let parts = &mut self.held.lock().parts;
         if let Some(part) = parts.iter().find(|part| part.is_named(name)) {
             return part.clone();
         }
@@ -161,7 +168,7 @@ impl Transaction {
 
     /// Commits on the caller's thread, or `None`: then [`commit`](Self::commit) is what has to follow.
     pub fn try_commit(&self) -> Option<Result<()>> {
-        let parts = self.parts.lock().clone();
+        let parts = self.held.lock().parts.clone();
         match parts.as_slice() {
             [] => {}
             [part] if part.is_idle() && part.commits_alone() => {}
@@ -190,7 +197,7 @@ impl Transaction {
         if let Err(error) = self.life.leave_pending(COMMITTING) {
             return finished(Err(error));
         }
-        let parts = self.parts.lock().clone();
+        let parts = self.held.lock().parts.clone();
         // The last part that has nothing queued any more goes on.
         let waiting = Arc::new(AtomicUsize::new(parts.len() + 1));
         let finished = Arc::new(Mutex::new(Some(finished)));
@@ -199,7 +206,7 @@ impl Transaction {
             if waiting.fetch_sub(1, Ordering::AcqRel) == 1
                 && let Some(finished) = finished.lock().take()
             {
-                let parts = std::mem::take(&mut *transaction.parts.lock());
+                let parts = std::mem::take(&mut transaction.held.lock().parts);
                 transaction.carry_out(parts.iter().filter_map(|part| part.take()).collect(), finished);
             }
         };
@@ -222,7 +229,8 @@ impl Transaction {
     /// Drops what was written. TRANSACTION_COMPLETED if it is over already.
     pub fn rollback(&self) -> Result<()> {
         self.life.leave_pending(ROLLED_BACK)?;
-        for part in self.parts.lock().drain(..) {
+        let held = std::mem::take(&mut *self.held.lock());
+        for part in held.parts {
             part.drop_all();
         }
         Ok(())
@@ -235,13 +243,14 @@ impl Transaction {
             // What was read of each engine is of one moment.
             return finished(Ok(()));
         }
-        if self.coordinator.is_none() {
+        let coordinator = self.held.lock().coordinator.take();
+        if coordinator.is_none() {
             participants.retain(Participant::writes);
         }
         let several = participants.len() > 1
             || participants.iter().any(|participant| !participant.engine.capabilities().atomic_batch);
         if several {
-            return match &self.coordinator {
+            return match coordinator {
                 Some(coordinator) => coordinator.commit(participants, finished),
                 None => finished(Err(Error::new(
                     Code::NotSupported,
@@ -264,7 +273,7 @@ impl Transaction {
 
     fn ended(&self, result: Result<()>) -> Result<()> {
         self.life.status.store(if result.is_ok() { COMMITTED } else { ROLLED_BACK }, Ordering::Release);
-        self.parts.lock().clear();
+        drop(std::mem::take(&mut *self.held.lock()));
         result
     }
 }
