@@ -8,6 +8,8 @@ use holdfast_core::engine::sqlite::{SqliteOptions, open};
 use holdfast_core::error::Result;
 use tempfile::TempDir;
 
+#[path = "sqlite/cache.rs"]
+mod cache;
 #[path = "sqlite/faults.rs"]
 mod faults;
 #[path = "sqlite/intents.rs"]

@@ -69,6 +69,15 @@ impl Value {
         }
     }
 
+    /// The same with bytes of its own, for what outlives the call or the page it came with.
+    #[must_use]
+    pub fn copied(&self) -> Self {
+        match self {
+            Value::Json(text) => Value::Json(Bytes::copy_from_slice(text)),
+            Value::Binary(bytes) => Value::Binary(Bytes::copy_from_slice(bytes)),
+        }
+    }
+
     /// True for an empty Buffer; a JSON text is never empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {

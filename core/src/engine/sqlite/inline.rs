@@ -17,7 +17,6 @@ use quick_cache::unsync::Cache;
 use super::connection::Connection;
 use super::read;
 use super::wal_index::Header;
-use crate::batch::Batch;
 use crate::engine::{Counters, Read, Reply};
 use crate::error::{Code, Result};
 use crate::key::{Key, Space};
@@ -38,6 +37,15 @@ const LONGEST: Duration = Duration::from_millis(2);
 /// How long inline reads stay away from a slow disk.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// What a commit did to a row of a user's key.
+pub(super) enum Written {
+    /// As the writer has it: a row that was there keeps its created time.
+    Put(Key, Record),
+    Removed(Key),
+    /// Whichever they were.
+    Several,
+}
+
 /// What is answered on the caller's thread.
 pub(super) struct Inline {
     /// A commit of this process is under way, whose rows the cache will be told.
@@ -51,6 +59,8 @@ pub(super) struct Inline {
 struct State {
     connection: Connection,
     header: Option<Header>,
+    /// The number of the commit that led to `header`, where it is known.
+    seq: Option<u64>,
     rows: Cache<Key, Record, Weight>,
     /// How long reads take, the latest weighing an eighth.
     average: Duration,
@@ -71,7 +81,7 @@ impl Inline {
     /// Inline reads over `connection`, whose WAL index is mapped where there is one.
     pub fn new(connection: Connection) -> Self {
         let rows = Cache::with_weighter(EXPECTED_ROWS, CACHE_BYTES, Weight);
-        let state = State { connection, header: None, rows, average: Duration::ZERO, paused_until: None };
+        let state = State { connection, header: None, seq: None, rows, average: Duration::ZERO, paused_until: None };
         Inline { committing: AtomicBool::new(false), state: Mutex::new(Some(state)), counters: Arc::default() }
     }
 
@@ -105,6 +115,22 @@ impl Inline {
         (state.trusted_header(&self.committing)? == header).then(|| state.rows.get(key).cloned())?
     }
 
+    /// The number of the latest commit, as the database has it at `header`; `None` if that is not known.
+    pub fn seq_at(&self, header: Header) -> Option<u64> {
+        let guard = self.state.try_lock()?;
+        guard.as_ref().filter(|state| state.header == Some(header))?.seq
+    }
+
+    /// Notes that number, which a reader found in the database at `header`.
+    pub fn keep_seq(&self, header: Header, seq: u64) {
+        if let Some(mut guard) = self.state.try_lock()
+            && let Some(state) = guard.as_mut()
+            && state.header == Some(header)
+        {
+            state.seq = Some(seq);
+        }
+    }
+
     /// Caches what a reader found in the database at `header`.
     pub fn keep(&self, header: Header, key: &[u8], record: &Record) {
         if let Some(mut guard) = self.state.try_lock()
@@ -121,15 +147,16 @@ impl Inline {
         self.committing.store(true, Ordering::SeqCst);
     }
 
-    /// Called after the COMMIT: it led from the header `base` to `after`, which is `None` if that is not known, and wrote
-    /// `batches`, which is `None` if it may have written anything.
-    pub fn committed(&self, base: Option<Header>, after: Option<Header>, batches: Option<&[Batch]>) {
+    /// Called after COMMIT `seq`: it led from the header `base` to `after`, which is `None` if that is not known, and did
+    /// `written`, which is `None` if it may have done anything.
+    pub fn committed(&self, base: Option<Header>, after: Option<Header>, seq: u64, written: Option<Vec<Written>>) {
         let mut guard = self.state.lock();
         if let Some(state) = guard.as_mut() {
-            match batches {
-                Some(batches) if base.is_some() && base == state.header && after.is_some() => {
+            match written {
+                Some(written) if base.is_some() && base == state.header && after.is_some() => {
                     state.header = after;
-                    state.forget(batches);
+                    state.seq = Some(seq);
+                    written.into_iter().for_each(|row| state.follow(row));
                 }
                 _ => state.forget_all(None),
             }
@@ -169,20 +196,30 @@ impl State {
             self.rows.clear();
         }
         self.header = header;
+        self.seq = None;
     }
 
-    fn forget(&mut self, batches: &[Batch]) {
-        if self.rows.is_empty() {
-            return;
-        }
-        for op in batches.iter().flat_map(|batch| &batch.ops) {
-            match op.key() {
-                Some((Space::User, key)) => {
-                    self.rows.remove(key);
+    /// Makes the cache follow the database. Only rows that somebody reads are in it.
+    fn follow(&mut self, written: Written) {
+        match written {
+            Written::Put(key, mut record) => {
+                let Some(old) = self.rows.get(&key) else { return };
+                if record.value.len() > MAX_CACHED {
+                    self.rows.remove(&key);
+                    return;
                 }
-                Some((Space::Internal, _)) => {}
-                None => return self.rows.clear(),
+                if !old.expired(record.updated_at.unwrap_or(0)) {
+                    record.created_at = old.created_at;
+                }
+                // What came with many others must not keep them in memory.
+                record.value = record.value.copied();
+                record.metadata = record.metadata.map(|metadata| Bytes::copy_from_slice(&metadata));
+                self.rows.insert(key, record);
             }
+            Written::Removed(key) => {
+                self.rows.remove(&key);
+            }
+            Written::Several => self.rows.clear(),
         }
     }
 

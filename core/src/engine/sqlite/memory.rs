@@ -51,8 +51,14 @@ impl MemoryStore {
         schema::complete(&mut connection, &options.table_name, &found, options.index_updated_at)?;
         connection.use_tables(Arc::new(schema::sql(&options.table_name)));
         let counters = Arc::new(Counters { uncached: true, ..Counters::default() });
-        let setting =
-            Setting { inline: None, counters: counters.clone(), busy_timeout: 0, shared: false, syncs: false };
+        let setting = Setting {
+            inline: None,
+            counters: counters.clone(),
+            busy_timeout: 0,
+            shared: false,
+            syncs: false,
+            keeps_rows: false,
+        };
         let feed = Arc::new(Feed::default());
         let writer = Some(Writer::new(connection, setting, feed.clone()));
         Ok(MemoryStore { counters, feed, live: Arc::new(Mutex::new(Live { writer, moment: Weak::new() })) })

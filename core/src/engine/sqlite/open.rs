@@ -148,6 +148,7 @@ fn open_writable(path: &Path, options: &SqliteOptions) -> Result<FileStore> {
         busy_timeout: options.busy_timeout,
         shared: true,
         syncs: options.durability == Durability::Full,
+        keeps_rows: !schema::has_triggers(&mut connection)?,
     };
     let writer = Writer::new(connection, setting, feed.clone());
     let readers = Readers::new(opening, options.pool_size.max(1), inline.clone());
@@ -168,7 +169,7 @@ fn configure(connection: &mut Connection, durability: Durability, busy_timeout: 
     connection.run(&format!("PRAGMA synchronous = {synchronous}"), what)?;
     connection.run("PRAGMA wal_autocheckpoint = 0", what)?;
     // Bounds the WAL file once a checkpoint could empty it.
-    connection.run("PRAGMA journal_size_limit = 16777216", what)?;
+    connection.run("PRAGMA journal_size_limit = 33554432", what)?;
     if durability == Durability::Full {
         // Only macOS knows these: there fsync alone does not reach the medium.
         connection.run("PRAGMA fullfsync = ON", what)?;

@@ -56,6 +56,8 @@ pub(super) struct Readers {
     state: Mutex<Idle>,
 }
 
+const CANNOT_VIEW: &str = "cannot open a view";
+
 #[derive(Default)]
 struct Idle {
     connections: Vec<Connection>,
@@ -107,16 +109,9 @@ impl Readers {
     }
 
     fn view_over(self: &Arc<Self>, mut connection: Connection) -> Result<Arc<dyn View>> {
-        let before = self.inline.header();
-        // The first read of a transaction fixes what it sees.
-        let seq = connection
-            .query(Query::Begin, "cannot open a view")
-            .and_then(|mut statement| statement.run())
-            .and_then(|()| read::seq(&mut connection));
-        match seq {
-            Ok(seq) => {
+        match self.moment(&mut connection) {
+            Ok((seq, header)) => {
                 connection.set_busy_timeout(self.opening.busy_timeout);
-                let header = before.filter(|before| self.inline.header() == Some(*before));
                 let connection = Mutex::new(Some(connection));
                 Ok(Arc::new(SqliteView { seq, header, readers: self.clone(), connection }))
             }
@@ -124,6 +119,27 @@ impl Readers {
                 self.give_back(connection);
                 Err(error)
             }
+        }
+    }
+
+    /// Begins a transaction that reads: the commit it sees, and the WAL header of that moment where it is known.
+    fn moment(&self, connection: &mut Connection) -> Result<(u64, Option<Header>)> {
+        let before = self.inline.header();
+        let known = before.and_then(|before| self.inline.seq_at(before));
+        connection.query(Query::Begin, CANNOT_VIEW)?.run()?;
+        // The first read of a transaction fixes what it sees.
+        let seq = match known {
+            Some(_) => connection.query(Query::Look, CANNOT_VIEW)?.run().map(|()| known)?,
+            None => Some(read::seq(connection)?),
+        };
+        let header = before.filter(|before| self.inline.header() == Some(*before));
+        match (seq, header) {
+            (Some(seq), Some(header)) => {
+                self.inline.keep_seq(header, seq);
+                Ok((seq, Some(header)))
+            }
+            // Somebody committed meanwhile: what was known need not be what is seen.
+            _ => Ok((read::seq(connection)?, None)),
         }
     }
 

@@ -85,6 +85,12 @@ pub(super) fn inspect(connection: &mut Connection, table: &str) -> Result<Found>
     })
 }
 
+/// True if another program's trigger may change what is written.
+pub(super) fn has_triggers(connection: &mut Connection) -> Result<bool> {
+    let count = "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger'";
+    Ok(connection.ask_int(count, "cannot read the schema")? > 0)
+}
+
 /// A column and its place in the primary key, 0 if it has none.
 type Column = (String, u64);
 

@@ -14,6 +14,8 @@ pub(super) enum Query {
     RollbackTo,
     Release,
     ReadMeta,
+    /// Reads nothing, at the state of the database now.
+    Look,
     /// 1 the commit number, 2 and 3 the last commits that deleted in either keyspace, 4 how often the
     /// intents that stand have changed.
     WriteMeta,
@@ -63,7 +65,7 @@ pub(super) enum End {
     Included,
 }
 
-const FIXED: usize = 9;
+const FIXED: usize = 10;
 const POINTS: usize = 7;
 const SPANS: usize = 6;
 const SHAPES: usize = 12;
@@ -81,6 +83,7 @@ impl Query {
             Query::Release => 6,
             Query::ReadMeta => 7,
             Query::WriteMeta => 8,
+            Query::Look => 9,
             Query::Point(point, space) => FIXED + space as usize * POINTS + point as usize,
             Query::Span(span, space, shape) => {
                 let shape =
@@ -126,6 +129,7 @@ impl Sql {
             Query::RollbackTo => "ROLLBACK TO batch".into(),
             Query::Release => "RELEASE batch".into(),
             Query::ReadMeta => format!("SELECT seq, deleted_user, deleted_internal, intents FROM {}", self.meta),
+            Query::Look => "SELECT 1 FROM sqlite_schema LIMIT 0".into(),
             Query::WriteMeta => {
                 format!("UPDATE {} SET seq = ?1, deleted_user = ?2, deleted_internal = ?3, intents = ?4", self.meta)
             }
@@ -210,6 +214,7 @@ mod tests {
             Query::Release,
             Query::ReadMeta,
             Query::WriteMeta,
+            Query::Look,
         ];
         for space in [Space::User, Space::Internal] {
             for point in

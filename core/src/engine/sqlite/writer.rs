@@ -1,10 +1,11 @@
 //! The one connection of this process that writes: a group of batches is one transaction of SQLite.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::connection::Connection;
 use super::fault;
-use super::inline::Inline;
+use super::inline::{Inline, Written};
 use super::read;
 use super::row;
 use super::sql::{Point, Query, Span};
@@ -24,9 +25,9 @@ const WHAT: &str = "cannot write";
 /// Expired records freed in one transaction, so that other writers never wait long.
 const SWEEP_CHUNK: u64 = 500;
 
-/// WAL frames after which a commit of the queue writes the WAL back: 16 MiB of the usual pages. A page that is written
+/// WAL frames after which a commit of the queue writes the WAL back: 32 MiB of the usual pages. A page that is written
 /// again and again goes back once.
-const CHECKPOINT_FRAMES: u32 = 4000;
+const CHECKPOINT_FRAMES: u32 = 8000;
 
 pub(super) struct Writer {
     connection: Connection,
@@ -64,6 +65,8 @@ pub(super) struct Setting {
     pub shared: bool,
     /// Each commit syncs the WAL.
     pub syncs: bool,
+    /// A row is what was written: there is no trigger of somebody else's.
+    pub keeps_rows: bool,
 }
 
 /// The store's counters, shared by all processes.
@@ -164,6 +167,10 @@ impl Writer {
             alone: batches.len() == 1,
             touched: false,
             failed: false,
+            written: Vec::new(),
+            touched_keys: HashSet::new(),
+            cached: self.setting.inline.as_deref().zip(base),
+            keeps_rows: self.setting.keeps_rows,
         };
         let now = now();
         let mut results = Vec::with_capacity(batches.len());
@@ -174,13 +181,13 @@ impl Writer {
                 return Err(self.abandon(error));
             }
         }
-        let (after, intents) = (transaction.meta, transaction.intents);
+        let (after, intents, written) = (transaction.meta, transaction.intents, transaction.written);
         if results.iter().all(Result::is_err) {
             self.connection.roll_back();
             self.tap.discard();
             return Ok(results);
         }
-        self.finish(base, meta, after, Some(batches))?;
+        self.finish(base, meta, after, Some(written))?;
         self.intents = intents;
         self.intents_at = Some(after.intents);
         if self.following.is_some() {
@@ -196,7 +203,8 @@ impl Writer {
         match self.sweep_chunk(space, now) {
             Ok(()) => {
                 let freed = self.connection.changes();
-                self.finish(base, meta, meta, Some(&[]))?;
+                // A row that has expired is as good as none, in the cache too.
+                self.finish(base, meta, meta, Some(Vec::new()))?;
                 Ok(freed)
             }
             Err(error) => Err(self.abandon(error)),
@@ -270,7 +278,7 @@ impl Writer {
     }
 
     /// Commits; then what is cached for inline reads moves on with the database.
-    fn finish(&mut self, base: Option<Header>, before: Meta, meta: Meta, batches: Option<&[Batch]>) -> Result<()> {
+    fn finish(&mut self, base: Option<Header>, before: Meta, meta: Meta, written: Option<Vec<Written>>) -> Result<()> {
         if meta != before
             && let Err(error) = write_meta(&mut self.connection, meta)
         {
@@ -288,7 +296,7 @@ impl Writer {
             base.is_some_and(|base| after.commits() == base.commits().wrapping_add(1))
         });
         if let Some(inline) = &self.setting.inline {
-            inline.committed(base, if committed.is_ok() { after } else { None }, batches);
+            inline.committed(base, if committed.is_ok() { after } else { None }, meta.seq, written);
         }
         match committed {
             Ok(()) => {
@@ -372,6 +380,13 @@ struct Transaction<'w> {
     touched: bool,
     /// SQLite failed, so the whole group must be given up.
     failed: bool,
+    /// What was done to users' rows, for what is cached of them.
+    written: Vec<Written>,
+    keeps_rows: bool,
+    /// What is cached of the database as it was before the group.
+    cached: Option<(&'w Inline, Header)>,
+    /// Users' keys that the group has touched.
+    touched_keys: HashSet<Key>,
 }
 
 impl Transaction<'_> {
@@ -381,7 +396,7 @@ impl Transaction<'_> {
         if guarded {
             self.simple(Query::Savepoint)?;
         }
-        let before = self.meta;
+        let (before, written) = (self.meta, self.written.len());
         let seq = self.meta.seq.saturating_add(1);
         self.meta.seq = seq;
         self.touched = false;
@@ -400,6 +415,7 @@ impl Transaction<'_> {
             }
             Err(error) => {
                 self.meta = before;
+                self.written.truncate(written);
                 if guarded && !self.failed {
                     self.simple(Query::RollbackTo)?;
                     self.simple(Query::Release)?;
@@ -411,11 +427,25 @@ impl Transaction<'_> {
         }
     }
 
-    fn note_deletion(&mut self, space: Space) {
+    fn note_deletion(&mut self, space: Space, of: Written) {
         self.touched = true;
+        self.note(space, of);
         if let Some(deleted) = self.meta.deleted.get_mut(space as usize) {
             *deleted = self.meta.seq;
         }
+    }
+
+    fn note(&mut self, space: Space, written: Written) {
+        if space != Space::User {
+            return;
+        }
+        match &written {
+            Written::Put(key, _) | Written::Removed(key) => {
+                self.touched_keys.insert(key.clone());
+            }
+            Written::Several => self.cached = None,
+        }
+        self.written.push(written);
     }
 
     fn simple(&mut self, query: Query) -> Result<()> {
@@ -436,6 +466,13 @@ impl Target for Transaction<'_> {
     }
 
     fn get(&mut self, space: Space, key: &Key) -> Result<Option<Record>> {
+        if space == Space::User
+            && let Some((inline, base)) = self.cached
+            && !self.touched_keys.contains(key)
+            && let Some(record) = inline.cached_at(base, key)
+        {
+            return Ok(Some(record));
+        }
         // A damaged row is this batch's failure alone; a database that cannot be read is everybody's.
         let result = read::record(self.connection, space, key);
         if let Err(error) = &result {
@@ -447,11 +484,16 @@ impl Target for Transaction<'_> {
     fn put(&mut self, space: Space, key: &Key, record: Record) -> Result<()> {
         self.touched = true;
         let result = row::put(self.connection, space, key, &record);
+        let written = match self.keeps_rows {
+            true => Written::Put(key.clone(), record),
+            false => Written::Removed(key.clone()),
+        };
+        self.note(space, written);
         self.watch(result)
     }
 
     fn remove(&mut self, space: Space, key: &Key) -> Result<()> {
-        self.note_deletion(space);
+        self.note_deletion(space, Written::Removed(key.clone()));
         let result = self.connection.query(Query::Point(Point::Remove, space), WHAT).and_then(|mut statement| {
             statement.bind_key(1, space, key)?;
             statement.run()
@@ -460,7 +502,7 @@ impl Target for Transaction<'_> {
     }
 
     fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<bool> {
-        self.note_deletion(space);
+        self.note_deletion(space, Written::Several);
         let forward = KeyRange { start: range.start.clone(), end: range.end.clone(), ..KeyRange::default() };
         let result = read::spanning(self.connection, Span::Remove, space, &forward, WHAT)
             .and_then(|mut statement| statement.run());
