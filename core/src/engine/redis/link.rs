@@ -42,6 +42,13 @@ const DIRECT: usize = 4 << 10;
 const GATHER_CALLS: usize = 1024;
 const GATHER_BYTES: usize = 1 << 20;
 
+/// While this many calls are under way, small batches gather until there are so many: one call of the script costs the server as much as
+/// twenty rows of it.
+const BUSY: usize = 2;
+const GATHER_BATCHES: usize = 64;
+/// A larger batch waits for no others.
+const SMALL: usize = 1 << 10;
+
 /// What a call sends.
 pub enum What {
     /// Packed commands, and how many replies they get.
@@ -83,6 +90,8 @@ pub(super) struct State {
     pub sending: bool,
     /// The sending thread was told that there is work.
     pub told: bool,
+    /// The sending thread waits for more batches, or for replies.
+    pub gathering: bool,
     pub closing: bool,
     pub closed: bool,
     /// Why the last attempt to connect failed.
@@ -130,6 +139,7 @@ impl Link {
                 put: wire.sent(),
                 sending: false,
                 told: false,
+                gathering: false,
                 closing: false,
                 closed: false,
                 failure: None,
@@ -182,8 +192,9 @@ impl Link {
             }
             return;
         }
+        let waits = state.gathering && call.what.gathers() && state.queue.len() < GATHER_BATCHES;
         state.queue.push_back(call);
-        if !state.sending && !state.told {
+        if !waits && !state.sending && !state.told {
             state.told = true;
             shared.work.notify_one();
         }
@@ -285,6 +296,12 @@ impl Shared {
             if state.queue.is_empty() {
                 self.quiet.notify_all();
                 self.work.wait(&mut state);
+                continue;
+            }
+            if state.gathers() {
+                state.gathering = true;
+                self.work.wait(&mut state);
+                state.gathering = false;
                 continue;
             }
             let calls = take_calls(&mut state.queue);
@@ -426,6 +443,18 @@ impl Shared {
 }
 
 impl State {
+    /// True if what is queued may wait: the server has enough to do, and what comes can go with it in one call.
+    fn gathers(&self) -> bool {
+        self.flights.len() >= BUSY
+            && self.queue.len() < GATHER_BATCHES
+            && self.queue.iter().all(|call| call.what.gathers())
+    }
+
+    /// True if the sending thread has gathered for long enough, now that replies have come.
+    pub fn wants_sending(&self) -> bool {
+        self.gathering && self.flights.len() < BUSY
+    }
+
     pub fn idle(&self) -> bool {
         self.queue.is_empty() && self.flights.is_empty() && self.doubts == 0 && !self.sending
     }
@@ -435,6 +464,11 @@ impl What {
     /// Commands that each get one reply.
     pub fn commands(pipe: &Pipeline, write: bool, settle: Settle) -> Self {
         What::Packed { bytes: pipe.get_packed_pipeline(), replies: pipe.len(), write, settle }
+    }
+
+    /// True for a batch that may go with others.
+    fn gathers(&self) -> bool {
+        matches!(self, What::Commit { again: false, .. }) && self.size() <= SMALL
     }
 
     fn size(&self) -> usize {

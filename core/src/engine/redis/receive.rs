@@ -99,6 +99,9 @@ fn assign(shared: &Shared, arrived: &mut Vec<Answer>, answers: &mut Vec<Settled>
             answers.push((flight.settle, Ok(flight.replies)));
         }
     }
+    if state.wants_sending() {
+        shared.work.notify_one();
+    }
     if state.closing && state.idle() {
         shared.quiet.notify_all();
     }
