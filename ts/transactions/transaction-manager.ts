@@ -147,6 +147,11 @@ export class TransactionManager {
   #pause(delay: number): Promise<void> {
     this.#stats.retries++;
     return new Promise((resolve) => {
+      if (delay === 0) {
+        // A timer takes a millisecond at least.
+        setImmediate(resolve);
+        return;
+      }
       const end = (): void => {
         this.#pauses.delete(end);
         clearTimeout(timer);
