@@ -20,21 +20,21 @@ const KEYS: [&str; 6] = ["a", "b", "b/1", "b/2", "c", "\u{e9}"];
 #[derive(Clone, Debug)]
 enum Step {
     /// Key, value, expiry in milliseconds from now, with metadata.
-    Set(usize, u32, Option<u8>, bool),
+    Set(&'static str, u32, Option<u8>, bool),
     /// Larger than what is cached.
-    SetLarge(usize),
-    Add(usize),
-    Delete(usize),
+    SetLarge(&'static str),
+    Add(&'static str),
+    Delete(&'static str),
     DeleteRange,
     /// Several at once, in one group: one of them is refused.
-    Group(usize, usize, u32),
+    Group(&'static str, &'static str, u32),
     Wait,
     /// By another program.
-    Foreign(usize, u32),
+    Foreign(&'static str, u32),
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let key = || 0..KEYS.len();
+    let key = || prop::sample::select(&KEYS[..]);
     prop_oneof![
         6 => (key(), any::<u32>(), prop::option::weighted(0.3, 0..4_u8), any::<bool>()).prop_map(|(k, v, e, m)| Step::Set(k, v, e, m)),
         1 => key().prop_map(Step::SetLarge),
@@ -47,45 +47,46 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn key(at: usize) -> Key {
-    Key::copy_from_slice(KEYS[at].as_bytes())
+fn key(name: &str) -> Key {
+    Key::copy_from_slice(name.as_bytes())
 }
 
-fn set(at: usize, value: String, expires_at: Option<u64>, metadata: bool) -> Op {
+fn set(name: &str, value: String, expires_at: Option<u64>, metadata: bool) -> Op {
     let metadata = metadata.then(|| Bytes::from_static(b"{\"of\":\"ours\"}"));
-    Op::Set { space: Space::User, key: key(at), value: Value::json(value), expires_at, metadata }
+    Op::Set { space: Space::User, key: key(name), value: Value::json(value), expires_at, metadata }
 }
 
 fn run(engine: &dyn Engine, other: &Connection, step: &Step) {
     let commit = |op| drop(engine.commit(Batch::one(op)));
     match step {
         Step::Set(at, value, expires_in, metadata) => {
-            commit(set(*at, value.to_string(), expires_in.map(|by| now() + u64::from(by)), *metadata));
+            commit(set(at, value.to_string(), expires_in.map(|by| now() + u64::from(by)), *metadata));
         }
-        Step::SetLarge(at) => commit(set(*at, format!("\"{}\"", "x".repeat(70_000)), None, false)),
+        Step::SetLarge(at) => commit(set(at, format!("\"{}\"", "x".repeat(70_000)), None, false)),
         Step::Add(at) => {
-            commit(Op::Add { space: Space::User, key: key(*at), by: 1.0, expires_at: None, metadata: None });
+            commit(Op::Add { space: Space::User, key: key(at), by: 1.0, expires_at: None, metadata: None });
         }
-        Step::Delete(at) => commit(Op::Delete { space: Space::User, key: key(*at) }),
+        Step::Delete(at) => commit(Op::Delete { space: Space::User, key: key(at) }),
         Step::DeleteRange => commit(Op::DeleteRange { space: Space::User, range: KeyRange::prefix(&b"b/"[..]) }),
         Step::Group(a, b, value) => {
             let (sender, receiver) = std::sync::mpsc::channel();
-            let stale = Check { space: Space::User, key: key(*a), version: Some(Version::of_commit(u64::MAX)) };
+            let stale = Check { space: Space::User, key: key(a), version: Some(Version::of_commit(u64::MAX)) };
             let batches = [
-                Batch::one(set(*a, value.to_string(), None, false)),
-                Batch { checks: vec![stale], ..Batch::one(set(*b, "\"refused\"".into(), None, true)) },
-                Batch::one(Op::Add { space: Space::User, key: key(*b), by: 2.0, expires_at: None, metadata: None }),
+                Batch::one(set(a, value.to_string(), None, false)),
+                Batch { checks: vec![stale], ..Batch::one(set(b, "\"refused\"".into(), None, true)) },
+                Batch::one(Op::Add { space: Space::User, key: key(b), by: 2.0, expires_at: None, metadata: None }),
             ];
             for batch in batches {
                 let sender = sender.clone();
                 engine.submit(Request::Commit(batch), Box::new(move |reply| sender.send(reply.is_ok()).unwrap()));
             }
-            assert_eq!(receiver.iter().take(3).collect::<Vec<_>>()[1], false);
+            let done: Vec<bool> = receiver.iter().take(3).collect();
+            assert_eq!(done.get(1), Some(&false));
         }
         Step::Wait => std::thread::sleep(Duration::from_millis(3)),
         Step::Foreign(at, value) => {
             let sql = "INSERT OR REPLACE INTO storage VALUES (?1, ?2, 'number', 7, 8, NULL, NULL, NULL)";
-            other.execute(sql, (KEYS[*at], value.to_string())).unwrap();
+            other.execute(sql, (at, value.to_string())).unwrap();
         }
     }
 }
@@ -110,18 +111,18 @@ fn cached_rows_follow_the_database() {
     TestRunner::new(config)
         .run(&prop::collection::vec(step(), 1..40), |steps| {
             for step in steps {
-                for at in 0..KEYS.len() {
+                for at in KEYS {
                     ask(engine, Read::Get(Space::User, key(at)));
                 }
                 run(engine, &other, &step);
-                for at in 0..KEYS.len() {
+                for at in KEYS {
                     let entry = Read::Entry(Space::User, key(at));
                     // A view's own read goes to the database.
                     let uncached = || engine.view().unwrap().get(Space::User, &key(at)).unwrap();
                     let (before, cached, after) = (uncached(), ask(engine, entry), uncached());
                     let Reply::Entry(cached) = cached else { panic!("not an entry") };
                     let cached = told(cached);
-                    prop_assert!(cached == told(before) || cached == told(after), "{}: {:?}", KEYS[at], cached);
+                    prop_assert!(cached == told(before) || cached == told(after), "{at}: {cached:?}");
                 }
             }
             Ok(())
@@ -145,9 +146,9 @@ fn a_trigger_of_another_program_is_seen() {
     let lease = open(normal(&path)).unwrap();
     let engine = &**lease.engine();
     for value in ["1", "60"] {
-        engine.commit(Batch::one(set(0, value.into(), None, false))).unwrap();
-        ask(engine, Read::Get(Space::User, key(0)));
+        engine.commit(Batch::one(set("a", value.into(), None, false))).unwrap();
+        ask(engine, Read::Get(Space::User, key("a")));
     }
-    let Reply::Value(Some(value)) = ask(engine, Read::Get(Space::User, key(0))) else { panic!("no value") };
+    let Reply::Value(Some(value)) = ask(engine, Read::Get(Space::User, key("a"))) else { panic!("no value") };
     assert_eq!(&value.to_text()[..], b"120");
 }
