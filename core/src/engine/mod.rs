@@ -159,11 +159,7 @@ pub trait Engine: Send + Sync {
 
     /// The value of one key, like [`try_read`](Engine::try_read): for engines that can find it without owning the key.
     fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Value>>> {
-        match self.try_read(&Read::Get(space, Key::copy_from_slice(key)))? {
-            Ok(Reply::Value(value)) => Some(Ok(value)),
-            Ok(_) => Some(Err(unexpected_reply())),
-            Err(error) => Some(Err(error)),
-        }
+        self.try_read(&Read::Get(space, Key::copy_from_slice(key))).map(value_of)
     }
 
     /// Commits at once, or `None` like [`try_read`](Engine::try_read), with nothing written.
@@ -277,6 +273,14 @@ pub enum Projection {
     Keys,
     Values,
     Records,
+}
+
+/// The value that a [`Read::Get`] was answered with.
+fn value_of(reply: Result<Reply>) -> Result<Option<Value>> {
+    match reply? {
+        Reply::Value(value) => Ok(value),
+        _ => Err(unexpected_reply()),
+    }
 }
 
 /// One entry of a page, as far as the projection asked for it.

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use crate::batch::{Batch, Commit};
 use crate::engine::watch::{Feed, Limits};
-use crate::engine::{Capabilities, Counters, Progress, Read, Reply, Report, Stats, View, unexpected_reply};
+use crate::engine::{Capabilities, Counters, Progress, Read, Reply, Report, Stats, View, value_of};
 use crate::error::Result;
 use crate::key::{Key, Space};
 use crate::record::Millis;
 use crate::value::Value;
 
-/// What an engine in this process provides; [`Embedded`](super::Embedded) makes an [`Engine`] of it.
+/// What an engine in this process provides; [`Embedded`](super::Embedded) makes an [`Engine`](crate::engine::Engine) of it.
 ///
 /// Calls come from several threads at once, but for `commit`, which has one caller beside `try_commit`.
 pub trait Store: Send + Sync + 'static {
@@ -28,11 +28,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// The value of one key from memory; like [`try_read`](Store::try_read), for stores that need not own the key.
     fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Value>>> {
-        match self.try_read(&Read::Get(space, Key::copy_from_slice(key)))? {
-            Ok(Reply::Value(value)) => Some(Ok(value)),
-            Ok(_) => Some(Err(unexpected_reply())),
-            Err(error) => Some(Err(error)),
-        }
+        self.try_read(&Read::Get(space, Key::copy_from_slice(key))).map(value_of)
     }
 
     fn read(&self, read: &Read) -> Result<Reply>;
