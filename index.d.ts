@@ -1152,7 +1152,7 @@ declare class NativeData implements DataMethods {
 declare class Transaction extends NativeData implements AsyncDisposable {
     #private;
     /** `tx_`, the time of its beginning in milliseconds since 1970, `_`, and letters that tell it from others. */
-    readonly id: string;
+    get id(): string;
     /** Where it stands. */
     get status(): TransactionStatus;
     /**

@@ -13,9 +13,12 @@ use holdfast_core::value::Value;
 use napi::bindgen_prelude::*;
 use napi::sys;
 
+use crate::error::thrown;
+use crate::part::Tried;
 use crate::settle::Settled;
 use crate::store::{Shared, delete, set, settle_deleted, settle_reply};
 use crate::text::{Payload, Text, with_text};
+use crate::wire;
 
 /// The object that holds the functions.
 pub struct Hot(sys::napi_value);
@@ -39,7 +42,8 @@ impl ToNapiValue for Hot {
 type Arguments = [sys::napi_value; 4];
 type Call = fn(&Shared, sys::napi_env, &Arguments) -> napi::Result<Option<Result<Settled>>>;
 
-/// Makes `{ tryGet, tryHas, trySet, tryDelete }`, each function holding the store for itself.
+/// Makes `{ tryGet, tryHas, trySet, tryDelete }`, and for a place of transactions `{ begin, tryCommit, rollback }` too, each function
+/// holding the store for itself.
 pub fn functions(env: &Env, shared: &Arc<Shared>) -> napi::Result<Hot> {
     let env = env.raw();
     let mut object = ptr::null_mut();
@@ -49,6 +53,11 @@ pub fn functions(env: &Env, shared: &Arc<Shared>) -> napi::Result<Hot> {
     define(env, object, c"tryHas", entry::<Has>, shared)?;
     define(env, object, c"trySet", entry::<Set>, shared)?;
     define(env, object, c"tryDelete", entry::<Delete>, shared)?;
+    if shared.place.is_some() {
+        define(env, object, c"begin", entry::<Begin>, shared)?;
+        define(env, object, c"tryCommit", entry::<Commit>, shared)?;
+        define(env, object, c"rollback", entry::<Rollback>, shared)?;
+    }
     Ok(Hot(object))
 }
 
@@ -82,6 +91,9 @@ struct Get;
 struct Has;
 struct Set;
 struct Delete;
+struct Begin;
+struct Commit;
+struct Rollback;
 
 impl Hottest for Get {
     const CALL: Call = |shared, env, [key, ..]| {
@@ -125,6 +137,33 @@ impl Hottest for Delete {
     };
 }
 
+impl Hottest for Begin {
+    const CALL: Call = |shared, env, [read_only, ..]| {
+        // SAFETY: the value is an argument of the running callback.
+        let read_only = unsafe { bool::from_napi_value(env, *read_only) }?;
+        shared.place()?.begin(read_only);
+        Ok(None)
+    };
+}
+
+impl Hottest for Commit {
+    const CALL: Call = |shared, env, [writes, ..]| {
+        // SAFETY: the value is an argument of the running callback.
+        let writes = unsafe { Option::<Text>::from_napi_value(env, *writes) }?;
+        let writes = writes.map(|writes| wire::batch(&writes.0, false)).transpose().map_err(|error| thrown(&error))?;
+        Ok(match shared.place()?.try_commit(writes.as_ref()) {
+            Ok(Tried::Committed) => Some(Ok(Settled::Bool(true))),
+            Ok(Tried::Queue) => Some(Ok(Settled::Bool(false))),
+            Ok(Tried::QueueWrites) => None,
+            Err(error) => Some(Err(error)),
+        })
+    };
+}
+
+impl Hottest for Rollback {
+    const CALL: Call = |shared, _, _| Ok(shared.place()?.rollback().err().map(Err));
+}
+
 fn text(env: sys::napi_env, value: sys::napi_value) -> napi::Result<Text> {
     // SAFETY: the value is an argument of the running callback.
     unsafe { Text::from_napi_value(env, value) }
@@ -145,9 +184,9 @@ unsafe extern "C" fn entry<T: Hottest>(env: sys::napi_env, info: sys::napi_callb
     let returned = match called {
         Ok(Ok(None)) => return ptr::null_mut(),
         Ok(Ok(Some(Ok(settled)))) => settled.into_js(env),
-        Ok(Ok(Some(Err(error)))) => Err(crate::error::thrown(&error)),
+        Ok(Ok(Some(Err(error)))) => Err(thrown(&error)),
         Ok(Err(error)) => Err(error),
-        Err(_) => Err(crate::error::thrown(&Error::new(Code::Io, "the engine failed inside"))),
+        Err(_) => Err(thrown(&Error::new(Code::Io, "the engine failed inside"))),
     };
     returned.unwrap_or_else(|error| {
         // SAFETY: `env` is the running callback's.

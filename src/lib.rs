@@ -12,7 +12,6 @@ mod session;
 mod settle;
 mod store;
 mod text;
-mod transaction;
 mod view;
 mod watch;
 mod wire;

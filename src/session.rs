@@ -6,7 +6,6 @@ use holdfast_core::engine::registry::Lease;
 use holdfast_core::engine::spawn_waiting;
 use holdfast_core::error::Result;
 use holdfast_core::glob::Glob;
-use holdfast_core::transaction::{Options, Transaction};
 use napi::Env;
 use napi::bindgen_prelude::{Function, Unknown};
 use napi::threadsafe_function::{ThreadsafeCallContext, ThreadsafeFunctionCallMode};
@@ -19,7 +18,6 @@ use crate::options::{self, Verbose};
 use crate::settle::{CallId, Settled, Settler};
 use crate::store::{NativeStore, Shared};
 use crate::text::Text;
-use crate::transaction::NativeTransaction;
 
 /// The version of the addon; the facade refuses another than its own.
 #[napi]
@@ -116,13 +114,6 @@ impl NativeSession {
     #[napi(catch_unwind)]
     pub fn transaction_log(&self, folder: String, durability: String) -> NativeTransactionLog {
         NativeTransactionLog::open(folder, &durability)
-    }
-
-    /// Begins a transaction; one that needs a log keeps it in `log`.
-    #[napi(catch_unwind)]
-    pub fn begin(&self, read_only: bool, log: &NativeTransactionLog) -> NativeTransaction {
-        let transaction = Transaction::new(Options { read_only }, log.coordinator());
-        NativeTransaction::new(transaction, self.settler.clone())
     }
 }
 

@@ -95,7 +95,7 @@ export class StorageManager implements AsyncDisposable {
     this.#runner = {
       retry: this.#hooks.retry,
       turns: new Turns(),
-      begin: (options) => this.transactions.begin(options),
+      begin: (options) => superviseTransactions(this.transactions).begin(options),
       pause: (engine, attempt, delay, error) => {
         this.#events.emit('retry', { engine: engine ?? this.#defaultEngine, operation: 'transaction', attempt, delay, error });
         return superviseTransactions(this.transactions).pause(delay);
@@ -193,8 +193,7 @@ export class StorageManager implements AsyncDisposable {
    *   return stock - 1;
    * });
    */
-  async transaction<T>(run: (transaction: Transaction) => Promise<T> | T, options?: RunTransactionOptions): Promise<T> {
-    this.#refuseClosed('transaction');
+  transaction<T>(run: (transaction: Transaction) => Promise<T> | T, options?: RunTransactionOptions): Promise<T> {
     return runTransaction(this.#runner, run, options);
   }
 

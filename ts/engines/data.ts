@@ -51,7 +51,7 @@ export class NativeData implements DataMethods {
     try {
       checkKey(key, 'get');
       if (lease !== undefined) {
-        const found = lease.hot.tryGet(key);
+        const found = lease.tryGet(key);
         if (found !== undefined) return Promise.resolve(found === null ? null : decode<T>(found));
         return lease.queueGet(key, decodeFound<T>);
       }

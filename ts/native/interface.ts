@@ -36,7 +36,7 @@ export interface NativeStore extends NativeReads {
   /** JSON of what was done, when it was opened, for transactions that a crash had left; null if nobody asked. */
   readonly recovered: string | null;
   /** A store over this one, whose calls go to whichever transaction has entered it last. */
-  forTransactions(): NativeStore;
+  forTransactions(): NativePlace;
 
   tryGetMany(keys: string): string | undefined;
   tryEntry(key: string): string | null | undefined;
@@ -59,6 +59,27 @@ export interface NativeStore extends NativeReads {
   hasSync(key: string): boolean;
   setSync(key: string, value: NativeValue, expiresAt?: number, metadata?: string): void;
   deleteSync(key: string): boolean;
+}
+
+/** The calls of a store for transactions. */
+export interface NativePlaceCalls extends NativeHotCalls {
+  /** Begins a transaction, which all calls are those of from now on. */
+  begin(readOnly: boolean): void;
+  /** Commits, `writes` behind what was written before. True: committed; false: queue the commit; undefined: queue the writes, then the commit. */
+  tryCommit(writes: string | undefined): boolean | undefined;
+  /** Drops what was written, at once. */
+  rollback(): void;
+}
+
+/** A store for transactions, one after another. */
+export interface NativePlace extends NativeStore {
+  readonly hot: NativePlaceCalls;
+  /** `name` is what recovery will find the engine by, `log` where those that begin here log what they must. */
+  serve(name: string, log: NativeTransactionLog): void;
+  /** Makes the calls those of the transaction in `other`. */
+  join(other: NativePlace): void;
+  /** Commits behind the calls made before. */
+  submitCommit(id: number): void;
 }
 
 /** A watch: the facade takes what there is when the bell has rung, as progress with an empty text. */
@@ -92,7 +113,6 @@ export interface NativeSession {
   /** An engine that this environment carries out. `traits` is JSON. */
   custom(listener: number, traits: string): NativeHost;
   transactionLog(folder: string, durability: string): NativeTransactionLog;
-  begin(readOnly: boolean, log: NativeTransactionLog): NativeTransaction;
 }
 
 /**
@@ -118,18 +138,6 @@ export interface NativeTransactionLog {
   stats(): string;
   /** Gives the share back. */
   close(): void;
-}
-
-/** An open transaction. */
-export interface NativeTransaction {
-  /** Makes the calls of `place`, a store for transactions, those of this one. `name` is what recovery will find its engine by. */
-  enter(name: string, place: NativeStore): void;
-  /** True: committed. */
-  tryCommit(): boolean | undefined;
-  /** Commits behind the calls made before. */
-  submitCommit(id: number): void;
-  /** Drops what was written, at once. */
-  rollback(): void;
 }
 
 export interface NativeAddon {

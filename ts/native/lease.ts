@@ -4,7 +4,7 @@ import { retryDelay } from '../retry.js';
 import type { RetryPolicy } from '../retry.js';
 import { QueuedCall, forgetProgress, listenForProgress } from './calls.js';
 import type { Caller } from './calls.js';
-import type { NativeHotCalls, NativeStore, NativeTransaction, NativeValue, NativeView } from './interface.js';
+import type { NativeHotCalls, NativePlace, NativePlaceCalls, NativeStore, NativeTransactionLog, NativeValue, NativeView } from './interface.js';
 import { LeasedView, submitRead } from './view.js';
 import type { ReadOperation } from './view.js';
 
@@ -30,17 +30,21 @@ export function cancelCall(handle: CallHandle, error: Error): void {
   call?.abandon(error);
 }
 
-interface Place {
-  readonly store: NativeStore;
-  readonly hot: NativeHotCalls;
+/** A store for transactions, and who those in it belong to. */
+export interface Place {
+  readonly store: NativePlace;
+  readonly hot: NativePlaceCalls;
+  /** What it was told to serve. */
+  name: string | undefined;
+  log: NativeTransactionLog | undefined;
 }
 
 // Making one takes as long as a short transaction; more than are open at a time are never used.
 const MOST_PLACES = 64;
 
-function placeOver(beneath: NativeStore): Place {
-  const store = beneath.forTransactions();
-  return { store, hot: store.hot };
+/** Whoever has to know when a use of a store ends. */
+export interface Dependent {
+  engineEnded(): void;
 }
 
 export type Decode<T> = (result: never) => T;
@@ -50,17 +54,19 @@ export type Decode<T> = (result: never) => T;
  * order: after the last call, with every view closed.
  */
 export class Lease implements Caller {
-  readonly #views = new Set<LeasedView>();
-  readonly #dependents = new Set<() => void>();
+  // Made when they are needed: a transaction has a lease of its own.
+  #views: Set<LeasedView> | undefined;
+  #dependents: Set<Dependent> | undefined;
+  /** Stores for transactions over this one that none is in now. */
+  #places: Place[] | undefined;
   #underWay = 0;
   #onIdle: (() => void) | undefined;
   #ending = false;
   #uses = 1;
 
   readonly hot: NativeHotCalls;
-  /** Stores for transactions over this one that none is in now. */
-  readonly #places: Place[] = [];
 
+  /** @param beneath - A lease that is held with this one while it has calls under way. */
   constructor(
     readonly store: NativeStore,
     readonly host: LeaseHost,
@@ -71,16 +77,18 @@ export class Lease implements Caller {
     this.hot = hot ?? store.hot;
   }
 
-  /** A lease of this store for a transaction, held with this one while it has calls under way. */
-  lend(transaction: NativeTransaction, name: string, host: LeaseHost): Lease {
-    const { store, hot } = this.#places.pop() ?? placeOver(this.store);
-    transaction.enter(name, store);
-    return new Lease(store, host, hot, this);
+  /** A place for a transaction over this store, to be given back. */
+  takePlace(): Place {
+    const free = this.#places?.pop();
+    if (free !== undefined) return free;
+    const store = this.store.forTransactions();
+    return { store, hot: store.hot, name: undefined, log: undefined };
   }
 
-  /** Takes back what {@link lend} gave, for the next one. Nothing more may be called with it. */
-  takeBack({ store, hot }: Lease): void {
-    if (this.#places.length < MOST_PLACES) this.#places.push({ store, hot });
+  /** Takes back what {@link takePlace} gave, for the next one. Nothing more may be called with it. */
+  giveBackPlace(place: Place): void {
+    this.#places ??= [];
+    if (this.#places.length < MOST_PLACES) this.#places.push(place);
   }
 
   get engine(): string {
@@ -97,10 +105,18 @@ export class Lease implements Caller {
     return this.#underWay !== 0;
   }
 
-  /** Calls `ended` when this use of the store ends, before it waits for what is under way. Gives what forgets it again. */
-  onEnd(ended: () => void): () => void {
-    this.#dependents.add(ended);
-    return () => this.#dependents.delete(ended);
+  /** Tells `dependent` when this use of the store ends, before it waits for what is under way. */
+  addDependent(dependent: Dependent): void {
+    (this.#dependents ??= new Set()).add(dependent);
+  }
+
+  removeDependent(dependent: Dependent): void {
+    this.#dependents?.delete(dependent);
+  }
+
+  /** The value of a key, if the store has it at once. */
+  tryGet(key: string): NativeValue | null | undefined {
+    return this.hot.tryGet(key);
   }
 
   /** Reads inline if the store can, else queued. */
@@ -126,7 +142,7 @@ export class Lease implements Caller {
     try {
       const plain = expiresAt === undefined && metadata === undefined;
       const done = plain ? this.hot.trySet(key, value) : this.hot.trySet(key, value, expiresAt, metadata);
-      if (done === true) return Promise.resolve();
+      if (done === true) return DONE;
     } catch (error) {
       return this.refuse(error, 'set', key);
     }
@@ -157,8 +173,8 @@ export class Lease implements Caller {
 
   openView(operation: string): Promise<LeasedView> {
     const open = (view: NativeView): LeasedView => {
-      const leased = new LeasedView(this, view, (closed) => this.#views.delete(closed));
-      this.#views.add(leased);
+      const leased = new LeasedView(this, view, (closed) => this.#views?.delete(closed));
+      (this.#views ??= new Set()).add(leased);
       return leased;
     };
     try {
@@ -255,13 +271,24 @@ export class Lease implements Caller {
   async finish(): Promise<void> {
     this.#ending = true;
     const uses = this.#uses;
-    for (const end of this.#dependents) end();
-    for (const view of this.#views) view.end();
+    if (this.#dependents !== undefined) for (const dependent of this.#dependents) dependent.engineEnded();
+    this.#endViews();
     if (this.#underWay !== 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
     this.#onIdle = undefined;
     if (this.#uses !== uses) return; // taken up again meanwhile
     // Those that were being opened.
-    for (const view of this.#views) view.end();
+    this.#endViews();
+  }
+
+  /** The same where nobody waits for it. */
+  end(): void {
+    if (this.#underWay !== 0) return void this.finish();
+    this.#ending = true;
+    this.#endViews();
+  }
+
+  #endViews(): void {
+    if (this.#views !== undefined) for (const view of this.#views) view.end();
   }
 
   /** Takes up again what {@link finish} ended, for a store that was kept. */
@@ -285,6 +312,9 @@ function start(call: QueuedCall, submit: (id: number) => void): void {
     call.fail(error);
   }
 }
+
+/** The promise of a call that is over and gives nothing. */
+export const DONE: Promise<void> = Promise.resolve();
 
 function itself<T>(result: T): T {
   return result;

@@ -2,9 +2,10 @@ import { leaseSourceOf } from '../engines/wrap.js';
 import type { Engine } from '../engines/contract.js';
 import { StorageError, isStorageError } from '../errors.js';
 import type { ErrorCode } from '../errors.js';
-import { nativeSession } from '../native/environment.js';
-import type { NativeTransaction, NativeTransactionLog } from '../native/interface.js';
-import type { Lease } from '../native/lease.js';
+import type { NativeTransactionLog } from '../native/interface.js';
+import type { Dependent, Place } from '../native/lease.js';
+import { DONE } from '../native/lease.js';
+import type { PartLease } from '../native/part-lease.js';
 import type { TransactionStatus } from './options.js';
 import { Part } from './part.js';
 
@@ -24,14 +25,28 @@ const REFUSALS: Partial<Record<Ending, [ErrorCode, string]>> = {
 };
 const COMPLETED = ['TRANSACTION_COMPLETED', 'Transaction already completed'] as const;
 
+/** Whoever began a transaction. */
+export interface Keeper {
+  /** The share of the log that transactions over several engines need. */
+  log(): NativeTransactionLog;
+  /** The transaction is over. */
+  ended(life: Life, ending: Ending): void;
+}
+
 /** The course of one transaction over its engines. */
-export class Life {
+export class Life implements Dependent {
   status: TransactionStatus = 'pending';
   /** Counts calls, which is all that tells an idle transaction from a busy one. */
   uses = 0;
-  readonly #parts = new Map<Engine, Part>();
-  readonly #onEnd: (ending: Ending) => void;
-  #native: NativeTransaction | undefined;
+  /** Made when it is asked for. */
+  id: string | undefined;
+  readonly begunAt = Date.now();
+  readonly #keeper: Keeper;
+  readonly #engines: Engine[] = [];
+  /** Of each of the engines. */
+  readonly #parts: Part[] = [];
+  /** Where the transaction began. */
+  #place: Place | undefined;
   #ending: Ending | undefined;
   #commit: Promise<void> | undefined;
   #seenUses = -1;
@@ -41,10 +56,9 @@ export class Life {
   constructor(
     readonly timeout: number,
     readonly readOnly: boolean,
-    private readonly log: () => NativeTransactionLog,
-    onEnd: (ending: Ending) => void,
+    keeper: Keeper,
   ) {
-    this.#onEnd = onEnd;
+    this.#keeper = keeper;
   }
 
   /** Whether no more calls are taken. */
@@ -56,17 +70,27 @@ export class Life {
     return this.#ending !== undefined;
   }
 
-  get native(): NativeTransaction {
-    return (this.#native ??= nativeSession().begin(this.readOnly, this.log()));
+  /** Makes the calls of a place those of this transaction. */
+  enter(place: Place, name: string): void {
+    const log = this.#keeper.log();
+    if (place.name !== name || place.log !== log) {
+      place.store.serve(name, log);
+      place.name = name;
+      place.log = log;
+    }
+    if (this.#place === undefined) {
+      place.hot.begin(this.readOnly);
+      this.#place = place;
+    } else place.store.join(this.#place.store);
   }
 
   /** The engine as the transaction sees it; the same each time. */
   part({ name, engine }: NamedEngine): Part {
-    let part = this.#parts.get(engine);
-    if (part === undefined) {
-      part = new Part(this, name, leaseSourceOf(engine), engine.capabilities.snapshots);
-      this.#parts.set(engine, part);
-    }
+    const known = this.#engines.indexOf(engine);
+    if (known >= 0) return this.#parts[known];
+    const part = new Part(this, name, leaseSourceOf(engine), engine.capabilities.snapshots);
+    this.#engines.push(engine);
+    this.#parts.push(part);
     return part;
   }
 
@@ -80,32 +104,32 @@ export class Life {
   commit(): Promise<void> {
     const refusal = this.refuse('commit');
     if (refusal !== undefined) return Promise.reject(refusal);
-    const openings: Promise<void>[] = [];
-    for (const part of this.#parts.values()) {
+    let openings: Promise<void>[] | undefined;
+    for (const part of this.#parts) {
       part.shut();
-      if (part.opening !== undefined) openings.push(part.opening);
+      if (part.opening !== undefined) (openings ??= []).push(part.opening);
     }
-    this.#commit = openings.length === 0 ? this.#send() : this.#sendAfter(openings);
+    this.#commit = openings === undefined ? this.#send() : this.#sendAfter(openings);
     return this.#commit;
   }
 
   /** Commits, unless the transaction was ended on purpose; whatever went wrong with it rejects. */
   conclude(): Promise<void> {
     if (this.#commit !== undefined) return this.#commit;
-    return this.#ending === 'rolled back' ? Promise.resolve() : this.commit();
+    return this.#ending === 'rolled back' ? DONE : this.commit();
   }
 
   rollback(): Promise<void> {
     const refusal = this.refuse('rollback');
     if (refusal !== undefined) return Promise.reject(refusal);
     this.end('rolled back');
-    return Promise.resolve();
+    return DONE;
   }
 
   /** Rolls back, unless the transaction is over or its commit is under way. */
   end(ending: Ending): void {
     if (this.isShut) return;
-    this.#native?.rollback();
+    this.#place?.hot.rollback();
     this.#over('rolled_back', ending);
   }
 
@@ -137,7 +161,7 @@ export class Life {
   }
 
   #isBusy(): boolean {
-    for (const part of this.#parts.values()) if (part.held?.busy === true || part.opening !== undefined) return true;
+    for (const part of this.#parts) if (part.held?.busy === true || part.opening !== undefined) return true;
     return false;
   }
 
@@ -145,7 +169,7 @@ export class Life {
     try {
       await Promise.all(openings);
     } catch (error) {
-      this.#native?.rollback();
+      this.#place?.hot.rollback();
       throw this.#failed(error);
     }
     // Whatever waited for an engine has been sent to it by now.
@@ -153,29 +177,48 @@ export class Life {
   }
 
   #send(): Promise<void> {
-    const native = this.#native;
-    const leases = [...this.#parts.values()].flatMap(({ held }) => held ?? []);
-    const [first] = leases;
-    try {
-      // Without a part no call was made.
-      if (native === undefined || native.tryCommit() === true) return Promise.resolve(this.#over('committed', 'committed'));
-    } catch (error) {
-      return Promise.reject(this.#failed(first.explain(error, 'commit', undefined)));
+    const leases: PartLease[] = [];
+    for (const { held } of this.#parts) if (held !== undefined) leases.push(held);
+    // Without a part no call was made.
+    if (leases.length === 0) return this.#committed();
+    // The transaction began in the first of them, whichever was asked for first.
+    const first = leases.find(({ place }) => place === this.#place)!;
+    if (leases.length === 1) {
+      try {
+        if (first.tryCommit()) return this.#committed();
+      } catch (error) {
+        return Promise.reject(this.#failed(first.explain(error, 'commit', undefined)));
+      }
     }
-    return this.#queue(native, leases);
+    return this.#queue(first, leases);
   }
 
-  async #queue(native: NativeTransaction, leases: Lease[]): Promise<void> {
+  async #queue(first: PartLease, leases: PartLease[]): Promise<void> {
     // No engine of it goes before the commit is through.
     for (const lease of leases) lease.hold();
     try {
-      await leases[0].queue('commit', undefined, () => {}, (id) => native.submitCommit(id));
-      this.#over('committed', 'committed');
+      for (const lease of leases) await this.#cross(lease);
+      await first.commit();
+      void this.#committed();
     } catch (error) {
       throw this.#failed(error);
     } finally {
       for (const lease of leases) lease.settled();
     }
+  }
+
+  async #cross(lease: PartLease): Promise<void> {
+    try {
+      await lease.cross();
+    } catch (error) {
+      this.#place?.hot.rollback();
+      throw error;
+    }
+  }
+
+  #committed(): Promise<void> {
+    this.#over('committed', 'committed');
+    return DONE;
   }
 
   #failed(error: unknown): Error {
@@ -188,8 +231,8 @@ export class Life {
   #over(status: TransactionStatus, ending: Ending): void {
     this.status = status;
     this.#ending = ending;
-    for (const part of this.#parts.values()) part.end();
-    this.#native = undefined;
-    this.#onEnd(ending);
+    for (const part of this.#parts) part.end();
+    this.#place = undefined;
+    this.#keeper.ended(this, ending);
   }
 }

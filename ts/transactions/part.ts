@@ -1,36 +1,38 @@
+import type { StorageError } from '../errors.js';
 import type { CallHandle, Lease, LeaseHost } from '../native/lease.js';
 import type { LeaseSource } from '../native/lease-source.js';
+import { PartLease } from '../native/part-lease.js';
+import type { RetryPolicy } from '../retry.js';
 import type { Life } from './life.js';
 
+// One call made again would read of another moment: the transaction is made again as a whole.
+const ONCE: RetryPolicy = { attempts: 1, minDelay: 0, maxDelay: 0 };
+
 /** One engine as a transaction sees it. The engine is opened by the first call. */
-export class Part implements LeaseSource {
-  readonly name: string;
+export class Part implements LeaseSource, LeaseHost {
+  readonly retry = ONCE;
   readonly #life: Life;
   readonly #connection: LeaseSource;
-  readonly #host: LeaseHost;
+  /** The engine's own lease, once the transaction uses it. */
+  #beneath: Lease | undefined;
   /** What calls go to; undefined before the first and once no more are taken. */
-  #lease: Lease | undefined;
+  #lease: PartLease | undefined;
   /** The same, until the transaction is over. */
-  #held: Lease | undefined;
+  #held: PartLease | undefined;
   #opening: Promise<void> | undefined;
-  #release: (() => void) | undefined;
 
   constructor(
     life: Life,
-    name: string,
+    readonly name: string,
     connection: LeaseSource,
     readonly isOneMoment: boolean,
   ) {
-    this.name = name;
     this.#life = life;
     this.#connection = connection;
-    this.#host = {
-      engine: name,
-      // One call made again would read of another moment: the transaction is made again as a whole.
-      retry: { attempts: 1, minDelay: 0, maxDelay: 0 },
-      onRetry() {},
-      gone: (operation) => life.refuse(operation, name)!,
-    };
+  }
+
+  get engine(): string {
+    return this.name;
   }
 
   get maxBytes(): number {
@@ -39,11 +41,11 @@ export class Part implements LeaseSource {
 
   get lease(): Lease | undefined {
     this.#life.uses++;
-    return this.#lease;
+    return this.#lease ?? this.#now();
   }
 
   /** The lease for what ends the transaction. */
-  get held(): Lease | undefined {
+  get held(): PartLease | undefined {
     return this.#held;
   }
 
@@ -52,18 +54,22 @@ export class Part implements LeaseSource {
     return this.#held === undefined ? this.#opening : undefined;
   }
 
+  onRetry(): void {}
+
+  gone(operation: string): StorageError {
+    return this.#life.refuse(operation, this.name)!;
+  }
+
   withLease<T>(operation: string, run: (lease: Lease) => Promise<T>, handle?: CallHandle): Promise<T> {
     const life = this.#life;
-    life.uses++;
     const refusal = life.refuse(operation, this.name);
     if (refusal !== undefined) return Promise.reject(refusal);
-    if (this.#lease !== undefined) return run(this.#lease);
-    const connection = this.#connection;
-    if (this.#opening === undefined && connection.lease !== undefined) return run(this.#begin(connection.lease));
+    const { lease } = this;
+    if (lease !== undefined) return run(lease);
     this.#opening ??= this.#open(operation);
-    return connection.withLease(
+    return this.#connection.withLease(
       operation,
-      () => (this.#held === undefined ? Promise.reject(life.refuse(operation, this.name)!) : run(this.#held)),
+      () => (this.#held === undefined ? Promise.reject(this.gone(operation)) : run(this.#held)),
       handle,
     );
   }
@@ -75,9 +81,19 @@ export class Part implements LeaseSource {
 
   /** The transaction is over. */
   end(): void {
+    const held = this.#held;
     this.#lease = undefined;
     this.#held = undefined;
-    this.#release?.();
+    if (held === undefined) return;
+    this.#beneath!.removeDependent(this.#life);
+    held.end();
+    this.#beneath!.giveBackPlace(held.place);
+  }
+
+  /** The lease, if the engine is open and no call waits for it. */
+  #now(): PartLease | undefined {
+    const { lease } = this.#connection;
+    return lease === undefined || this.#opening !== undefined || this.#life.isShut ? undefined : this.#begin(lease);
   }
 
   #open(operation: string): Promise<void> {
@@ -89,15 +105,13 @@ export class Part implements LeaseSource {
     return opening;
   }
 
-  #begin(beneath: Lease): Lease {
+  #begin(beneath: Lease): PartLease {
     const life = this.#life;
-    const held = beneath.lend(life.native, this.name, this.#host);
-    const forget = beneath.onEnd(() => life.engineEnded());
-    this.#release = () => {
-      forget();
-      void held.finish();
-      beneath.takeBack(held);
-    };
+    const place = beneath.takePlace();
+    life.enter(place, this.name);
+    beneath.addDependent(life);
+    this.#beneath = beneath;
+    const held = new PartLease(place, this, beneath, !life.readOnly);
     this.#held = held;
     if (!life.isShut) this.#lease = held;
     return held;

@@ -1,4 +1,4 @@
-import { abortable } from '../abort.js';
+import { abortError, abortable } from '../abort.js';
 import { describeKind } from '../codec/kinds.js';
 import { isFailedCondition } from '../engines/data.js';
 import { StorageTypeError, isStorageError } from '../errors.js';
@@ -18,62 +18,59 @@ export type TransactionFunction<T> = (transaction: Transaction) => Promise<T> | 
 export interface Runner {
   readonly retry: RetryPolicy;
   readonly turns: Turns;
-  begin(options: RunTransactionOptions): Promise<Transaction>;
+  /** Begins one at once; the options are checked already. */
+  begin(options: RunTransactionOptions | undefined): Transaction;
   /** Tells of the attempt that comes next, and waits until then. */
   pause(engine: string | undefined, attempt: number, delay: number, error: StorageError | StorageTypeError): Promise<void>;
 }
 
 /** Runs `fn` in a transaction and commits it; again, in a new one, after an error that may pass. */
-export async function runTransaction<T>(runner: Runner, fn: TransactionFunction<T>, options: RunTransactionOptions = {}): Promise<T> {
-  checkRun(options);
+export async function runTransaction<T>(runner: Runner, fn: TransactionFunction<T>, options: RunTransactionOptions | undefined): Promise<T> {
+  if (options !== undefined) checkRun(options);
   if (typeof fn !== 'function') throw new StorageTypeError(`Expected transaction to be given a function, got ${describeKind(fn)}`);
-  const { engine, signal, retries = DEFAULT_RETRIES, ...begin } = options;
+  const signal = options?.signal;
   for (let failures = 1; ; failures++) {
-    const end = await turnOf(runner.turns, options);
+    const turn = runner.turns.take();
+    const end = typeof turn === 'function' ? turn : await turnOf(turn, options);
     let transaction: Transaction | undefined;
     try {
-      transaction = await abortable(signal, engine, 'transaction', () => runner.begin({ engine, ...begin }), () => {});
-      return await attempt(transaction, fn, options, end);
+      if (signal?.aborted === true) throw abortError(signal, options?.engine, 'transaction');
+      transaction = runner.begin(options);
+      const life = lifeOf(transaction);
+      const result = await (signal === undefined ? fn(transaction) : untilAborted(transaction, fn, options!));
+      // A signal changes nothing from here on, so that ABORTED means that nothing was written.
+      const concluded = life.conclude();
+      end();
+      if (life.status !== 'committed') await concluded;
+      return result;
     } catch (error) {
       end();
       if (transaction === undefined) throw error;
-      if (!isStorageError(error) || failures > allowed(error, retries, runner.retry)) throw error;
+      const life = lifeOf(transaction);
+      life.end(isStorageError(error) && error.code === 'CONFLICT' ? 'conflict' : 'rolled back');
+      // The function's own commit, if it did not wait for it.
+      await life.settled();
+      if (!isStorageError(error) || failures > allowed(error, options?.retries ?? DEFAULT_RETRIES, runner.retry)) throw error;
       // Not what was applied, and not what may have been.
       if (transaction.status !== 'rolled_back') throw error;
+      const engine = options?.engine;
       const delay = delayAfter(error, failures, runner.retry);
       await abortable(signal, engine, 'transaction', () => runner.pause(engine, failures + 1, delay, error), () => {});
     }
   }
 }
 
+function untilAborted<T>(transaction: Transaction, fn: TransactionFunction<T>, { engine, signal }: RunTransactionOptions): Promise<T> {
+  return abortable(signal, engine, 'transaction', async () => fn(transaction), () => lifeOf(transaction).end('aborted'));
+}
+
 /** Waits for a turn, which passes on if the caller does not want it any more. */
-function turnOf(turns: Turns, { engine, signal }: RunTransactionOptions): (() => void) | Promise<() => void> {
-  const turn = turns.take();
-  if (typeof turn === 'function' || signal === undefined) return turn;
-  return abortable(signal, engine, 'transaction', () => turn, () => {}).catch((error: unknown) => {
+function turnOf(turn: Promise<() => void>, options: RunTransactionOptions | undefined): Promise<() => void> {
+  if (options?.signal === undefined) return turn;
+  return abortable(options.signal, options.engine, 'transaction', () => turn, () => {}).catch((error: unknown) => {
     void turn.then((end) => end());
     throw error;
   });
-}
-
-async function attempt<T>(
-  transaction: Transaction, fn: TransactionFunction<T>, { engine, signal }: RunTransactionOptions, endTurn: () => void,
-): Promise<T> {
-  const life = lifeOf(transaction);
-  try {
-    const result = await abortable(signal, engine, 'transaction', async () => fn(transaction), () => life.end('aborted'));
-    // A signal changes nothing from here on, so that ABORTED means that nothing was written.
-    const concluded = life.conclude();
-    endTurn();
-    await concluded;
-    return result;
-  } catch (error) {
-    endTurn();
-    life.end(isStorageError(error) && error.code === 'CONFLICT' ? 'conflict' : 'rolled back');
-    // The function's own commit, if it did not wait for it.
-    await life.settled();
-    throw error;
-  }
 }
 
 /** How often a transaction may be begun again after `error`. */

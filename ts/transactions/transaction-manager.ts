@@ -5,10 +5,11 @@ import { nativeSession } from '../native/environment.js';
 import type { NativeTransactionLog } from '../native/interface.js';
 import type { Durability } from '../types.js';
 import { Life } from './life.js';
-import type { Ending, NamedEngine } from './life.js';
+import type { Ending, Keeper, NamedEngine } from './life.js';
 import { checkBegin } from './options.js';
 import type { TransactionOptions, TransactionStats } from './options.js';
-import { Transaction, lifeOf } from './transaction.js';
+import { Transaction } from './transaction.js';
+import type { TransactionNaming } from './transaction.js';
 
 /** What the storage manager gives its transactions. */
 export interface TransactionHost {
@@ -22,6 +23,8 @@ export interface TransactionHost {
 
 /** What only the storage manager does with its transactions. */
 export interface Supervision {
+  /** Begins one at once; its options are checked already. */
+  begin(options: TransactionOptions | undefined): Transaction;
   stats(): TransactionStats;
   /** Notes what was found of a crash. */
   recovered(count: number): void;
@@ -46,8 +49,11 @@ export class TransactionManager {
   }
 
   readonly #host: TransactionHost;
+  readonly #keeper: Keeper & TransactionNaming;
   /** Those whose commit is under way, too. */
-  readonly #open = new Map<string, Transaction>();
+  readonly #open = new Map<Life, Transaction>();
+  /** Those of them whose id somebody knows. */
+  readonly #named = new Map<string, Life>();
   /** Those who wait before they begin again. */
   readonly #pauses = new Set<() => void>();
   readonly #supervision: Supervision;
@@ -60,7 +66,14 @@ export class TransactionManager {
   /** @internal */
   constructor(host: TransactionHost) {
     this.#host = host;
+    this.#keeper = {
+      log: () => (this.#log ??= nativeSession().transactionLog(host.logFolder, host.durability)),
+      ended: (life, ending) => this.#ended(life, ending),
+      name: (life) => this.#name(life),
+      resolve: (name) => host.resolve(name),
+    };
     this.#supervision = {
+      begin: (options) => this.#begin(options),
       stats: () => ({ ...this.#stats, log: this.#log === undefined ? { ...NO_LOG } : (JSON.parse(this.#log.stats()) as TransactionStats['log']) }),
       recovered: (count) => (this.#stats.recovered += count),
       pause: (delay) => this.#pause(delay),
@@ -71,20 +84,7 @@ export class TransactionManager {
   /** The same as `storage.beginTransaction(options)`. */
   async begin(options?: TransactionOptions): Promise<Transaction> {
     checkBegin(options);
-    if (this.#closed) throw new StorageError('CLOSED', 'The storage manager is closed', { operation: 'beginTransaction' });
-    const engine = this.#host.resolve(options?.engine);
-    const stats = this.#stats;
-    const id = `tx_${Date.now()}_${randomLetters()}`;
-    const life = new Life(options?.timeout ?? this.#host.timeout, options?.readOnly === true, this.#logShare, (ending) => {
-      this.#open.delete(id);
-      stats.active--;
-      count(stats, ending);
-    });
-    const transaction = new Transaction(id, life, engine, (name) => this.#host.resolve(name));
-    this.#open.set(id, transaction);
-    stats.active++;
-    if (life.timeout > 0) this.#watchFrom(life);
-    return transaction;
+    return this.#begin(options);
   }
 
   /** Commits a transaction by its id. @throws TRANSACTION_NOT_FOUND, and whatever its `commit()` rejects with. */
@@ -99,7 +99,7 @@ export class TransactionManager {
 
   /** The transactions that are open, in the order they were begun. */
   list(): Transaction[] {
-    return [...this.#open.values()].filter((transaction) => !lifeOf(transaction).isShut);
+    return [...this.#open].filter(([life]) => !life.isShut).map(([, transaction]) => transaction);
   }
 
   /** Shows how many are open. */
@@ -107,14 +107,36 @@ export class TransactionManager {
     return `TransactionManager { open: ${this.#open.size} }`;
   }
 
-  #find(id: string, operation: string): Transaction {
-    if (typeof id !== 'string') throw new StorageTypeError(`Expected the id of a transaction to be a string, got ${describeKind(id)}`, { operation });
-    const transaction = this.#open.get(id);
-    if (transaction === undefined) throw new StorageError('TRANSACTION_NOT_FOUND', `Transaction not found: ${id}`, { operation });
+  #begin(options: TransactionOptions | undefined): Transaction {
+    if (this.#closed) throw new StorageError('CLOSED', 'The storage manager is closed', { operation: 'beginTransaction' });
+    const engine = this.#host.resolve(options?.engine);
+    const life = new Life(options?.timeout ?? this.#host.timeout, options?.readOnly === true, this.#keeper);
+    const transaction = new Transaction(life, engine, this.#keeper);
+    this.#open.set(life, transaction);
+    this.#stats.active++;
+    if (life.timeout > 0) this.#watchFrom(life);
     return transaction;
   }
 
-  readonly #logShare = (): NativeTransactionLog => (this.#log ??= nativeSession().transactionLog(this.#host.logFolder, this.#host.durability));
+  #name(life: Life): string {
+    const id = `tx_${life.begunAt}_${randomLetters()}`;
+    if (!life.isOver) this.#named.set(id, life);
+    return id;
+  }
+
+  #ended(life: Life, ending: Ending): void {
+    this.#open.delete(life);
+    if (life.id !== undefined) this.#named.delete(life.id);
+    this.#stats.active--;
+    count(this.#stats, ending);
+  }
+
+  #find(id: string, operation: string): Life {
+    if (typeof id !== 'string') throw new StorageTypeError(`Expected the id of a transaction to be a string, got ${describeKind(id)}`, { operation });
+    const life = this.#named.get(id);
+    if (life === undefined) throw new StorageError('TRANSACTION_NOT_FOUND', `Transaction not found: ${id}`, { operation });
+    return life;
+  }
 
   // One timer for all, which keeps nothing alive.
   #watchFrom(life: Life): void {
@@ -135,8 +157,7 @@ export class TransactionManager {
     this.#timerAt = Infinity;
     const now = performance.now();
     let next = Infinity;
-    for (const transaction of this.#open.values()) {
-      const life = lifeOf(transaction);
+    for (const life of this.#open.keys()) {
       if (life.timeout === 0) continue;
       const wait = life.watch(now);
       if (!life.isOver) next = Math.min(next, now + wait);
@@ -166,7 +187,7 @@ export class TransactionManager {
     this.#closed = true;
     clearTimeout(this.#timer);
     for (const end of this.#pauses) end();
-    const lives = [...this.#open.values()].map(lifeOf);
+    const lives = [...this.#open.keys()];
     for (const life of lives) life.end('closed');
     await Promise.all(lives.map((life) => life.settled()));
     this.#log?.close();

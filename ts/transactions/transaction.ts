@@ -1,9 +1,17 @@
 import { inspect } from 'node:util';
 import type { DataMethods } from '../engines/contract.js';
 import { NativeData } from '../engines/data.js';
+import { DONE } from '../native/lease.js';
 import type { Life, NamedEngine } from './life.js';
 import type { TransactionStatus } from './options.js';
 import type { Part } from './part.js';
+
+/** What a transaction asks whoever began it for. */
+export interface TransactionNaming {
+  /** Makes its id, by which it will be found. */
+  name(life: Life): string;
+  resolve(engine?: string): NamedEngine;
+}
 
 /** The course of a transaction. */
 export let lifeOf: (transaction: Transaction) => Life;
@@ -32,21 +40,23 @@ export class Transaction extends NativeData implements AsyncDisposable {
     lifeOf = (transaction) => transaction.#life;
   }
 
-  /** `tx_`, the time of its beginning in milliseconds since 1970, `_`, and letters that tell it from others. */
-  readonly id: string;
   readonly #life: Life;
-  readonly #resolve: (name?: string) => NamedEngine;
+  readonly #host: TransactionNaming;
   readonly #own: Part;
   #others: Map<Part, DataMethods> | undefined;
 
   /** @internal */
-  constructor(id: string, life: Life, engine: NamedEngine, resolve: (name?: string) => NamedEngine) {
+  constructor(life: Life, engine: NamedEngine, host: TransactionNaming) {
     const part = life.part(engine);
     super(part);
-    this.id = id;
     this.#life = life;
-    this.#resolve = resolve;
+    this.#host = host;
     this.#own = part;
+  }
+
+  /** `tx_`, the time of its beginning in milliseconds since 1970, `_`, and letters that tell it from others. */
+  get id(): string {
+    return (this.#life.id ??= this.#host.name(this.#life));
   }
 
   /** Where it stands. */
@@ -63,7 +73,7 @@ export class Transaction extends NativeData implements AsyncDisposable {
    * await tx.engine('file').set('report', report);
    */
   engine(name?: string): DataMethods {
-    const part = name === undefined ? this.#own : this.#life.part(this.#resolve(name));
+    const part = name === undefined ? this.#own : this.#life.part(this.#host.resolve(name));
     if (part === this.#own) return this;
     this.#others ??= new Map();
     let data = this.#others.get(part);
@@ -90,7 +100,7 @@ export class Transaction extends NativeData implements AsyncDisposable {
   /** Rolls back if it is still pending. */
   [Symbol.asyncDispose](): Promise<void> {
     this.#life.end('rolled back');
-    return Promise.resolve();
+    return DONE;
   }
 
   /** Shows id and status only. */

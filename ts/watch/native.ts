@@ -62,7 +62,9 @@ export class NativeWatchSource<T> extends WatchSource<T> {
       return lease.refuse(fromNative(error), 'watch', undefined);
     }
     this.#lease = lease;
-    this.#forgetLease = lease.onEnd(() => this.end(lease.host.gone('watch')));
+    const dependent = { engineEnded: (): void => void this.end(lease.host.gone('watch')) };
+    lease.addDependent(dependent);
+    this.#forgetLease = () => lease.removeDependent(dependent);
     this.#rung();
     return Promise.resolve();
   }
