@@ -1,6 +1,7 @@
 //! One environment's use of the addon: what opens stores.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use holdfast_core::engine::registry::Lease;
 use holdfast_core::engine::spawn_waiting;
@@ -15,7 +16,7 @@ use crate::custom::NativeHost;
 use crate::error::thrown;
 use crate::log::{NativeTransactionLog, Recovery};
 use crate::options::{self, Verbose};
-use crate::settle::{CallId, Settled, Settler};
+use crate::settle::{CallId, Found, Settled, Settler};
 use crate::store::{NativeStore, Shared};
 use crate::text::Text;
 
@@ -108,6 +109,12 @@ impl NativeSession {
     #[napi(catch_unwind)]
     pub fn custom(&self, listener: CallId, traits: Text) -> napi::Result<NativeHost> {
         NativeHost::new(listener, &traits.0, self.settler.clone()).map_err(|error| thrown(&error))
+    }
+
+    /// Waits up to so many microseconds, without a sleep, for what is done next: `[ids, results]` for the settle function.
+    #[napi(catch_unwind)]
+    pub fn look(&self, env: Env, microseconds: u32) -> napi::Result<Found> {
+        self.settler.look(&env, Duration::from_micros(microseconds.into()))
     }
 
     /// A share of the log in `folder`.

@@ -3,6 +3,7 @@
 
 use std::ffi::c_void;
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,8 @@ pub enum Settled {
 pub struct Settler {
     function: Function,
     state: Mutex<State>,
+    /// Something was done for the one who looks.
+    found: AtomicBool,
     /// Notified when a store has been opened, or not.
     opened: Condvar,
 }
@@ -47,6 +50,8 @@ struct State {
     done: Vec<(CallId, Settled)>,
     /// A call into JavaScript is under way that will take `done`.
     scheduled: bool,
+    /// JavaScript looks for what is done.
+    looking: bool,
     /// Calls that JavaScript waits for; they keep the process alive.
     waiting: usize,
     /// The environment is being torn down: nothing may be sent to it.
@@ -109,7 +114,12 @@ impl Settler {
             } else {
                 function = ptr::null_mut();
             }
-            Settler { function: Function(function), state: Mutex::default(), opened: Condvar::new() }
+            Settler {
+                function: Function(function),
+                state: Mutex::default(),
+                found: AtomicBool::new(false),
+                opened: Condvar::new(),
+            }
         });
         if state.function.0.is_null() {
             return Err(Error::from_reason("cannot make a thread-safe function"));
@@ -143,7 +153,9 @@ impl Settler {
             return;
         }
         state.done.push((id, settled));
-        if !state.scheduled {
+        if state.looking {
+            self.found.store(true, Ordering::Release);
+        } else if !state.scheduled {
             state.scheduled = true;
             // SAFETY: the function lives while `closed` is not set, and the lock is held.
             unsafe {
@@ -154,6 +166,41 @@ impl Settler {
                 );
             }
         }
+    }
+
+    /// Waits for whatever is done next, on the JavaScript thread and without a sleep, at most for `patience`: `[ids, results]` for the facade's
+    /// settle function, or `undefined`.
+    pub fn look(&self, env: &Env, patience: Duration) -> Result<Found> {
+        {
+            let mut state = self.state.lock();
+            if state.closed {
+                return Ok(Found(None));
+            }
+            state.looking = state.done.is_empty();
+            self.found.store(!state.looking, Ordering::Relaxed);
+        }
+        let began = Instant::now();
+        while !self.found.load(Ordering::Acquire) && began.elapsed() < patience {
+            std::hint::spin_loop();
+        }
+        let done = {
+            let mut state = self.state.lock();
+            state.looking = false;
+            std::mem::take(&mut state.done)
+        };
+        if done.is_empty() {
+            return Ok(Found(None));
+        }
+        self.settled(env.raw(), &done);
+        let [ids, results] = arrays(env.raw(), done)?;
+        let mut pair = ptr::null_mut();
+        // SAFETY: on the thread of `env`; the values are of this callback.
+        unsafe {
+            check_status!(sys::napi_create_array_with_length(env.raw(), 2, &mut pair))?;
+            check_status!(sys::napi_set_element(env.raw(), pair, 0, ids))?;
+            check_status!(sys::napi_set_element(env.raw(), pair, 1, results))?;
+        }
+        Ok(Found(Some(pair)))
     }
 
     /// Remembers a store, to give its lease back when the environment ends.
@@ -199,7 +246,8 @@ impl Settler {
         std::mem::take(&mut state.done)
     }
 
-    fn settled(&self, env: sys::napi_env, count: usize) {
+    fn settled(&self, env: sys::napi_env, done: &[(CallId, Settled)]) {
+        let count = done.iter().filter(|(_, settled)| !matches!(settled, Settled::Progress(_))).count();
         let mut state = self.state.lock();
         state.waiting = state.waiting.saturating_sub(count);
         if state.waiting == 0 && !state.closed {
@@ -225,8 +273,7 @@ unsafe extern "C" fn drain(env: sys::napi_env, settle: sys::napi_value, context:
     if done.is_empty() {
         return;
     }
-    let count = done.iter().filter(|(_, settled)| !matches!(settled, Settled::Progress(_))).count();
-    settler.settled(env, count);
+    settler.settled(env, &done);
     // SAFETY: called by Node on the thread of `env` inside a handle scope.
     unsafe {
         if call_settle(env, settle, done).is_err() {
@@ -238,8 +285,19 @@ unsafe extern "C" fn drain(env: sys::napi_env, settle: sys::napi_value, context:
 }
 
 unsafe fn call_settle(env: sys::napi_env, settle: sys::napi_value, done: Vec<(CallId, Settled)>) -> Result<()> {
-    let (mut ids, mut results, mut this) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
-    // SAFETY: `env` is valid on this thread; every out-pointer lives through the call.
+    let arguments = arrays(env, done)?;
+    let mut this = ptr::null_mut();
+    // SAFETY: `env` is valid on this thread; the out-pointer lives through the call.
+    unsafe {
+        check_status!(sys::napi_get_undefined(env, &mut this))?;
+        check_status!(sys::napi_call_function(env, this, settle, 2, arguments.as_ptr(), ptr::null_mut()))
+    }
+}
+
+/// What is done as two arrays, ids and results; the id of a failed call is negative.
+fn arrays(env: sys::napi_env, done: Vec<(CallId, Settled)>) -> Result<[sys::napi_value; 2]> {
+    let (mut ids, mut results) = (ptr::null_mut(), ptr::null_mut());
+    // SAFETY: callers are on the thread of `env`, inside a handle scope; every out-pointer lives through its call.
     unsafe {
         check_status!(sys::napi_create_array_with_length(env, done.len(), &mut ids))?;
         check_status!(sys::napi_create_array_with_length(env, done.len(), &mut results))?;
@@ -251,9 +309,30 @@ unsafe fn call_settle(env: sys::napi_env, settle: sys::napi_value, done: Vec<(Ca
             check_status!(sys::napi_set_element(env, ids, at, number))?;
             check_status!(sys::napi_set_element(env, results, at, settled.into_js(env)?))?;
         }
-        check_status!(sys::napi_get_undefined(env, &mut this))?;
-        let arguments = [ids, results];
-        check_status!(sys::napi_call_function(env, this, settle, 2, arguments.as_ptr(), ptr::null_mut()))
+    }
+    Ok([ids, results])
+}
+
+/// What a look found: an array of JavaScript's.
+pub struct Found(Option<sys::napi_value>);
+
+impl ToNapiValue for Found {
+    unsafe fn to_napi_value(env: sys::napi_env, value: Self) -> Result<sys::napi_value> {
+        match value.0 {
+            Some(pair) => Ok(pair),
+            // SAFETY: as the caller promises.
+            None => unsafe { ToNapiValue::to_napi_value(env, ()) },
+        }
+    }
+}
+
+impl TypeName for Found {
+    fn type_name() -> &'static str {
+        "[number[], unknown[]] | undefined"
+    }
+
+    fn value_type() -> ValueType {
+        ValueType::Unknown
     }
 }
 

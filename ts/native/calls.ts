@@ -38,11 +38,13 @@ export class QueuedCall {
   enter(): number {
     const id = free.pop() ?? calls.length;
     calls[id] = this;
+    underWay++;
     return (this.id = id);
   }
 
   /** Gives the id back: the addon never took it, or is done with it. */
   leave(): void {
+    if (this.id !== 0) underWay--;
     release(this.id);
     this.id = 0;
   }
@@ -69,11 +71,21 @@ export class QueuedCall {
   }
 }
 
+// V8 gives up the hidden class of objects of which none is left at a full garbage collection, and all code optimised for it: one is left.
+const REMAINS = new QueuedCall({ engine: '', settled() {}, again: () => false }, '', undefined, () => undefined);
+
 type Receiver = QueuedCall | ((text: string) => void) | undefined;
 
-// Index 0 stays empty: ids start at 1, so that a failed one differs from it by its sign.
-const calls: Receiver[] = [undefined];
+// Nothing is sent under index 0: ids start at 1, so that a failed one differs from it by its sign.
+const calls: Receiver[] = [REMAINS];
 const free: number[] = [];
+
+let underWay = 0;
+
+/** Whether one call is under way and no more. */
+export function isAlone(): boolean {
+  return underWay === 1;
+}
 
 function release(id: number): void {
   if (id === 0) return;

@@ -112,6 +112,8 @@ export interface NativeSession {
   openSync(engine: NativeEngineName, options: string, verbose?: (sql: string) => void, recovery?: [folder: string, name: string]): NativeStore;
   /** An engine that this environment carries out. `traits` is JSON. */
   custom(listener: number, traits: string): NativeHost;
+  /** Waits up to so many microseconds, without a sleep, for what is done next: the arguments of `settle`. */
+  look(microseconds: number): [ids: number[], results: unknown[]] | undefined;
   transactionLog(folder: string, durability: string): NativeTransactionLog;
 }
 

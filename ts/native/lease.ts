@@ -5,6 +5,7 @@ import type { RetryPolicy } from '../retry.js';
 import { QueuedCall, forgetProgress, listenForProgress } from './calls.js';
 import type { Caller } from './calls.js';
 import type { NativeHotCalls, NativePlace, NativePlaceCalls, NativeStore, NativeTransactionLog, NativeValue, NativeView } from './interface.js';
+import { Lookout } from './lookout.js';
 import { LeasedView, submitRead } from './view.js';
 import type { ReadOperation } from './view.js';
 
@@ -65,6 +66,8 @@ export class Lease implements Caller {
   #uses = 1;
 
   readonly hot: NativeHotCalls;
+  /** Of a store in this process, whose calls may be short. */
+  protected readonly lookout: Lookout | undefined;
 
   /** @param beneath - A lease that is held with this one while it has calls under way. */
   constructor(
@@ -75,6 +78,7 @@ export class Lease implements Caller {
   ) {
     // Read once from the store, which makes it anew each time.
     this.hot = hot ?? store.hot;
+    this.lookout = beneath === undefined ? lookoutFor(store) : beneath.lookout;
   }
 
   /** A place for a transaction over this store, to be given back. */
@@ -227,6 +231,7 @@ export class Lease implements Caller {
     if (handle !== undefined) handle.call = call;
     this.hold();
     start(call, submit);
+    this.lookout?.queued();
     return call.promise as Promise<T>;
   }
 
@@ -311,6 +316,12 @@ function start(call: QueuedCall, submit: (id: number) => void): void {
     call.leave();
     call.fail(error);
   }
+}
+
+// What goes to a server, or to JavaScript, is never short.
+function lookoutFor(store: NativeStore): Lookout | undefined {
+  const { sync } = JSON.parse(store.capabilities) as { sync: boolean };
+  return sync ? new Lookout() : undefined;
 }
 
 /** The promise of a call that is over and gives nothing. */

@@ -12,22 +12,22 @@ const MOST_GATHERED = 1 << 18;
  * the first call that could see them, at the latest with the commit.
  */
 export class PartLease extends Lease {
-  readonly #gathers: boolean;
+  readonly #mayGather: boolean;
   /** Texts by key, each the latest. */
   #writes: Map<string, string> | undefined;
   #units = 0;
   /** Writes that had to be queued, and whether that failed. */
   #crossing: Promise<unknown> | undefined;
 
-  /** @param gathers - Whether writes may wait: those of a transaction that only reads are refused at once. */
+  /** @param mayGather - Whether writes may wait: those of a transaction that only reads are refused at once. */
   constructor(
     readonly place: Place,
     host: LeaseHost,
     beneath: Lease,
-    gathers: boolean,
+    mayGather: boolean,
   ) {
     super(place.store, host, place.hot, beneath);
-    this.#gathers = gathers;
+    this.#mayGather = mayGather;
   }
 
   override tryGet(key: string): NativeValue | null | undefined {
@@ -40,7 +40,7 @@ export class PartLease extends Lease {
   }
 
   override set(key: string, value: NativeValue, expiresAt?: number, metadata?: string, handle?: CallHandle): Promise<void> {
-    if (typeof value === 'string' && expiresAt === undefined && metadata === undefined && this.#gathers) {
+    if (typeof value === 'string' && expiresAt === undefined && metadata === undefined && this.#mayGather) {
       (this.#writes ??= new Map()).set(key, value);
       this.#units += key.length + value.length;
       if (this.#units > MOST_GATHERED) this.#cross();
@@ -73,6 +73,11 @@ export class PartLease extends Lease {
     const done = this.place.hot.tryCommit(writes);
     if (done === undefined && writes !== undefined) this.#queueWrites(writes);
     return done === true;
+  }
+
+  /** Whether there is anything for {@link cross} to do. */
+  gathers(): boolean {
+    return this.#units !== 0 || this.#crossing !== undefined;
   }
 
   /** Sends what has gathered, and waits where it had to be queued: what is queued afterwards comes behind it. Rejects if it failed. */

@@ -197,7 +197,7 @@ export class Life implements Dependent {
     // No engine of it goes before the commit is through.
     for (const lease of leases) lease.hold();
     try {
-      for (const lease of leases) await this.#cross(lease);
+      for (const lease of leases) if (lease.gathers()) await this.#cross(lease);
       await first.commit();
       void this.#committed();
     } catch (error) {

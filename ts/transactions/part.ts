@@ -17,8 +17,9 @@ export class Part implements LeaseSource, LeaseHost {
   #beneath: Lease | undefined;
   /** What calls go to; undefined before the first and once no more are taken. */
   #lease: PartLease | undefined;
-  /** The same, until the transaction is over. */
+  /** The same, until the transaction is over, and as long as the object afterwards: see `TransactionManager.#remains`. */
   #held: PartLease | undefined;
+  #isOver = false;
   #opening: Promise<void> | undefined;
 
   constructor(
@@ -46,7 +47,7 @@ export class Part implements LeaseSource, LeaseHost {
 
   /** The lease for what ends the transaction. */
   get held(): PartLease | undefined {
-    return this.#held;
+    return this.#isOver ? undefined : this.#held;
   }
 
   /** The engine is being opened for calls that wait. */
@@ -69,7 +70,7 @@ export class Part implements LeaseSource, LeaseHost {
     this.#opening ??= this.#open(operation);
     return this.#connection.withLease(
       operation,
-      () => (this.#held === undefined ? Promise.reject(this.gone(operation)) : run(this.#held)),
+      () => (this.held === undefined ? Promise.reject(this.gone(operation)) : run(this.held)),
       handle,
     );
   }
@@ -81,9 +82,9 @@ export class Part implements LeaseSource, LeaseHost {
 
   /** The transaction is over. */
   end(): void {
-    const held = this.#held;
+    const { held } = this;
     this.#lease = undefined;
-    this.#held = undefined;
+    this.#isOver = true;
     if (held === undefined) return;
     this.#beneath!.removeDependent(this.#life);
     held.end();

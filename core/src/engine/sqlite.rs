@@ -17,6 +17,7 @@ mod sql;
 mod statement;
 mod store;
 mod upkeep;
+mod wal_file;
 mod wal_index;
 mod writer;
 

@@ -1,6 +1,8 @@
 //! The open database, which may be closed while views of it are still held.
 
 use std::collections::HashMap;
+use std::fs::OpenOptions;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -46,6 +48,9 @@ impl Handle {
             folder::inspect(path)?;
         }
         let lock = folder::lock(path, options.read_only, options.lock_timeout)?;
+        if !options.read_only {
+            end_torn_manifest(path)?;
+        }
         let found = folder::inspect(path)?;
         if found == Found::New && options.read_only {
             return Err(Error::new(Code::Io, format!("{} holds no store to read", path.display())).in_engine(NAME));
@@ -123,11 +128,21 @@ fn end_endless_log(path: &Path, options: &LevelDbOptions) -> Result<()> {
         let message = format!("the log {} is not whole; restore a backup, nothing was changed", log.display());
         return Err(Error::corrupted(message).in_engine(NAME));
     }
-    let cut = std::fs::OpenOptions::new().write(true).open(&log).and_then(|log| {
-        log.set_len(end)?;
-        log.sync_all()
-    });
-    cut.map_err(failed)
+    cut(&log, end).map_err(failed)
+}
+
+/// Cuts off what power loss left of a record of the manifest.
+fn end_torn_manifest(path: &Path) -> Result<()> {
+    let cut = log::torn_manifest(path).and_then(|torn| torn.map_or(Ok(()), |(manifest, end)| cut(&manifest, end)));
+    cut.map_err(|error| {
+        Error::io(format_args!("cannot read the manifest in {}", path.display()), &error).in_engine(NAME)
+    })
+}
+
+fn cut(log: &Path, end: u64) -> io::Result<()> {
+    let log = OpenOptions::new().write(true).open(log)?;
+    log.set_len(end)?;
+    log.sync_all()
 }
 
 impl Open {

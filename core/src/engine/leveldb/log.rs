@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 /// A log is made of blocks; a record is cut into fragments, none of which crosses the end of a block.
 const BLOCK: usize = 32 << 10;
+/// What a disk writes whole or not at all.
+const SECTOR: usize = 512;
 /// Checksum, length, type.
 const HEADER: usize = 7;
 /// A fragment that is a whole record, and the first of several.
@@ -43,6 +45,60 @@ pub(super) fn endless(path: &Path) -> io::Result<Option<(PathBuf, u64)>> {
         }
     }
     Ok(None)
+}
+
+/// The manifest that `CURRENT` names, and how far it is whole, if power loss left its last record in pieces: RocksDB had not synced it, so nothing that
+/// it says had been relied on. A record that has all its sectors is damaged instead, and so is one behind which another begins.
+pub(super) fn torn_manifest(path: &Path) -> io::Result<Option<(PathBuf, u64)>> {
+    let Some(current) = found(fs::read_to_string(path.join("CURRENT")))? else { return Ok(None) };
+    let manifest = path.join(current.trim_end());
+    let Some(bytes) = found(fs::read(&manifest))? else { return Ok(None) };
+    let end = whole_until(&bytes);
+    // A fragment may be whole and its record not: it goes with the record.
+    let start = record_start(&bytes, end);
+    let torn = end < bytes.len() && has_hole(&bytes, start) && !begins_behind(&bytes, end);
+    Ok(torn.then_some((manifest, start as u64)))
+}
+
+fn found<T>(read: io::Result<T>) -> io::Result<Option<T>> {
+    match read {
+        // What is missing, or is no text, is for the opening to tell.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::InvalidData | io::ErrorKind::IsADirectory
+            ) =>
+        {
+            Ok(None)
+        }
+        read => read.map(Some),
+    }
+}
+
+/// Where the record begins that holds, or would hold, the byte at `end`, behind which nothing is whole.
+fn record_start(log: &[u8], end: usize) -> usize {
+    let (mut at, mut start) = (0, 0);
+    while at < end {
+        if BLOCK - at % BLOCK < HEADER {
+            at += BLOCK - at % BLOCK;
+            continue;
+        }
+        let Some((kind, length)) = fragment(log, at) else { break };
+        if matches!(kind, WHOLE | FIRST) {
+            start = at;
+        }
+        at += length;
+        if matches!(kind, WHOLE | LAST) {
+            start = at;
+        }
+    }
+    start.min(end)
+}
+
+/// True if a sector from `start` on holds nothing, as one that was never written.
+fn has_hole(log: &[u8], start: usize) -> bool {
+    let first = start.next_multiple_of(SECTOR);
+    log.get(first..).is_some_and(|rest| rest.chunks(SECTOR).any(|sector| sector.iter().all(|byte| *byte == 0)))
 }
 
 /// True if the fragments of a block, their checksums unchecked, come to one of a log used again.
@@ -223,6 +279,31 @@ mod tests {
             assert_eq!(torn(&[&holed]), at + 512 > third, "a hole at {at}");
         }
         assert!(torn(&[&log[..log.len() - 1]]) && torn(&[&log[..third + 40_000]]));
+    }
+
+    #[test]
+    fn a_manifest_is_torn_where_sectors_of_its_last_record_are_missing_and_damaged_anywhere_else() {
+        let whole = log(&[600, 700, 5000]);
+        let last = 600 + 700 + 2 * HEADER;
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("CURRENT"), "MANIFEST-000004\n").unwrap();
+        let found = |bytes: &[u8]| {
+            fs::write(dir.path().join("MANIFEST-000004"), bytes).unwrap();
+            torn_manifest(dir.path()).unwrap().map(|(_, end)| usize::try_from(end).unwrap())
+        };
+        assert_eq!(found(&whole), None);
+        for at in (0..whole.len() - SECTOR).step_by(SECTOR) {
+            let mut holed = whole.clone();
+            holed[at..at + SECTOR].fill(0);
+            let torn = at + SECTOR > last;
+            assert_eq!(found(&holed).is_some(), torn, "a hole at {at}");
+            if at > last {
+                assert_eq!(found(&holed), Some(last));
+            }
+            let mut flipped = whole.clone();
+            flipped[at + 9] ^= 1;
+            assert_eq!(found(&flipped), None, "a flipped bit at {at}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::handle::{Handle, Open};
 use super::view::LevelDbView;
 use super::write::{History, Overlay};
 use super::{LevelDbOptions, NAME, check, expiry, fault, format, tuning};
-use crate::batch::{Batch, Commit};
+use crate::batch::{Batch, Commit, Role};
 use crate::engine::embedded::Store;
 use crate::engine::intent::{Found, Intents};
 use crate::engine::recent::Recent;
@@ -243,6 +243,10 @@ impl LevelDb {
             }
             Err(error) => return Err(self.failed_commit(&error, &mut history, end, standing)),
         }
+        if self.durability == Durability::None && batches.iter().any(|batch| batch.role != Role::None) {
+            // The other engines of a transaction have their part in the system's hands: so must this one.
+            open.db.flush_wal(false).map_err(|error| self.failed_write(&error))?;
+        }
         Ok(results)
     }
 
@@ -278,7 +282,7 @@ impl Store for LevelDb {
             return Some(Err(error));
         }
         let small = batch.ops.len() <= INLINE_OPS && batch.size() <= INLINE_BYTES;
-        if self.durability == Durability::Full || !small {
+        if self.durability == Durability::Full || !small || batch.role != Role::None {
             return None;
         }
         self.handle.with(|open| self.commit_inline(open, batch)).transpose()

@@ -11,6 +11,7 @@ use rusqlite::ffi;
 use super::fault;
 use super::sql::{Query, Sql};
 use super::statement::Statement;
+use super::wal_file::WalRoom;
 use super::wal_index::{Header, WalIndex};
 use crate::error::{Code, Error, Result};
 
@@ -204,6 +205,12 @@ impl Connection {
     /// The state of the WAL, or `None` where it is not known.
     pub fn header(&self) -> Option<Header> {
         self.wal_index.as_ref()?.read()
+    }
+
+    /// Makes room in the WAL behind the frames of `header`, up to `most` of them. Inside a transaction that writes.
+    pub fn make_room(&mut self, room: &mut WalRoom, header: Header, most: u32) {
+        // SAFETY: the connection is open, used by this thread, and holds the write lock.
+        unsafe { room.make(self.db, header, most) };
     }
 
     /// Copies the WAL into the database as far as readers let it, or all of it and empties it.

@@ -75,9 +75,11 @@ impl FileStore {
     }
 
     /// True if this write may be made on the caller's thread. One write alone is fastest there; many at once are faster
-    /// in one transaction, and the only way to see them coming is to queue one now and then.
-    fn inline_pays(&self) -> bool {
-        self.one_at_a_time.load(Ordering::Relaxed) && self.in_a_row.fetch_add(1, Ordering::Relaxed) < PROBE
+    /// in one transaction, and the only way to see them coming is to queue one now and then. Whoever read before writing is
+    /// alone: a commit that is queued holds up the views of those who come next.
+    fn inline_pays(&self, batch: &Batch) -> bool {
+        batch.as_of.is_some()
+            || (self.one_at_a_time.load(Ordering::Relaxed) && self.in_a_row.fetch_add(1, Ordering::Relaxed) < PROBE)
     }
 }
 
@@ -104,7 +106,7 @@ impl Store for FileStore {
             return None;
         }
         let small = batch.ops.len() <= INLINE_OPS && batch.range_checks.is_empty() && batch.size() <= INLINE_BYTES;
-        if !small || !self.inline_pays() {
+        if !small || !self.inline_pays(batch) {
             return None;
         }
         let mut guard = self.writer.try_lock()?;
@@ -190,7 +192,9 @@ impl Store for FileStore {
         self.writing(|writer| {
             let connection = writer.connection();
             connection.run("VACUUM", "cannot compact")?;
-            connection.checkpoint(true)
+            connection.checkpoint(true)?;
+            writer.forget_room();
+            Ok(())
         })
     }
 

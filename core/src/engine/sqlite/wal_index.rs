@@ -27,6 +27,16 @@ impl Header {
         self.0[2]
     }
 
+    /// The size of a page.
+    pub fn page_bytes(&self) -> u32 {
+        // The upper half of a word in the machine's byte order, as the format has it; 1 stands for 65,536.
+        let bytes = self.0[3].to_ne_bytes();
+        match u16::from_ne_bytes([bytes[2], bytes[3]]) {
+            1 => 65_536,
+            size => size.into(),
+        }
+    }
+
     /// Frames in the WAL, written back or not.
     pub fn frames(&self) -> u32 {
         self.0[4]

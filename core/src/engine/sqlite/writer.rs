@@ -9,6 +9,7 @@ use super::inline::{Inline, Written};
 use super::read;
 use super::row;
 use super::sql::{Point, Query, Span};
+use super::wal_file::WalRoom;
 use super::wal_index::Header;
 use crate::batch::{Batch, Commit, Role};
 use crate::engine::apply::{self, Target};
@@ -53,6 +54,7 @@ pub(super) struct Writer {
     setting: Setting,
     /// Frames in the WAL when it was last written back. A view may keep it from starting anew.
     written_back: u32,
+    room: WalRoom,
 }
 
 /// What a writer works with and for.
@@ -103,6 +105,7 @@ impl Writer {
             poisoned: None,
             setting,
             written_back: 0,
+            room: WalRoom::default(),
         }
     }
 
@@ -288,6 +291,9 @@ impl Writer {
             inline.committing();
         }
         if self.setting.syncs {
+            if let Some(base) = base {
+                self.connection.make_room(&mut self.room, base, CHECKPOINT_FRAMES);
+            }
             self.setting.counters.fsyncs.one();
         }
         let committed = self.connection.query(Query::Commit, WHAT).and_then(|mut statement| statement.run());
@@ -323,6 +329,11 @@ impl Writer {
             ));
         }
         error
+    }
+
+    /// The WAL was made shorter.
+    pub fn forget_room(&mut self) {
+        self.room = WalRoom::default();
     }
 
     /// True if the WAL has grown enough to be written back.
