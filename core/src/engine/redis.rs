@@ -5,6 +5,7 @@
 //! deletes a range of user keys, takes many steps: what comes after it is held until it is over.
 
 mod argument;
+mod call;
 mod clear;
 mod commit;
 mod doubt;
@@ -24,6 +25,7 @@ mod receive;
 mod replies;
 mod scans;
 mod script;
+mod send;
 mod tls;
 mod view;
 mod wire;
@@ -35,11 +37,12 @@ use std::thread;
 
 use parking_lot::{Condvar, Mutex};
 
+use self::call::What;
 use self::commit::Work;
 use self::fault::ENGINE;
 use self::follow::Follower;
 use self::layout::Layout;
-use self::link::{Link, What};
+use self::link::Link;
 use self::options::Settings;
 pub use self::options::{RedisOptions, TlsOptions};
 use self::scans::Scans;
@@ -276,7 +279,7 @@ impl Shared {
         let mut pipe = ::redis::pipe();
         pipe.cmd("PING");
         let (scans, layout) = (self.scans.clone(), self.layout.clone());
-        let settle: link::Settle =
+        let settle: call::Settle =
             Box::new(move |answer| done(answer.map(|_| Reply::View(Arc::new(RedisView::new(scans, layout))))));
         self.link.submit(What::commands(&pipe, false, settle));
     }

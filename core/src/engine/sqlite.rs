@@ -6,8 +6,10 @@
 mod connection;
 mod fault;
 mod follow;
+mod group;
 mod inline;
 mod memory;
+mod meta;
 mod open;
 mod read;
 mod readers;

@@ -6,6 +6,7 @@ use super::File;
 use super::support::{SPECIFIED, entry, get, keys, normal, set};
 use holdfast_core::batch::{Batch, Op};
 use holdfast_core::conformance::Fixture;
+use holdfast_core::engine::View;
 use holdfast_core::engine::sqlite::{SqliteOptions, open};
 use holdfast_core::error::Code;
 use holdfast_core::key::{KeyRange, Space};
@@ -98,19 +99,44 @@ fn a_held_view_blocks_no_writer_and_outlives_the_store() {
 }
 
 #[test]
-fn too_many_views_are_refused_and_give_their_connections_back() {
+fn views_of_too_many_moments_are_refused_and_give_their_connections_back() {
     let file = File::new();
     let lease = file.open().unwrap();
+    let engine = lease.engine();
     let mut views = Vec::new();
     let refused = loop {
-        match lease.engine().view() {
+        engine.commit(set("k", &views.len().to_string())).unwrap();
+        match engine.view() {
             Ok(view) => views.push(view),
             Err(error) => break error,
         }
     };
     assert_eq!((refused.code(), views.len()), (Code::NoSpace, 128));
+    for (number, view) in views.iter().enumerate() {
+        let seen = view.get(Space::User, b"k").unwrap().map(|record| record.value);
+        assert_eq!(seen, Some(Value::json(number.to_string())));
+    }
     views.clear();
-    assert!(lease.engine().view().is_ok());
+    assert!(engine.view().is_ok());
+}
+
+#[test]
+fn views_of_one_moment_share_a_connection_and_outlive_each_other() {
+    let file = File::new();
+    let lease = file.open().unwrap();
+    let engine = lease.engine();
+    let read = |view: &dyn View| view.get(Space::User, b"k").unwrap().map(|record| record.value);
+    for number in 0..4 {
+        engine.commit(set("k", &number.to_string())).unwrap();
+        let mut views: Vec<_> = (0..1000).map(|_| engine.view().unwrap()).collect();
+        engine.commit(set("k", "\"later\"")).unwrap();
+        let last = views.pop().unwrap();
+        for view in views {
+            assert_eq!(read(&*view), Some(Value::json(number.to_string())));
+        }
+        assert_eq!(read(&*last), Some(Value::json(number.to_string())));
+        assert_eq!(read(&*engine.view().unwrap()), Some(Value::json("\"later\"")));
+    }
 }
 
 #[test]

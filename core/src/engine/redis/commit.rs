@@ -305,6 +305,6 @@ pub fn key_of_row(Work { batch, intended, ranges, .. }: &Work, row: usize) -> Op
 /// The answer to each of `works`, in their order.
 pub fn answer(works: Vec<Work>, results: impl Iterator<Item = Result<crate::batch::Commit>>) {
     for (work, result) in works.into_iter().zip(results) {
-        super::link::guarded(|| (work.done)(result.map(crate::engine::Reply::Commit)));
+        super::call::guarded(|| (work.done)(result.map(crate::engine::Reply::Commit)));
     }
 }

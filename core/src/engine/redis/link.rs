@@ -10,21 +10,19 @@
 //! gathered since.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use redis::{Pipeline, ServerErrorKind, Value as Answer};
+use redis::{Pipeline, Value as Answer};
 
-use super::commit::{Commits, Work, answer};
-use super::fault::{Loss, unreachable};
+use super::call::{Call, Flight, Settle, What, refuse};
+use super::commit::{Commits, Work};
 use super::handshake::{Established, establish};
 use super::layout::Layout;
 use super::options::Settings;
-use super::outcome::results;
 use super::receive;
 use super::wire::SharedWire;
 use crate::batch::{Batch, Commit};
@@ -33,50 +31,8 @@ use crate::engine::{Counters, Counts, Done, Reply};
 use crate::error::{Error, Result};
 use crate::key::KeyRange;
 
-/// Receives the replies of a call, exactly once.
-pub type Settle = Box<dyn FnOnce(Result<Vec<Answer>>) + Send>;
-
 /// A call a caller may send for itself has at most this many bytes: any socket takes them at once when empty.
 const DIRECT: usize = 4 << 10;
-/// Calls and bytes sent at once at most, but for the call that crosses the line.
-const GATHER_CALLS: usize = 1024;
-const GATHER_BYTES: usize = 1 << 20;
-
-/// While this many calls are under way, small batches gather until there are so many: one call of the script costs the server as much as
-/// twenty rows of it.
-const BUSY: usize = 2;
-const GATHER_BATCHES: usize = 64;
-/// A larger batch waits for no others.
-const SMALL: usize = 1 << 10;
-
-/// What a call sends.
-pub enum What {
-    /// Packed commands, and how many replies they get.
-    Packed { bytes: Vec<u8>, replies: usize, write: bool, settle: Settle },
-    /// A batch; several in a row that only write go in one call. `again`: the server has forgotten the script, and gets its source.
-    Commit { work: Work, again: bool },
-}
-
-pub(super) struct Call {
-    pub what: What,
-    /// When it was made.
-    pub since: Instant,
-}
-
-/// A call on its way.
-pub(super) struct Flight {
-    /// Where its last byte lies in the stream of its connection.
-    pub end: u64,
-    pub missing: usize,
-    pub replies: Vec<Answer>,
-    /// When it was sent.
-    pub since: Instant,
-    pub write: bool,
-    /// The number of a call that commits: the next connection can ask for its reply.
-    pub number: Option<u64>,
-    pub settle: Settle,
-}
-
 pub(super) struct State {
     /// The connection; none while it is being made again.
     pub wire: Option<SharedWire>,
@@ -106,7 +62,7 @@ pub(super) struct Shared {
     pub reconnects: Counter,
     /// The latest call whose reply the server is known to have kept.
     pub proof: AtomicU64,
-    me: Weak<Shared>,
+    pub me: Weak<Shared>,
     pub state: Mutex<State>,
     /// Wakes the sending thread.
     pub work: Condvar,
@@ -192,7 +148,7 @@ impl Link {
             }
             return;
         }
-        let waits = state.gathering && call.what.gathers() && state.queue.len() < GATHER_BATCHES;
+        let waits = state.gathering && call.what.gathers() && state.has_room();
         state.queue.push_back(call);
         if !waits && !state.sending && !state.told {
             state.told = true;
@@ -280,233 +236,12 @@ impl Shared {
         self.work.notify_all();
         self.quiet.notify_all();
     }
-
-    /// The sending thread: takes what has gathered, again and again.
-    fn send_gathered(&self) {
-        let mut state = self.state.lock();
-        loop {
-            state.told = false;
-            if state.closed {
-                return;
-            }
-            let Some(wire) = state.wire.clone() else {
-                self.give_up_old_calls(&mut state);
-                continue;
-            };
-            if state.queue.is_empty() {
-                self.quiet.notify_all();
-                self.work.wait(&mut state);
-                continue;
-            }
-            if state.gathers() {
-                state.gathering = true;
-                self.work.wait(&mut state);
-                state.gathering = false;
-                continue;
-            }
-            let calls = take_calls(&mut state.queue);
-            let from = state.put;
-            state.sending = true;
-            drop(state);
-            let (bytes, flights) = self.pack(calls, from);
-            state = self.state.lock();
-            if !state.wire.as_ref().is_some_and(|now| Arc::ptr_eq(now, &wire)) {
-                state.sending = false;
-                drop(state);
-                for flight in flights {
-                    settle(flight.settle, Err(Loss::of_unsent()));
-                }
-                state = self.state.lock();
-                continue;
-            }
-            state.put += bytes.len() as u64;
-            state.flights.extend(flights);
-            drop(state);
-            if wire.send(&bytes).is_err() {
-                wire.shut();
-            }
-            state = self.state.lock();
-            state.sending = false;
-        }
-    }
-
-    /// Without a connection: fails the calls that have waited too long, or waits until the next one has.
-    fn give_up_old_calls(&self, state: &mut parking_lot::MutexGuard<'_, State>) {
-        let now = Instant::now();
-        let patience = self.settings.connect_timeout;
-        let mut old = Vec::new();
-        while state.queue.front().is_some_and(|call| call.since + patience <= now) {
-            old.extend(state.queue.pop_front());
-        }
-        if old.is_empty() {
-            match state.queue.front().map(|call| call.since + patience) {
-                Some(deadline) => {
-                    self.work.wait_until(state, deadline);
-                }
-                None => {
-                    self.quiet.notify_all();
-                    self.work.wait(state);
-                }
-            }
-            return;
-        }
-        let error = unreachable(&self.settings.address, state.failure.as_ref());
-        parking_lot::MutexGuard::unlocked(state, || {
-            for call in old {
-                refuse(call.what, error.clone());
-            }
-        });
-    }
-
-    /// The bytes of `calls` and what to expect for them, from position `end` of the stream on.
-    fn pack(&self, calls: Vec<Call>, mut end: u64) -> (Vec<u8>, Vec<Flight>) {
-        let mut bytes = Vec::with_capacity(calls.iter().map(|call| call.what.size()).sum::<usize>() + 64);
-        let mut flights = Vec::with_capacity(calls.len());
-        let mut blind: Vec<Work> = Vec::new();
-        let since = Instant::now();
-        let mut calls = calls.into_iter().peekable();
-        while let Some(call) = calls.next() {
-            let from = bytes.len();
-            let (missing, write, number, settle) = match call.what {
-                What::Commit { work, again } => {
-                    let next = calls.peek();
-                    let alone = again || !self.commits.is_blind(&work);
-                    blind.push(work);
-                    if !alone
-                        && let Some(Call { what: What::Commit { work, again: false }, .. }) = next
-                        && self.commits.is_blind(work)
-                    {
-                        continue;
-                    }
-                    let works = std::mem::take(&mut blind);
-                    let number = self.commits.pack(&works, again, &mut bytes);
-                    let write = works.iter().any(|work| !work.batch.ops.is_empty());
-                    (1, write, Some(number), self.settle_commits(works, number))
-                }
-                What::Packed { bytes: packed, replies, write, settle } => {
-                    bytes.extend_from_slice(&packed);
-                    (replies, write, None, settle)
-                }
-            };
-            end += (bytes.len() - from) as u64;
-            flights.push(Flight { end, missing, replies: Vec::with_capacity(missing), since, write, number, settle });
-        }
-        (bytes, flights)
-    }
-
-    /// What to do with the reply to a call that commits.
-    fn settle_commits(&self, works: Vec<Work>, number: u64) -> Settle {
-        let me = self.me.clone();
-        Box::new(move |replies| match replies.map(|mut replies| replies.pop()) {
-            Err(error) => {
-                let errors = std::iter::repeat_with(|| Err(error.clone()));
-                answer(works, errors);
-            }
-            // Nothing was done yet, and the source says it all again.
-            Ok(Some(Answer::ServerError(text))) if text.kind() == Some(ServerErrorKind::NoScript) => match me.upgrade()
-            {
-                Some(shared) => shared.submit_again(works),
-                None => answer(works, std::iter::repeat_with(|| Err(super::closed()))),
-            },
-            Ok(reply) => {
-                let results = results(&works, reply.unwrap_or_default());
-                let kept = |(work, result): (&Work, &Result<_>)| result.is_ok() && !work.batch.ops.is_empty();
-                if let Some(shared) = me.upgrade() {
-                    shared.counters.group(&results);
-                    if works.iter().zip(&results).any(kept) {
-                        shared.proof.fetch_max(number, Ordering::Relaxed);
-                    }
-                }
-                answer(works, results.into_iter());
-            }
-        })
-    }
-
-    /// Queues commits before all others, in their order.
-    fn submit_again(&self, works: Vec<Work>) {
-        let mut state = self.state.lock();
-        if state.closed {
-            drop(state);
-            return answer(works, std::iter::repeat_with(|| Err(super::closed())));
-        }
-        let again = |call: &&Call| matches!(call.what, What::Commit { again: true, .. });
-        let place = state.queue.iter().take_while(again).count();
-        for (place, work) in (place..).zip(works) {
-            let call = Call { what: What::Commit { work, again: true }, since: Instant::now() };
-            state.queue.insert(place, call);
-        }
-        if !state.sending && !state.told {
-            state.told = true;
-            self.work.notify_one();
-        }
-    }
 }
 
 impl State {
-    /// True if what is queued may wait: the server has enough to do, and what comes can go with it in one call.
-    fn gathers(&self) -> bool {
-        self.flights.len() >= BUSY
-            && self.queue.len() < GATHER_BATCHES
-            && self.queue.iter().all(|call| call.what.gathers())
-    }
-
-    /// True if the sending thread has gathered for long enough, now that replies have come.
-    pub fn wants_sending(&self) -> bool {
-        self.gathering && self.flights.len() < BUSY
-    }
-
     pub fn idle(&self) -> bool {
         self.queue.is_empty() && self.flights.is_empty() && self.doubts == 0 && !self.sending
     }
-}
-
-impl What {
-    /// Commands that each get one reply.
-    pub fn commands(pipe: &Pipeline, write: bool, settle: Settle) -> Self {
-        What::Packed { bytes: pipe.get_packed_pipeline(), replies: pipe.len(), write, settle }
-    }
-
-    /// True for a batch that may go with others.
-    fn gathers(&self) -> bool {
-        matches!(self, What::Commit { again: false, .. }) && self.size() <= SMALL
-    }
-
-    fn size(&self) -> usize {
-        match self {
-            What::Packed { bytes, .. } => bytes.len(),
-            What::Commit { work, .. } => work.batch.size() + 64 * (work.batch.ops.len() + work.batch.checks.len() + 4),
-        }
-    }
-}
-
-fn take_calls(queue: &mut VecDeque<Call>) -> Vec<Call> {
-    let mut bytes = 0;
-    let mut count = 0;
-    while count < GATHER_CALLS
-        && bytes < GATHER_BYTES
-        && let Some(call) = queue.get(count)
-    {
-        bytes += call.what.size();
-        count += 1;
-    }
-    queue.drain(..count).collect()
-}
-
-/// Answers a call that was never sent.
-pub(super) fn refuse(what: What, error: Error) {
-    match what {
-        What::Packed { settle: done, .. } => settle(done, Err(error)),
-        What::Commit { work, .. } => guarded(|| (work.done)(Err(error))),
-    }
-}
-
-/// Runs a caller's answer; a panic in it must not end the thread that serves everyone else.
-pub(super) fn settle(done: Settle, result: Result<Vec<Answer>>) {
-    guarded(|| done(result));
-}
-
-pub(super) fn guarded(answer: impl FnOnce()) {
-    let _ = catch_unwind(AssertUnwindSafe(answer));
 }
 
 /// How often a waiting receiver looks at the clock.

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use redis::Value as Answer;
 
+use super::call::{Flight, Settle, refuse, settle};
 use super::doubt::{self, Doubt};
 use super::fault::Loss;
 use super::handshake::{self, Established, Identity, Kill, establish};
-use super::link::{Flight, Settle, Shared, refuse, settle, tick};
+use super::link::{Shared, tick};
 use super::replies::Replies;
 use super::wire::SharedWire;
 use crate::error::{Error, Result};

@@ -1,7 +1,8 @@
-//! The pool of reading connections, and the views that take one each.
+//! The pool of reading connections, and the views over them. Views of one moment share one, as long as nothing is committed between them.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -63,6 +64,8 @@ struct Idle {
     connections: Vec<Connection>,
     in_use: usize,
     closed: bool,
+    /// The latest view's.
+    moment: Weak<Moment>,
 }
 
 impl Readers {
@@ -89,12 +92,21 @@ impl Readers {
 
     /// A view of the database as it is now.
     pub fn view(self: &Arc<Self>) -> Result<Arc<dyn View>> {
+        let latest = self.state.lock().moment.upgrade();
+        if let Some(moment) = latest.filter(|moment| self.is_now(moment)) {
+            return Ok(Arc::new(SqliteView(moment)));
+        }
         let connection = self.take()?;
         self.view_over(connection)
     }
 
-    /// A view over an idle connection, without a wait, or `None`.
+    /// A view of the moment of the latest one, or over an idle connection, without a wait, or `None`.
     pub fn try_view(self: &Arc<Self>) -> Option<Result<Arc<dyn View>>> {
+        // Its last view may be gone by now, and its connection on the way back here.
+        let latest = self.state.try_lock()?.moment.upgrade();
+        if let Some(moment) = latest.filter(|moment| self.is_now(moment)) {
+            return Some(Ok(Arc::new(SqliteView(moment))));
+        }
         let connection = {
             let mut state = self.state.try_lock()?;
             let connection = state.connections.pop()?;
@@ -113,13 +125,21 @@ impl Readers {
             Ok((seq, header)) => {
                 connection.set_busy_timeout(self.opening.busy_timeout);
                 let connection = Mutex::new(Some(connection));
-                Ok(Arc::new(SqliteView { seq, header, readers: self.clone(), connection }))
+                let moment =
+                    Arc::new(Moment { seq, header, readers: self.clone(), connection, lost: AtomicBool::new(false) });
+                self.state.lock().moment = Arc::downgrade(&moment);
+                Ok(Arc::new(SqliteView(moment)))
             }
             Err(error) => {
                 self.give_back(connection);
                 Err(error)
             }
         }
+    }
+
+    /// True if nothing was committed since, by anybody.
+    fn is_now(&self, moment: &Moment) -> bool {
+        moment.header.is_some() && moment.header == self.inline.header() && !moment.lost.load(Ordering::Relaxed)
     }
 
     /// Begins a transaction that reads: the commit it sees, and the WAL header of that moment where it is known.
@@ -189,21 +209,26 @@ impl Readers {
 }
 
 /// One moment of the database: a connection inside a read transaction.
-struct SqliteView {
+struct Moment {
     seq: u64,
     /// The WAL header of the moment, where it is known.
     header: Option<Header>,
     readers: Arc<Readers>,
-    /// Taken out only when the view is dropped.
+    /// Taken out only when the last view of it is dropped.
     connection: Mutex<Option<Connection>>,
+    /// SQLite ended the transaction, as it does on some failures.
+    lost: AtomicBool,
 }
 
-impl SqliteView {
+struct SqliteView(Arc<Moment>);
+
+impl Moment {
     fn with<T>(&self, call: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
         let mut guard = self.connection.lock();
         let connection = guard.as_mut().ok_or_else(Error::closed)?;
         if !connection.in_transaction() {
-            // SQLite ends a transaction on some failures; what follows would see another moment.
+            // What follows would see another moment.
+            self.lost.store(true, Ordering::Relaxed);
             return Err(Error::new(Code::Io, "the snapshot was lost to an earlier failure; open another"));
         }
         call(connection)
@@ -212,31 +237,32 @@ impl SqliteView {
 
 impl View for SqliteView {
     fn seq(&self) -> u64 {
-        self.seq
+        self.0.seq
     }
 
     fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Record>>> {
-        let header = self.header.filter(|_| space == Space::User);
-        if let Some(record) = header.and_then(|header| self.readers.inline.cached_at(header, key)) {
+        let Moment { header, readers, connection, .. } = &*self.0;
+        let header = header.filter(|_| space == Space::User);
+        if let Some(record) = header.and_then(|header| readers.inline.cached_at(header, key)) {
             return Some(Ok((!record.has_expired()).then_some(record)));
         }
         // A scan may hold the connection for long.
-        let mut guard = self.connection.try_lock()?;
-        if !self.readers.pace.is_quick() {
+        let mut guard = connection.try_lock()?;
+        if !readers.pace.is_quick() {
             return None;
         }
         let start = Instant::now();
         let connection = guard.as_mut().filter(|connection| connection.in_transaction())?;
         let found = live_record(connection, space, key);
-        self.readers.pace.count(start);
+        readers.pace.count(start);
         if let (Some(header), Ok(Some(record))) = (header, &found) {
-            self.readers.inline.keep(header, key, record);
+            readers.inline.keep(header, key, record);
         }
         Some(found)
     }
 
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Record>> {
-        self.with(|connection| live_record(connection, space, key))
+        self.0.with(|connection| live_record(connection, space, key))
     }
 
     fn scan(
@@ -247,18 +273,18 @@ impl View for SqliteView {
         after: Option<&[u8]>,
         max_bytes: usize,
     ) -> Result<Page> {
-        self.with(|connection| read::scan(connection, space, range, what, after, max_bytes))
+        self.0.with(|connection| read::scan(connection, space, range, what, after, max_bytes))
     }
 
     fn count(&self, space: Space, range: &KeyRange) -> Result<u64> {
-        match interval_count(range, |interval| self.with(|connection| read::count(connection, space, interval)))? {
+        match interval_count(range, |interval| self.0.with(|connection| read::count(connection, space, interval)))? {
             Some(count) => Ok(count),
             None => count_by_pages(self, space, range),
         }
     }
 }
 
-impl Drop for SqliteView {
+impl Drop for Moment {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.get_mut().take() {
             self.readers.give_back(connection);

@@ -5,21 +5,21 @@ use std::sync::Arc;
 
 use super::connection::Connection;
 use super::fault;
+use super::group::Group;
 use super::inline::{Inline, Written};
+use super::meta::Meta;
 use super::read;
-use super::row;
-use super::sql::{Point, Query, Span};
+use super::sql::{Point, Query};
 use super::wal_file::WalRoom;
 use super::wal_index::Header;
-use crate::batch::{Batch, Commit, Role};
-use crate::engine::apply::{self, Target};
+use crate::batch::{Batch, Commit};
 use crate::engine::intent::{Found, Intents};
 use crate::engine::recent::Recent;
 use crate::engine::watch::{FLAG, Feed, Tap};
 use crate::engine::{Counters, PAGE_BYTES, Projection};
 use crate::error::{Code, Error, Result};
-use crate::key::{Key, KeyRange, Space};
-use crate::record::{Millis, Record, now};
+use crate::key::Space;
+use crate::record::{Millis, now};
 
 const WHAT: &str = "cannot write";
 
@@ -69,16 +69,6 @@ pub(super) struct Setting {
     pub syncs: bool,
     /// A row is what was written: there is no trigger of somebody else's.
     pub keeps_rows: bool,
-}
-
-/// The store's counters, shared by all processes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Meta {
-    seq: u64,
-    /// The last commit that deleted anything, by keyspace.
-    deleted: [u64; 2],
-    /// How often the intents that stand have changed.
-    intents: u64,
 }
 
 /// Whether a commit may wait.
@@ -160,7 +150,7 @@ impl Writer {
 
     fn try_group(&mut self, batches: &[Batch], patience: Patience) -> Result<Vec<Result<Commit>>> {
         let (base, meta) = self.begin(patience)?;
-        let mut transaction = Transaction {
+        let mut group = Group {
             connection: &mut self.connection,
             recent: &mut self.recent,
             foreign: self.foreign,
@@ -178,13 +168,13 @@ impl Writer {
         let now = now();
         let mut results = Vec::with_capacity(batches.len());
         for batch in batches {
-            results.push(transaction.apply(batch, now));
-            if transaction.failed {
+            results.push(group.apply(batch, now));
+            if group.failed {
                 let error = results.pop().and_then(Result::err).unwrap_or_else(Error::closed);
                 return Err(self.abandon(error));
             }
         }
-        let (after, intents, written) = (transaction.meta, transaction.intents, transaction.written);
+        let (after, intents, written) = (group.meta, group.intents, group.written);
         if results.iter().all(Result::is_err) {
             self.connection.roll_back();
             self.tap.discard();
@@ -256,7 +246,7 @@ impl Writer {
 
     /// Reads the counters, and what they say has changed.
     fn look_again(&mut self) -> Result<Meta> {
-        let meta = read_meta(&mut self.connection)?;
+        let meta = Meta::read(&mut self.connection)?;
         if self.meta != Some(meta) {
             // Another process has committed, and nobody here knows what.
             self.recent = None;
@@ -283,7 +273,7 @@ impl Writer {
     /// Commits; then what is cached for inline reads moves on with the database.
     fn finish(&mut self, base: Option<Header>, before: Meta, meta: Meta, written: Option<Vec<Written>>) -> Result<()> {
         if meta != before
-            && let Err(error) = write_meta(&mut self.connection, meta)
+            && let Err(error) = meta.write(&mut self.connection)
         {
             return Err(self.abandon(error));
         }
@@ -356,198 +346,5 @@ impl Writer {
             self.abandon(Error::closed());
         }
         self.written_back = self.connection.header().map_or(0, |header| header.frames());
-    }
-}
-
-fn read_meta(connection: &mut Connection) -> Result<Meta> {
-    let mut row = connection.query(Query::ReadMeta, WHAT)?;
-    if !row.step()? {
-        return Err(Error::corrupted("the store's table of counters is empty"));
-    }
-    let number = |column| row.int(column).unwrap_or(0);
-    Ok(Meta { seq: number(0), deleted: [number(1), number(2)], intents: number(3) })
-}
-
-fn write_meta(connection: &mut Connection, meta: Meta) -> Result<()> {
-    let mut statement = connection.query(Query::WriteMeta, WHAT)?;
-    statement.bind_int(1, meta.seq)?;
-    statement.bind_int(2, meta.deleted[0])?;
-    statement.bind_int(3, meta.deleted[1])?;
-    statement.bind_int(4, meta.intents)?;
-    statement.run()
-}
-
-/// The open transaction that batches are applied to.
-struct Transaction<'w> {
-    connection: &'w mut Connection,
-    recent: &'w mut Option<Recent>,
-    foreign: u64,
-    intents: Intents,
-    tap: &'w mut Tap,
-    meta: Meta,
-    /// The group is one batch, so that undoing the batch is undoing all.
-    alone: bool,
-    /// The running batch has written something.
-    touched: bool,
-    /// SQLite failed, so the whole group must be given up.
-    failed: bool,
-    /// What was done to users' rows, for what is cached of them.
-    written: Vec<Written>,
-    keeps_rows: bool,
-    /// What is cached of the database as it was before the group.
-    cached: Option<(&'w Inline, Header)>,
-    /// Users' keys that the group has touched.
-    touched_keys: HashSet<Key>,
-}
-
-impl Transaction<'_> {
-    fn apply(&mut self, batch: &Batch, now: Millis) -> Result<Commit> {
-        let blind = batch.is_blind();
-        let guarded = !blind && !self.alone;
-        if guarded {
-            self.simple(Query::Savepoint)?;
-        }
-        let (before, written) = (self.meta, self.written.len());
-        let seq = self.meta.seq.saturating_add(1);
-        self.meta.seq = seq;
-        self.touched = false;
-        match apply::apply(batch, self, seq, now) {
-            Ok(outcomes) => {
-                if guarded {
-                    self.simple(Query::Release)?;
-                }
-                if batch.role != Role::None {
-                    self.meta.intents = self.meta.intents.saturating_add(1);
-                }
-                if let Some(recent) = self.recent.as_mut() {
-                    recent.record(seq, batch);
-                }
-                Ok(Commit { seq, outcomes })
-            }
-            Err(error) => {
-                self.meta = before;
-                self.written.truncate(written);
-                if guarded && !self.failed {
-                    self.simple(Query::RollbackTo)?;
-                    self.simple(Query::Release)?;
-                }
-                // A batch that only writes is refused before it does, or fails.
-                self.failed |= blind && self.touched;
-                Err(error)
-            }
-        }
-    }
-
-    fn note_deletion(&mut self, space: Space, of: Written) {
-        self.touched = true;
-        self.note(space, of);
-        if let Some(deleted) = self.meta.deleted.get_mut(space as usize) {
-            *deleted = self.meta.seq;
-        }
-    }
-
-    fn note(&mut self, space: Space, written: Written) {
-        if space != Space::User {
-            return;
-        }
-        match &written {
-            Written::Put(key, _) | Written::Removed(key) => {
-                self.touched_keys.insert(key.clone());
-            }
-            Written::Several => self.cached = None,
-        }
-        self.written.push(written);
-    }
-
-    fn simple(&mut self, query: Query) -> Result<()> {
-        let result = self.connection.query(query, WHAT).and_then(|mut statement| statement.run());
-        self.watch(result)
-    }
-
-    /// Notes a failure of SQLite itself.
-    fn watch<T>(&mut self, result: Result<T>) -> Result<T> {
-        self.failed |= result.is_err();
-        result
-    }
-}
-
-impl Target for Transaction<'_> {
-    fn unchanged_since(&self, as_of: u64, seq: u64) -> bool {
-        as_of.checked_add(1) == Some(seq) && as_of > self.foreign
-    }
-
-    fn get(&mut self, space: Space, key: &Key) -> Result<Option<Record>> {
-        if space == Space::User
-            && let Some((inline, base)) = self.cached
-            && !self.touched_keys.contains(key)
-            && let Some(record) = inline.cached_at(base, key)
-        {
-            return Ok(Some(record));
-        }
-        // A damaged row is this batch's failure alone; a database that cannot be read is everybody's.
-        let result = read::record(self.connection, space, key);
-        if let Err(error) = &result {
-            self.failed |= error.key().is_none();
-        }
-        result
-    }
-
-    fn put(&mut self, space: Space, key: &Key, record: Record) -> Result<()> {
-        self.touched = true;
-        let result = row::put(self.connection, space, key, &record);
-        let written = match self.keeps_rows {
-            true => Written::Put(key.clone(), record),
-            false => Written::Removed(key.clone()),
-        };
-        self.note(space, written);
-        self.watch(result)
-    }
-
-    fn remove(&mut self, space: Space, key: &Key) -> Result<()> {
-        self.note_deletion(space, Written::Removed(key.clone()));
-        let result = self.connection.query(Query::Point(Point::Remove, space), WHAT).and_then(|mut statement| {
-            statement.bind_key(1, space, key)?;
-            statement.run()
-        });
-        self.watch(result)
-    }
-
-    fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<bool> {
-        self.note_deletion(space, Written::Several);
-        let forward = KeyRange { start: range.start.clone(), end: range.end.clone(), ..KeyRange::default() };
-        let result = read::spanning(self.connection, Span::Remove, space, &forward, WHAT)
-            .and_then(|mut statement| statement.run());
-        self.watch(result)?;
-        Ok(self.connection.changes() > 0)
-    }
-
-    fn intents(&mut self) -> Option<&mut Intents> {
-        Some(&mut self.intents)
-    }
-
-    fn tap(&mut self) -> Option<&mut Tap> {
-        Some(self.tap)
-    }
-
-    /// Precise for commits of this process while it writes alone. Otherwise writes are found by their versions, and any
-    /// deletion in the keyspace counts, as a deleted row cannot tell its version.
-    fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool> {
-        let earlier = self.meta.seq.saturating_sub(1);
-        let recent = self.recent.get_or_insert_with(|| Recent::new(earlier));
-        if recent.covers(since) {
-            return Ok(recent.changed_since(space, range, since));
-        }
-        if self.meta.deleted.get(space as usize).is_none_or(|deleted| *deleted > since) {
-            return Ok(true);
-        }
-        let forward = KeyRange { start: range.start.clone(), end: range.end.clone(), ..KeyRange::default() };
-        if forward.is_empty() {
-            return Ok(false);
-        }
-        let result = read::spanning(self.connection, Span::Changed, space, &forward, WHAT).and_then(|mut row| {
-            row.bind_int(3, since)?;
-            row.step()
-        });
-        self.watch(result)
     }
 }
