@@ -71,7 +71,7 @@ onEach('verify finds nothing wrong, stats count, compact works', async (t, engin
   const stats = await engine.stats();
   t.deepEqual(Object.keys(stats), ['keys', 'memoryBytes', 'diskBytes', 'commit', 'logFloor', 'counters', 'details']);
   t.true(stats.keys === null || stats.keys >= 2);
-  t.deepEqual(Object.keys(stats.counters), ['commits', 'conflicts', 'groups', 'fsyncs', 'cacheHits', 'cacheMisses', 'recoveries']);
+  t.deepEqual(Object.keys(stats.counters), ['commits', 'conflicts', 'groups', 'fsyncs', 'cacheHits', 'cacheMisses', 'recoveries', 'retries']);
   await engine.compact();
   t.is(await engine.get('a'), 1);
 });

@@ -27,6 +27,7 @@ test('a read that fails because the server is away is made again, and told', asy
   t.like(events[0], { engine: 'redis', operation: 'get', attempt: 2 });
   t.true(events[0].error.retryable);
   t.true(events[0].delay >= 25 && events[0].delay <= 50);
+  t.is((await engine.stats()).counters.retries, events.length);
 });
 
 test('after the last attempt the error is the call’s, and writes are not made again', async (t) => {
@@ -69,4 +70,5 @@ test('a server that is not there yet is tried again for the calls that wait, whi
   t.deepEqual(await Promise.all(calls), [undefined, 1, undefined, 2]);
   t.like(events[0], { engine: 'redis', operation: 'connect', attempt: 2 });
   t.is(events[0].error.code, 'CONNECTION');
+  t.is((await engine.stats()).counters.retries, events.length);
 });

@@ -45,17 +45,21 @@ export async function setUp() {
   return env;
 }
 
-/** What the tests need besides: redis-server, installed from Debian's packages when we may. */
+/** Whether there is a redis-server, installed from Debian's packages when we may. */
+export async function installRedis() {
+  if (which('redis-server')) return true;
+  if (!isDebianRoot()) return false;
+  step('Installing the Debian package redis-server, which is started on a free port');
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
+  await run('apt-get', ['update', '-qq'], { env, allowFailure: true });
+  await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'redis-server'], { env, allowFailure: true });
+  return Boolean(which('redis-server'));
+}
+
+/** What the tests need besides. */
 export async function setUpRedis() {
-  if (which('redis-server')) return note(capture('redis-server', ['--version'])?.split(' sha=')[0] ?? 'redis-server found');
-  if (isDebianRoot()) {
-    step('Installing the Debian package redis-server, which the tests start');
-    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
-    await run('apt-get', ['update', '-qq'], { env, allowFailure: true });
-    await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'redis-server'], { env, allowFailure: true });
-    if (which('redis-server')) return;
-  }
-  throw new Problem('redis-server is missing: the tests start one of their own on a free port.', installCommand('redis'));
+  if (!(await installRedis())) throw new Problem('redis-server is missing: the tests start one of their own on a free port.', installCommand('redis'));
+  note(capture('redis-server', ['--version'])?.split(' sha=')[0] ?? 'redis-server found');
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) await main(setUp);

@@ -9,13 +9,14 @@ export const UNCOUNTED: Readonly<EngineCounters> = {
   cacheHits: null,
   cacheMisses: null,
   recoveries: null,
+  retries: null,
 };
 
-/** Figures as the addon gives them, with null for what it leaves out. */
-export function toStats(text: string): EngineStats {
+/** Figures as the addon gives them, with null for what it leaves out, and what was counted here. */
+export function toStats(text: string, retries: number): EngineStats {
   const figures = JSON.parse(text) as Partial<EngineStats>;
   const { keys = null, memoryBytes = null, diskBytes = null, commit = null, logFloor = null, counters, details = {} } = figures;
-  return { keys, memoryBytes, diskBytes, commit, logFloor, counters: { ...UNCOUNTED, ...counters }, details };
+  return { keys, memoryBytes, diskBytes, commit, logFloor, counters: { ...UNCOUNTED, ...counters, retries }, details };
 }
 
 export function toReport(text: string): VerifyReport {

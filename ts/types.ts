@@ -134,6 +134,8 @@ export interface EngineCounters {
   cacheMisses: number | null;
   /** Pieces of work left by a crash that were finished or dropped: batches of the file engine, parts of transactions over several engines. */
   recoveries: number | null;
+  /** Reads made again after a retryable error, and openings of the engine for calls that waited. Transactions run again are counted by the manager. */
+  retries: number | null;
 }
 
 /** Figures of a store. What an engine cannot tell is null. */

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StorageError, isStorageError } from '../errors.js';
+import type { StorageTypeError } from '../errors.js';
 import { Lease } from '../native/lease.js';
 import type { CallHandle, LeaseHost } from '../native/lease.js';
 import { openStore, openStoreSync } from '../native/open.js';
@@ -32,6 +33,8 @@ export class Connection implements LeaseSource {
   hooks: EngineHooks = NO_HOOKS;
   /** Set by a manager: an engine that stands alone knows no logs. */
   recovery: Recovery | undefined;
+  /** Calls and openings that were made again. */
+  retries = 0;
   readonly #owner: ConnectionOwner;
   readonly #request: OpenRequest;
   readonly #keeps: boolean;
@@ -51,7 +54,7 @@ export class Connection implements LeaseSource {
       get retry() {
         return hooks().retry;
       },
-      onRetry: (operation, error, attempt, delay) => hooks().onRetry({ engine: owner.name, operation, attempt, delay, error }),
+      onRetry: (operation, error, attempt, delay) => this.#retrying(operation, error, attempt, delay),
       gone: (operation) => new StorageError('CLOSED', 'The engine was closed or disconnected meanwhile', { engine: owner.name, operation }),
     };
   }
@@ -141,9 +144,14 @@ export class Connection implements LeaseSource {
     if (this.lease !== undefined || this.#waiting.length === 0 || failures >= retry.attempts) return false;
     if (!isStorageError(error) || (error.code !== 'CONNECTION' && error.code !== 'TIMEOUT')) return false;
     const delay = retryDelay(retry, failures);
-    this.hooks.onRetry({ engine: this.#owner.name, operation: 'connect', attempt: failures + 1, delay, error });
+    this.#retrying('connect', error, failures + 1, delay);
     await sleep(delay);
     return !this.#owner.closed() && this.lease === undefined;
+  }
+
+  #retrying(operation: string, error: StorageError | StorageTypeError, attempt: number, delay: number): void {
+    this.retries++;
+    this.hooks.onRetry({ engine: this.#owner.name, operation, attempt, delay, error });
   }
 
   // In one step: no call comes between those that waited and the direct ones.

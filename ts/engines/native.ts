@@ -179,7 +179,7 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
 
   /** {@inheritDoc Engine.stats} */
   stats(): Promise<EngineStats> {
-    return this.#connection.withLease('stats', (lease) => lease.stats()).then(toStats);
+    return this.#connection.withLease('stats', (lease) => lease.stats()).then((text) => toStats(text, this.#connection.retries));
   }
 
   /** {@inheritDoc Engine.verify} */
