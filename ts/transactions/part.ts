@@ -2,6 +2,7 @@ import type { StorageError } from '../errors.js';
 import type { CallHandle, Lease, LeaseHost } from '../native/lease.js';
 import type { LeaseSource } from '../native/lease-source.js';
 import { PartLease } from '../native/part-lease.js';
+import { rejection } from '../rejection.js';
 import type { RetryPolicy } from '../retry.js';
 import type { Life } from './life.js';
 
@@ -42,7 +43,11 @@ export class Part implements LeaseSource, LeaseHost {
 
   get lease(): Lease | undefined {
     this.#life.uses++;
-    return this.#lease ?? this.#now();
+    try {
+      return this.#lease ?? this.#now();
+    } catch {
+      return undefined; // whoever needs it asks withLease(), which rejects
+    }
   }
 
   /** The lease for what ends the transaction. */
@@ -65,7 +70,13 @@ export class Part implements LeaseSource, LeaseHost {
     const life = this.#life;
     const refusal = life.refuse(operation, this.name);
     if (refusal !== undefined) return Promise.reject(refusal);
-    const { lease } = this;
+    life.uses++;
+    let lease;
+    try {
+      lease = this.#lease ?? this.#now();
+    } catch (error) {
+      return rejection(error, { engine: this.name, operation });
+    }
     if (lease !== undefined) return run(lease);
     this.#opening ??= this.#open(operation);
     return this.#connection.withLease(
