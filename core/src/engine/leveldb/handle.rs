@@ -10,6 +10,7 @@ use parking_lot::{Mutex, RwLock};
 use rocksdb::{Cache, ColumnFamily, DB, DBPinnableSlice, ErrorKind, Options, ReadOptions, Snapshot};
 
 use super::folder::{self, Found};
+use super::log::Manifest;
 use super::{LevelDbOptions, NAME, fault, log, tuning};
 use crate::engine::Durability;
 use crate::error::{Code, Error, Result};
@@ -48,9 +49,7 @@ impl Handle {
             folder::inspect(path)?;
         }
         let lock = folder::lock(path, options.read_only, options.lock_timeout)?;
-        if !options.read_only {
-            end_torn_manifest(path)?;
-        }
+        end_torn_manifest(path, options)?;
         let found = folder::inspect(path)?;
         if found == Found::New && options.read_only {
             return Err(Error::new(Code::Io, format!("{} holds no store to read", path.display())).in_engine(NAME));
@@ -131,12 +130,19 @@ fn end_endless_log(path: &Path, options: &LevelDbOptions) -> Result<()> {
     cut(&log, end).map_err(failed)
 }
 
-/// Cuts off what power loss left of a record of the manifest.
-fn end_torn_manifest(path: &Path) -> Result<()> {
-    let cut = log::torn_manifest(path).and_then(|torn| torn.map_or(Ok(()), |(manifest, end)| cut(&manifest, end)));
-    cut.map_err(|error| {
-        Error::io(format_args!("cannot read the manifest in {}", path.display()), &error).in_engine(NAME)
-    })
+/// Cuts off what power loss left of a record of the manifest; refuses one that RocksDB would read for ever.
+fn end_torn_manifest(path: &Path, options: &LevelDbOptions) -> Result<()> {
+    let failed =
+        |error| Error::io(format_args!("cannot read the manifest in {}", path.display()), &error).in_engine(NAME);
+    match log::manifest(path).map_err(failed)? {
+        Manifest::Sound => Ok(()),
+        Manifest::Torn(manifest, end) if !options.read_only => cut(&manifest, end).map_err(failed),
+        Manifest::Torn(manifest, _) | Manifest::Endless(manifest) => {
+            let message =
+                format!("the manifest {} is not whole; restore a backup, nothing was changed", manifest.display());
+            Err(Error::corrupted(message).in_engine(NAME))
+        }
+    }
 }
 
 fn cut(log: &Path, end: u64) -> io::Result<()> {

@@ -47,17 +47,41 @@ pub(super) fn endless(path: &Path) -> io::Result<Option<(PathBuf, u64)>> {
     Ok(None)
 }
 
-/// The manifest that `CURRENT` names, and how far it is whole, if power loss left its last record in pieces: RocksDB had not synced it, so nothing that
-/// it says had been relied on. A record that has all its sectors is damaged instead, and so is one behind which another begins.
-pub(super) fn torn_manifest(path: &Path) -> io::Result<Option<(PathBuf, u64)>> {
-    let Some(current) = found(fs::read_to_string(path.join("CURRENT")))? else { return Ok(None) };
+/// What is the matter with a manifest.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Manifest {
+    /// Nothing, or something that RocksDB tells.
+    Sound,
+    /// Power loss left its last record in pieces; it is whole up to here. RocksDB had not synced the record, so nothing that it says had been relied on.
+    Torn(PathBuf, u64),
+    /// It is damaged, and RocksDB would read it for ever.
+    Endless(PathBuf),
+}
+
+/// Looks at the manifest that `CURRENT` names. A last record that has all its sectors is damaged, not torn, and so is one behind which another begins.
+pub(super) fn manifest(path: &Path) -> io::Result<Manifest> {
+    let Some(current) = found(fs::read_to_string(path.join("CURRENT")))? else { return Ok(Manifest::Sound) };
     let manifest = path.join(current.trim_end());
-    let Some(bytes) = found(fs::read(&manifest))? else { return Ok(None) };
+    let Some(bytes) = found(fs::read(&manifest))? else { return Ok(Manifest::Sound) };
     let end = whole_until(&bytes);
+    if end >= bytes.len() {
+        return Ok(Manifest::Sound);
+    }
     // A fragment may be whole and its record not: it goes with the record.
     let start = record_start(&bytes, end);
-    let torn = end < bytes.len() && has_hole(&bytes, start) && !begins_behind(&bytes, end);
-    Ok(torn.then_some((manifest, start as u64)))
+    if (has_hole(&bytes, start) || is_no_header(&bytes, end)) && !begins_behind(&bytes, end) {
+        return Ok(Manifest::Torn(manifest, start as u64));
+    }
+    let endless = (0..bytes.len()).step_by(BLOCK).any(|block| has_used_again(&bytes, block));
+    Ok(if endless { Manifest::Endless(manifest) } else { Manifest::Sound })
+}
+
+/// True if what lies at `at` is nothing that was ever the header of a fragment, not even one with a bit changed: its type is none, and its length leads
+/// out of the file.
+fn is_no_header(log: &[u8], at: usize) -> bool {
+    let Some((header, rest)) = log.get(at..).and_then(|rest| rest.split_first_chunk::<HEADER>()) else { return false };
+    let [.., l0, l1, kind] = *header;
+    !(WHOLE..=LAST).contains(&kind) && usize::from(u16::from_le_bytes([l0, l1])) > rest.len()
 }
 
 fn found<T>(read: io::Result<T>) -> io::Result<Option<T>> {
@@ -289,7 +313,10 @@ mod tests {
         fs::write(dir.path().join("CURRENT"), "MANIFEST-000004\n").unwrap();
         let found = |bytes: &[u8]| {
             fs::write(dir.path().join("MANIFEST-000004"), bytes).unwrap();
-            torn_manifest(dir.path()).unwrap().map(|(_, end)| usize::try_from(end).unwrap())
+            match manifest(dir.path()).unwrap() {
+                Manifest::Torn(_, end) => Some(usize::try_from(end).unwrap()),
+                Manifest::Sound | Manifest::Endless(_) => None,
+            }
         };
         assert_eq!(found(&whole), None);
         for at in (0..whole.len() - SECTOR).step_by(SECTOR) {
@@ -304,6 +331,13 @@ mod tests {
             flipped[at + 9] ^= 1;
             assert_eq!(found(&flipped), None, "a flipped bit at {at}");
         }
+        // Old bytes in place of the last record; and a damaged header that RocksDB would never pass.
+        let junk = [0x1c, 0x9f, 0x6a, 0x0b, 0x69, 0xbc, 0x0b].repeat(15);
+        assert_eq!(found(&[&whole[..last], &junk].concat()), Some(last));
+        let mut used_again = whole.clone();
+        used_again[last + 6] = 11;
+        assert_eq!(found(&used_again), None);
+        assert!(matches!(manifest(dir.path()).unwrap(), Manifest::Endless(_)));
     }
 
     #[test]

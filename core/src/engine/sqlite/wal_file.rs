@@ -37,6 +37,11 @@ impl WalRoom {
     /// `db` is an open connection of the calling thread that holds the database's write lock, so that nobody else writes to the WAL or
     /// truncates it.
     pub unsafe fn make(&mut self, db: *mut ffi::sqlite3, header: Header, most: u32) {
+        if header.frames() == 0 {
+            // The WAL was made or cut just now, which no sync has covered yet: zeros could land on frames that are still there after power loss, and make
+            // SQLite take the first of them, older than what the database holds, for the whole. A first frame comes behind a sync of the WAL's header.
+            return;
+        }
         let frame = FRAME_HEADER + u64::from(header.page_bytes());
         let end = |frames: u32| WAL_HEADER + u64::from(frames) * frame;
         let wanted = (end(header.frames()) + ROOM).min(end(most));
