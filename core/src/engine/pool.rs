@@ -18,7 +18,7 @@ const MAX_WAITING: usize = 64;
 
 /// How long a thread that has become idle looks for the next task before it sleeps: whoever makes one call after another, each
 /// with a sync, soon comes back, and to wake a thread takes 25 us. One thread of a pool looks at a time, where there is another processor.
-const LOOK: Duration = Duration::from_micros(60);
+const LOOK: Duration = Duration::from_micros(100);
 
 /// How long a thread without work stays.
 const LINGER: Duration = Duration::from_secs(10);

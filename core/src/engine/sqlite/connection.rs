@@ -207,7 +207,7 @@ impl Connection {
         self.wal_index.as_ref()?.read()
     }
 
-    /// Makes room in the WAL behind the frames of `header`, up to `most` of them. Inside a transaction that writes.
+    /// Makes room in the WAL behind the frames of `header`; at `most` of them it will start anew. Inside a transaction that writes.
     pub fn make_room(&mut self, room: &mut WalRoom, header: Header, most: u32) {
         // SAFETY: the connection is open, used by this thread, and holds the write lock.
         unsafe { room.make(self.db, header, most) };

@@ -30,7 +30,7 @@ pub(super) struct WalRoom {
 }
 
 impl WalRoom {
-    /// Sees to it that there is room in the WAL of `db` behind its frames, up to `most` of them.
+    /// Sees to it that there is room in the WAL of `db` behind its frames. At `most` of them it will start anew.
     ///
     /// # Safety
     ///
@@ -44,7 +44,11 @@ impl WalRoom {
         }
         let frame = FRAME_HEADER + u64::from(header.page_bytes());
         let end = |frames: u32| WAL_HEADER + u64::from(frames) * frame;
-        let wanted = (end(header.frames()) + ROOM).min(end(most));
+        let mut wanted = end(header.frames()) + ROOM;
+        if header.frames() < most {
+            // Unless views keep it from starting anew there.
+            wanted = wanted.min(end(most));
+        }
         if self.given_up || wanted <= self.size {
             return;
         }
