@@ -184,7 +184,7 @@ mod experiments {
         match options.command.as_str() {
             "kill" => {
                 let outside = strace::is_there();
-                for subject in options.subjects(survives_kill) {
+                for subject in options.subjects(|_| true) {
                     let script = options.script(subject, options.seed, 40);
                     kill::run(&script, options.points, part, &mut report)?;
                     if outside {
@@ -211,11 +211,6 @@ mod experiments {
         }
         print!("{}", report.lines());
         Ok(true)
-    }
-
-    /// At `none` leveldb keeps its log in the process's memory, so its part of a transaction may go where the others' stays.
-    fn survives_kill(subject: Subject) -> bool {
-        subject.kind != Kind::Transactions || subject.level != Level::None
     }
 
     /// The file engine promises nothing of power loss below `full`.
