@@ -69,6 +69,8 @@ export class PartLease extends Lease {
 
   /** Commits the transaction that began here; true if that could be done at once. Throws what went wrong. */
   tryCommit(): boolean {
+    // What had to be queued may have failed.
+    if (this.#crossing !== undefined) return false;
     const writes = this.#take();
     const done = this.place.hot.tryCommit(writes);
     if (done === undefined && writes !== undefined) this.#queueWrites(writes);
