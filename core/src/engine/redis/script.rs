@@ -13,10 +13,17 @@ pub struct Script {
     pub sha: LazyLock<String>,
 }
 
-/// The one script that commits.
+/// The one script that commits, a chunk in four files.
+const COMMIT_SOURCE: &str = concat!(
+    include_str!("commit/state.lua"),
+    include_str!("commit/intents.lua"),
+    include_str!("commit/changes.lua"),
+    include_str!("commit/rows.lua"),
+);
+
 pub static COMMIT: Script = Script {
-    source: include_str!("commit.lua"),
-    sha: LazyLock::new(|| sha1_smol::Sha1::from(include_str!("commit.lua")).digest().to_string()),
+    source: COMMIT_SOURCE,
+    sha: LazyLock::new(|| sha1_smol::Sha1::from(COMMIT_SOURCE).digest().to_string()),
 };
 
 /// The ends of a range as ZRANGE BYLEX takes them.
