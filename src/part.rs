@@ -10,9 +10,14 @@ use holdfast_core::error::{Code, Error, Result};
 use holdfast_core::key::Space;
 use holdfast_core::transaction::{Coordinator, Finished, Options, Transaction};
 use holdfast_core::value::Value;
+use napi::Env;
+use napi_derive::napi;
 use parking_lot::Mutex;
 
-use crate::store::Shared;
+use crate::error::thrown;
+use crate::log::NativeTransactionLog;
+use crate::settle::{CallId, Settled};
+use crate::store::{NativeStore, Shared};
 
 /// A store as whichever transaction sees it that entered last.
 pub struct Place {
@@ -115,6 +120,32 @@ impl Place {
 
     fn at_once<T>(&self, call: impl FnOnce(&dyn Engine) -> Option<Result<T>>) -> Option<Result<T>> {
         self.inside.lock().as_ref().map_or_else(|| Some(Err(empty())), |inside| call(&*inside.part))
+    }
+}
+
+#[napi]
+impl NativeStore {
+    /// Transactions that begin in this store, one for transactions, know the engine by `name` and keep what they must log in `log`.
+    #[napi(catch_unwind)]
+    pub fn serve(&self, name: String, log: &NativeTransactionLog) -> napi::Result<()> {
+        self.shared.place()?.serve(name, log.coordinator());
+        Ok(())
+    }
+
+    /// Makes the calls of this store, one for transactions, those of the transaction in another one.
+    #[napi(catch_unwind)]
+    pub fn join(&self, other: &NativeStore) -> napi::Result<()> {
+        self.shared.place()?.join(other.shared.place()?).map_err(|error| thrown(&error))
+    }
+
+    /// Commits the transaction in this store behind the calls made before.
+    #[napi(catch_unwind)]
+    pub fn submit_commit(&self, env: Env, id: CallId) -> napi::Result<()> {
+        let place = self.shared.place()?;
+        let shared = self.shared.clone();
+        shared.settler.expect(&env);
+        place.commit(Box::new(move |result| shared.post(id, result.map(|()| Settled::Bool(true)))));
+        Ok(())
     }
 }
 

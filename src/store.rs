@@ -15,7 +15,6 @@ use napi_derive::napi;
 use parking_lot::Mutex;
 
 use crate::error::thrown;
-use crate::log::NativeTransactionLog;
 use crate::part::Place;
 use crate::settle::{CallId, Settled, Settler};
 use crate::text::{Outbound, Payload, Text};
@@ -257,29 +256,6 @@ impl NativeStore {
     #[napi(catch_unwind)]
     pub fn for_transactions(&self) -> NativeStore {
         NativeStore { shared: Shared::of_transactions(&self.shared) }
-    }
-
-    /// Transactions that begin in this store, one for transactions, know the engine by `name` and keep what they must log in `log`.
-    #[napi(catch_unwind)]
-    pub fn serve(&self, name: String, log: &NativeTransactionLog) -> napi::Result<()> {
-        self.shared.place()?.serve(name, log.coordinator());
-        Ok(())
-    }
-
-    /// Makes the calls of this store, one for transactions, those of the transaction in another one.
-    #[napi(catch_unwind)]
-    pub fn join(&self, other: &NativeStore) -> napi::Result<()> {
-        self.shared.place()?.join(other.shared.place()?).map_err(|error| thrown(&error))
-    }
-
-    /// Commits the transaction in this store behind the calls made before.
-    #[napi(catch_unwind)]
-    pub fn submit_commit(&self, env: Env, id: CallId) -> napi::Result<()> {
-        let place = self.shared.place()?;
-        let shared = self.shared.clone();
-        shared.settler.expect(&env);
-        place.commit(Box::new(move |result| shared.post(id, result.map(|()| Settled::Bool(true)))));
-        Ok(())
     }
 
     /// JSON of what was found and done, when the store was opened, for transactions that a crash had left.

@@ -21,10 +21,8 @@ const COMMIT_SOURCE: &str = concat!(
     include_str!("commit/rows.lua"),
 );
 
-pub static COMMIT: Script = Script {
-    source: COMMIT_SOURCE,
-    sha: LazyLock::new(|| sha1_smol::Sha1::from(COMMIT_SOURCE).digest().to_string()),
-};
+pub static COMMIT: Script =
+    Script { source: COMMIT_SOURCE, sha: LazyLock::new(|| sha1_smol::Sha1::from(COMMIT_SOURCE).digest().to_string()) };
 
 /// The ends of a range as ZRANGE BYLEX takes them.
 #[must_use]
