@@ -16,7 +16,7 @@ const STEP: i64 = 1 << 20;
 /// Bytes there should be for the next commit.
 const ROOM: u64 = 256 << 10;
 /// Zeros written at a time.
-const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 const WAL_HEADER: u64 = 32;
 const FRAME_HEADER: u64 = 24;
