@@ -137,7 +137,12 @@ fn end_torn_manifest(path: &Path, options: &LevelDbOptions) -> Result<()> {
     match log::manifest(path).map_err(failed)? {
         Manifest::Sound => Ok(()),
         Manifest::Torn(manifest, end) if !options.read_only => cut(&manifest, end).map_err(failed),
-        Manifest::Torn(manifest, _) | Manifest::Endless(manifest) => {
+        Manifest::Torn(manifest, _) => {
+            let message =
+                format!("power loss cut {} off; open the store for writing once, which mends it", manifest.display());
+            Err(Error::corrupted(message).in_engine(NAME))
+        }
+        Manifest::Endless(manifest) => {
             let message =
                 format!("the manifest {} is not whole; restore a backup, nothing was changed", manifest.display());
             Err(Error::corrupted(message).in_engine(NAME))

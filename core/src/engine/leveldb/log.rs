@@ -63,12 +63,10 @@ pub(super) fn manifest(path: &Path) -> io::Result<Manifest> {
     let Some(current) = found(fs::read_to_string(path.join("CURRENT")))? else { return Ok(Manifest::Sound) };
     let manifest = path.join(current.trim_end());
     let Some(bytes) = found(fs::read(&manifest))? else { return Ok(Manifest::Sound) };
-    let end = whole_until(&bytes);
+    let (start, end) = whole(&bytes);
     if end >= bytes.len() {
         return Ok(Manifest::Sound);
     }
-    // A fragment may be whole and its record not: it goes with the record.
-    let start = record_start(&bytes, end);
     if (has_hole(&bytes, start) || is_no_header(&bytes, end)) && !begins_behind(&bytes, end) {
         return Ok(Manifest::Torn(manifest, start as u64));
     }
@@ -97,26 +95,6 @@ fn found<T>(read: io::Result<T>) -> io::Result<Option<T>> {
         }
         read => read.map(Some),
     }
-}
-
-/// Where the record begins that holds, or would hold, the byte at `end`, behind which nothing is whole.
-fn record_start(log: &[u8], end: usize) -> usize {
-    let (mut at, mut start) = (0, 0);
-    while at < end {
-        if BLOCK - at % BLOCK < HEADER {
-            at += BLOCK - at % BLOCK;
-            continue;
-        }
-        let Some((kind, length)) = fragment(log, at) else { break };
-        if matches!(kind, WHOLE | FIRST) {
-            start = at;
-        }
-        at += length;
-        if matches!(kind, WHOLE | LAST) {
-            start = at;
-        }
-    }
-    start.min(end)
 }
 
 /// True if a sector from `start` on holds nothing, as one that was never written.
@@ -153,26 +131,35 @@ fn logs(path: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// How far the fragments of a log are whole and in their order.
 fn whole_until(log: &[u8]) -> usize {
+    whole(log).1
+}
+
+/// How far the records of a log are whole, and how far their fragments: a fragment may be so and its record not.
+fn whole(log: &[u8]) -> (usize, usize) {
     let mut at = 0;
+    let mut start = 0;
     let mut inside = false;
     while at < log.len() {
         if BLOCK - at % BLOCK < HEADER {
             at += BLOCK - at % BLOCK;
             continue;
         }
-        let Some((kind, length)) = fragment(log, at) else { return at };
+        if !inside {
+            start = at;
+        }
+        let Some((kind, length)) = fragment(log, at) else { return (start, at) };
         let fits = match kind {
             MIDDLE | LAST => inside,
             _ => !inside,
         };
         if !fits {
-            return at;
+            return (start, at);
         }
         inside = matches!(kind, FIRST | MIDDLE);
         at += length;
     }
     // A record whose end is missing altogether.
-    if inside { log.len().saturating_sub(1) } else { log.len() }
+    if inside { (start, log.len().saturating_sub(1)) } else { (log.len(), log.len()) }
 }
 
 /// True if a record begins somewhere behind `end`: anywhere in the block there, or where a later block is read from.
