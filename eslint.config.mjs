@@ -3,9 +3,40 @@ import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 const node = Object.fromEntries(
-  ['console', 'process', 'Buffer', 'URL', 'AbortController', 'AbortSignal', 'performance', 'setTimeout', 'clearTimeout', 'setInterval']
-    .concat(['clearInterval', 'setImmediate', 'queueMicrotask', 'structuredClone', 'TextEncoder', 'TextDecoder', 'fetch', 'globalThis'])
-    .concat(['require', 'module', '__dirname', '__filename', 'SharedArrayBuffer', 'Float16Array', 'gc', 'crypto', 'Event', 'EventTarget'])
+  [
+    'console',
+    'process',
+    'Buffer',
+    'URL',
+    'AbortController',
+    'AbortSignal',
+    'performance',
+    'setTimeout',
+    'clearTimeout',
+    'setInterval',
+  ]
+    .concat([
+      'clearInterval',
+      'setImmediate',
+      'queueMicrotask',
+      'structuredClone',
+      'TextEncoder',
+      'TextDecoder',
+      'fetch',
+      'globalThis',
+    ])
+    .concat([
+      'require',
+      'module',
+      '__dirname',
+      '__filename',
+      'SharedArrayBuffer',
+      'Float16Array',
+      'gc',
+      'crypto',
+      'Event',
+      'EventTarget',
+    ])
     .concat(['ReadableStream', 'WritableStream', 'Blob', 'DOMException', 'MessageChannel'])
     .map((name) => [name, 'readonly']),
 );
@@ -17,7 +48,10 @@ export default defineConfig(
     files: ['**/*.mjs', '**/*.cjs', '**/*.js'],
     languageOptions: { ecmaVersion: 2024, globals: node },
     rules: {
-      'no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_', caughtErrorsIgnorePattern: '^_' }],
+      'no-unused-vars': [
+        'error',
+        { argsIgnorePattern: '^_', varsIgnorePattern: '^_', caughtErrorsIgnorePattern: '^_' },
+      ],
       'no-empty': ['error', { allowEmptyCatch: true }],
       'prefer-const': 'error',
       eqeqeq: ['error', 'always', { null: 'ignore' }],
@@ -37,7 +71,10 @@ export default defineConfig(
       // What was caught is passed on as it came.
       '@typescript-eslint/only-throw-error': ['error', { allowThrowingUnknown: true, allowRethrowing: true }],
       '@typescript-eslint/prefer-promise-reject-errors': ['error', { allowThrowingUnknown: true }],
-      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_', caughtErrorsIgnorePattern: '^_' }],
+      '@typescript-eslint/no-unused-vars': [
+        'error',
+        { argsIgnorePattern: '^_', varsIgnorePattern: '^_', caughtErrorsIgnorePattern: '^_' },
+      ],
       // An async method turns what it throws into a rejection, which is the contract of every method that returns a promise.
       '@typescript-eslint/require-await': 'off',
       eqeqeq: ['error', 'always', { null: 'ignore' }],

@@ -37,11 +37,17 @@ onEach('arguments of a wrong type reject with a TypeError that says what was exp
 });
 
 onEach('a range with a lone surrogate is refused', async (t, engine) => {
-  for (const query of ['\ud800*', { prefix: '\udc00' }, { gt: 'a\ud800' }]) await t.throwsAsync(engine.keys(query), { code: 'INVALID_KEY' });
+  for (const query of ['\ud800*', { prefix: '\udc00' }, { gt: 'a\ud800' }])
+    await t.throwsAsync(engine.keys(query), { code: 'INVALID_KEY' });
 });
 
 onEach('an iterable that throws rejects with its own error', async (t, engine) => {
-  const broken = { *[Symbol.iterator]() { yield ['a', 1]; throw new Error('mine'); } };
+  const broken = {
+    *[Symbol.iterator]() {
+      yield ['a', 1];
+      throw new Error('mine');
+    },
+  };
   await t.throwsAsync(engine.setMany(broken), { message: 'mine' });
   t.false(await engine.has('a'));
 });

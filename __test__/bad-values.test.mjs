@@ -4,7 +4,9 @@ import { ENGINES, ENGINE_NAMES, onEach } from './helpers/engines.mjs';
 
 const UNSUPPORTED = { code: 'UNSUPPORTED_VALUE', name: 'StorageError' };
 
-class Point { x = 1; }
+class Point {
+  x = 1;
+}
 class List extends Array {}
 const cyclic = (value, close) => {
   close(value);
@@ -40,8 +42,16 @@ const VALUES = [
 const WRITES = {
   set: (engine, value) => engine.set('bad', value),
   'set with a condition': (engine, value) => engine.set('bad', value, { ifAbsent: true }),
-  setMany: (engine, value) => engine.setMany([['good', 1], ['bad', value]]),
-  batch: (engine, value) => engine.batch([{ type: 'set', key: 'good', value: 1 }, { type: 'set', key: 'bad', value }]),
+  setMany: (engine, value) =>
+    engine.setMany([
+      ['good', 1],
+      ['bad', value],
+    ]),
+  batch: (engine, value) =>
+    engine.batch([
+      { type: 'set', key: 'good', value: 1 },
+      { type: 'set', key: 'bad', value },
+    ]),
   compareAndSet: (engine, value) => engine.compareAndSet('bad', null, value),
 };
 
@@ -53,20 +63,52 @@ onEach('what cannot be stored is refused by every write with its path, and nothi
       t.true(error.message.includes(` at ${path}`), `${error.message} should name ${path}`);
     }
   }
-  for (const [value, , what] of VALUES.slice(1)) await t.throwsAsync(engine.set('bad', 1, { metadata: value }), UNSUPPORTED, `metadata: ${what}`);
+  for (const [value, , what] of VALUES.slice(1))
+    await t.throwsAsync(engine.set('bad', 1, { metadata: value }), UNSUPPORTED, `metadata: ${what}`);
   t.deepEqual(await engine.keys(), []);
 });
 
-onEach('and by the synchronous write', (t, engine) => {
-  for (const [value] of VALUES) t.throws(() => engine.setSync('bad', value), UNSUPPORTED);
-  t.false(engine.hasSync('bad'));
-}, ['memory', 'file', 'sqlite', 'leveldb']);
+onEach(
+  'and by the synchronous write',
+  (t, engine) => {
+    for (const [value] of VALUES) t.throws(() => engine.setSync('bad', value), UNSUPPORTED);
+    t.false(engine.hasSync('bad'));
+  },
+  ['memory', 'file', 'sqlite', 'leveldb'],
+);
 
 onEach('code of the value’s own that throws is the cause of the refusal', async (t, engine) => {
   const mine = new Error('mine');
-  const values = [{ get x() { throw mine; } }, { toJSON() { throw mine; } }, new Proxy({}, { ownKeys() { throw mine; } }), [{ get x() { throw mine; } }]];
+  const values = [
+    {
+      get x() {
+        throw mine;
+      },
+    },
+    {
+      toJSON() {
+        throw mine;
+      },
+    },
+    new Proxy(
+      {},
+      {
+        ownKeys() {
+          throw mine;
+        },
+      },
+    ),
+    [
+      {
+        get x() {
+          throw mine;
+        },
+      },
+    ],
+  ];
   for (const value of values) {
-    for (const write of Object.values(WRITES)) t.is((await t.throwsAsync(write(engine, value), UNSUPPORTED)).cause, mine);
+    for (const write of Object.values(WRITES))
+      t.is((await t.throwsAsync(write(engine, value), UNSUPPORTED)).cause, mine);
   }
   t.deepEqual(await engine.keys(), []);
 });
@@ -90,7 +132,10 @@ onEach('values nested without end are refused or stored, and never end the proce
 const SIZED = [
   ['x'.repeat(98), 'x'.repeat(99)],
   ['\u00e9'.repeat(49), '\u00e9'.repeat(50)],
-  [[...Array(48).fill(1), 12], [...Array(48).fill(1), 123]],
+  [
+    [...Array(48).fill(1), 12],
+    [...Array(48).fill(1), 123],
+  ],
   [{ a: 'x'.repeat(92) }, { a: 'x'.repeat(93) }],
   [Buffer.alloc(100), Buffer.alloc(101)],
   [{ a: { b: [10n ** 71n] } }, { a: { b: [10n ** 72n] } }],
@@ -100,14 +145,17 @@ for (const name of ENGINE_NAMES) {
   test(`${name}: maxValueBytes is the most a value may take, to the byte`, async (t) => {
     const config = await ENGINES[name].config(t);
     const storage = new StorageManager({
-      defaultEngine: name, maxValueBytes: 100, ...(name === 'javascript' ? { engines: { [name]: config } } : { [name]: config }),
+      defaultEngine: name,
+      maxValueBytes: 100,
+      ...(name === 'javascript' ? { engines: { [name]: config } } : { [name]: config }),
     });
     const engine = storage.getEngine();
     await engine.clear();
     for (const [fits, tooLarge] of SIZED) {
       await engine.set('a', fits);
       t.deepEqual(await engine.get('a'), fits);
-      for (const write of Object.values(WRITES)) await t.throwsAsync(write(engine, tooLarge), { code: 'VALUE_TOO_LARGE' });
+      for (const write of Object.values(WRITES))
+        await t.throwsAsync(write(engine, tooLarge), { code: 'VALUE_TOO_LARGE' });
       t.deepEqual(await engine.get('a'), fits);
     }
     t.deepEqual(await engine.keys(), ['a']);
@@ -137,5 +185,6 @@ test('a value that multiplies by shared references is given up long before it is
 });
 
 test('text that is no value is CORRUPTED for decode', (t) => {
-  for (const text of ['', '{', 'nul', '{"a":1', '[1,]', '"\u0001"', 'undefined']) t.throws(() => decode(text), { code: 'CORRUPTED' }, JSON.stringify(text));
+  for (const text of ['', '{', 'nul', '{"a":1', '[1,]', '"\u0001"', 'undefined'])
+    t.throws(() => decode(text), { code: 'CORRUPTED' }, JSON.stringify(text));
 });

@@ -71,7 +71,8 @@ for (const name of ENGINE_NAMES) {
         t.is(error.engine, engine.name, call);
       }
       if (engine.capabilities.snapshots) await t.throwsAsync(engine.snapshot(), CLOSED);
-      for (const [call, run] of Object.entries(SYNC)) t.throws(() => run(engine), engine.capabilities.sync ? CLOSED : { code: 'NOT_SUPPORTED' }, call);
+      for (const [call, run] of Object.entries(SYNC))
+        t.throws(() => run(engine), engine.capabilities.sync ? CLOSED : { code: 'NOT_SUPPORTED' }, call);
       await engine.disconnect();
       t.is(engine.status, 'closed');
     });
@@ -91,7 +92,10 @@ for (const name of ENGINE_NAMES) {
     const closing = storage.close();
     await t.throwsAsync(engine.set('late', 1), CLOSED);
     await Promise.all(writes);
-    t.deepEqual(await Promise.all(reads), Array.from({ length: 100 }, (_, index) => index));
+    t.deepEqual(
+      await Promise.all(reads),
+      Array.from({ length: 100 }, (_, index) => index),
+    );
     await closing;
     await t.throwsAsync(drain(begun), CLOSED);
     await t.throwsAsync(fresh.next(), CLOSED);
@@ -113,7 +117,12 @@ test('every call of a closed manager is refused', async (t) => {
   const store = storage.keyValue('p', { engine: 'memory' });
   await Promise.all([storage.close(), storage.close()]);
   await storage.close();
-  for (const call of [() => storage.connect(), () => storage.stats(), () => storage.verify(), () => storage.copy({ from: 'memory', to: 'memory' })]) {
+  for (const call of [
+    () => storage.connect(),
+    () => storage.stats(),
+    () => storage.verify(),
+    () => storage.copy({ from: 'memory', to: 'memory' }),
+  ]) {
     await t.throwsAsync(call(), CLOSED, String(call));
   }
   t.throws(() => storage.registerEngine('mine', {}), CLOSED);

@@ -117,7 +117,14 @@ test('what would not come back is refused with its path', (t) => {
   refusal(t, { p: new Point() }, 'Cannot store an instance of Point at $.p');
   refusal(t, new Map([[1, new Map([[new Point(), 1]])]]), 'Cannot store an instance of Point at $[0][1][0][0]');
   refusal(t, new Set([Promise.resolve()]), 'Cannot store an instance of Promise at $[0]');
-  for (const value of [new WeakMap(), new Error('secret'), new Dates(), new (class List extends Array {})(), Object(1), Object('a')]) {
+  for (const value of [
+    new WeakMap(),
+    new Error('secret'),
+    new Dates(),
+    new (class List extends Array {})(),
+    Object(1),
+    Object('a'),
+  ]) {
     refusal(t, { value }, /^Cannot store an instance of \w+ at \$\.value$/);
   }
 });
@@ -142,7 +149,12 @@ test('shared references that multiply are too large, at once', (t) => {
 
 test('the limit counts UTF-8 bytes', (t) => {
   t.is(encode('é', 4), '"é"');
-  for (const [value, limit] of [['é', 3], [Buffer.alloc(9), 8], [[1n], 8], ['abcdef', 7]]) {
+  for (const [value, limit] of [
+    ['é', 3],
+    [Buffer.alloc(9), 8],
+    [[1n], 8],
+    ['abcdef', 7],
+  ]) {
     const error = t.throws(() => encode(value, limit));
     t.is(error.code, 'VALUE_TOO_LARGE');
   }
@@ -168,9 +180,29 @@ test('nesting as deep as the stack allows is refused, less comes back', (t) => {
 
 test('code of the value that throws becomes the cause', (t) => {
   const cause = new Error('from the getter');
-  const thrower = { get a() { throw cause; } };
-  const proxy = new Proxy({}, { ownKeys() { throw cause; } });
-  for (const value of [thrower, { x: thrower, y: 1n }, proxy, { toJSON() { throw cause; } }]) {
+  const thrower = {
+    get a() {
+      throw cause;
+    },
+  };
+  const proxy = new Proxy(
+    {},
+    {
+      ownKeys() {
+        throw cause;
+      },
+    },
+  );
+  for (const value of [
+    thrower,
+    { x: thrower, y: 1n },
+    proxy,
+    {
+      toJSON() {
+        throw cause;
+      },
+    },
+  ]) {
     t.is(refusal(t, value, /^Cannot read the value at \$/).cause, cause);
   }
   const { proxy: revoked, revoke } = Proxy.revocable({}, {});
@@ -216,13 +248,40 @@ test('views over shared or larger memory give their own bytes', (t) => {
 
 test('a tag counts only in its exact shape', (t) => {
   const lookalikes = [
-    '{"$date":"2026-01-02"}', '{"$date":0}', '{"$date":"never"}', '{"$date":"2026-01-02T03:04:05.678Z","a":1}',
-    '{"$binary":"AQI"}', '{"$binary":"A Q I="}', '{"$binary":"AR=="}', '{"$binary":"-_-_"}', '{"$binary":"===="}', '{"$arrayBuffer":1}',
-    '{"$typedArray":{"type":"Uint16Array","base64":"AQ=="}}', '{"$typedArray":{"type":"Object","base64":""}}',
-    '{"$typedArray":{"type":"Uint8Array"}}', '{"$typedArray":null}', '{"$map":[[1]]}', '{"$map":[1]}', '{"$map":{}}', '{"$set":{}}', '{"$set":null}',
-    '{"$regExp":{"source":"(","flags":""}}', '{"$regExp":{"source":"a","flags":"gg"}}', '{"$regExp":"a"}',
-    '{"$bigint":"01"}', '{"$bigint":"-0"}', '{"$bigint":"0x1"}', '{"$bigint":""}', '{"$bigint":1}', '{"$number":"1"}', '{"$number":null}',
-    '{"$escape":1}', '{"$escape":{"a":1}}', '{"$escape":{"$other":1}}', '{"$ref":"x"}', '["$date"]',
+    '{"$date":"2026-01-02"}',
+    '{"$date":0}',
+    '{"$date":"never"}',
+    '{"$date":"2026-01-02T03:04:05.678Z","a":1}',
+    '{"$binary":"AQI"}',
+    '{"$binary":"A Q I="}',
+    '{"$binary":"AR=="}',
+    '{"$binary":"-_-_"}',
+    '{"$binary":"===="}',
+    '{"$arrayBuffer":1}',
+    '{"$typedArray":{"type":"Uint16Array","base64":"AQ=="}}',
+    '{"$typedArray":{"type":"Object","base64":""}}',
+    '{"$typedArray":{"type":"Uint8Array"}}',
+    '{"$typedArray":null}',
+    '{"$map":[[1]]}',
+    '{"$map":[1]}',
+    '{"$map":{}}',
+    '{"$set":{}}',
+    '{"$set":null}',
+    '{"$regExp":{"source":"(","flags":""}}',
+    '{"$regExp":{"source":"a","flags":"gg"}}',
+    '{"$regExp":"a"}',
+    '{"$bigint":"01"}',
+    '{"$bigint":"-0"}',
+    '{"$bigint":"0x1"}',
+    '{"$bigint":""}',
+    '{"$bigint":1}',
+    '{"$number":"1"}',
+    '{"$number":null}',
+    '{"$escape":1}',
+    '{"$escape":{"a":1}}',
+    '{"$escape":{"$other":1}}',
+    '{"$ref":"x"}',
+    '["$date"]',
   ];
   for (const text of lookalikes) t.deepEqual(decode(text), JSON.parse(text), text);
 });
@@ -242,7 +301,23 @@ const hostileText = fc.oneof(
     const cut = at % (text.length + 1);
     return text.slice(0, cut) + noise + text.slice(cut + noise.length);
   }),
-  fc.array(fc.constantFrom('{', '}', '[', ']', ':', ',', '"__proto__"', '1', 'null', '"a"', ...TAG_NAMES.map((tag) => `"${tag}"`)), { maxLength: 24 })
+  fc
+    .array(
+      fc.constantFrom(
+        '{',
+        '}',
+        '[',
+        ']',
+        ':',
+        ',',
+        '"__proto__"',
+        '1',
+        'null',
+        '"a"',
+        ...TAG_NAMES.map((tag) => `"${tag}"`),
+      ),
+      { maxLength: 24 },
+    )
     .map((tokens) => tokens.join('')),
 );
 

@@ -35,12 +35,24 @@ onEach('set with a condition that does not hold rejects with CONFLICT', async (t
   const { version } = await engine.getEntry('a');
   await engine.set('a', 3, { ifVersion: version });
   await t.throwsAsync(engine.set('a', 4, { ifVersion: version }), conflict);
-  await t.throwsAsync(engine.setMany([['b', 1], ['a', 5]], { ifAbsent: true }), conflict);
+  await t.throwsAsync(
+    engine.setMany(
+      [
+        ['b', 1],
+        ['a', 5],
+      ],
+      { ifAbsent: true },
+    ),
+    conflict,
+  );
   t.deepEqual(await engine.getMany(['a', 'b']), [3, null]);
 });
 
 onEach('a batch takes effect as one, in order, if its checks hold', async (t, engine) => {
-  await engine.setMany([['a', 1], ['b', 2]]);
+  await engine.setMany([
+    ['a', 1],
+    ['b', 2],
+  ]);
   const { version } = await engine.getEntry('a');
   await engine.batch([
     { type: 'check', key: 'a', version },
@@ -54,7 +66,11 @@ onEach('a batch takes effect as one, in order, if its checks hold', async (t, en
   t.deepEqual(await engine.getMany(['a', 'b', 'new']), [10, 20, Buffer.from([9])]);
   t.is((await engine.getEntry('b')).metadata, 'm');
   await t.throwsAsync(
-    engine.batch([{ type: 'set', key: 'a', value: 11 }, { type: 'delete', key: 'b' }, { type: 'check', key: 'a', version }]),
+    engine.batch([
+      { type: 'set', key: 'a', value: 11 },
+      { type: 'delete', key: 'b' },
+      { type: 'check', key: 'a', version },
+    ]),
     { code: 'CONFLICT' },
   );
   t.deepEqual(await engine.getMany(['a', 'b']), [10, 20]);
@@ -69,7 +85,11 @@ onEach('an empty batch, setMany, getMany and deleteMany do nothing', async (t, e
 });
 
 onEach('deleteMany counts what was there', async (t, engine) => {
-  await engine.setMany([['a', 1], ['b', null], ['c', 3]]);
+  await engine.setMany([
+    ['a', 1],
+    ['b', null],
+    ['c', 3],
+  ]);
   t.is(await engine.deleteMany(new Set(['a', 'b', 'x'])), 2);
   t.is(await engine.deleteMany(['c', 'c']), 1);
   t.deepEqual(await engine.keys(), []);
@@ -100,14 +120,18 @@ onEach('increment of what is no number is refused', async (t, engine) => {
 
 onEach('increments that race all count', async (t, engine) => {
   const sums = await Promise.all(Array.from({ length: 200 }, () => engine.increment('n')));
-  t.deepEqual(sums.sort((a, b) => a - b), Array.from({ length: 200 }, (_, index) => index + 1));
+  t.deepEqual(
+    sums.sort((a, b) => a - b),
+    Array.from({ length: 200 }, (_, index) => index + 1),
+  );
 });
 
 test('versions that no engine gave match nothing', async (t) => {
   const { MemoryStorage } = await import('./helpers/entry.mjs');
   const engine = new MemoryStorage();
   await engine.set('a', 1);
-  for (const version of ['zz', '0', ' 1', 'f'.repeat(40)]) t.false((await engine.compareAndSet('a', version, 2)).ok, version);
+  for (const version of ['zz', '0', ' 1', 'f'.repeat(40)])
+    t.false((await engine.compareAndSet('a', version, 2)).ok, version);
   await t.throwsAsync(engine.compareAndSet('a', '', 2), { code: 'INVALID_ARGUMENT' });
   await t.throwsAsync(engine.compareAndSet('a', undefined, 2), { code: 'INVALID_ARGUMENT' });
 });

@@ -16,9 +16,15 @@ test('an object with the eight methods becomes a full engine, wrapped once', asy
   t.is(engine.name, 'mine');
   storage.registerEngine('again', target);
   t.is(storage.getEngine('again'), engine);
-  await new KeyValueStore(target, 'p').mset([['a', 1], ['b', [2]]]);
+  await new KeyValueStore(target, 'p').mset([
+    ['a', 1],
+    ['b', [2]],
+  ]);
   t.deepEqual(await engine.getMany(['p/a', 'p/b', 'x']), [1, [2], null]);
-  t.deepEqual(await collect(engine.entries()), [['p/a', 1], ['p/b', [2]]]);
+  t.deepEqual(await collect(engine.entries()), [
+    ['p/a', 1],
+    ['p/b', [2]],
+  ]);
   t.is(await engine.increment('n', 2), 2);
   t.is(await engine.count('p/*'), 2);
   t.deepEqual(target.calls, ['connect']);
@@ -30,15 +36,36 @@ test('a subclass of BaseStorageEngine connects once however many calls race', as
   class MapStorage extends BaseStorageEngine {
     connects = 0;
     map = new Map();
-    constructor(config) { super('map', config); }
-    async doConnect() { this.connects++; t.is(this.config.url, 'here'); }
-    async doDisconnect() { this.connects--; }
-    async get(key) { await this.ensureConnected(); return this.map.get(key); }
-    async set(key, value) { await this.ensureConnected(); this.map.set(key, value); }
-    async delete(key) { return this.map.delete(key); }
-    async has(key) { return this.map.has(key); }
-    async keys() { return [...this.map.keys()]; }
-    async clear() { this.map.clear(); }
+    constructor(config) {
+      super('map', config);
+    }
+    async doConnect() {
+      this.connects++;
+      t.is(this.config.url, 'here');
+    }
+    async doDisconnect() {
+      this.connects--;
+    }
+    async get(key) {
+      await this.ensureConnected();
+      return this.map.get(key);
+    }
+    async set(key, value) {
+      await this.ensureConnected();
+      this.map.set(key, value);
+    }
+    async delete(key) {
+      return this.map.delete(key);
+    }
+    async has(key) {
+      return this.map.has(key);
+    }
+    async keys() {
+      return [...this.map.keys()];
+    }
+    async clear() {
+      this.map.clear();
+    }
   }
   const alone = new MapStorage({ url: 'here' });
   await Promise.all([alone.get('a'), alone.get('b'), alone.set('c', 1)]);
@@ -61,15 +88,22 @@ test('it gets checked copies of values, and gives copies out', async (t) => {
   t.not(target.records.get('a'), value);
   (await engine.get('a')).list.push(2);
   t.deepEqual(target.records.get('a'), value);
-  await t.throwsAsync(engine.set('b', () => 1), { code: 'UNSUPPORTED_VALUE' });
+  await t.throwsAsync(
+    engine.set('b', () => 1),
+    { code: 'UNSUPPORTED_VALUE' },
+  );
   t.false(target.records.has('b'));
 });
 
 test('its errors are IO with the cause, and those of ours pass', async (t) => {
   const cause = new Error('the dog ate it');
   const target = Object.assign(new BareEngine(), {
-    get: async () => { throw cause; },
-    set: () => { throw new StorageError('NO_SPACE', 'full'); },
+    get: async () => {
+      throw cause;
+    },
+    set: () => {
+      throw new StorageError('NO_SPACE', 'full');
+    },
     keys: async () => 'a',
   });
   const { engine } = register(target);
@@ -83,7 +117,9 @@ test('its errors are IO with the cause, and those of ours pass', async (t) => {
 test('a connect that fails fails the calls that waited, and is tried again by the next', async (t) => {
   const target = new BareEngine();
   let fail = true;
-  target.connect = async () => { if (fail) throw new Error('no'); };
+  target.connect = async () => {
+    if (fail) throw new Error('no');
+  };
   const { engine } = register(target);
   await t.throwsAsync(Promise.all([engine.get('a'), engine.set('b', 1)]), { code: 'IO' });
   t.is(engine.status, 'idle');
@@ -102,7 +138,13 @@ test('what it does not declare is NOT_SUPPORTED', async (t) => {
   await t.throwsAsync(engine.getEntry('a'), error);
   await t.throwsAsync(engine.snapshot(), error);
   await t.throwsAsync(engine.batch([{ type: 'set', key: 'a', value: 1, ttl: 5 }]), error);
-  await t.throwsAsync(engine.batch([{ type: 'set', key: 'b', value: 1 }, { type: 'check', key: 'a', version: 'x' }]), error);
+  await t.throwsAsync(
+    engine.batch([
+      { type: 'set', key: 'b', value: 1 },
+      { type: 'check', key: 'a', version: 'x' },
+    ]),
+    error,
+  );
   t.is(await engine.count(), 0);
   await engine.set('a', 1, { ifAbsent: true });
   await t.throwsAsync(engine.set('a', 2, { ifAbsent: true }), { code: 'CONFLICT' });
@@ -116,7 +158,10 @@ test('a value that is none is CORRUPTED, and verify finds it', async (t) => {
   const seen = [];
   const report = await engine.verify({ onProgress: (progress) => seen.push(progress.done) });
   t.like(report, { ok: false, checked: 2 });
-  t.deepEqual(report.errors.map(({ key, code }) => [key, code]), [['bad', 'CORRUPTED']]);
+  t.deepEqual(
+    report.errors.map(({ key, code }) => [key, code]),
+    [['bad', 'CORRUPTED']],
+  );
   t.deepEqual(seen, [1, 2]);
 });
 

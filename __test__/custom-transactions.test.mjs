@@ -15,18 +15,31 @@ const OURS = '.holdfast~';
 function managerOf(t, target, more = {}) {
   const folder = folderOf(t);
   const storage = new StorageManager({
-    defaultEngine: 'mine', engines: { mine: target }, transactions: { path: join(folder, 'tx') }, durability: 'none',
-    sqlite: { path: join(folder, 'store.db') }, retry: { minDelay: 1, maxDelay: 20 }, ...more,
+    defaultEngine: 'mine',
+    engines: { mine: target },
+    transactions: { path: join(folder, 'tx') },
+    durability: 'none',
+    sqlite: { path: join(folder, 'store.db') },
+    retry: { minDelay: 1, maxDelay: 20 },
+    ...more,
   });
   t.teardown(async () => {
     await storage.close();
-    await storage.getEngine().disconnect().catch(() => {});
+    await storage
+      .getEngine()
+      .disconnect()
+      .catch(() => {});
   });
   return { storage, engine: storage.getEngine() };
 }
 
 /** What users wrote, as the engine holds it. */
-const held = (target) => Object.fromEntries([...target.records].filter(([key]) => !key.startsWith(OURS)).map(([key, record]) => [key, target instanceof FullEngine ? record.value : record]));
+const held = (target) =>
+  Object.fromEntries(
+    [...target.records]
+      .filter(([key]) => !key.startsWith(OURS))
+      .map(([key, record]) => [key, target instanceof FullEngine ? record.value : record]),
+  );
 
 /** A bare engine whose n-th write from now on fails; `made`: though it is made. */
 class FailingEngine extends BareEngine {
@@ -52,7 +65,10 @@ class FailingEngine extends BareEngine {
 
 /** Defines a test for an engine of the eight methods and for one with everything. */
 function onBoth(title, run) {
-  for (const [name, Engine] of [['eight methods', BareEngine], ['everything declared', FullEngine]]) {
+  for (const [name, Engine] of [
+    ['eight methods', BareEngine],
+    ['everything declared', FullEngine],
+  ]) {
     test(`${name}: ${title}`, async (t) => {
       const target = new Engine();
       await run(t, managerOf(t, target), target);
@@ -61,7 +77,11 @@ function onBoth(title, run) {
 }
 
 onBoth('a transaction reads its own writes and commits them', async (t, { storage, engine }, target) => {
-  await engine.setMany([['a', 1], ['b', 2], ['n', null]]);
+  await engine.setMany([
+    ['a', 1],
+    ['b', 2],
+    ['n', null],
+  ]);
   const tx = await storage.beginTransaction();
   await tx.set('b', new Map([[1, new Date(5)]]));
   t.true(await tx.delete('a'));
@@ -72,7 +92,10 @@ onBoth('a transaction reads its own writes and commits them', async (t, { storag
   t.true(await tx.has('n'), 'a stored null is there');
   t.false(await tx.has('a'));
   t.deepEqual(await tx.keys(), ['b', 'bytes', 'n', 'sum']);
-  t.deepEqual(await collect(tx.entries({ gt: 'bytes' })), [['n', null], ['sum', 4]]);
+  t.deepEqual(await collect(tx.entries({ gt: 'bytes' })), [
+    ['n', null],
+    ['sum', 4],
+  ]);
   t.deepEqual(held(target), { a: 1, b: 2, n: null }, 'nothing is written before the commit');
   await tx.commit();
   t.is(tx.status, 'committed');
@@ -90,7 +113,10 @@ onBoth('a rollback leaves nothing, and a write outside is a conflict', async (t,
     const tx = await storage.beginTransaction();
     await read(tx);
     await tx.set('sum', 1);
-    await engine.batch([{ type: 'set', key: 'a', value: Math.random() }, { type: 'set', key: 'absent', value: 1 }]);
+    await engine.batch([
+      { type: 'set', key: 'a', value: Math.random() },
+      { type: 'set', key: 'absent', value: 1 },
+    ]);
     t.is(await codeOf(tx.commit()), 'CONFLICT');
     t.is(tx.status, 'rolled_back');
     await engine.delete('absent');
@@ -111,7 +137,10 @@ onBoth('transactions and counters of many callers lose nothing', async (t, { sto
 onBoth('a KeyValueStore works on it', async (t, { storage }, target) => {
   const tx = await storage.beginTransaction();
   const store = new KeyValueStore(tx, 'p');
-  await store.mset([['a', 1], ['b', 2]]);
+  await store.mset([
+    ['a', 1],
+    ['b', 2],
+  ]);
   t.is(await store.increment('a'), 2);
   t.deepEqual(await store.keys(), ['a', 'b']);
   await store.delete('b');
@@ -137,38 +166,58 @@ onBoth('it is atomic with a built-in engine', async (t, { storage, engine }, tar
   t.deepEqual(await engine.keys(), ['a'], 'what the library keeps there is hidden');
 });
 
-onBoth('what the library keeps in it is hidden and cannot be touched, but for a clear', async (t, { storage, engine }, target) => {
-  await storage.transaction(async (tx) => {
-    await tx.set('a', 1);
-    await tx.engine('sqlite').set('b', 2);
-  });
-  const [ours] = [...target.records.keys()].filter((key) => key.startsWith(OURS));
-  t.is(typeof ours, 'string', 'an id, for transactions over several engines');
-  t.deepEqual(await engine.keys(), ['a']);
-  t.is(await engine.count({ prefix: OURS }), 0);
-  t.deepEqual(await collect(engine.entries()), [['a', 1]]);
-  t.like(await engine.verify(), { ok: true, checked: 1 });
-  const tx = await storage.beginTransaction();
-  t.deepEqual(await tx.keys(), ['a']);
-  for (const store of [engine, tx]) t.is(await codeOf(store.get(ours)), 'INVALID_KEY');
-  for (const call of [
-    engine.has(ours), engine.set(ours, 1), engine.delete(ours), engine.getMany(['a', ours]), engine.deleteMany([ours]), engine.increment(ours),
-    engine.setMany([['a', 2], [ours, 1]]), engine.batch([{ type: 'set', key: 'a', value: 2 }, { type: 'delete', key: ours }]),
-  ]) t.is(await codeOf(call), 'INVALID_KEY');
-  await tx.set(ours, 1);
-  t.is(await codeOf(tx.commit()), 'INVALID_KEY');
-  t.deepEqual(held(target), { a: 1 });
-  await new KeyValueStore(engine).clear();
-  t.true(target.records.has(ours));
-  await engine.clear();
-  t.is(target.records.size, 0);
-});
+onBoth(
+  'what the library keeps in it is hidden and cannot be touched, but for a clear',
+  async (t, { storage, engine }, target) => {
+    await storage.transaction(async (tx) => {
+      await tx.set('a', 1);
+      await tx.engine('sqlite').set('b', 2);
+    });
+    const [ours] = [...target.records.keys()].filter((key) => key.startsWith(OURS));
+    t.is(typeof ours, 'string', 'an id, for transactions over several engines');
+    t.deepEqual(await engine.keys(), ['a']);
+    t.is(await engine.count({ prefix: OURS }), 0);
+    t.deepEqual(await collect(engine.entries()), [['a', 1]]);
+    t.like(await engine.verify(), { ok: true, checked: 1 });
+    const tx = await storage.beginTransaction();
+    t.deepEqual(await tx.keys(), ['a']);
+    for (const store of [engine, tx]) t.is(await codeOf(store.get(ours)), 'INVALID_KEY');
+    for (const call of [
+      engine.has(ours),
+      engine.set(ours, 1),
+      engine.delete(ours),
+      engine.getMany(['a', ours]),
+      engine.deleteMany([ours]),
+      engine.increment(ours),
+      engine.setMany([
+        ['a', 2],
+        [ours, 1],
+      ]),
+      engine.batch([
+        { type: 'set', key: 'a', value: 2 },
+        { type: 'delete', key: ours },
+      ]),
+    ])
+      t.is(await codeOf(call), 'INVALID_KEY');
+    await tx.set(ours, 1);
+    t.is(await codeOf(tx.commit()), 'INVALID_KEY');
+    t.deepEqual(held(target), { a: 1 });
+    await new KeyValueStore(engine).clear();
+    t.true(target.records.has(ours));
+    await engine.clear();
+    t.is(target.records.size, 0);
+  },
+);
 
 for (const made of [false, true]) {
   test(`a commit that fails at any write is undone, ${made ? 'though the write was made' : 'and the error told'}`, async (t) => {
     const target = new FailingEngine();
     const { storage, engine } = managerOf(t, target);
-    await engine.setMany([['a', 1], ['b', 1], ['c', 1]]);
+    await engine.setMany([
+      ['a', 1],
+      ['b', 1],
+      ['c', 1],
+    ]);
     await storage.transaction((tx) => tx.set('first', 1)); // gives the engine its id
     const before = held(target);
     target.made = made;
@@ -238,30 +287,35 @@ onBoth('a watch is told of a commit as one, and not of what was taken back', asy
   await events.return();
 });
 
-onBoth('a disconnect in the middle ends the transaction, and commits under way are finished first', async (t, { storage, engine }, target) => {
-  const tx = await storage.beginTransaction();
-  await tx.get('a');
-  await tx.set('a', 1);
-  await engine.disconnect();
-  t.is(await codeOf(tx.commit()), 'CLOSED');
-  const committing = await storage.beginTransaction();
-  await committing.set('b', 1);
-  await committing.get('x');
-  const commit = committing.commit();
-  const disconnect = engine.disconnect();
-  const later = engine.get('b');
-  t.is(await commit, undefined);
-  await disconnect;
-  t.is(await later, 1, 'a call made meanwhile connects again');
-  t.deepEqual(held(target), { b: 1 });
-  await storage.transaction((again) => again.set('c', 1));
-  t.deepEqual(held(target), { b: 1, c: 1 });
-});
+onBoth(
+  'a disconnect in the middle ends the transaction, and commits under way are finished first',
+  async (t, { storage, engine }, target) => {
+    const tx = await storage.beginTransaction();
+    await tx.get('a');
+    await tx.set('a', 1);
+    await engine.disconnect();
+    t.is(await codeOf(tx.commit()), 'CLOSED');
+    const committing = await storage.beginTransaction();
+    await committing.set('b', 1);
+    await committing.get('x');
+    const commit = committing.commit();
+    const disconnect = engine.disconnect();
+    const later = engine.get('b');
+    t.is(await commit, undefined);
+    await disconnect;
+    t.is(await later, 1, 'a call made meanwhile connects again');
+    t.deepEqual(held(target), { b: 1 });
+    await storage.transaction((again) => again.set('c', 1));
+    t.deepEqual(held(target), { b: 1, c: 1 });
+  },
+);
 
 test('a connect that fails fails the calls of the transaction', async (t) => {
   const target = new BareEngine();
   let fail = true;
-  target.connect = async () => { if (fail) throw new Error('no'); };
+  target.connect = async () => {
+    if (fail) throw new Error('no');
+  };
   const { storage } = managerOf(t, target);
   const tx = await storage.beginTransaction();
   t.deepEqual(await Promise.all([codeOf(tx.get('a')), codeOf(tx.set('b', 1))]), ['IO', 'IO']);
@@ -306,12 +360,21 @@ test('a thread that is terminated in the middle of a step leaves nobody waiting'
   const entry = new URL('./helpers/entry.mjs', import.meta.url).href;
   const path = join(folderOf(t), 'tx');
   for (let round = 0; round < 3; round++) {
-    const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), { workerData: { entry, path } });
+    const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), {
+      workerData: { entry, path },
+    });
     await once(worker, 'message');
     t.is(await worker.terminate(), 1);
   }
   const { storage } = managerOf(t, new BareEngine());
-  t.is(await storage.transaction(async (tx) => { await tx.set('a', 1); return tx.get('a'); }), 1, 'the threads that waited are free again');
+  t.is(
+    await storage.transaction(async (tx) => {
+      await tx.set('a', 1);
+      return tx.get('a');
+    }),
+    1,
+    'the threads that waited are free again',
+  );
 });
 
 test('what a killed process left half written is taken back as the engine connects', async (t) => {
@@ -335,20 +398,30 @@ test('what a killed process left half written is taken back as the engine connec
     const recovered = [];
     storage.on('recovered', (engine, { undone }) => recovered.push([engine, undone]));
   `;
-  await program(`${source}
+  await program(
+    `${source}
     await storage.getEngine().setMany([['a', 'old'], ['b', 'old']]);
-    await storage.getEngine('sqlite').set('c', 'old');`, args);
-  const victim = running(t, `${source}
+    await storage.getEngine('sqlite').set('c', 'old');`,
+    args,
+  );
+  const victim = running(
+    t,
+    `${source}
     await storage.transaction(async (tx) => {
       for (const key of ['a', 'b', 'z']) await tx.set(key, 'new');
       await tx.engine('sqlite').set('c', 'new');
-    });`, { ...args, hangs: 'z' });
+    });`,
+    { ...args, hangs: 'z' },
+  );
   t.is(await victim.next(), 'hangs');
   await victim.kill();
-  const [values, told] = await program(`${source}
+  const [values, told] = await program(
+    `${source}
     say([await storage.getEngine().getMany(['a', 'b', 'z']), await storage.getEngine('sqlite').get('c')]);
     say(recovered.filter(([engine]) => engine === 'mine'));
-    await storage.close();`, args);
+    await storage.close();`,
+    args,
+  );
   t.deepEqual(values, [['old', 'old', null], 'old']);
   t.deepEqual(told, [['mine', 1]]);
 });

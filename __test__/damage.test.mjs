@@ -1,4 +1,13 @@
-import { appendFileSync, cpSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import test from 'ava';
 import { FileStorage, LevelDBStorage, SQLiteStorage } from './helpers/entry.mjs';
@@ -12,11 +21,14 @@ const TEXT = 'x'.repeat(200);
 async function filled(t, name, extra = '') {
   const folder = folderOf(t);
   const path = join(folder, name === 'sqlite' ? 'store.db' : 'store');
-  await program(`
+  await program(
+    `
     const engine = open(args.name, { [args.option]: args.path, durability: 'normal' });
     for (let n = 0; n < 500; n++) await engine.set('k' + String(n).padStart(3, '0'), args.text + n);
     ${extra}
-  `, { name, path, option: name === 'file' ? 'basePath' : 'path', text: TEXT });
+  `,
+    { name, path, option: name === 'file' ? 'basePath' : 'path', text: TEXT },
+  );
   return path;
 }
 
@@ -24,11 +36,14 @@ const closeWell = 'await engine.disconnect();';
 /** As `filled`, by a process that was killed before it could put its log away. */
 async function killed(t, name) {
   const path = join(folderOf(t), 'store.db');
-  const { signal } = await ending(`
+  const { signal } = await ending(
+    `
     const engine = open(args.name, { path: args.path, durability: 'normal' });
     for (let n = 0; n < 500; n++) await engine.set('k' + String(n).padStart(3, '0'), args.text + n);
     process.kill(process.pid, 'SIGKILL');
-  `, { name, path, text: TEXT });
+  `,
+    { name, path, text: TEXT },
+  );
   t.is(signal, 'SIGKILL');
   return path;
 }
@@ -54,7 +69,9 @@ const replace = (file) => writeFileSync(file, 'this is no file of ours, but one 
 function bytesOf(path) {
   if (!statSync(path).isDirectory()) return new Map([[path, readFileSync(path, 'latin1')]]);
   const files = readdirSync(path, { recursive: true }).map((name) => join(path, String(name)));
-  const kept = files.filter((file) => statSync(file).isFile() && !/^(LOG.*|LOCK|lock|\.holdfast\.lock|.*-shm)$/.test(basename(file)));
+  const kept = files.filter(
+    (file) => statSync(file).isFile() && !/^(LOG.*|LOCK|lock|\.holdfast\.lock|.*-shm)$/.test(basename(file)),
+  );
   return new Map(kept.sort().map((file) => [file, readFileSync(file, 'latin1')]));
 }
 
@@ -73,11 +90,18 @@ async function assertCorrupted(t, name, path, what) {
 }
 
 const largest = (folder, pattern) => {
-  const files = readdirSync(folder).filter((name) => pattern.test(name)).map((name) => join(folder, name));
+  const files = readdirSync(folder)
+    .filter((name) => pattern.test(name))
+    .map((name) => join(folder, name));
   return files.sort((a, b) => statSync(b).size - statSync(a).size)[0];
 };
 
-for (const [what, damage] of Object.entries({ 'cut in half': cutTo(0.5), zeroed: zero, replaced: replace, 'cut in its first page': cutTo(0.01) })) {
+for (const [what, damage] of Object.entries({
+  'cut in half': cutTo(0.5),
+  zeroed: zero,
+  replaced: replace,
+  'cut in its first page': cutTo(0.01),
+})) {
   test(`sqlite: a database ${what} is CORRUPTED and left as it is`, async (t) => {
     const path = await filled(t, 'sqlite', closeWell);
     damage(path);
@@ -192,7 +216,10 @@ test('file: a file that is no value is CORRUPTED by key and path, and stays as i
     t.is(await engine.get('k006'), `${TEXT}6`, 'the others are there');
     t.is((await engine.keys()).length, 500);
     const report = await engine.verify();
-    t.deepEqual(report.errors.map(({ key, code }) => [key, code]), [['k007', 'CORRUPTED']]);
+    t.deepEqual(
+      report.errors.map(({ key, code }) => [key, code]),
+      [['k007', 'CORRUPTED']],
+    );
     await engine.disconnect();
     t.deepEqual(readFileSync(file), bytes, what);
   }
@@ -203,7 +230,12 @@ test('file: a file that is no value is CORRUPTED by key and path, and stays as i
   await engine.disconnect();
 });
 
-for (const [what, damage] of Object.entries({ 'cut in half': cutTo(0.5), zeroed: zero, replaced: replace, 'with a longer end': (file) => appendFileSync(file, 'x') })) {
+for (const [what, damage] of Object.entries({
+  'cut in half': cutTo(0.5),
+  zeroed: zero,
+  replaced: replace,
+  'with a longer end': (file) => appendFileSync(file, 'x'),
+})) {
   test(`file: a journal database ${what} never makes the store forget or overwrite`, async (t) => {
     const path = await filled(t, 'file', `await engine.set('meta', 1, { metadata: { a: 1 }, ttl: 1e9 }); ${closeWell}`);
     damage(join(path, '.holdfast', 'store.db'));

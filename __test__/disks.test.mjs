@@ -64,12 +64,15 @@ const PLACES = { file: ['basePath', 'store'], sqlite: ['path', 'store.db'], leve
 
 for (const [name, [option, place]] of Object.entries(PLACES)) {
   for (const durability of ['full', 'normal', 'none']) {
-    onLinux(`${name}, ${durability}: a full disk is NO_SPACE, loses nothing that was acknowledged, and can be freed`, async (t) => {
-      const said = await onSmallDisk(FILL, folderOf(t), '24m', { name, option, place, durability });
-      t.like(said[0], { code: 'NO_SPACE', engine: name });
-      t.true(['NO_SPACE', 'IO'].includes(said[1]), said[1]);
-      t.deepEqual(said.slice(2), [true, true, true]);
-    });
+    onLinux(
+      `${name}, ${durability}: a full disk is NO_SPACE, loses nothing that was acknowledged, and can be freed`,
+      async (t) => {
+        const said = await onSmallDisk(FILL, folderOf(t), '24m', { name, option, place, durability });
+        t.like(said[0], { code: 'NO_SPACE', engine: name });
+        t.true(['NO_SPACE', 'IO'].includes(said[1]), said[1]);
+        t.deepEqual(said.slice(2), [true, true, true]);
+      },
+    );
   }
 
   onLinux(`${name}: a read-only disk is READ_ONLY at connect, and can be read with readOnly`, async (t) => {
@@ -79,5 +82,6 @@ for (const [name, [option, place]] of Object.entries(PLACES)) {
 }
 
 onLinux('the programs these tests need are here', (t) => {
-  for (const program of ['unshare', 'mount']) t.is(spawnSync(program, ['--version']).status, 0, `install util-linux for ${program}`);
+  for (const program of ['unshare', 'mount'])
+    t.is(spawnSync(program, ['--version']).status, 0, `install util-linux for ${program}`);
 });

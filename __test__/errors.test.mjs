@@ -14,7 +14,15 @@ test('an error carries its code, its context and its cause', (t) => {
   const cause = new Error('underneath');
   const error = new StorageError('IO', 'The disk is on fire', { engine: 'file', key: 'a', operation: 'set', cause });
   t.true(error instanceof Error);
-  t.like(error, { name: 'StorageError', code: 'IO', engine: 'file', key: 'a', operation: 'set', cause, retryable: false });
+  t.like(error, {
+    name: 'StorageError',
+    code: 'IO',
+    engine: 'file',
+    key: 'a',
+    operation: 'set',
+    cause,
+    retryable: false,
+  });
   t.regex(error.stack, /^StorageError: The disk is on fire\n/);
 });
 

@@ -46,7 +46,10 @@ const ENDINGS = {
       t.regex(stderr, /nobody catches this/);
     },
   },
-  'an unhandled rejection': { source: `Promise.reject(new Error('nobody catches this'))`, expect: (t, { code }) => t.is(code, 1) },
+  'an unhandled rejection': {
+    source: `Promise.reject(new Error('nobody catches this'))`,
+    expect: (t, { code }) => t.is(code, 1),
+  },
   SIGKILL: { source: `process.kill(process.pid, 'SIGKILL')`, expect: (t, { signal }) => t.is(signal, 'SIGKILL') },
   SIGTERM: { source: `process.kill(process.pid, 'SIGTERM')`, expect: (t, { signal }) => t.is(signal, 'SIGTERM') },
 };
@@ -70,11 +73,15 @@ for (const name of ['file', 'sqlite', 'leveldb', 'redis']) {
 }
 
 function optionsOf(t, name, durability) {
-  return { [name === 'file' ? 'basePath' : 'path']: join(folderOf(t), name === 'sqlite' ? 'store.db' : 'store'), durability };
+  return {
+    [name === 'file' ? 'basePath' : 'path']: join(folderOf(t), name === 'sqlite' ? 'store.db' : 'store'),
+    durability,
+  };
 }
 
 for (const name of ['memory', 'file', 'sqlite', 'leveldb', 'redis']) {
-  const optionsFor = async (t) => (name === 'redis' ? ENGINES.redis.config(t) : name === 'memory' ? {} : optionsOf(t, name, 'full'));
+  const optionsFor = async (t) =>
+    name === 'redis' ? ENGINES.redis.config(t) : name === 'memory' ? {} : optionsOf(t, name, 'full');
 
   test(`${name}: process.exit in the middle of anything ends with its code`, async (t) => {
     for (const moment of [
@@ -87,28 +94,37 @@ for (const name of ['memory', 'file', 'sqlite', 'leveldb', 'redis']) {
       `await engine.set('a', 1); process.on('exit', () => { void engine.set('b', 2); if (engine.capabilities.sync) engine.getSync('a'); }); process.exit(5);`,
       `for (let n = 0; n < 50; n++) void engine.set('k' + n, n).then(() => process.exit(5));`,
     ]) {
-      const { code, signal, stderr } = await ending(`const engine = open(args.name, args.options); ${moment}`, { name, options: await optionsFor(t) });
+      const { code, signal, stderr } = await ending(`const engine = open(args.name, args.options); ${moment}`, {
+        name,
+        options: await optionsFor(t),
+      });
       t.deepEqual([code, signal, stderr], [5, null, ''], moment);
     }
   });
 
   test(`${name}: a call in flight keeps the process alive until it is answered, and nothing idle does`, async (t) => {
     const options = await optionsFor(t);
-    const said = await program(`
+    const said = await program(
+      `
       const engine = open(args.name, args.options);
       engine.set('a', 1).then(() => engine.get('a')).then((value) => { say(value); return engine.setMany([['b', 2]]); })
         .then(() => engine.entries().next()).then(({ value }) => { say(value); return engine.verify(); }).then(({ ok }) => say(ok));
-    `, { name, options });
+    `,
+      { name, options },
+    );
     t.deepEqual(said, [1, ['a', 1], true]);
     // Open stores, a snapshot, iterators that were begun, a key that expires later: none holds the process.
-    const idle = await program(`
+    const idle = await program(
+      `
       const engine = open(args.name, args.options);
       await engine.set('a', 1, { ttl: 3_600_000 });
       if (engine.capabilities.snapshots) await engine.snapshot();
       const iterator = engine.entries();
       await iterator.next();
       say(engine.status);
-    `, { name, options });
+    `,
+      { name, options },
+    );
     t.deepEqual(idle, ['connected']);
   });
 }

@@ -2,7 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { collect, onEach } from './helpers/engines.mjs';
 
 onEach('an expired key is absent from every read at once', async (t, engine) => {
-  await engine.setMany([['a', 1], ['z', 1]]);
+  await engine.setMany([
+    ['a', 1],
+    ['z', 1],
+  ]);
   const gone = Date.now() + 2_000;
   await engine.set('b', 2, { expiresAt: gone });
   await engine.set('c', 3, { expiresAt: Date.now() - 1 });
@@ -16,7 +19,11 @@ onEach('an expired key is absent from every read at once', async (t, engine) => 
   t.deepEqual(await engine.getMany(['a', 'b', 'c', 'd']), [1, null, null, 4]);
   t.deepEqual(await engine.keys(), ['a', 'd', 'z']);
   t.is(await engine.count(), 3);
-  t.deepEqual(await collect(engine.entries()), [['a', 1], ['d', 4], ['z', 1]]);
+  t.deepEqual(await collect(engine.entries()), [
+    ['a', 1],
+    ['d', 4],
+    ['z', 1],
+  ]);
   t.false(await engine.delete('b'));
   t.is(await engine.increment('b', 5), 5, 'it counts as 0');
 });
@@ -42,7 +49,13 @@ onEach('getEntry tells expiry, metadata and version', async (t, engine) => {
 });
 
 onEach('setMany gives each entry the expiry and the metadata', async (t, engine) => {
-  await engine.setMany([['a', 1], ['b', Buffer.from([1])]], { ttl: 60_000, metadata: 'm' });
+  await engine.setMany(
+    [
+      ['a', 1],
+      ['b', Buffer.from([1])],
+    ],
+    { ttl: 60_000, metadata: 'm' },
+  );
   for (const key of ['a', 'b']) {
     const { expiresAt, metadata } = await engine.getEntry(key);
     t.true(expiresAt > Date.now());

@@ -9,7 +9,8 @@ import { runMatrix } from '../reliability/isolation/matrix/index.mjs';
 import { SCENARIOS } from '../reliability/isolation/matrix/scenarios.mjs';
 import { openSession } from '../reliability/isolation/session.mjs';
 
-const run = (defect, options) => runClients({ session: sessionOf(new VersionedStore(defect)), clients: 8, transactions: 1000, ...options });
+const run = (defect, options) =>
+  runClients({ session: sessionOf(new VersionedStore(defect)), clients: 8, transactions: 1000, ...options });
 const namesIn = (history) => new Set(check(history, { realTime: true }).anomalies.map(({ name }) => name));
 
 for (const pace of ['stepwise', 'freely']) {
@@ -34,7 +35,9 @@ for (const [title, { calls, finds }] of Object.entries(PAST)) {
   test(`found on a real engine: ${title}`, async (t) => {
     const session = await openSession({ name: 'memory', options: {} });
     t.teardown(() => session.close());
-    const found = namesIn(await runClients({ session: breakSession(session, calls), seed: 1, clients: 8, transactions: 1000 }));
+    const found = namesIn(
+      await runClients({ session: breakSession(session, calls), seed: 1, clients: 8, transactions: 1000 }),
+    );
     for (const name of finds) t.true(found.has(name), `${name} is not among ${[...found].join(', ') || 'nothing'}`);
   });
 }
@@ -54,7 +57,10 @@ test('stepwise, a seed gives the same history again', async (t) => {
 test('the scenarios of Hermitage are judged: a serializable store passes all, each other defect fails what it has to', async (t) => {
   const anomalies = async (defect) => {
     const store = new VersionedStore(defect);
-    const rows = await runMatrix(store, [1, 2, 3].map(() => actor(sessionOf(store))));
+    const rows = await runMatrix(
+      store,
+      [1, 2, 3].map(() => actor(sessionOf(store))),
+    );
     return [...new Set(rows.filter(({ prevented }) => !prevented).map(({ id }) => id))];
   };
   const all = ['G0', 'G1a', 'G1b', 'G1c', 'OTV', 'PMP', 'P4', 'G-single', 'G2-item', 'G2'];
@@ -63,6 +69,9 @@ test('the scenarios of Hermitage are judged: a serializable store passes all, ea
   t.deepEqual(await anomalies({ checks: 'keys' }), ['G2']);
   t.deepEqual(await anomalies({ checks: 'writes' }), ['G1c', 'G2-item', 'G2']);
   t.deepEqual(await anomalies({ checks: 'none' }), ['G1c', 'PMP', 'P4', 'G-single', 'G2-item', 'G2']);
-  const found = [{ writes: 'at once', reads: 'latest', checks: 'none' }, { reads: 'stale', checks: 'none' }];
+  const found = [
+    { writes: 'at once', reads: 'latest', checks: 'none' },
+    { reads: 'stale', checks: 'none' },
+  ];
   t.deepEqual([...new Set((await Promise.all(found.map(anomalies))).flat())].sort(), [...all].sort());
 });

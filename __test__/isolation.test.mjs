@@ -19,7 +19,10 @@ const SHARED = ['sqlite', 'redis'];
 
 function isSerializable(t, rows) {
   t.is(rows.length, 16);
-  t.deepEqual(rows.filter(({ prevented }) => !prevented), []);
+  t.deepEqual(
+    rows.filter(({ prevented }) => !prevented),
+    [],
+  );
   t.true(rows.some(({ cell }) => cell.includes('CONFLICT')));
 }
 
@@ -27,12 +30,23 @@ for (const name of ENGINES) {
   test(`${name}: each scenario of Hermitage is serializable`, async (t) => {
     const session = await openSession(stores.next(name));
     t.teardown(() => session.close());
-    isSerializable(t, await runMatrix(session.engine, [1, 2, 3].map(() => actor({ begin: session.begin }))));
+    isSerializable(
+      t,
+      await runMatrix(
+        session.engine,
+        [1, 2, 3].map(() => actor({ begin: session.begin })),
+      ),
+    );
   });
 
   for (const mode of MODES[name]) {
     test(`${name}: a random history, ${mode}, shows no anomaly`, async (t) => {
-      const { anomalies, committed, edges } = await runHistory({ place: stores.next(name), mode, seed: 'short', transactions: 300 });
+      const { anomalies, committed, edges } = await runHistory({
+        place: stores.next(name),
+        mode,
+        seed: 'short',
+        transactions: 300,
+      });
       t.deepEqual(anomalies, []);
       t.true(committed >= 300 && edges > 1000);
     });
@@ -71,7 +85,7 @@ for (const name of ['memory', 'file', 'sqlite', 'leveldb']) {
     await session.engine.setMany(keys.map((key) => [key, 'x'.repeat(100)]));
     const tx = await session.begin();
     const [all, some] = [tx.entries({ prefix: 'k/' }), tx.entries({ pattern: 'k/*/a' })];
-    for (let done = false; !done; ) done = [await all.next(), await some.next()].every((result) => result.done);
+    for (let done = false; !done;) done = [await all.next(), await some.next()].every((result) => result.done);
     await tx.set('result', 1);
     await session.engine.set('k/005500/b', 'only in the first of them');
     await t.throwsAsync(tx.commit(), { code: 'CONFLICT' });

@@ -7,7 +7,10 @@ onEach('a store reads, writes, lists and clears its own keys only', async (t, en
   const one = new KeyValueStore(engine, 'one');
   const other = new KeyValueStore(engine, 'on');
   await one.set('a', 1);
-  await one.mset([['b', { n: 2 }], ['c/d', 3]]);
+  await one.mset([
+    ['b', { n: 2 }],
+    ['c/d', 3],
+  ]);
   await other.set('a', 'other');
   await engine.set('one', 'outside');
   t.is(await one.get('a'), 1);
@@ -51,7 +54,11 @@ onEach('a prefix is a text, not a pattern', async (t, engine) => {
 
 onEach('a store without a prefix has the whole engine', async (t, engine) => {
   const store = new KeyValueStore(engine);
-  await store.mset([['a', 1], ['dog', 2], ['z/y', 3]]);
+  await store.mset([
+    ['a', 1],
+    ['dog', 2],
+    ['z/y', 3],
+  ]);
   t.deepEqual(await store.keys(), ['a', 'dog', 'z/y']);
   t.deepEqual(await store.keys('docs*'), []);
   await store.clear();
@@ -67,16 +74,38 @@ onEach('expiry, metadata, versions and counters work under a prefix', async (t, 
   t.like(await store.compareAndSet('a', entry.version, 3), { ok: false });
   t.is(await store.increment('n'), 1);
   t.is(await store.increment('n', 4), 5);
-  await t.throwsAsync(store.mset([['n', 1], ['m', 1]], { ifAbsent: true }), { code: 'CONFLICT' });
+  await t.throwsAsync(
+    store.mset(
+      [
+        ['n', 1],
+        ['m', 1],
+      ],
+      { ifAbsent: true },
+    ),
+    { code: 'CONFLICT' },
+  );
   t.false(await store.has('m'));
 });
 
 test('what is no key, entry or prefix is refused', async (t) => {
   const store = new KeyValueStore(new MemoryStorage(), 'p');
-  for (const call of [() => store.get(''), () => store.set('', 1), () => store.delete(''), () => store.mget(['']), () => store.mset([['', 1]])]) {
+  for (const call of [
+    () => store.get(''),
+    () => store.set('', 1),
+    () => store.delete(''),
+    () => store.mget(['']),
+    () => store.mset([['', 1]]),
+  ]) {
     await t.throwsAsync(call(), { code: 'INVALID_KEY' });
   }
-  for (const call of [() => store.get(1), () => store.set(undefined, 1), () => store.mget('ab'), () => store.mset({ a: 1 }), () => store.mset(['ab']), () => store.keys(1)]) {
+  for (const call of [
+    () => store.get(1),
+    () => store.set(undefined, 1),
+    () => store.mget('ab'),
+    () => store.mset({ a: 1 }),
+    () => store.mset(['ab']),
+    () => store.keys(1),
+  ]) {
     await t.throwsAsync(call(), { code: 'INVALID_ARGUMENT', name: 'StorageTypeError' });
   }
   await t.throwsAsync(store.set('k'.repeat(4095), 1), { code: 'INVALID_KEY' }, 'the prefix counts');

@@ -3,9 +3,48 @@ import { collect, onEach } from './helpers/engines.mjs';
 
 // Keys that are told apart everywhere: by path tricks, by case, by normalisation, by what file systems forbid.
 const DISTINCT = [
-  'a', 'A', 'a/b', 'a/b/c', 'a/', '/a', '//', '.', '..', '../x', '....//x', 'x', 'con', 'CON.txt', 'nul', 'a.', 'a ', ' a', 'a:b', 'a\\b', 'a*?"<>|',
-  '\u00e9', 'e\u0301', '__proto__', 'constructor', 'line\nbreak', 'nul\u0000byte', '\u0001', '\u00011', 'x.json', 'x.json/y', '~', '%2e', '{tag}',
-  '\ud83d\ude00', '\uffff', '\u{10ffff}', 'k'.repeat(4096), '\u00e9'.repeat(2048), 'docs', 'docs.x', 'objectsx/y',
+  'a',
+  'A',
+  'a/b',
+  'a/b/c',
+  'a/',
+  '/a',
+  '//',
+  '.',
+  '..',
+  '../x',
+  '....//x',
+  'x',
+  'con',
+  'CON.txt',
+  'nul',
+  'a.',
+  'a ',
+  ' a',
+  'a:b',
+  'a\\b',
+  'a*?"<>|',
+  '\u00e9',
+  'e\u0301',
+  '__proto__',
+  'constructor',
+  'line\nbreak',
+  'nul\u0000byte',
+  '\u0001',
+  '\u00011',
+  'x.json',
+  'x.json/y',
+  '~',
+  '%2e',
+  '{tag}',
+  '\ud83d\ude00',
+  '\uffff',
+  '\u{10ffff}',
+  'k'.repeat(4096),
+  '\u00e9'.repeat(2048),
+  'docs',
+  'docs.x',
+  'objectsx/y',
 ];
 
 const byBytes = (a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b));
@@ -13,7 +52,10 @@ const byBytes = (a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b));
 onEach('keys that look alike are different keys', async (t, engine) => {
   await engine.setMany(DISTINCT.map((key, index) => [key, index]));
   for (const [index, key] of DISTINCT.entries()) t.is(await engine.get(key), index, JSON.stringify(key.slice(0, 40)));
-  t.deepEqual(await engine.getMany(DISTINCT), DISTINCT.map((_, index) => index));
+  t.deepEqual(
+    await engine.getMany(DISTINCT),
+    DISTINCT.map((_, index) => index),
+  );
   t.is(await engine.count(), DISTINCT.length);
 });
 
@@ -45,7 +87,13 @@ onEach('what is no key is refused by every method that takes one', async (t, eng
     await t.throwsAsync(engine.increment(key), error);
     await t.throwsAsync(engine.compareAndSet(key, null, 1), error);
     await t.throwsAsync(engine.getMany(['a', key]), error);
-    await t.throwsAsync(engine.setMany([['a', 1], [key, 1]]), error);
+    await t.throwsAsync(
+      engine.setMany([
+        ['a', 1],
+        [key, 1],
+      ]),
+      error,
+    );
     await t.throwsAsync(engine.deleteMany([key]), error);
     await t.throwsAsync(engine.batch([{ type: 'set', key, value: 1 }]), error);
   }

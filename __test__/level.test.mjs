@@ -40,19 +40,22 @@ onEach(
   ['file', 'sqlite', 'leveldb', 'redis'],
 );
 
-onEach('level databases with different prefixes do not see each other, nor what else the engine holds', async (t, engine) => {
-  const [one, two] = ['one', 'two'].map((prefix) => new HoldfastLevel(engine, { prefix }));
-  await engine.set('on', 'outside');
-  await engine.set('one', 'outside');
-  await engine.set('one0', 'outside');
-  await one.put('a', '1');
-  await two.put('a', '2');
-  t.deepEqual(await one.iterator().all(), [['a', '1']]);
-  t.deepEqual(await two.iterator({ reverse: true }).all(), [['a', '2']]);
-  await one.clear();
-  await two.clear({ limit: 5 });
-  t.deepEqual(await engine.keys(), ['on', 'one', 'one0']);
-});
+onEach(
+  'level databases with different prefixes do not see each other, nor what else the engine holds',
+  async (t, engine) => {
+    const [one, two] = ['one', 'two'].map((prefix) => new HoldfastLevel(engine, { prefix }));
+    await engine.set('on', 'outside');
+    await engine.set('one', 'outside');
+    await engine.set('one0', 'outside');
+    await one.put('a', '1');
+    await two.put('a', '2');
+    t.deepEqual(await one.iterator().all(), [['a', '1']]);
+    t.deepEqual(await two.iterator({ reverse: true }).all(), [['a', '2']]);
+    await one.clear();
+    await two.clear({ limit: 5 });
+    t.deepEqual(await engine.keys(), ['on', 'one', 'one0']);
+  },
+);
 
 onEach('text keys and values lie in the engine as they are', async (t, engine) => {
   const db = new HoldfastLevel(engine, { prefix: 'app/db' });
@@ -71,10 +74,61 @@ onEach('text keys and values lie in the engine as they are', async (t, engine) =
 
 onEach('keys of any bytes come back, in the order of their bytes, within ranges and from seeks', async (t, engine) => {
   // Every edge of UTF-8: what comes before, between and behind the code points it can write, and the last code point.
-  const edges = ['', '00', '61', '6180', '7f', '7fff', '80', 'c0', 'c1bf', 'c2', 'c27f', 'c280', 'c2bf', 'c2c0', 'c3', 'c3a9', 'dfbf', 'dfc0', 'e0', 'e080', 'e09fbf',
-    'e0a080', 'e0a0', 'ed9fbf', 'eda080', 'edbfbf', 'ee', 'ee8080', 'efbfbd', 'efbfbf', 'efc0', 'f0', 'f08080', 'f08fbfbf', 'f0908080', 'f09f9084', 'f09f90', 'f48fbfbf',
-    'f48fbfbf00', 'f48fbfbf2d', 'f48fbfbf3030', 'f48fbfbfff', 'f48fbfbff48fbfbf', 'f490', 'f4908080', 'f5', 'ff', 'ff00', 'ffff'];
-  const one = fc.oneof(fc.constantFrom(...edges), fc.uint8Array({ maxLength: 6 }).map((array) => Buffer.from(array).toString('hex')));
+  const edges = [
+    '',
+    '00',
+    '61',
+    '6180',
+    '7f',
+    '7fff',
+    '80',
+    'c0',
+    'c1bf',
+    'c2',
+    'c27f',
+    'c280',
+    'c2bf',
+    'c2c0',
+    'c3',
+    'c3a9',
+    'dfbf',
+    'dfc0',
+    'e0',
+    'e080',
+    'e09fbf',
+    'e0a080',
+    'e0a0',
+    'ed9fbf',
+    'eda080',
+    'edbfbf',
+    'ee',
+    'ee8080',
+    'efbfbd',
+    'efbfbf',
+    'efc0',
+    'f0',
+    'f08080',
+    'f08fbfbf',
+    'f0908080',
+    'f09f9084',
+    'f09f90',
+    'f48fbfbf',
+    'f48fbfbf00',
+    'f48fbfbf2d',
+    'f48fbfbf3030',
+    'f48fbfbfff',
+    'f48fbfbff48fbfbf',
+    'f490',
+    'f4908080',
+    'f5',
+    'ff',
+    'ff00',
+    'ffff',
+  ];
+  const one = fc.oneof(
+    fc.constantFrom(...edges),
+    fc.uint8Array({ maxLength: 6 }).map((array) => Buffer.from(array).toString('hex')),
+  );
   const key = fc.array(one, { maxLength: 3 }).map((parts) => parts.join(''));
   let round = 0;
   await fc.assert(
@@ -86,11 +140,17 @@ onEach('keys of any bytes come back, in the order of their bytes, within ranges 
       t.deepEqual(await db.values({ reverse: true }).all(), sorted.toReversed());
       t.deepEqual(await db.getMany(keys.map((name) => Buffer.from(name, 'hex'))), keys);
       const [gte, lt] = [low, high].map((name) => Buffer.from(name, 'hex'));
-      const inside = sorted.filter((name) => Buffer.compare(Buffer.from(name, 'hex'), gte) >= 0 && Buffer.compare(Buffer.from(name, 'hex'), lt) < 0);
+      const inside = sorted.filter(
+        (name) =>
+          Buffer.compare(Buffer.from(name, 'hex'), gte) >= 0 && Buffer.compare(Buffer.from(name, 'hex'), lt) < 0,
+      );
       t.deepEqual(hex(await db.keys({ gte, lt }).all()), inside);
       const iterator = db.keys();
       iterator.seek(gte);
-      t.is((await iterator.next())?.toString('hex'), sorted.find((name) => Buffer.compare(Buffer.from(name, 'hex'), gte) >= 0));
+      t.is(
+        (await iterator.next())?.toString('hex'),
+        sorted.find((name) => Buffer.compare(Buffer.from(name, 'hex'), gte) >= 0),
+      );
       await db.close();
     }),
     { numRuns: 40 },
@@ -102,7 +162,10 @@ onEach('long iterations cross pages, forwards, backwards and after a seek', asyn
   const keys = Array.from({ length: 2500 }, (_, index) => String(index).padStart(5, '0'));
   await db.batch(keys.map((key) => ({ type: 'put', key, value: key.repeat(20) })));
   t.deepEqual(await db.keys().all(), keys);
-  t.deepEqual((await db.iterator({ reverse: true, limit: 2400 }).all()).map(([key]) => key), keys.toReversed().slice(0, 2400));
+  t.deepEqual(
+    (await db.iterator({ reverse: true, limit: 2400 }).all()).map(([key]) => key),
+    keys.toReversed().slice(0, 2400),
+  );
   const one = [];
   for await (const value of db.values()) one.push(value.slice(0, 5));
   t.deepEqual(one, keys);
@@ -121,7 +184,17 @@ onEach('long iterations cross pages, forwards, backwards and after a seek', asyn
 onEach('calls not awaited take effect in order, and close() waits for them', async (t, engine) => {
   const db = new HoldfastLevel(engine);
   await db.open();
-  const calls = [db.put('a', '1'), db.get('a'), db.clear(), db.has('a'), db.put('b', '2'), db.batch([{ type: 'del', key: 'b' }, { type: 'put', key: 'c', value: '3' }])];
+  const calls = [
+    db.put('a', '1'),
+    db.get('a'),
+    db.clear(),
+    db.has('a'),
+    db.put('b', '2'),
+    db.batch([
+      { type: 'del', key: 'b' },
+      { type: 'put', key: 'c', value: '3' },
+    ]),
+  ];
   await db.close();
   t.deepEqual(await engine.keys(), ['level/c']);
   t.deepEqual(await Promise.all(calls), [undefined, '1', undefined, false, undefined, undefined]);
@@ -202,7 +275,7 @@ test('closing frees the views of iterators and snapshots that were left open', a
   for (const iterator of iterators) await t.throwsAsync(iterator.next(), { code: 'LEVEL_ITERATOR_NOT_OPEN' });
   await db.open();
   await t.throwsAsync(db.get('a', { snapshot }), { code: 'LEVEL_SNAPSHOT_NOT_OPEN' });
-  await t.throwsAsync(db.get('a', { snapshot: {  ref() {}, unref() {} } }), { code: 'LEVEL_NOT_SUPPORTED' });
+  await t.throwsAsync(db.get('a', { snapshot: { ref() {}, unref() {} } }), { code: 'LEVEL_NOT_SUPPORTED' });
 });
 
 onEach(
@@ -226,9 +299,13 @@ onEach(
 );
 
 test('each error an engine may reject with has the code that docs/level.md names', async (t) => {
-  const documented = readFileSync(new URL('../docs/level.md', import.meta.url), 'utf8').split('## Errors')[1].split('## ')[0];
+  const documented = readFileSync(new URL('../docs/level.md', import.meta.url), 'utf8')
+    .split('## Errors')[1]
+    .split('## ')[0];
   const rows = [...documented.matchAll(/^\| (`[A-Z].*?) \| `(LEVEL_\w+)`/gm)];
-  const codes = new Map(rows.flatMap(([, engine, level]) => [...engine.matchAll(/`(\w+)`/g)].map(([, code]) => [code, level])));
+  const codes = new Map(
+    rows.flatMap(([, engine, level]) => [...engine.matchAll(/`(\w+)`/g)].map(([, code]) => [code, level])),
+  );
   t.is(codes.size, 15);
   const own = new BareEngine();
   const db = new HoldfastLevel(own);
@@ -243,8 +320,14 @@ test('each error an engine may reject with has the code that docs/level.md names
 test('an engine of the user’s own, with eight methods, holds a level database', async (t) => {
   const own = new BareEngine();
   const db = new HoldfastLevel(own);
-  await db.batch([{ type: 'put', key: 'b', value: '2' }, { type: 'put', key: 'a', value: '1' }]);
-  t.deepEqual(await db.iterator().all(), [['a', '1'], ['b', '2']]);
+  await db.batch([
+    { type: 'put', key: 'b', value: '2' },
+    { type: 'put', key: 'a', value: '1' },
+  ]);
+  t.deepEqual(await db.iterator().all(), [
+    ['a', '1'],
+    ['b', '2'],
+  ]);
   t.is(db.engine.target, own);
   t.is(new HoldfastLevel(own).engine, db.engine);
   t.is(db.location, 'level/');
@@ -255,7 +338,8 @@ test('bad engines and prefixes are refused', (t) => {
   t.throws(() => new HoldfastLevel({}), { code: 'INVALID_ARGUMENT' });
   const engine = new MemoryStorage();
   t.throws(() => new HoldfastLevel(engine, { prefix: 5 }), { code: 'INVALID_ARGUMENT' });
-  for (const prefix of ['', '\ud800', 'docs', 'objects/x']) t.throws(() => new HoldfastLevel(engine, { prefix }), { code: 'INVALID_KEY' });
+  for (const prefix of ['', '\ud800', 'docs', 'objects/x'])
+    t.throws(() => new HoldfastLevel(engine, { prefix }), { code: 'INVALID_KEY' });
 });
 
 test('import and require give the same class, over engines of the same classes', async (t) => {
@@ -270,6 +354,9 @@ test('import and require give the same class, over engines of the same classes',
 
 test('the root entry does not load abstract-level', (t) => {
   const source = `require('holdfast'); console.log(Object.keys(require.cache).filter((file) => /abstract-level|level\\.cjs/.test(file)).length);`;
-  const { stdout } = spawnSync(process.execPath, ['-e', source], { cwd: new URL('.', import.meta.url), encoding: 'utf8' });
+  const { stdout } = spawnSync(process.execPath, ['-e', source], {
+    cwd: new URL('.', import.meta.url),
+    encoding: 'utf8',
+  });
   t.is(stdout.trim(), '0');
 });

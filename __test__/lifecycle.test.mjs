@@ -89,7 +89,10 @@ test('close frees what a disconnected memory engine kept', async (t) => {
 
 test('nothing that is printed shows a password', async (t) => {
   const secret = 'hunter2';
-  const engines = [new RedisStorage({ url: `redis://:${secret}@127.0.0.1:1`, connectTimeout: 100 }), new RedisStorage({ host: '127.0.0.1', port: 1, password: secret })];
+  const engines = [
+    new RedisStorage({ url: `redis://:${secret}@127.0.0.1:1`, connectTimeout: 100 }),
+    new RedisStorage({ host: '127.0.0.1', port: 1, password: secret }),
+  ];
   const storage = new StorageManager({ redis: { url: `redis://:${secret}@127.0.0.1:1` } });
   for (const thing of [...engines, storage, { storage, engines }, storage.keyValue('p', { engine: 'redis' })]) {
     t.notRegex(inspect(thing, { depth: 10, showHidden: true }), /hunter2/);

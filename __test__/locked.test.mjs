@@ -69,10 +69,13 @@ for (const [name, make] of Object.entries(LOCKING)) {
     const reader = make(path, { readOnly: true });
     t.is(await reader.get('a'), 1);
     await t.throwsAsync(reader.set('a', 2), { code: 'READ_ONLY' });
-    const said = await program(`
+    const said = await program(
+      `
       say(await open(args.name, { ...args.options, readOnly: true }).get('a'));
       say(await codeOf(open(args.name, args.options).set('a', 2)));
-    `, { name, options: optionsOf(name, path) });
+    `,
+      { name, options: optionsOf(name, path) },
+    );
     t.deepEqual(said[0], 1);
     t.true(['LOCKED', 'INVALID_ARGUMENT'].includes(said[1]), said[1]);
     await reader.disconnect();
@@ -96,7 +99,9 @@ test('sqlite: processes share a database, and each sees what the other wrote', a
   const engine = new SQLiteStorage({ path });
   await engine.set('count', 0);
   const add = `const engine = open('sqlite', args); for (let n = 0; n < 50; n++) await engine.increment('count'); say(await engine.get('count') >= 50);`;
-  const ours = (async () => { for (let n = 0; n < 50; n++) await engine.increment('count'); })();
+  const ours = (async () => {
+    for (let n = 0; n < 50; n++) await engine.increment('count');
+  })();
   t.deepEqual(await Promise.all([program(add, { path }), program(add, { path }), ours]), [[true], [true], undefined]);
   t.is(await engine.get('count'), 150);
   await engine.disconnect();

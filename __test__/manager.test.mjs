@@ -3,26 +3,30 @@ import { MemoryStorage, StorageManager, isStorageError } from './helpers/entry.m
 import { folderOf, onEach } from './helpers/engines.mjs';
 import { BareEngine } from './helpers/map-engine.mjs';
 
-onEach('an aborted signal gives a call up with an AbortError', async (t, engine) => {
-  const reason = new Error('enough');
-  const aborted = AbortSignal.abort(reason);
-  for (const call of [
-    () => engine.set('a', 1, { signal: aborted }),
-    () => engine.setMany([['a', 1]], { signal: aborted }),
-    () => engine.batch([{ type: 'set', key: 'a', value: 1 }], { signal: aborted }),
-    () => engine.compareAndSet('a', null, 1, { signal: aborted }),
-    () => engine.increment('a', 1, { signal: aborted }),
-    () => engine.verify({ signal: aborted }),
-  ]) {
-    const error = await t.throwsAsync(call(), { code: 'ABORTED', name: 'AbortError' });
-    t.is(error.cause, reason);
-  }
-  t.false(await engine.has('a'));
-  const controller = new AbortController();
-  await engine.set('a', 1, { signal: controller.signal });
-  controller.abort();
-  t.is(await engine.get('a'), 1, 'an abort after the end changes nothing');
-}, ['memory', 'file', 'sqlite', 'leveldb', 'redis']);
+onEach(
+  'an aborted signal gives a call up with an AbortError',
+  async (t, engine) => {
+    const reason = new Error('enough');
+    const aborted = AbortSignal.abort(reason);
+    for (const call of [
+      () => engine.set('a', 1, { signal: aborted }),
+      () => engine.setMany([['a', 1]], { signal: aborted }),
+      () => engine.batch([{ type: 'set', key: 'a', value: 1 }], { signal: aborted }),
+      () => engine.compareAndSet('a', null, 1, { signal: aborted }),
+      () => engine.increment('a', 1, { signal: aborted }),
+      () => engine.verify({ signal: aborted }),
+    ]) {
+      const error = await t.throwsAsync(call(), { code: 'ABORTED', name: 'AbortError' });
+      t.is(error.cause, reason);
+    }
+    t.false(await engine.has('a'));
+    const controller = new AbortController();
+    await engine.set('a', 1, { signal: controller.signal });
+    controller.abort();
+    t.is(await engine.get('a'), 1, 'an abort after the end changes nothing');
+  },
+  ['memory', 'file', 'sqlite', 'leveldb', 'redis'],
+);
 
 test('a call aborted while it waits for the connection never starts', async (t) => {
   const engine = new MemoryStorage();
@@ -40,7 +44,8 @@ test.serial('one signal serves any number of calls without a warning of a leak',
   t.teardown(() => process.off('warning', onWarning));
   const engine = new MemoryStorage();
   const controller = new AbortController();
-  const writes = (from) => Array.from({ length: 50 }, (_, index) => engine.set(`k${from + index}`, index, { signal: controller.signal }));
+  const writes = (from) =>
+    Array.from({ length: 50 }, (_, index) => engine.set(`k${from + index}`, index, { signal: controller.signal }));
   await Promise.all(writes(0));
   await engine.disconnect();
   const late = writes(50);
@@ -54,7 +59,9 @@ test('an abort of a call under way rejects it at once, and the engine goes on', 
   const engine = new StorageManager({ sqlite: { path: `${folderOf(t)}/a.db` } }).getEngine('sqlite');
   await engine.connect();
   const controller = new AbortController();
-  const writes = Array.from({ length: 50 }, (_, index) => engine.set(`k${index}`, index, { signal: controller.signal }));
+  const writes = Array.from({ length: 50 }, (_, index) =>
+    engine.set(`k${index}`, index, { signal: controller.signal }),
+  );
   controller.abort();
   const results = await Promise.allSettled(writes);
   for (const { status, reason } of results) if (status === 'rejected') t.is(reason.code, 'ABORTED');
@@ -64,41 +71,74 @@ test('an abort of a call under way rejects it at once, and the engine goes on', 
 });
 
 onEach('verify finds nothing wrong, stats count, compact works', async (t, engine) => {
-  await engine.setMany([['a', 1], ['b', 2]]);
-  const report = await engine.verify({ repair: false, onProgress() { throw new Error('ignored'); } });
+  await engine.setMany([
+    ['a', 1],
+    ['b', 2],
+  ]);
+  const report = await engine.verify({
+    repair: false,
+    onProgress() {
+      throw new Error('ignored');
+    },
+  });
   t.deepEqual([report.ok, report.errors], [true, []]);
   t.true(report.checked >= 2);
   const stats = await engine.stats();
   t.deepEqual(Object.keys(stats), ['keys', 'memoryBytes', 'diskBytes', 'commit', 'logFloor', 'counters', 'details']);
   t.true(stats.keys === null || stats.keys >= 2);
-  t.deepEqual(Object.keys(stats.counters), ['commits', 'conflicts', 'groups', 'fsyncs', 'cacheHits', 'cacheMisses', 'recoveries', 'retries']);
+  t.deepEqual(Object.keys(stats.counters), [
+    'commits',
+    'conflicts',
+    'groups',
+    'fsyncs',
+    'cacheHits',
+    'cacheMisses',
+    'recoveries',
+    'retries',
+  ]);
   await engine.compact();
   t.is(await engine.get('a'), 1);
 });
 
-onEach('what happens is counted', async (t, engine) => {
-  const counts = async () => (await engine.stats()).counters;
-  const before = await counts();
-  await Promise.all(Array.from({ length: 50 }, (_, index) => engine.set(`k${index}`, index)));
-  await t.throwsAsync(engine.set('k1', 2, { ifAbsent: true }), { code: 'CONFLICT' });
-  t.is(await engine.get('k1'), 1);
-  const after = await counts();
-  t.is(after.commits - before.commits, 50);
-  t.is(after.conflicts - before.conflicts, 1);
-  t.true(after.groups <= after.commits && after.fsyncs >= before.fsyncs);
-  if (engine.name === 'memory') t.deepEqual([after.fsyncs, after.cacheHits, after.cacheMisses], [0, null, null]);
-  else t.true(after.cacheHits + after.cacheMisses > before.cacheHits + before.cacheMisses);
-}, ['memory', 'file', 'sqlite', 'leveldb']);
+onEach(
+  'what happens is counted',
+  async (t, engine) => {
+    const counts = async () => (await engine.stats()).counters;
+    const before = await counts();
+    await Promise.all(Array.from({ length: 50 }, (_, index) => engine.set(`k${index}`, index)));
+    await t.throwsAsync(engine.set('k1', 2, { ifAbsent: true }), { code: 'CONFLICT' });
+    t.is(await engine.get('k1'), 1);
+    const after = await counts();
+    t.is(after.commits - before.commits, 50);
+    t.is(after.conflicts - before.conflicts, 1);
+    t.true(after.groups <= after.commits && after.fsyncs >= before.fsyncs);
+    if (engine.name === 'memory') t.deepEqual([after.fsyncs, after.cacheHits, after.cacheMisses], [0, null, null]);
+    else t.true(after.cacheHits + after.cacheMisses > before.cacheHits + before.cacheMisses);
+  },
+  ['memory', 'file', 'sqlite', 'leveldb'],
+);
 
 test('copy takes records over with expiry and metadata', async (t) => {
-  const storage = new StorageManager({ sqlite: { path: `${folderOf(t)}/a.db`, durability: 'none' }, defaultEngine: 'memory' });
+  const storage = new StorageManager({
+    sqlite: { path: `${folderOf(t)}/a.db`, durability: 'none' },
+    defaultEngine: 'memory',
+  });
   const [from, to] = [storage.getEngine('memory'), storage.getEngine('sqlite')];
   const expiresAt = Date.now() + 60_000;
   await from.set('a/1', Buffer.from([1]), { expiresAt, metadata: { m: 1n } });
   await from.setMany(Array.from({ length: 700 }, (_, index) => [`b/${index}`, index]));
   await to.set('b/5', 'mine');
   const progress = [];
-  t.deepEqual(await storage.copy({ from: 'memory', to, prefix: 'b/', overwrite: false, onProgress: (p) => progress.push(p.done) }), { copied: 699, skipped: 1 });
+  t.deepEqual(
+    await storage.copy({
+      from: 'memory',
+      to,
+      prefix: 'b/',
+      overwrite: false,
+      onProgress: (p) => progress.push(p.done),
+    }),
+    { copied: 699, skipped: 1 },
+  );
   t.is(await to.get('b/5'), 'mine');
   t.is(progress.at(-1), 700);
   t.deepEqual(await storage.copy({ from, to: 'sqlite' }), { copied: 701, skipped: 0 });

@@ -2,7 +2,12 @@ import fc from 'fast-check';
 import { collect, onEach } from './helpers/engines.mjs';
 
 const key = fc.constantFrom('a', 'a/b', 'A', 'b', '..', '__proto__', 'é', 'e\u0301', 'z');
-const value = fc.oneof(fc.integer(), fc.string(), fc.constant(null), fc.record({ n: fc.nat(), list: fc.array(fc.boolean(), { maxLength: 3 }) }));
+const value = fc.oneof(
+  fc.integer(),
+  fc.string(),
+  fc.constant(null),
+  fc.record({ n: fc.nat(), list: fc.array(fc.boolean(), { maxLength: 3 }) }),
+);
 const expiry = fc.constantFrom('never', 'never', 'past', 'future');
 
 const steps = fc.array(
@@ -82,6 +87,13 @@ async function agree(t, engine, sequence) {
   await close();
 }
 
-onEach('random operations agree with an ordered map through snapshots, expiry and restarts', async (t, engine) => {
-  await fc.assert(fc.asyncProperty(steps, (sequence) => agree(t, engine, sequence)), { numRuns: 40 });
-}, ['memory', 'file', 'sqlite', 'leveldb', 'redis']);
+onEach(
+  'random operations agree with an ordered map through snapshots, expiry and restarts',
+  async (t, engine) => {
+    await fc.assert(
+      fc.asyncProperty(steps, (sequence) => agree(t, engine, sequence)),
+      { numRuns: 40 },
+    );
+  },
+  ['memory', 'file', 'sqlite', 'leveldb', 'redis'],
+);

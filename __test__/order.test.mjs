@@ -12,14 +12,32 @@ onEach('calls take effect in the order they were made, from the very first', asy
     engine.getMany(['a', 'b']),
     engine.delete('a'),
     engine.has('a'),
-    engine.setMany([['a', 7], ['c', 8]]),
+    engine.setMany([
+      ['a', 7],
+      ['c', 8],
+    ]),
     engine.keys(),
     engine.clear(),
     engine.count(),
     engine.set('a', 9),
     engine.get('a'),
   ]);
-  t.deepEqual(results, [null, undefined, 1, 2, undefined, [2, 5], true, false, undefined, ['a', 'b', 'c'], undefined, 0, undefined, 9]);
+  t.deepEqual(results, [
+    null,
+    undefined,
+    1,
+    2,
+    undefined,
+    [2, 5],
+    true,
+    false,
+    undefined,
+    ['a', 'b', 'c'],
+    undefined,
+    0,
+    undefined,
+    9,
+  ]);
 });
 
 onEach('a read behind an unresolved write of its key sees it', async (t, engine) => {
@@ -45,15 +63,51 @@ onEach('random calls, not awaited, agree with a map', async (t, engine) => {
       const expected = [undefined];
       for (const { name, key: k, value } of calls) {
         switch (name) {
-          case 'set': pending.push(engine.set(k, value)); model.set(k, value); expected.push(undefined); break;
-          case 'get': pending.push(engine.get(k)); expected.push(model.get(k) ?? null); break;
-          case 'has': pending.push(engine.has(k)); expected.push(model.has(k)); break;
-          case 'delete': pending.push(engine.delete(k)); expected.push(model.delete(k)); break;
-          case 'increment': pending.push(engine.increment(k)); model.set(k, (model.get(k) ?? 0) + 1); expected.push(model.get(k)); break;
-          case 'keys': pending.push(engine.keys()); expected.push([...model.keys()].sort()); break;
-          case 'clear': pending.push(engine.clear()); model.clear(); expected.push(undefined); break;
-          case 'getMany': pending.push(engine.getMany(['a', 'b'])); expected.push([model.get('a') ?? null, model.get('b') ?? null]); break;
-          case 'setMany': pending.push(engine.setMany([['a', 0], ['b', 0]])); model.set('a', 0).set('b', 0); expected.push(undefined); break;
+          case 'set':
+            pending.push(engine.set(k, value));
+            model.set(k, value);
+            expected.push(undefined);
+            break;
+          case 'get':
+            pending.push(engine.get(k));
+            expected.push(model.get(k) ?? null);
+            break;
+          case 'has':
+            pending.push(engine.has(k));
+            expected.push(model.has(k));
+            break;
+          case 'delete':
+            pending.push(engine.delete(k));
+            expected.push(model.delete(k));
+            break;
+          case 'increment':
+            pending.push(engine.increment(k));
+            model.set(k, (model.get(k) ?? 0) + 1);
+            expected.push(model.get(k));
+            break;
+          case 'keys':
+            pending.push(engine.keys());
+            expected.push([...model.keys()].sort());
+            break;
+          case 'clear':
+            pending.push(engine.clear());
+            model.clear();
+            expected.push(undefined);
+            break;
+          case 'getMany':
+            pending.push(engine.getMany(['a', 'b']));
+            expected.push([model.get('a') ?? null, model.get('b') ?? null]);
+            break;
+          case 'setMany':
+            pending.push(
+              engine.setMany([
+                ['a', 0],
+                ['b', 0],
+              ]),
+            );
+            model.set('a', 0).set('b', 0);
+            expected.push(undefined);
+            break;
         }
       }
       t.deepEqual(await Promise.all(pending), expected);

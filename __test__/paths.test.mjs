@@ -1,4 +1,13 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { FileStorage, LevelDBStorage, SQLiteStorage } from './helpers/entry.mjs';
@@ -7,7 +16,11 @@ import { program } from './helpers/program.mjs';
 
 /** The engines that live at a path: how to make one there, and a path below `folder`. */
 const PLACES = {
-  file: { make: (path, options) => new FileStorage({ basePath: path, ...options }), option: 'basePath', needs: 'folder' },
+  file: {
+    make: (path, options) => new FileStorage({ basePath: path, ...options }),
+    option: 'basePath',
+    needs: 'folder',
+  },
   sqlite: { make: (path, options) => new SQLiteStorage({ path, ...options }), option: 'path', needs: 'file' },
   leveldb: { make: (path, options) => new LevelDBStorage({ path, ...options }), option: 'path', needs: 'folder' },
 };
@@ -25,7 +38,10 @@ for (const [name, { make, option, needs }] of Object.entries(PLACES)) {
     const folder = folderOf(t);
     const file = join(folder, 'file');
     writeFileSync(file, 'mine, and no store');
-    const wrong = needs === 'folder' ? [file, join(file, 'below'), join(file, 'far', 'below')] : [folder, join(file, 'below.db'), join(file, 'far', 'below.db')];
+    const wrong =
+      needs === 'folder'
+        ? [file, join(file, 'below'), join(file, 'far', 'below')]
+        : [folder, join(file, 'below.db'), join(file, 'far', 'below.db')];
     for (const path of wrong) await refused(t, make(path), 'INVALID_ARGUMENT', /is a file|is a folder/);
     t.is(readFileSync(file, 'utf8'), 'mine, and no store');
     t.deepEqual(readdirSync(folder), ['file']);
@@ -52,7 +68,8 @@ for (const [name, { make, option, needs }] of Object.entries(PLACES)) {
     const engine = make(join(folder, 'some', 'new', 'store'));
     await engine.set('a', 1);
     await engine.disconnect();
-    if (process.platform !== 'win32') for (const made of ['some', 'some/new']) t.is(statSync(join(folder, made)).mode & 0o777, 0o700, made);
+    if (process.platform !== 'win32')
+      for (const made of ['some', 'some/new']) t.is(statSync(join(folder, made)).mode & 0o777, 0o700, made);
   });
 
   test(`${name}: a store that is not there is not made by reading it`, async (t) => {
@@ -65,7 +82,11 @@ for (const [name, { make, option, needs }] of Object.entries(PLACES)) {
     const folder = folderOf(t);
     symlinkSync(join(folder, 'nowhere', 'at', 'all'), join(folder, 'dangling'));
     symlinkSync(join(folder, 'round'), join(folder, 'round'));
-    for (const path of [join(folder, 'x'.repeat(300), 'store'), join(folder, ...Array(3_000).fill('xx')), join(folder, 'round', 'store')]) {
+    for (const path of [
+      join(folder, 'x'.repeat(300), 'store'),
+      join(folder, ...Array(3_000).fill('xx')),
+      join(folder, 'round', 'store'),
+    ]) {
       const error = await t.throwsAsync(make(path).set('a', 1), undefined, path.slice(0, 80));
       t.true(['IO', 'INVALID_ARGUMENT'].includes(error.code), error.stack);
     }
@@ -80,15 +101,22 @@ for (const [name, { make, option, needs }] of Object.entries(PLACES)) {
       await before.set('a', 1);
       await before.disconnect();
       const all = readdirSync(folder, { recursive: true, withFileTypes: true });
-      for (const { parentPath, path: older, name: entry } of all) chmodSync(join(parentPath ?? older, entry), entry.includes('.') && !entry.startsWith('.holdfast') ? 0o444 : 0o555);
+      for (const { parentPath, path: older, name: entry } of all)
+        chmodSync(
+          join(parentPath ?? older, entry),
+          entry.includes('.') && !entry.startsWith('.holdfast') ? 0o444 : 0o555,
+        );
       chmodSync(folder, 0o555);
       // Permissions do not stop root, so that gives its rights up first, with the addon loaded and the entry read.
-      const said = await program(`
+      const said = await program(
+        `
         await new holdfast.MemoryStorage().set('a', 1);
         if (process.getuid() === 0) { process.setgroups([]); process.setgid(65534); process.setuid(65534); }
         say(await codeOf(open(args.name, { [args.option]: args.path }).set('b', 2)));
         say(await codeOf(open(args.name, { [args.option]: args.path + '-new' }).set('b', 2)));
-      `, { name, option, path });
+      `,
+        { name, option, path },
+      );
       chmodSync(folder, 0o755);
       for (const { parentPath, path: older, name: entry } of all) chmodSync(join(parentPath ?? older, entry), 0o755);
       t.deepEqual(said, ['READ_ONLY', 'READ_ONLY']);

@@ -26,8 +26,14 @@ onEach('ranges narrow by prefix, bounds and glob, in both directions', async (t,
     t.deepEqual(await engine.keys(range), expected, JSON.stringify(range));
     t.is(await engine.count(range), expected.length, JSON.stringify(range));
     t.deepEqual(await collect(engine.keysIterator(range)), expected);
-    t.deepEqual(await collect(engine.entries(range)), expected.map((key) => entries.find(([name]) => name === key)));
-    t.deepEqual(await collect(engine.values(range)), expected.map((key) => ({ index: KEYS.indexOf(key) })));
+    t.deepEqual(
+      await collect(engine.entries(range)),
+      expected.map((key) => entries.find(([name]) => name === key)),
+    );
+    t.deepEqual(
+      await collect(engine.values(range)),
+      expected.map((key) => ({ index: KEYS.indexOf(key) })),
+    );
   }
 });
 
@@ -39,7 +45,10 @@ onEach('a pattern built to explode answers', async (t, engine) => {
 onEach('iteration crosses pages without loss, and stops at a limit', async (t, engine) => {
   const many = Array.from({ length: 3000 }, (_, index) => [`k${String(index).padStart(5, '0')}`, 'x'.repeat(200)]);
   await engine.setMany(many);
-  t.deepEqual(await collect(engine.keysIterator()), many.map(([key]) => key));
+  t.deepEqual(
+    await collect(engine.keysIterator()),
+    many.map(([key]) => key),
+  );
   t.is((await collect(engine.entries({ limit: 2500 }))).length, 2500);
   t.deepEqual(await collect(engine.values({ gte: 'k02999' })), ['x'.repeat(200)]);
 });
@@ -48,7 +57,10 @@ onEach('calls of next that race come in order', async (t, engine) => {
   await engine.setMany(entries);
   const iterator = engine.keysIterator();
   const results = await Promise.all(Array.from({ length: KEYS.length + 2 }, () => iterator.next()));
-  t.deepEqual(results.map(({ value }) => value), [...KEYS, undefined, undefined]);
+  t.deepEqual(
+    results.map(({ value }) => value),
+    [...KEYS, undefined, undefined],
+  );
   t.true(results.at(-1).done);
 });
 
@@ -81,23 +93,46 @@ onEach('a disconnect ends iterators with CLOSED', async (t, engine) => {
 });
 
 onEach('ranges agree with a model', async (t, engine) => {
-  const key = fc.string({ unit: fc.constantFrom('a', 'b', '/', '\u00e9', '\uffff', '\ud83d\ude00'), minLength: 1, maxLength: 4 });
+  const key = fc.string({
+    unit: fc.constantFrom('a', 'b', '/', '\u00e9', '\uffff', '\ud83d\ude00'),
+    minLength: 1,
+    maxLength: 4,
+  });
   const bytes = (text) => Buffer.from(text);
   const less = (a, b) => Buffer.compare(bytes(a), bytes(b)) < 0;
   const bound = fc.option(key, { nil: undefined });
-  const range = fc.record({ prefix: bound, gt: bound, gte: bound, lt: bound, lte: bound, reverse: fc.boolean(), limit: fc.option(fc.nat(6), { nil: undefined }) });
+  const range = fc.record({
+    prefix: bound,
+    gt: bound,
+    gte: bound,
+    lt: bound,
+    lte: bound,
+    reverse: fc.boolean(),
+    limit: fc.option(fc.nat(6), { nil: undefined }),
+  });
   await fc.assert(
-    fc.asyncProperty(fc.uniqueArray(key, { maxLength: 12 }), fc.array(range, { maxLength: 4 }), async (keys, ranges) => {
-      await engine.clear();
-      await engine.setMany(keys.map((name) => [name, name]));
-      for (const query of ranges) {
-        const { prefix = '', gt, gte, lt, lte, reverse, limit = Infinity } = query;
-        const expected = keys.filter((k) => k.startsWith(prefix) && !(gt && !less(gt, k)) && !(gte && less(k, gte)) && !(lt && !less(k, lt)) && !(lte && less(lte, k)));
-        expected.sort((a, b) => Buffer.compare(bytes(a), bytes(b)));
-        if (reverse) expected.reverse();
-        t.deepEqual(await engine.keys(query), expected.slice(0, limit));
-      }
-    }),
+    fc.asyncProperty(
+      fc.uniqueArray(key, { maxLength: 12 }),
+      fc.array(range, { maxLength: 4 }),
+      async (keys, ranges) => {
+        await engine.clear();
+        await engine.setMany(keys.map((name) => [name, name]));
+        for (const query of ranges) {
+          const { prefix = '', gt, gte, lt, lte, reverse, limit = Infinity } = query;
+          const expected = keys.filter(
+            (k) =>
+              k.startsWith(prefix) &&
+              !(gt && !less(gt, k)) &&
+              !(gte && less(k, gte)) &&
+              !(lt && !less(k, lt)) &&
+              !(lte && less(lte, k)),
+          );
+          expected.sort((a, b) => Buffer.compare(bytes(a), bytes(b)));
+          if (reverse) expected.reverse();
+          t.deepEqual(await engine.keys(query), expected.slice(0, limit));
+        }
+      },
+    ),
     { numRuns: 30 },
   );
 });

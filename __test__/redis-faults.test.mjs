@@ -30,7 +30,14 @@ async function serverThat(t, talk) {
 }
 
 async function assertUnreachable(t, engine, codes = ['CONNECTION', 'TIMEOUT']) {
-  for (const call of [() => engine.connect(), () => engine.get('a'), () => engine.set('a', 1), () => engine.keys(), () => engine.increment('a'), () => engine.entries().next()]) {
+  for (const call of [
+    () => engine.connect(),
+    () => engine.get('a'),
+    () => engine.set('a', 1),
+    () => engine.keys(),
+    () => engine.increment('a'),
+    () => engine.entries().next(),
+  ]) {
     const error = await t.throwsAsync(call(), { name: 'StorageError' });
     t.true(codes.includes(error.code), error.stack);
     t.is(error.engine, 'redis');
@@ -54,7 +61,15 @@ test('a server that never answers is given up', async (t) => {
 });
 
 test('a server that does not speak Redis is told, and never believed', async (t) => {
-  for (const answer of ['HTTP/1.1 400 Bad Request\r\n\r\n', '$99999999999\r\n', '*1000000000\r\n', ':\r\n', '\0'.repeat(1_000), '-ERR go away\r\n'.repeat(20), `*1\r\n${'*1\r\n'.repeat(50_000)}`]) {
+  for (const answer of [
+    'HTTP/1.1 400 Bad Request\r\n\r\n',
+    '$99999999999\r\n',
+    '*1000000000\r\n',
+    ':\r\n',
+    '\0'.repeat(1_000),
+    '-ERR go away\r\n'.repeat(20),
+    `*1\r\n${'*1\r\n'.repeat(50_000)}`,
+  ]) {
     const port = await serverThat(t, (socket) => socket.on('data', () => socket.write(answer)));
     const engine = new RedisStorage({ port, ...FAST });
     const error = await t.throwsAsync(engine.get('a'), { name: 'StorageError' }, JSON.stringify(answer.slice(0, 20)));
@@ -65,7 +80,11 @@ test('a server that does not speak Redis is told, and never believed', async (t)
 
 test('a server that hangs is TIMEOUT for reads and UNKNOWN_OUTCOME for writes, and all goes on once it wakes', async (t) => {
   const server = await serverFor(t);
-  const engine = new StorageManager({ defaultEngine: 'redis', redis: { url: server.url, ...FAST }, retry: { attempts: 1 } }).getEngine();
+  const engine = new StorageManager({
+    defaultEngine: 'redis',
+    redis: { url: server.url, ...FAST },
+    retry: { attempts: 1 },
+  }).getEngine();
   await engine.set('a', 1);
   process.kill(server.pid, 'SIGSTOP');
   const read = engine.get('a');
@@ -84,7 +103,11 @@ test('a server that hangs is TIMEOUT for reads and UNKNOWN_OUTCOME for writes, a
 
 test('a server restarted in the middle: calls are answered or rejected, none is answered with another’s reply', async (t) => {
   const server = await serverFor(t);
-  const engine = new StorageManager({ defaultEngine: 'redis', redis: { url: server.url, connectTimeout: 10_000 }, retry: { attempts: 1 } }).getEngine();
+  const engine = new StorageManager({
+    defaultEngine: 'redis',
+    redis: { url: server.url, connectTimeout: 10_000 },
+    retry: { attempts: 1 },
+  }).getEngine();
   const keys = Array.from({ length: 200 }, (_, index) => `k${index}`);
   await engine.setMany(keys.map((key) => [key, key]));
   const calls = [];
@@ -123,7 +146,11 @@ test('a connection the server closes between calls is made anew', async (t) => {
 
 test('disconnect and close end while the server hangs', async (t) => {
   const server = await serverFor(t);
-  const storage = new StorageManager({ defaultEngine: 'redis', redis: { url: server.url, ...FAST }, retry: { attempts: 1 } });
+  const storage = new StorageManager({
+    defaultEngine: 'redis',
+    redis: { url: server.url, ...FAST },
+    retry: { attempts: 1 },
+  });
   await storage.getEngine().set('a', 1);
   process.kill(server.pid, 'SIGSTOP');
   const read = storage.getEngine().get('a');
@@ -149,20 +176,40 @@ test('a wrong or missing password is CONNECTION, and no password is ever shown',
     { port: server.port },
     { url: `redis://:${wrong}@127.0.0.1:${server.port}/0`, db: 0 },
   ]) {
-    const storage = new StorageManager({ defaultEngine: 'redis', redis: { ...config, ...FAST }, retry: { attempts: 2, minDelay: 1, maxDelay: 1 } });
+    const storage = new StorageManager({
+      defaultEngine: 'redis',
+      redis: { ...config, ...FAST },
+      retry: { attempts: 2, minDelay: 1, maxDelay: 1 },
+    });
     const heard = [];
     storage.on('error', (...event) => heard.push(event));
     storage.on('retry', (...event) => heard.push(event));
     const engine = storage.getEngine();
-    for (const call of [() => engine.connect(), () => engine.get('a'), () => engine.set('a', 1), () => storage.stats()]) {
+    for (const call of [
+      () => engine.connect(),
+      () => engine.get('a'),
+      () => engine.set('a', 1),
+      () => storage.stats(),
+    ]) {
       const error = await t.throwsAsync(call(), { code: 'CONNECTION' });
-      for (let at = error; at instanceof Error; at = at.cause) assertHidden(t, at.message, at.stack, JSON.stringify(at), Object.values(at).map(String).join());
+      for (let at = error; at instanceof Error; at = at.cause)
+        assertHidden(t, at.message, at.stack, JSON.stringify(at), Object.values(at).map(String).join());
       assertHidden(t, inspect(error, { depth: 20, showHidden: true }));
     }
-    assertHidden(t, inspect([engine, storage, heard], { depth: 20, showHidden: true }), JSON.stringify([engine, storage, heard]));
+    assertHidden(
+      t,
+      inspect([engine, storage, heard], { depth: 20, showHidden: true }),
+      JSON.stringify([engine, storage, heard]),
+    );
     await storage.close();
   }
-  for (const url of [`redis://:${secret}@127.0.0.1:notaport`, `http://:${secret}@x`, `redis://:${secret}@`, `redis://:${secret}@x/notadb`, `:${secret}@`]) {
+  for (const url of [
+    `redis://:${secret}@127.0.0.1:notaport`,
+    `http://:${secret}@x`,
+    `redis://:${secret}@`,
+    `redis://:${secret}@x/notadb`,
+    `:${secret}@`,
+  ]) {
     const error = await t.throwsAsync(async () => new RedisStorage({ url, ...FAST }).connect());
     assertHidden(t, inspect(error, { depth: 20, showHidden: true }), error.message, error.stack);
   }

@@ -11,7 +11,10 @@ onEach('any supported value comes back as it went in, by every way of reading', 
       t.deepEqual(await engine.get('first'), first);
       t.deepEqual(await engine.getMany(['first', 'absent', 'second']), [first, null, second]);
       t.deepEqual((await engine.getEntry('second')).value, second);
-      t.deepEqual(await collect(engine.entries()), [['first', first], ['second', second]]);
+      t.deepEqual(await collect(engine.entries()), [
+        ['first', first],
+        ['second', second],
+      ]);
     }),
     { numRuns: 40 },
   );
@@ -19,7 +22,12 @@ onEach('any supported value comes back as it went in, by every way of reading', 
 
 onEach('values survive a reopening', async (t, engine, { name, reopen }) => {
   if (name === 'memory') await engine.connect();
-  const value = { date: new Date(5), bytes: Buffer.from([0, 255]), map: new Map([[{ a: 1 }, new Set([1n])]]), text: 'gr\u00fcn \ud800' };
+  const value = {
+    date: new Date(5),
+    bytes: Buffer.from([0, 255]),
+    map: new Map([[{ a: 1 }, new Set([1n])]]),
+    text: 'gr\u00fcn \ud800',
+  };
   await engine.set('value', value);
   await engine.set('buffer', Buffer.from([1, 2, 3]));
   await engine.disconnect();
@@ -55,12 +63,38 @@ onEach('a value changed after the call is stored as it was', async (t, engine) =
 onEach('what cannot be stored is refused with its path, before anything is written', async (t, engine) => {
   const cycle = {};
   cycle.self = cycle;
-  for (const value of [undefined, () => 1, Symbol('x'), { a: [1, () => 2] }, cycle, new Date(NaN), new Array(2), new WeakMap()]) {
+  for (const value of [
+    undefined,
+    () => 1,
+    Symbol('x'),
+    { a: [1, () => 2] },
+    cycle,
+    new Date(NaN),
+    new Array(2),
+    new WeakMap(),
+  ]) {
     await t.throwsAsync(engine.set('bad', value), { code: 'UNSUPPORTED_VALUE', message: /\$/ });
-    await t.throwsAsync(engine.setMany([['good', 1], ['bad', value]]), { code: 'UNSUPPORTED_VALUE' });
-    await t.throwsAsync(engine.batch([{ type: 'set', key: 'good', value: 1 }, { type: 'set', key: 'bad', value }]), { code: 'UNSUPPORTED_VALUE' });
+    await t.throwsAsync(
+      engine.setMany([
+        ['good', 1],
+        ['bad', value],
+      ]),
+      { code: 'UNSUPPORTED_VALUE' },
+    );
+    await t.throwsAsync(
+      engine.batch([
+        { type: 'set', key: 'good', value: 1 },
+        { type: 'set', key: 'bad', value },
+      ]),
+      { code: 'UNSUPPORTED_VALUE' },
+    );
   }
-  const error = await t.throwsAsync(engine.setMany([['good', 1], ['bad', { a: { b: () => 1 } }]]));
+  const error = await t.throwsAsync(
+    engine.setMany([
+      ['good', 1],
+      ['bad', { a: { b: () => 1 } }],
+    ]),
+  );
   t.like(error, { key: 'bad', message: 'Cannot store a function at $.a.b' });
   t.deepEqual(await engine.keys(), []);
 });

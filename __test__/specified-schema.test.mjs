@@ -38,8 +38,16 @@ for (const readOnly of [false, true]) {
       t.deepEqual(await engine.get(key), value, key);
       t.deepEqual(engine.getSync(key), value, key);
     }
-    t.deepEqual(await engine.getMany(WRITTEN.map(([key]) => key)), WRITTEN.map(([, value]) => value));
-    t.like(await engine.getEntry('json'), { createdAt: 1_700_000_000_000, updatedAt: 1_700_000_000_004, expiresAt: null, metadata: { source: 'import' } });
+    t.deepEqual(
+      await engine.getMany(WRITTEN.map(([key]) => key)),
+      WRITTEN.map(([, value]) => value),
+    );
+    t.like(await engine.getEntry('json'), {
+      createdAt: 1_700_000_000_000,
+      updatedAt: 1_700_000_000_004,
+      expiresAt: null,
+      metadata: { source: 'import' },
+    });
     t.is(await engine.count('number*'), 3);
     t.true((await engine.verify()).ok);
     await engine.disconnect();

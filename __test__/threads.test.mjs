@@ -7,7 +7,10 @@ import { ENGINES, folderOf } from './helpers/engines.mjs';
 import { program } from './helpers/program.mjs';
 
 const SCRIPT = new URL('./helpers/worker.mjs', import.meta.url);
-const optionsOf = (t, name) => ({ [name === 'file' ? 'basePath' : 'path']: join(folderOf(t), name === 'sqlite' ? 'store.db' : 'store'), durability: 'normal' });
+const optionsOf = (t, name) => ({
+  [name === 'file' ? 'basePath' : 'path']: join(folderOf(t), name === 'sqlite' ? 'store.db' : 'store'),
+  durability: 'normal',
+});
 const open = (name, options) => new StorageManager({ defaultEngine: name, [name]: options });
 
 /** A thread with an engine of its own; `call` runs one of its methods, and gives the result or the error's code. */
@@ -37,7 +40,12 @@ for (const name of ['file', 'sqlite', 'leveldb']) {
       await call('set', `thread${index}`, index);
       t.is(await engine.get(`thread${index}`), index);
     }
-    await Promise.all([...threads.map(async ({ call }) => { for (let n = 0; n < 30; n++) await call('increment', 'n'); }), ...Array.from({ length: 30 }, () => engine.increment('n'))]);
+    await Promise.all([
+      ...threads.map(async ({ call }) => {
+        for (let n = 0; n < 30; n++) await call('increment', 'n');
+      }),
+      ...Array.from({ length: 30 }, () => engine.increment('n')),
+    ]);
     t.is(await engine.get('n'), 90);
     t.is(await threads[0].call('compareAndSet', 'main', 'no version', 2).then(({ ok }) => ok), false);
     await storage.close();
@@ -55,7 +63,12 @@ for (const name of ['file', 'sqlite', 'leveldb']) {
     await storage.getEngine().set('a', 1);
     const other = thread(t, name, { ...options, durability: 'full' });
     t.is(await other.call('get', 'a'), 'INVALID_ARGUMENT');
-    await t.throwsAsync(open(name, { ...options, readOnly: true }).getEngine().get('a'), { code: 'INVALID_ARGUMENT' });
+    await t.throwsAsync(
+      open(name, { ...options, readOnly: true })
+        .getEngine()
+        .get('a'),
+      { code: 'INVALID_ARGUMENT' },
+    );
     const alike = open(name, options);
     t.is(await alike.getEngine().get('a'), 1);
     await alike.close();
@@ -90,6 +103,9 @@ for (const name of ['memory', 'file', 'sqlite', 'leveldb', 'redis']) {
     t.true((await engine.verify()).ok);
     if (name === 'redis') await engine.clear();
     await storage.close();
-    if (name === 'file' || name === 'leveldb') t.deepEqual(await program(`say(await codeOf(open(args.name, args.options).get('after')));`, { name, options }), ['ok']);
+    if (name === 'file' || name === 'leveldb')
+      t.deepEqual(await program(`say(await codeOf(open(args.name, args.options).get('after')));`, { name, options }), [
+        'ok',
+      ]);
   });
 }

@@ -19,7 +19,11 @@ function gate() {
 
 onEach('a hundred that add to one counter at once are all counted', async (t, storage, engine) => {
   await engine.set('n', 0);
-  await Promise.all(Array.from({ length: 100 }, () => storage.transaction(async (tx) => tx.set('n', (await tx.get('n')) + 1), { retries: 1000 })));
+  await Promise.all(
+    Array.from({ length: 100 }, () =>
+      storage.transaction(async (tx) => tx.set('n', (await tx.get('n')) + 1), { retries: 1000 }),
+    ),
+  );
   t.is(await engine.get('n'), 100);
 });
 
@@ -37,7 +41,10 @@ test('where the engine answers at once they run one behind the other, without a 
     return n;
   };
   const seen = await Promise.all(Array.from({ length: 200 }, () => storage.transaction(add)));
-  t.deepEqual(seen, Array.from({ length: 200 }, (_, n) => n));
+  t.deepEqual(
+    seen,
+    Array.from({ length: 200 }, (_, n) => n),
+  );
   t.is(most, 1);
   t.is((await storage.stats()).transactions.conflicts, 0);
 });
@@ -96,9 +103,10 @@ test('one that fails, throws or is aborted while it waits lets the next one begi
   void turn().then(() => (turned = true));
   const results = await Promise.allSettled(all);
   t.false(turned, 'none waited for another turn of the event loop');
-  t.deepEqual(results.map(({ status, reason }) => (status === 'fulfilled' ? status : (reason.code ?? reason.message))), [
-    'mine', 'ABORTED', 'ABORTED', 'ENGINE_NOT_FOUND', 'UNSUPPORTED_VALUE', 'fulfilled',
-  ]);
+  t.deepEqual(
+    results.map(({ status, reason }) => (status === 'fulfilled' ? status : (reason.code ?? reason.message))),
+    ['mine', 'ABORTED', 'ABORTED', 'ENGINE_NOT_FOUND', 'UNSUPPORTED_VALUE', 'fulfilled'],
+  );
   t.deepEqual(order, ['thrown', 'last']);
   t.is(await codeOf(storage.transaction(ran('after'))), undefined);
 });

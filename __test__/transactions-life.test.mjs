@@ -13,14 +13,31 @@ const COMPLETED = { code: 'TRANSACTION_COMPLETED', name: 'StorageError', message
 
 /** Every way of using a transaction. */
 const USES = {
-  get: (tx) => tx.get('a'), set: (tx) => tx.set('a', 1), 'set with options': (tx) => tx.set('a', 1, { ttl: 5 }), delete: (tx) => tx.delete('a'),
-  'set with a condition': (tx) => tx.set('a', 1, { ifAbsent: true }), 'set with a signal': (tx) => tx.set('a', 1, { signal: new AbortController().signal }),
-  has: (tx) => tx.has('a'), keys: (tx) => tx.keys(), count: (tx) => tx.count(), clear: (tx) => tx.clear(), getMany: (tx) => tx.getMany(['a']),
-  setMany: (tx) => tx.setMany([['a', 1]]), deleteMany: (tx) => tx.deleteMany(['a']), batch: (tx) => tx.batch([{ type: 'delete', key: 'a' }]),
-  compareAndSet: (tx) => tx.compareAndSet('a', null, 1), increment: (tx) => tx.increment('a'), getEntry: (tx) => tx.getEntry('a'),
-  entries: (tx) => tx.entries().next(), values: (tx) => tx.values().next(), keysIterator: (tx) => tx.keysIterator().next(),
-  engine: (tx) => tx.engine().get('a'), model: (tx) => new KeyValueStore(tx, 'p').set('a', 1), 'model keys': (tx) => new KeyValueStore(tx, 'p').keys(),
-  commit: (tx) => tx.commit(), rollback: (tx) => tx.rollback(),
+  get: (tx) => tx.get('a'),
+  set: (tx) => tx.set('a', 1),
+  'set with options': (tx) => tx.set('a', 1, { ttl: 5 }),
+  delete: (tx) => tx.delete('a'),
+  'set with a condition': (tx) => tx.set('a', 1, { ifAbsent: true }),
+  'set with a signal': (tx) => tx.set('a', 1, { signal: new AbortController().signal }),
+  has: (tx) => tx.has('a'),
+  keys: (tx) => tx.keys(),
+  count: (tx) => tx.count(),
+  clear: (tx) => tx.clear(),
+  getMany: (tx) => tx.getMany(['a']),
+  setMany: (tx) => tx.setMany([['a', 1]]),
+  deleteMany: (tx) => tx.deleteMany(['a']),
+  batch: (tx) => tx.batch([{ type: 'delete', key: 'a' }]),
+  compareAndSet: (tx) => tx.compareAndSet('a', null, 1),
+  increment: (tx) => tx.increment('a'),
+  getEntry: (tx) => tx.getEntry('a'),
+  entries: (tx) => tx.entries().next(),
+  values: (tx) => tx.values().next(),
+  keysIterator: (tx) => tx.keysIterator().next(),
+  engine: (tx) => tx.engine().get('a'),
+  model: (tx) => new KeyValueStore(tx, 'p').set('a', 1),
+  'model keys': (tx) => new KeyValueStore(tx, 'p').keys(),
+  commit: (tx) => tx.commit(),
+  rollback: (tx) => tx.rollback(),
 };
 
 onEach('a finished transaction refuses every further use', async (t, storage, engine) => {
@@ -37,7 +54,11 @@ onEach('a finished transaction refuses every further use', async (t, storage, en
 });
 
 onEach('by id: list, commit, rollback', async (t, storage, engine) => {
-  const [one, two, three] = await Promise.all([storage.beginTransaction(), storage.transactions.begin(), storage.beginTransaction()]);
+  const [one, two, three] = await Promise.all([
+    storage.beginTransaction(),
+    storage.transactions.begin(),
+    storage.beginTransaction(),
+  ]);
   t.deepEqual(storage.transactions.list(), [one, two, three]);
   t.is(new Set([one.id, two.id, three.id]).size, 3);
   await one.set('one', 1);
@@ -48,8 +69,14 @@ onEach('by id: list, commit, rollback', async (t, storage, engine) => {
   t.deepEqual(storage.transactions.list(), [three]);
   t.deepEqual(await engine.keys(), ['one']);
   for (const id of [one.id, two.id, 'tx_0_nothing', '']) {
-    await t.throwsAsync(storage.transactions.commit(id), { code: 'TRANSACTION_NOT_FOUND', message: `Transaction not found: ${id}` });
-    await t.throwsAsync(storage.transactions.rollback(id), { code: 'TRANSACTION_NOT_FOUND', message: `Transaction not found: ${id}` });
+    await t.throwsAsync(storage.transactions.commit(id), {
+      code: 'TRANSACTION_NOT_FOUND',
+      message: `Transaction not found: ${id}`,
+    });
+    await t.throwsAsync(storage.transactions.rollback(id), {
+      code: 'TRANSACTION_NOT_FOUND',
+      message: `Transaction not found: ${id}`,
+    });
   }
   await t.throwsAsync(storage.transactions.commit(5), { code: 'INVALID_ARGUMENT' });
   await three.rollback();
@@ -107,24 +134,28 @@ test('an open transaction keeps no process alive, and neither does its timeout',
   t.deepEqual(await program(code), ['left open']);
 });
 
-onEach('close rolls back open transactions, finishes commits, and refuses new ones', async (t, storage, engine, name) => {
-  const tx = await storage.beginTransaction();
-  await tx.set('a', 1);
-  const unused = await storage.beginTransaction();
-  const committing = await storage.beginTransaction();
-  await committing.set('b', 1);
-  const committed = committing.commit();
-  const closed = storage.close();
-  t.is(tx.status, 'rolled_back');
-  await committed;
-  await closed;
-  t.is(committing.status, 'committed');
-  for (const one of [tx, unused]) for (const [called, use] of Object.entries(USES)) t.is(await codeOf(use(one)), 'CLOSED', called);
-  t.is(await codeOf(storage.beginTransaction()), 'CLOSED');
-  t.is(await codeOf(storage.transaction(() => t.fail())), 'CLOSED');
-  t.deepEqual(storage.transactions.list(), []);
-  t.truthy(name);
-});
+onEach(
+  'close rolls back open transactions, finishes commits, and refuses new ones',
+  async (t, storage, engine, name) => {
+    const tx = await storage.beginTransaction();
+    await tx.set('a', 1);
+    const unused = await storage.beginTransaction();
+    const committing = await storage.beginTransaction();
+    await committing.set('b', 1);
+    const committed = committing.commit();
+    const closed = storage.close();
+    t.is(tx.status, 'rolled_back');
+    await committed;
+    await closed;
+    t.is(committing.status, 'committed');
+    for (const one of [tx, unused])
+      for (const [called, use] of Object.entries(USES)) t.is(await codeOf(use(one)), 'CLOSED', called);
+    t.is(await codeOf(storage.beginTransaction()), 'CLOSED');
+    t.is(await codeOf(storage.transaction(() => t.fail())), 'CLOSED');
+    t.deepEqual(storage.transactions.list(), []);
+    t.truthy(name);
+  },
+);
 
 onEach('an engine that is disconnected ends the transactions on it', async (t, storage, engine) => {
   const tx = await storage.beginTransaction();
@@ -142,17 +173,26 @@ onEach('an engine that is disconnected ends the transactions on it', async (t, s
   t.deepEqual(await engine.keys(), ['b'], 'and the engine opens again');
 });
 
-onEach('a hundred at a time, each with its own writes', async (t, storage, engine) => {
-  const all = await Promise.all(Array.from({ length: 100 }, () => storage.beginTransaction()));
-  await Promise.all(all.map(async (tx, index) => {
-    await tx.setMany([[`k${index}/a`, index], [`k${index}/b`, index]]);
-    t.deepEqual(await tx.getMany([`k${index}/a`, `k${(index + 1) % 100}/a`]), [index, null]);
-  }));
-  const ends = await Promise.all(all.map((tx, index) => (index % 2 === 0 ? tx.commit() : tx.rollback())));
-  t.is(ends.length, 100);
-  t.is(await engine.count(), 100);
-  t.deepEqual(storage.transactions.list(), []);
-}, ['memory', 'file', 'sqlite', 'leveldb']);
+onEach(
+  'a hundred at a time, each with its own writes',
+  async (t, storage, engine) => {
+    const all = await Promise.all(Array.from({ length: 100 }, () => storage.beginTransaction()));
+    await Promise.all(
+      all.map(async (tx, index) => {
+        await tx.setMany([
+          [`k${index}/a`, index],
+          [`k${index}/b`, index],
+        ]);
+        t.deepEqual(await tx.getMany([`k${index}/a`, `k${(index + 1) % 100}/a`]), [index, null]);
+      }),
+    );
+    const ends = await Promise.all(all.map((tx, index) => (index % 2 === 0 ? tx.commit() : tx.rollback())));
+    t.is(ends.length, 100);
+    t.is(await engine.count(), 100);
+    t.deepEqual(storage.transactions.list(), []);
+  },
+  ['memory', 'file', 'sqlite', 'leveldb'],
+);
 
 for (const name of ['memory', 'file', 'sqlite', 'leveldb']) {
   test(`${name}: a thread that is terminated with an open transaction leaves nothing behind`, async (t) => {
@@ -169,7 +209,9 @@ for (const name of ['memory', 'file', 'sqlite', 'leveldb']) {
       parentPort.postMessage('ready');
       setInterval(() => {}, 1000);`;
     const entry = new URL('./helpers/entry.mjs', import.meta.url).href;
-    const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), { workerData: { name, options, entry } });
+    const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), {
+      workerData: { name, options, entry },
+    });
     await once(worker, 'message');
     await worker.terminate();
     const storage = new StorageManager({ defaultEngine: name, [name]: options });
@@ -182,16 +224,38 @@ for (const name of ['memory', 'file', 'sqlite', 'leveldb']) {
 
 test('bad input is refused with what was expected', async (t) => {
   const storage = await managerOf(t, 'memory');
-  const refused = async (promise, message) => t.like(await t.throwsAsync(promise), { code: 'INVALID_ARGUMENT', name: 'StorageTypeError', message });
-  await refused(storage.beginTransaction({ timeout: -1 }), 'Expected option timeout of beginTransaction to be a number of milliseconds, 0 or more, got -1');
-  await refused(storage.beginTransaction({ readOnly: 1 }), 'Expected option readOnly of beginTransaction to be a boolean, got a number');
-  await refused(storage.beginTransaction({ engine: '' }), 'Expected option engine of beginTransaction to be a non-empty string, got an empty string');
-  await refused(storage.beginTransaction({ readonly: true }), 'Unknown option readonly of beginTransaction; did you mean readOnly?');
-  await refused(storage.beginTransaction('memory'), 'Expected the options of beginTransaction to be an object, got a string');
+  const refused = async (promise, message) =>
+    t.like(await t.throwsAsync(promise), { code: 'INVALID_ARGUMENT', name: 'StorageTypeError', message });
+  await refused(
+    storage.beginTransaction({ timeout: -1 }),
+    'Expected option timeout of beginTransaction to be a number of milliseconds, 0 or more, got -1',
+  );
+  await refused(
+    storage.beginTransaction({ readOnly: 1 }),
+    'Expected option readOnly of beginTransaction to be a boolean, got a number',
+  );
+  await refused(
+    storage.beginTransaction({ engine: '' }),
+    'Expected option engine of beginTransaction to be a non-empty string, got an empty string',
+  );
+  await refused(
+    storage.beginTransaction({ readonly: true }),
+    'Unknown option readonly of beginTransaction; did you mean readOnly?',
+  );
+  await refused(
+    storage.beginTransaction('memory'),
+    'Expected the options of beginTransaction to be an object, got a string',
+  );
   await refused(storage.transaction(), 'Expected transaction to be given a function, got undefined');
   await refused(storage.transaction({}), 'Expected transaction to be given a function, got an object');
-  await refused(storage.transaction(() => {}, { retries: 1.5 }), 'Expected option retries of transaction to be an integer, 0 to 1000, got 1.5');
-  await refused(storage.transaction(() => {}, { signal: {} }), 'Expected option signal of transaction to be an AbortSignal, got an object');
+  await refused(
+    storage.transaction(() => {}, { retries: 1.5 }),
+    'Expected option retries of transaction to be an integer, 0 to 1000, got 1.5',
+  );
+  await refused(
+    storage.transaction(() => {}, { signal: {} }),
+    'Expected option signal of transaction to be an AbortSignal, got an object',
+  );
   t.is(await codeOf(storage.beginTransaction({ engine: 'nowhere' })), 'ENGINE_NOT_FOUND');
   const tx = await storage.beginTransaction();
   t.throws(() => tx.engine('nowhere'), { code: 'ENGINE_NOT_FOUND', message: 'Storage engine not found: nowhere' });

@@ -12,9 +12,13 @@ const ENGINES = ['memory', 'file', 'sqlite', 'leveldb', 'redis'];
 async function configOf(t, durability = 'none') {
   const folder = folderOf(t);
   return {
-    defaultEngine: 'sqlite', durability,
-    file: { basePath: join(folder, 'files') }, sqlite: { path: join(folder, 'store.db') }, leveldb: { path: join(folder, 'level') },
-    redis: { url: await redisUrl(), keyPrefix: freshPrefix() }, transactions: { path: join(folder, 'tx') },
+    defaultEngine: 'sqlite',
+    durability,
+    file: { basePath: join(folder, 'files') },
+    sqlite: { path: join(folder, 'store.db') },
+    leveldb: { path: join(folder, 'level') },
+    redis: { url: await redisUrl(), keyPrefix: freshPrefix() },
+    transactions: { path: join(folder, 'tx') },
     retry: { minDelay: 1, maxDelay: 20 },
   };
 }
@@ -23,7 +27,10 @@ async function managerOf(t) {
   const config = await configOf(t);
   const storage = new StorageManager(config);
   t.teardown(async () => {
-    await storage.getEngine('redis').clear().catch(() => {});
+    await storage
+      .getEngine('redis')
+      .clear()
+      .catch(() => {});
     await storage.close();
   });
   return { storage, folder: config.transactions.path };
@@ -84,13 +91,20 @@ test('what was only read in one engine guards what is written to another', async
 
 test('many at a time keep two engines equal', async (t) => {
   const { storage } = await managerOf(t);
-  await Promise.all(Array.from({ length: 40 }, (_, index) => storage.transaction(async (tx) => {
-    const file = tx.engine('file');
-    const n = ((await tx.get('n')) ?? 0) + 1;
-    await tx.set('n', n);
-    await file.set('n', n);
-    await file.set(`by/${index}`, n);
-  }, { retries: 200 })));
+  await Promise.all(
+    Array.from({ length: 40 }, (_, index) =>
+      storage.transaction(
+        async (tx) => {
+          const file = tx.engine('file');
+          const n = ((await tx.get('n')) ?? 0) + 1;
+          await tx.set('n', n);
+          await file.set('n', n);
+          await file.set(`by/${index}`, n);
+        },
+        { retries: 200 },
+      ),
+    ),
+  );
   t.is(await storage.getEngine('sqlite').get('n'), 40);
   t.is(await storage.getEngine('file').get('n'), 40);
   t.is(await storage.getEngine('file').count({ prefix: 'by/' }), 40);
@@ -109,13 +123,20 @@ test('a closed manager leaves no log behind, and two managers share a folder', a
   t.is((await two.stats()).transactions.log.commits, 2);
   t.is(await two.getEngine('file').get('n'), 2);
   await one.close();
-  await two.transaction(async (tx) => { await tx.set('a', 1); await tx.engine('leveldb').set('a', 1); });
+  await two.transaction(async (tx) => {
+    await tx.set('a', 1);
+    await tx.engine('leveldb').set('a', 1);
+  });
   await two.close();
   while (readdirSync(config.transactions.path).some((name) => name.endsWith('.log'))) await new Promise(setImmediate);
   t.pass();
 });
 
-for (const [first, second] of [['sqlite', 'file'], ['leveldb', 'redis'], ['file', 'leveldb']]) {
+for (const [first, second] of [
+  ['sqlite', 'file'],
+  ['leveldb', 'redis'],
+  ['file', 'leveldb'],
+]) {
   test(`${first} and ${second}: a process killed in the middle leaves both with the same transactions`, async (t) => {
     const config = await configOf(t, 'normal');
     let recovered = 0;
@@ -140,15 +161,20 @@ for (const [first, second] of [['sqlite', 'file'], ['leveldb', 'redis'], ['file'
       await program.kill();
       const storage = new StorageManager(config);
       storage.on('recovered', (engine, { applied, dropped }) => (recovered += applied + dropped));
-      const [left, right] = await Promise.all([first, second].map(async (name) => {
-        const records = [];
-        for await (const record of storage.getEngine(name).entries()) records.push(record);
-        return records;
-      }));
+      const [left, right] = await Promise.all(
+        [first, second].map(async (name) => {
+          const records = [];
+          for await (const record of storage.getEngine(name).entries()) records.push(record);
+          return records;
+        }),
+      );
       t.deepEqual(left, right);
       t.is(left.filter(([key]) => key.startsWith(String(round))).length, 3, 'each lane has its last');
-      for (const [key, value] of left.filter(([key]) => key.startsWith(String(round)))) t.true(value >= told.at(-1), key);
-      await storage.transaction(async (tx) => { for (const name of [first, second]) await tx.engine(name).clear(); });
+      for (const [key, value] of left.filter(([key]) => key.startsWith(String(round))))
+        t.true(value >= told.at(-1), key);
+      await storage.transaction(async (tx) => {
+        for (const name of [first, second]) await tx.engine(name).clear();
+      });
       await storage.close();
     }
     t.log(`${recovered} parts of transactions were recovered`);

@@ -10,7 +10,11 @@ const SNAPSHOTS = ['memory', 'file', 'sqlite', 'leveldb'];
 const byBytes = (a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
 onEach('its writes are seen inside at once, outside with the commit', async (t, storage, engine) => {
-  await engine.setMany([['a', 1], ['b', 2], ['c', 3]]);
+  await engine.setMany([
+    ['a', 1],
+    ['b', 2],
+    ['c', 3],
+  ]);
   const tx = await storage.beginTransaction();
   t.is(tx.status, 'pending');
   t.regex(tx.id, /^tx_\d{13}_[0-9a-z]{9}$/);
@@ -34,7 +38,13 @@ onEach('its writes are seen inside at once, outside with the commit', async (t, 
 });
 
 onEach('its writes are in ranges, patterns, limits, counts and iterations, in order', async (t, storage, engine) => {
-  await engine.setMany([['a', 1], ['b', 2], ['c', 3], ['d', 4], ['é', 5]]);
+  await engine.setMany([
+    ['a', 1],
+    ['b', 2],
+    ['c', 3],
+    ['d', 4],
+    ['é', 5],
+  ]);
   const tx = await storage.beginTransaction();
   await tx.batch([
     { type: 'set', key: 'bb', value: 'two and a half' },
@@ -52,7 +62,11 @@ onEach('its writes are in ranges, patterns, limits, counts and iterations, in or
   t.is(await tx.count(), 6);
   t.is(await tx.count({ prefix: 'b' }), 2);
   t.is(await tx.count({ limit: 4 }), 4);
-  t.deepEqual(await collect(tx.entries({ gte: 'b', lt: 'zz' })), [['b', 2], ['bb', 'two and a half'], ['d', 4]]);
+  t.deepEqual(await collect(tx.entries({ gte: 'b', lt: 'zz' })), [
+    ['b', 2],
+    ['bb', 'two and a half'],
+    ['d', 4],
+  ]);
   t.deepEqual(await collect(tx.values({ prefix: 'z' })), [26]);
   t.deepEqual(await collect(tx.keysIterator({ reverse: true, limit: 2 })), ['é', 'zz']);
   t.is(await tx.deleteMany(['a', 'c', 'zz', 'no']), 2);
@@ -74,7 +88,11 @@ onEach('conditions, counters and versions are those inside', async (t, storage, 
   t.is(await tx.increment('n', 2), 42);
   t.is(await tx.increment('new'), 1);
   t.is(await codeOf(tx.set('n', 0, { ifAbsent: true })), 'CONFLICT');
-  t.is(await codeOf(tx.set('n', 0, { ifVersion: before.version })), 'CONFLICT', 'the transaction has changed it itself');
+  t.is(
+    await codeOf(tx.set('n', 0, { ifVersion: before.version })),
+    'CONFLICT',
+    'the transaction has changed it itself',
+  );
   const inside = await tx.getEntry('n');
   t.is(inside.value, 42);
   await tx.set('n', 43, { ifVersion: inside.version });
@@ -82,19 +100,52 @@ onEach('conditions, counters and versions are those inside', async (t, storage, 
   t.true(swapped.ok);
   t.deepEqual(await tx.compareAndSet('m', null, 'again'), { ok: false, version: swapped.version });
   t.true((await tx.compareAndSet('m', swapped.version, 'twice')).ok);
-  t.is(await codeOf(tx.setMany([['x', 1], ['n', 2]], { ifAbsent: true })), 'CONFLICT');
+  t.is(
+    await codeOf(
+      tx.setMany(
+        [
+          ['x', 1],
+          ['n', 2],
+        ],
+        { ifAbsent: true },
+      ),
+    ),
+    'CONFLICT',
+  );
   t.false(await tx.has('x'), 'a batch is whole or not at all, inside too');
   t.is(await codeOf(tx.increment('m')), 'INVALID_ARGUMENT');
-  await tx.batch([{ type: 'check', key: 'absent', version: null }, { type: 'set', key: 'y', value: 1 }]);
-  t.is(await codeOf(tx.batch([{ type: 'check', key: 'y', version: null }, { type: 'delete', key: 'y' }])), 'CONFLICT');
+  await tx.batch([
+    { type: 'check', key: 'absent', version: null },
+    { type: 'set', key: 'y', value: 1 },
+  ]);
+  t.is(
+    await codeOf(
+      tx.batch([
+        { type: 'check', key: 'y', version: null },
+        { type: 'delete', key: 'y' },
+      ]),
+    ),
+    'CONFLICT',
+  );
   await tx.commit();
   t.deepEqual(await engine.getMany(['n', 'm', 'new', 'x', 'y']), [43, 'twice', 1, null, 1]);
 });
 
 onEach('every kind of value goes through it', async (t, storage, engine) => {
   const values = {
-    nothing: null, yes: true, nan: NaN, minus: -0, endless: -Infinity, text: 'a\ud800', big: 10n ** 30n, date: new Date(0), bytes: Buffer.from([0, 255]),
-    floats: new Float32Array([1.5]), map: new Map([[{ a: 1 }, new Set([1n])]]), pattern: /a/gi, deep: { list: [new Date(5), { $date: 'no date' }] },
+    nothing: null,
+    yes: true,
+    nan: NaN,
+    minus: -0,
+    endless: -Infinity,
+    text: 'a\ud800',
+    big: 10n ** 30n,
+    date: new Date(0),
+    bytes: Buffer.from([0, 255]),
+    floats: new Float32Array([1.5]),
+    map: new Map([[{ a: 1 }, new Set([1n])]]),
+    pattern: /a/gi,
+    deep: { list: [new Date(5), { $date: 'no date' }] },
   };
   const tx = await storage.beginTransaction();
   for (const [key, value] of Object.entries(values)) await tx.set(key, value);
@@ -123,20 +174,34 @@ onEach('expiry and metadata are kept, and what expires inside is gone inside', a
   t.deepEqual(await engine.keys(), ['a']);
 });
 
-onEach('reads are of the moment of the first, whatever others write', async (t, storage, engine) => {
-  await engine.setMany([['a', 1], ['b', 1]]);
-  const tx = await storage.beginTransaction({ readOnly: true });
-  t.is(await tx.get('a'), 1);
-  await engine.setMany([['a', 2], ['b', 2], ['c', 2]]);
-  await engine.delete('b');
-  t.is(await tx.get('a'), 1);
-  t.is(await tx.get('b'), 1);
-  t.deepEqual(await tx.keys(), ['a', 'b']);
-  t.deepEqual(await collect(tx.entries()), [['a', 1], ['b', 1]]);
-  t.is(await tx.count(), 2);
-  await tx.commit();
-  t.deepEqual(await engine.keys(), ['a', 'c']);
-}, SNAPSHOTS);
+onEach(
+  'reads are of the moment of the first, whatever others write',
+  async (t, storage, engine) => {
+    await engine.setMany([
+      ['a', 1],
+      ['b', 1],
+    ]);
+    const tx = await storage.beginTransaction({ readOnly: true });
+    t.is(await tx.get('a'), 1);
+    await engine.setMany([
+      ['a', 2],
+      ['b', 2],
+      ['c', 2],
+    ]);
+    await engine.delete('b');
+    t.is(await tx.get('a'), 1);
+    t.is(await tx.get('b'), 1);
+    t.deepEqual(await tx.keys(), ['a', 'b']);
+    t.deepEqual(await collect(tx.entries()), [
+      ['a', 1],
+      ['b', 1],
+    ]);
+    t.is(await tx.count(), 2);
+    await tx.commit();
+    t.deepEqual(await engine.keys(), ['a', 'c']);
+  },
+  SNAPSHOTS,
+);
 
 onEach('a key that was read and then changed by someone else is a CONFLICT', async (t, storage, engine) => {
   await engine.set('a', 1);
@@ -154,8 +219,14 @@ onEach('a key that was read and then changed by someone else is a CONFLICT', asy
 
 onEach('absence is read too, and so are ranges: a phantom is a CONFLICT', async (t, storage, engine) => {
   const reads = [
-    (tx) => tx.get('p/1'), (tx) => tx.has('p/1'), (tx) => tx.getEntry('p/1'), (tx) => tx.getMany(['x', 'p/1']), (tx) => tx.keys('p/*'),
-    (tx) => tx.count({ prefix: 'p/' }), (tx) => collect(tx.entries({ gt: 'p', lt: 'q' })), (tx) => collect(tx.keysIterator({ reverse: true })),
+    (tx) => tx.get('p/1'),
+    (tx) => tx.has('p/1'),
+    (tx) => tx.getEntry('p/1'),
+    (tx) => tx.getMany(['x', 'p/1']),
+    (tx) => tx.keys('p/*'),
+    (tx) => tx.count({ prefix: 'p/' }),
+    (tx) => collect(tx.entries({ gt: 'p', lt: 'q' })),
+    (tx) => collect(tx.keysIterator({ reverse: true })),
   ];
   for (const [index, read] of reads.entries()) {
     const tx = await storage.beginTransaction();
@@ -169,7 +240,11 @@ onEach('absence is read too, and so are ranges: a phantom is a CONFLICT', async 
 });
 
 onEach('what was not read may change, and writes without reads do not conflict', async (t, storage, engine) => {
-  await engine.setMany([['a', 1], ['b', 1], ['z', 1]]);
+  await engine.setMany([
+    ['a', 1],
+    ['b', 1],
+    ['z', 1],
+  ]);
   const tx = await storage.beginTransaction();
   await tx.get('a');
   await tx.set('c', 1);
@@ -193,7 +268,18 @@ onEach('one that only read commits whatever happened', async (t, storage, engine
 
 onEach('calls take effect in the order made, also those nobody waits for', async (t, storage, engine) => {
   const tx = await storage.beginTransaction();
-  const calls = [tx.set('a', 1), tx.get('a'), tx.set('a', 2), tx.keys(), tx.increment('a'), tx.delete('b'), tx.set('b', 1), tx.count(), tx.clear(), tx.set('c', 3)];
+  const calls = [
+    tx.set('a', 1),
+    tx.get('a'),
+    tx.set('a', 2),
+    tx.keys(),
+    tx.increment('a'),
+    tx.delete('b'),
+    tx.set('b', 1),
+    tx.count(),
+    tx.clear(),
+    tx.set('c', 3),
+  ];
   const committed = tx.commit();
   const late = tx.set('late', 1);
   t.is(await codeOf(late), 'TRANSACTION_COMPLETED');
@@ -227,8 +313,16 @@ onEach('readOnly refuses writes of every kind and goes on', async (t, storage, e
   await engine.set('a', 1);
   const tx = await storage.beginTransaction({ readOnly: true });
   const writes = [
-    tx.set('a', 2), tx.set('a', 2, { ifAbsent: true }), tx.delete('a'), tx.clear(), tx.setMany([['a', 2]]), tx.deleteMany(['a']), tx.increment('n'),
-    tx.compareAndSet('n', null, 1), tx.batch([{ type: 'set', key: 'a', value: 2 }]), new KeyValueStore(tx, 'p').clear(),
+    tx.set('a', 2),
+    tx.set('a', 2, { ifAbsent: true }),
+    tx.delete('a'),
+    tx.clear(),
+    tx.setMany([['a', 2]]),
+    tx.deleteMany(['a']),
+    tx.increment('n'),
+    tx.compareAndSet('n', null, 1),
+    tx.batch([{ type: 'set', key: 'a', value: 2 }]),
+    new KeyValueStore(tx, 'p').clear(),
   ];
   for (const write of writes) t.is(await codeOf(write), 'READ_ONLY');
   t.is(await tx.get('a'), 1);
@@ -238,7 +332,10 @@ onEach('readOnly refuses writes of every kind and goes on', async (t, storage, e
 
 onEach('a key-value store stands on it', async (t, storage, engine) => {
   const outside = new KeyValueStore(engine, 'settings');
-  await outside.mset([['theme', 'dark'], ['size', 1]]);
+  await outside.mset([
+    ['theme', 'dark'],
+    ['size', 1],
+  ]);
   await engine.set('other', 1);
   const tx = await storage.beginTransaction();
   const inside = new KeyValueStore(tx, 'settings');
@@ -247,7 +344,10 @@ onEach('a key-value store stands on it', async (t, storage, engine) => {
   await new KeyValueStore(tx, 'settings/deep').set('x', 1);
   t.deepEqual(await inside.keys(), ['deep/x', 'lang', 'theme']);
   t.is(await inside.count('*e*'), 2);
-  t.deepEqual(await collect(inside.entries({ lt: 'm' })), [['deep/x', 1], ['lang', 'fa']]);
+  t.deepEqual(await collect(inside.entries({ lt: 'm' })), [
+    ['deep/x', 1],
+    ['lang', 'fa'],
+  ]);
   t.deepEqual(await inside.mget(['theme', 'size']), ['dark', null]);
   t.is(await inside.increment('n'), 1);
   await inside.clear();
@@ -261,7 +361,10 @@ onEach('a key-value store stands on it', async (t, storage, engine) => {
 
 onEach('a large one commits whole', async (t, storage, engine) => {
   const tx = await storage.beginTransaction();
-  const entries = Array.from({ length: 3_000 }, (_, index) => [`k${String(index).padStart(5, '0')}`, { index, text: 'x'.repeat(100) }]);
+  const entries = Array.from({ length: 3_000 }, (_, index) => [
+    `k${String(index).padStart(5, '0')}`,
+    { index, text: 'x'.repeat(100) },
+  ]);
   await tx.setMany(entries);
   t.is(await tx.count(), 3_000);
   t.deepEqual(await collect(tx.entries()), entries, 'over many pages');
@@ -269,18 +372,21 @@ onEach('a large one commits whole', async (t, storage, engine) => {
   t.is(await engine.count(), 3_000);
 });
 
-onEach('reserved folders and bad keys are refused inside as outside, and the rest goes on', async (t, storage, engine) => {
-  const tx = await storage.beginTransaction();
-  t.is(await codeOf(tx.set('docs/a', 1)), 'INVALID_KEY');
-  t.is(await codeOf(tx.get('')), 'INVALID_KEY');
-  t.is(await codeOf(tx.set('a', () => 1)), 'UNSUPPORTED_VALUE');
-  t.is(await codeOf(tx.get(5)), 'INVALID_ARGUMENT');
-  t.is(await codeOf(tx.keys({ prefx: 'a' })), 'INVALID_ARGUMENT');
-  t.is(await codeOf(tx.entries(5).next()), 'INVALID_ARGUMENT');
-  await tx.set('a', 1);
-  await tx.commit();
-  t.is(await engine.get('a'), 1);
-});
+onEach(
+  'reserved folders and bad keys are refused inside as outside, and the rest goes on',
+  async (t, storage, engine) => {
+    const tx = await storage.beginTransaction();
+    t.is(await codeOf(tx.set('docs/a', 1)), 'INVALID_KEY');
+    t.is(await codeOf(tx.get('')), 'INVALID_KEY');
+    t.is(await codeOf(tx.set('a', () => 1)), 'UNSUPPORTED_VALUE');
+    t.is(await codeOf(tx.get(5)), 'INVALID_ARGUMENT');
+    t.is(await codeOf(tx.keys({ prefx: 'a' })), 'INVALID_ARGUMENT');
+    t.is(await codeOf(tx.entries(5).next()), 'INVALID_ARGUMENT');
+    await tx.set('a', 1);
+    await tx.commit();
+    t.is(await engine.get('a'), 1);
+  },
+);
 
 onEach('an iteration inside shows the moment it began, and ends with the transaction', async (t, storage, engine) => {
   await engine.setMany(Array.from({ length: 10 }, (_, index) => [`k${index}`, index]));
@@ -303,12 +409,29 @@ onEach('random calls see and leave what a map would, awaited or not', async (t, 
   for (let round = 0; round < 12; round += 1) {
     const model = new Map(Object.entries(Object.fromEntries(await collect(engine.entries()))));
     const checks = [];
-    const later = (promise, expected, what) => checks.push(promise.then((found) => t.deepEqual(found, expected, `round ${round}: ${what}`)));
+    const later = (promise, expected, what) =>
+      checks.push(promise.then((found) => t.deepEqual(found, expected, `round ${round}: ${what}`)));
     await storage.transaction(async (tx) => {
       for (let step = 0; step < 40; step += 1) {
         const key = random.pick(keys);
-        const value = random.chance(0.1) ? 'long'.repeat(20_000 + step) : random.pick([step, null, { step }, [`"${step}"`, 'é'], Buffer.from([step])]);
-        const call = random.weighted({ set: 8, get: 6, delete: 2, increment: 1, entry: 1, batch: 2, has: 1, many: 1, keys: 1, count: 1, entries: 1, ttl: 1, clear: 0.3 });
+        const value = random.chance(0.1)
+          ? 'long'.repeat(20_000 + step)
+          : random.pick([step, null, { step }, [`"${step}"`, 'é'], Buffer.from([step])]);
+        const call = random.weighted({
+          set: 8,
+          get: 6,
+          delete: 2,
+          increment: 1,
+          entry: 1,
+          batch: 2,
+          has: 1,
+          many: 1,
+          keys: 1,
+          count: 1,
+          entries: 1,
+          ttl: 1,
+          clear: 0.3,
+        });
         if (call === 'set') {
           later(tx.set(key, value), undefined, call);
           model.set(key, value);
@@ -317,11 +440,26 @@ onEach('random calls see and leave what a map would, awaited or not', async (t, 
           model.set(key, value);
         } else if (call === 'get') later(tx.get(key), model.get(key) ?? null, call);
         else if (call === 'has') later(tx.has(key), model.has(key), call);
-        else if (call === 'entry') later(tx.getEntry(key).then((entry) => entry?.value), model.get(key), call);
-        else if (call === 'many') later(tx.getMany(keys), keys.map((one) => model.get(one) ?? null), call);
+        else if (call === 'entry')
+          later(
+            tx.getEntry(key).then((entry) => entry?.value),
+            model.get(key),
+            call,
+          );
+        else if (call === 'many')
+          later(
+            tx.getMany(keys),
+            keys.map((one) => model.get(one) ?? null),
+            call,
+          );
         else if (call === 'count') later(tx.count(), model.size, call);
         else if (call === 'keys') later(tx.keys(), [...model.keys()].sort(byBytes), call);
-        else if (call === 'entries') t.deepEqual(await collect(tx.entries()), [...model].sort(([a], [b]) => byBytes(a, b)), `round ${round}: ${call}`);
+        else if (call === 'entries')
+          t.deepEqual(
+            await collect(tx.entries()),
+            [...model].sort(([a], [b]) => byBytes(a, b)),
+            `round ${round}: ${call}`,
+          );
         else if (call === 'delete') {
           later(tx.delete(key), model.has(key), call);
           model.delete(key);
@@ -330,7 +468,14 @@ onEach('random calls see and leave what a map would, awaited or not', async (t, 
           later(tx.increment('n'), counted, call);
           model.set('n', counted);
         } else if (call === 'batch') {
-          later(tx.batch([{ type: 'set', key, value }, { type: 'delete', key: 'a' }]), undefined, call);
+          later(
+            tx.batch([
+              { type: 'set', key, value },
+              { type: 'delete', key: 'a' },
+            ]),
+            undefined,
+            call,
+          );
           model.set(key, value);
           model.delete('a');
         } else {
@@ -341,6 +486,10 @@ onEach('random calls see and leave what a map would, awaited or not', async (t, 
       }
     });
     await Promise.all(checks);
-    t.deepEqual(await collect(engine.entries()), [...model].sort(([a], [b]) => byBytes(a, b)), `round ${round}: after the commit`);
+    t.deepEqual(
+      await collect(engine.entries()),
+      [...model].sort(([a], [b]) => byBytes(a, b)),
+      `round ${round}: after the commit`,
+    );
   }
 });

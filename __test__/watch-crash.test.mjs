@@ -55,7 +55,10 @@ for (const name of ['file', 'sqlite', 'leveldb']) {
         await engine.delete('end');
         t.deepEqual([...versions.keys()].sort(), await engine.keys());
         for (const [key, version] of versions) t.is((await engine.getEntry(key)).version, version);
-        t.deepEqual(Object.fromEntries([...state].sort()), Object.fromEntries((await collect(engine.entries())).sort()));
+        t.deepEqual(
+          Object.fromEntries([...state].sort()),
+          Object.fromEntries((await collect(engine.entries())).sort()),
+        );
         await engine.disconnect();
       }
     });

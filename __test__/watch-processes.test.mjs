@@ -17,11 +17,15 @@ for (const name of ['sqlite', 'redis']) {
     if (engine.capabilities.watch !== 'shared') return t.is(engine.capabilities.watch, 'none');
     const watch = engine.watch('n:*');
     await watch.ready;
-    const other = running(t, `
+    const other = running(
+      t,
+      `
       const engine = open(args.name, args.options);
       for (let n = 0; n < 200; n++) await engine.setMany([['n:other', n], ['n:pair', n], ['quiet', n]]);
       say('done');
-    `, { name, options });
+    `,
+      { name, options },
+    );
     for (let n = 0; n < 200; n++) await engine.set('n:own', n);
     t.is(await other.next(), 'done');
     await engine.set('n:last', true);
@@ -29,8 +33,14 @@ for (const name of ['sqlite', 'redis']) {
     do events.push(...(await take(watch, 1)));
     while (events.at(-1).key !== 'n:last');
     const commits = events.map(({ commit }) => commit);
-    t.deepEqual(commits, commits.toSorted((a, b) => a - b));
-    t.deepEqual(events.filter(({ key }) => key === 'n:own').map(({ value }) => value), Array.from({ length: 200 }, (_, n) => n));
+    t.deepEqual(
+      commits,
+      commits.toSorted((a, b) => a - b),
+    );
+    t.deepEqual(
+      events.filter(({ key }) => key === 'n:own').map(({ value }) => value),
+      Array.from({ length: 200 }, (_, n) => n),
+    );
     const others = events.filter(({ key }) => key === 'n:other' || key === 'n:pair');
     t.is(others.length, 400);
     for (let n = 0; n < 400; n += 2) {
@@ -51,10 +61,13 @@ test('sqlite: a log that nobody asked for goes with the watch', async (t) => {
   t.not((await engine.stats()).logFloor, null);
   await watch.return();
   await engine.disconnect();
-  const [floor] = await program(`
+  const [floor] = await program(
+    `
     const { DatabaseSync } = await import('node:sqlite').catch(() => ({}));
     say(DatabaseSync === undefined ? 'no reader' : new DatabaseSync(args.options.path).prepare("SELECT expires_at FROM storage_internal WHERE key = x'006c6f67'").get().expires_at - Date.now() < 61_000);
-  `, { options });
+  `,
+    { options },
+  );
   t.true(floor === true || floor === 'no reader');
 });
 
@@ -65,9 +78,21 @@ for (const name of ['file', 'sqlite', 'leveldb']) {
     const watch = engine.watch();
     await watch.ready;
     const worker = new Worker(new URL('./helpers/worker.mjs', import.meta.url), { workerData: { name, options } });
-    worker.postMessage({ id: 1, method: 'setMany', args: [[['a', 1], ['b', { deep: [2] }]]] });
+    worker.postMessage({
+      id: 1,
+      method: 'setMany',
+      args: [
+        [
+          ['a', 1],
+          ['b', { deep: [2] }],
+        ],
+      ],
+    });
     await once(worker, 'message');
-    t.deepEqual((await take(watch, 2)).map(plain), [{ type: 'set', key: 'a', value: 1 }, { type: 'set', key: 'b', value: { deep: [2] } }]);
+    t.deepEqual((await take(watch, 2)).map(plain), [
+      { type: 'set', key: 'a', value: 1 },
+      { type: 'set', key: 'b', value: { deep: [2] } },
+    ]);
     await worker.terminate();
     await engine.set('c', 3);
     t.is((await take(watch, 1))[0].key, 'c');
@@ -80,21 +105,35 @@ for (const name of ['memory', 'file', 'sqlite', 'leveldb']) {
 
   test(`${name}: an open watch keeps the process alive, and nothing else of it does`, async (t) => {
     const options = await optionsFor(t);
-    t.deepEqual(await program(`
+    t.deepEqual(
+      await program(
+        `
       const engine = open(args.name, args.options);
       const watch = engine.watch();
       setTimeout(() => void engine.set('a', 1), 50).unref();
       setTimeout(() => void engine.set('a', 2), 100).unref();
       for await (const { value } of watch) { say(value); if (value === 2) break; }
-    `, { name, options }), [1, 2]);
-    t.deepEqual(await program(`
+    `,
+        { name, options },
+      ),
+      [1, 2],
+    );
+    t.deepEqual(
+      await program(
+        `
       const engine = open(args.name, args.options);
       const quiet = engine.watch('*', { persistent: false });
       await quiet.ready;
       quiet.next().then(() => say('told'));
       say('idle');
-    `, { name, options }), ['idle']);
-    t.deepEqual(await program(`
+    `,
+        { name, options },
+      ),
+      ['idle'],
+    );
+    t.deepEqual(
+      await program(
+        `
       const engine = open(args.name, args.options);
       const controller = new AbortController();
       engine.watch('*', { signal: controller.signal }).next().catch(({ code }) => say(code));
@@ -102,19 +141,26 @@ for (const name of ['memory', 'file', 'sqlite', 'leveldb']) {
       controller.abort();
       void engine.watch().return();
       say('left');
-    `, { name, options }).then((said) => said.includes('left')), true);
+    `,
+        { name, options },
+      ).then((said) => said.includes('left')),
+      true,
+    );
   });
 
   test(`${name}: a process that exits with watches open ends well`, async (t) => {
     const options = await optionsFor(t);
-    const { code, stderr } = await ending(`
+    const { code, stderr } = await ending(
+      `
       const engine = open(args.name, args.options);
       const watches = Array.from({ length: 20 }, () => engine.watch());
       for (const watch of watches) void watch.next();
       await engine.set('a', 1);
       for (let n = 0; n < 50; n++) void engine.set('k' + n, n);
       process.exit(5);
-    `, { name, options });
+    `,
+      { name, options },
+    );
     t.deepEqual([code, stderr], [5, '']);
   });
 }

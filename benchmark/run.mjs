@@ -42,7 +42,9 @@ async function bench(options, folder) {
     }
     const rows = families.flatMap((family, i) => comparisons(family, measured[i]));
     const share = (done) => (families.length + done) / stages;
-    const checks = options.checks ? await runChecks(context, (done, name) => line.show(share(done), 'checks', name)) : [];
+    const checks = options.checks
+      ? await runChecks(context, (done, name) => line.show(share(done), 'checks', name))
+      : [];
     return { measured, rows, checks };
   } finally {
     line.clear();
@@ -56,12 +58,20 @@ async function report(options, { measured, rows, checks }) {
     date: new Date().toISOString(),
     machine: host,
     versions: versions(options),
-    settings: { rounds: options.rounds, quick: options.quick, documentBytes: 150, inFlight: 500, unit: 'microseconds an operation, medians' },
+    settings: {
+      rounds: options.rounds,
+      quick: options.quick,
+      documentBytes: 150,
+      inFlight: 500,
+      unit: 'microseconds an operation, medians',
+    },
     comparisons: rows,
     families: measured,
     checks,
   };
-  console.log(`\n${host.cpu}, ${host.cores} cores, Node.js ${host.node}; medians of ${options.rounds} rounds, ratio = ours / peer\n`);
+  console.log(
+    `\n${host.cpu}, ${host.cores} cores, Node.js ${host.node}; medians of ${options.rounds} rounds, ratio = ours / peer\n`,
+  );
   console.log(comparisonTable(rows));
   if (checks.length > 0) console.log(`\n${checkTable(checks)}`);
   const judged = [...rows, ...checks].filter(({ pass }) => pass !== undefined);
@@ -83,7 +93,9 @@ async function main(args) {
   if (options.help) return console.log(USAGE);
   if (globalThis.gc === undefined) {
     installPeers();
-    const again = spawnSync(process.execPath, ['--expose-gc', fileURLToPath(import.meta.url), ...args], { stdio: 'inherit' });
+    const again = spawnSync(process.execPath, ['--expose-gc', fileURLToPath(import.meta.url), ...args], {
+      stdio: 'inherit',
+    });
     process.exitCode = again.status ?? 1;
     return;
   }
@@ -99,6 +111,8 @@ async function main(args) {
 try {
   await main(process.argv.slice(2));
 } catch (error) {
-  console.error(error.code === 'MODULE_NOT_FOUND' ? `Holdfast is not built; run: npm run build\n${error.message}` : error);
+  console.error(
+    error.code === 'MODULE_NOT_FOUND' ? `Holdfast is not built; run: npm run build\n${error.message}` : error,
+  );
   process.exitCode = 1;
 }

@@ -29,9 +29,14 @@ async function matrix({ engines, next }) {
     columns.push({ heading: name, rows: await matrixHere(next(name)) });
     if (SHARED.includes(name)) columns.push({ heading: `${name}, processes`, rows: await matrixAcross(next(name)) });
   }
-  const rows = columns[0].rows.map(({ id, title }, i) => [`${id}: ${title}`, ...columns.map((column) => column.rows[i].cell)]);
+  const rows = columns[0].rows.map(({ id, title }, i) => [
+    `${id}: ${title}`,
+    ...columns.map((column) => column.rows[i].cell),
+  ]);
   console.log(table(['scenario', ...columns.map(({ heading }) => heading)], rows));
-  console.log('\nT2 CONFLICT: it was refused. as T1, T2: both committed, and this serial order explains all they read and left behind.');
+  console.log(
+    '\nT2 CONFLICT: it was refused. as T1, T2: both committed, and this serial order explains all they read and left behind.',
+  );
   const anomalies = columns.flatMap((column) => column.rows).filter(({ prevented }) => !prevented).length;
   console.log(`${columns.length * rows.length} cells, ${anomalies} anomalies`);
   return anomalies;
@@ -40,7 +45,10 @@ async function matrix({ engines, next }) {
 async function matrixHere(place) {
   const session = await openSession(place);
   try {
-    return await runMatrix(session.engine, [1, 2, 3].map(() => actor({ begin: session.begin })));
+    return await runMatrix(
+      session.engine,
+      [1, 2, 3].map(() => actor({ begin: session.begin })),
+    );
   } finally {
     await session.close();
   }
@@ -64,11 +72,26 @@ async function histories({ engines, next, transactions, seed }) {
   for (const name of engines) {
     for (const mode of MODES[name]) {
       const report = await runHistory({ place: next(name), mode, seed, transactions });
-      rows.push([name, mode, report.transactions, report.committed, report.failed, report.edges, report.anomalies.length, Number(report.seconds.toFixed(1))]);
-      for (const anomaly of report.anomalies.slice(0, 10)) found.push(`${name}, ${mode}: ${anomaly.name}: ${anomaly.detail}`);
+      rows.push([
+        name,
+        mode,
+        report.transactions,
+        report.committed,
+        report.failed,
+        report.edges,
+        report.anomalies.length,
+        Number(report.seconds.toFixed(1)),
+      ]);
+      for (const anomaly of report.anomalies.slice(0, 10))
+        found.push(`${name}, ${mode}: ${anomaly.name}: ${anomaly.detail}`);
     }
   }
-  console.log(table(['engine', 'clients', 'transactions', 'committed', 'conflicts and rollbacks', 'edges', 'anomalies', 'seconds'], rows));
+  console.log(
+    table(
+      ['engine', 'clients', 'transactions', 'committed', 'conflicts and rollbacks', 'edges', 'anomalies', 'seconds'],
+      rows,
+    ),
+  );
   for (const line of found) console.log(line);
   return rows.reduce((sum, row) => sum + row[6], 0);
 }
@@ -112,14 +135,23 @@ export async function run(args) {
     },
   });
   if (values.help) return console.log(USAGE);
-  if (values.only !== undefined && !Object.hasOwn(PARTS, values.only)) throw new Problem(`--only takes ${Object.keys(PARTS).join(', ')}`);
-  if (values.engine !== undefined && !ENGINES.includes(values.engine)) throw new Problem(`--engine takes ${ENGINES.join(', ')}`);
+  if (values.only !== undefined && !Object.hasOwn(PARTS, values.only))
+    throw new Problem(`--only takes ${Object.keys(PARTS).join(', ')}`);
+  if (values.engine !== undefined && !ENGINES.includes(values.engine))
+    throw new Problem(`--engine takes ${ENGINES.join(', ')}`);
   const engines = values.engine === undefined ? ENGINES : [values.engine];
   const { next, stop } = await places({ redis: engines.includes('redis') });
   try {
-    const options = { engines, next, seed: values.seed, transactions: wholeNumber(values, 'transactions'), times: wholeNumber(values, 'times') };
+    const options = {
+      engines,
+      next,
+      seed: values.seed,
+      transactions: wholeNumber(values, 'transactions'),
+      times: wholeNumber(values, 'times'),
+    };
     let wrong = 0;
-    for (const [name, part] of Object.entries(PARTS)) if (values.only === undefined || values.only === name) wrong += await part(options);
+    for (const [name, part] of Object.entries(PARTS))
+      if (values.only === undefined || values.only === name) wrong += await part(options);
     if (wrong > 0) throw new Problem(`isolation: ${wrong} of the figures above are wrong`);
   } finally {
     await stop();

@@ -29,7 +29,8 @@ const typescript = {
 };
 
 const dependencies = Object.keys(manifest.dependencies ?? {});
-const isExternal = (path) => path.startsWith('node:') || dependencies.some((name) => path === name || path.startsWith(`${name}/`));
+const isExternal = (path) =>
+  path.startsWith('node:') || dependencies.some((name) => path === name || path.startsWith(`${name}/`));
 const refuse = (warning) => {
   throw new Problem(warning.message);
 };
@@ -62,7 +63,10 @@ async function bundle() {
       continue;
     }
     const names = exported.filter((name) => name !== 'default').sort();
-    writeFileSync(join(root, `dist/${name}.mjs`), `export {\n${names.map((name) => `  ${name},\n`).join('')}} from './${fileName}';\n`);
+    writeFileSync(
+      join(root, `dist/${name}.mjs`),
+      `export {\n${names.map((name) => `  ${name},\n`).join('')}} from './${fileName}';\n`,
+    );
     note(`${size}, ${names.length} exports`);
   }
 }
@@ -95,7 +99,11 @@ const read = (path) => {
 
 /** Bundles and writes the declarations; with `check`, only compares the declarations. */
 export async function buildTypeScript({ check = false } = {}) {
-  step(check ? 'Comparing the committed declarations with ts/' : 'Building the JavaScript bundle and the type declarations');
+  step(
+    check
+      ? 'Comparing the committed declarations with ts/'
+      : 'Building the JavaScript bundle and the type declarations',
+  );
   if (!check) {
     mkdirSync(join(root, 'dist'), { recursive: true });
     await bundle();
@@ -109,7 +117,10 @@ export async function buildTypeScript({ check = false } = {}) {
     }
   }
   if (check && stale.length > 0) {
-    throw new Problem(`${stale.join(', ')} does not match ts/`, 'npm run build:ts, then commit the change of the public API');
+    throw new Problem(
+      `${stale.join(', ')} does not match ts/`,
+      'npm run build:ts, then commit the change of the public API',
+    );
   }
   note(stale.length > 0 ? `written: ${stale.join(', ')}` : 'declarations are up to date');
 }

@@ -7,7 +7,11 @@ import { platforms } from './lib/platforms.mjs';
 import { platformManifest, publishedManifest } from './lib/stage.mjs';
 
 const sizeLimit = 16 * 2 ** 20;
-const machines = { elf: { x64: 62, arm64: 183 }, pe: { x64: 0x8664, arm64: 0xaa64 }, macho: { x64: 0x01000007, arm64: 0x0100000c } };
+const machines = {
+  elf: { x64: 62, arm64: 183 },
+  pe: { x64: 0x8664, arm64: 0xaa64 },
+  macho: { x64: 0x01000007, arm64: 0x0100000c },
+};
 
 /** The processor an addon is for, by its header, or null where the file is of another kind than its system loads. */
 function processor(file, os) {
@@ -20,14 +24,18 @@ function processor(file, os) {
   if (os === 'darwin') return bytes.readUInt32LE(0) === 0xfeedfacf ? name(machines.macho, bytes.readUInt32LE(4)) : null;
   if (bytes.toString('latin1', 0, 2) !== 'MZ') return null;
   const header = Math.min(bytes.readUInt32LE(0x3c), bytes.length - 8);
-  return bytes.toString('latin1', header, header + 4) === 'PE\0\0' ? name(machines.pe, bytes.readUInt16LE(header + 4)) : null;
+  return bytes.toString('latin1', header, header + 4) === 'PE\0\0'
+    ? name(machines.pe, bytes.readUInt16LE(header + 4))
+    : null;
 }
 
 function mistakes(platform) {
   const folder = join(root, 'npm', platform.id);
   const found = [];
-  const written = existsSync(join(folder, 'package.json')) && JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
-  if (JSON.stringify(written) !== JSON.stringify(platformManifest(platform))) found.push('package.json differs from the platform table');
+  const written =
+    existsSync(join(folder, 'package.json')) && JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  if (JSON.stringify(written) !== JSON.stringify(platformManifest(platform)))
+    found.push('package.json differs from the platform table');
   const addon = join(folder, platform.addon);
   if (!existsSync(addon)) return [...found, `${platform.addon} is missing`];
   const { size } = statSync(addon);
@@ -41,8 +49,11 @@ await main(async () => {
   step(`Checking the release of ${manifest.name} ${manifest.version}`);
   const tag = process.argv[2];
   const found = platforms.flatMap((platform) => mistakes(platform).map((mistake) => `npm/${platform.id}: ${mistake}`));
-  if (tag !== undefined && tag !== `v${manifest.version}`) found.push(`the tag is ${tag}, package.json says ${manifest.version}`);
-  const crate = /^\[workspace\.package\][^[]*?^version = "([^"]+)"/ms.exec(readFileSync(join(root, 'Cargo.toml'), 'utf8'))?.[1];
+  if (tag !== undefined && tag !== `v${manifest.version}`)
+    found.push(`the tag is ${tag}, package.json says ${manifest.version}`);
+  const crate = /^\[workspace\.package\][^[]*?^version = "([^"]+)"/ms.exec(
+    readFileSync(join(root, 'Cargo.toml'), 'utf8'),
+  )?.[1];
   if (crate !== manifest.version) found.push(`Cargo.toml says ${crate}, package.json ${manifest.version}`);
   const headings = readFileSync(join(root, 'CHANGELOG.md'), 'utf8').split('\n');
   if (!headings.some((line) => line.startsWith(`## ${manifest.version} (2`))) {

@@ -10,7 +10,9 @@ import { root, targetDir } from './lib/paths.mjs';
 import { capture, run } from './lib/run.mjs';
 
 const folder = join(root, 'core', 'fuzz');
-const allTargets = readdirSync(join(folder, 'fuzz_targets')).map((name) => name.replace(/\.rs$/, '')).sort();
+const allTargets = readdirSync(join(folder, 'fuzz_targets'))
+  .map((name) => name.replace(/\.rs$/, ''))
+  .sort();
 
 // A target folder of its own, or the sanitiser's flags would have every build compile everything again.
 const env = { ...process.env, CARGO_TARGET_DIR: join(targetDir, 'fuzz') };
@@ -30,7 +32,8 @@ await main(async () => {
   const { values } = parseArgs({ options: { seconds: { type: 'string', default: '60' }, target: { type: 'string' } } });
   const seconds = Number(values.seconds);
   if (!Number.isInteger(seconds) || seconds < 1) throw new Problem('--seconds takes a whole number of at least 1');
-  if (values.target && !allTargets.includes(values.target)) throw new Problem(`--target takes ${allTargets.join(', ')}`);
+  if (values.target && !allTargets.includes(values.target))
+    throw new Problem(`--target takes ${allTargets.join(', ')}`);
   if (!capture('cargo', ['+nightly', 'fuzz', '--version'], { env })) {
     throw new Problem('fuzzing needs: rustup toolchain install nightly; cargo install cargo-fuzz --locked');
   }
@@ -39,7 +42,14 @@ await main(async () => {
   for (const target of targets) {
     step(`fuzzing ${target}`);
     await run('cargo', fuzz('build', target), { env });
-    const limits = ['--', `-max_total_time=${seconds}`, '-print_final_stats=1', '-timeout=10', '-verbosity=1', '-reload=0'];
+    const limits = [
+      '--',
+      `-max_total_time=${seconds}`,
+      '-print_final_stats=1',
+      '-timeout=10',
+      '-verbosity=1',
+      '-reload=0',
+    ];
     const { code, output } = await run('cargo', fuzz('run', target, limits), { env, tee: true, allowFailure: true });
     const result = { target, ...read(output), code };
     if (code !== 0 && result.executions === 0) throw new Problem(`${target} did not run`);
@@ -48,7 +58,9 @@ await main(async () => {
   console.log();
   for (const { target, executions, edges, findings, code } of results) {
     const found = code === 0 ? 'nothing found' : `FOUND: ${findings.join(', ') || `ended with ${code}`}`;
-    console.log(`${target.padEnd(10)} ${executions.toLocaleString('en').padStart(12)} executions, ${String(edges).padStart(5)} edges, ${found}`);
+    console.log(
+      `${target.padEnd(10)} ${executions.toLocaleString('en').padStart(12)} executions, ${String(edges).padStart(5)} edges, ${found}`,
+    );
   }
   if (results.some(({ code }) => code !== 0)) throw new Problem('fuzzing found something; the inputs are named above');
 });

@@ -25,7 +25,8 @@ export async function packLocal(destination) {
     stagePlatform(platform, addon, join(work, 'platform'));
     stageRoot(join(work, 'root'));
     const packed = [pack(join(work, 'root'), destination), pack(join(work, 'platform'), destination)];
-    for (const { tarball, listing } of packed) note(`${tarball}: ${listing.entryCount} files, ${(listing.size / 1024).toFixed(0)} KiB`);
+    for (const { tarball, listing } of packed)
+      note(`${tarball}: ${listing.entryCount} files, ${(listing.size / 1024).toFixed(0)} KiB`);
     return { platform, addonSize, root: packed[0], platformPackage: packed[1] };
   } finally {
     rmSync(work, { recursive: true, force: true });

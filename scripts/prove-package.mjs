@@ -1,6 +1,16 @@
 // Proves the packages that would be published: packs them, installs the tarballs into an empty folder with neither Rust nor a compiler in
 // reach, and runs __test__/smoke there under every supported runtime. Runs on linux-x64-gnu, for which the registry has the runtimes.
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { main, note, Problem, step } from './lib/console.mjs';
@@ -15,7 +25,11 @@ const requireLimit = 15; // ms
 const toolchain = ['cargo', 'rustc', 'cc', 'gcc', 'g++', 'c++', 'clang', 'make', 'python3', 'node-gyp'];
 
 const runtimes = [
-  ...['20', '22', '24', '26'].map((version) => ({ name: `node ${version}`, path: `node-${version}/bin/node`, args: [] })),
+  ...['20', '22', '24', '26'].map((version) => ({
+    name: `node ${version}`,
+    path: `node-${version}/bin/node`,
+    args: [],
+  })),
   { name: 'bun', path: 'bun/bin/bun', args: [] },
   { name: 'deno', path: 'deno/deno', args: ['run', '--allow-all', '--no-prompt', '--node-modules-dir=manual'] },
 ];
@@ -24,7 +38,8 @@ const programs = ['require.cjs', 'import.mjs', 'workers.mjs'];
 async function installRuntimes() {
   const folder = join(toolsDir, 'runtimes');
   mkdirSync(folder, { recursive: true });
-  for (const name of ['package.json', 'package-lock.json']) copyFileSync(join(root, 'scripts/runtimes', name), join(folder, name));
+  for (const name of ['package.json', 'package-lock.json'])
+    copyFileSync(join(root, 'scripts/runtimes', name), join(folder, name));
   await install(folder);
   return join(folder, 'node_modules');
 }
@@ -35,7 +50,14 @@ function bareEnvironment(work) {
   mkdirSync(bin);
   symlinkSync(process.execPath, join(bin, 'node'));
   symlinkSync('/bin/sh', join(bin, 'sh'));
-  const env = { PATH: bin, HOME: work, TMPDIR: work, npm_config_cache: join(work, 'npm-cache'), DENO_DIR: join(work, 'deno'), CI: 'true' };
+  const env = {
+    PATH: bin,
+    HOME: work,
+    TMPDIR: work,
+    npm_config_cache: join(work, 'npm-cache'),
+    DENO_DIR: join(work, 'deno'),
+    CI: 'true',
+  };
   const found = toolchain.filter((program) => which(program, env));
   if (found.length > 0) throw new Problem(`the bare PATH still finds ${found.join(', ')}`);
   return env;
@@ -44,7 +66,9 @@ function bareEnvironment(work) {
 /** What the root package depends on, and they in turn, packed from node_modules, as there is no network to fetch them by. */
 function packDependencies(destination) {
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
-  const folders = Object.entries(packages).filter(([path, { dev, optional }]) => path !== '' && !dev && !optional).map(([path]) => join(root, path));
+  const folders = Object.entries(packages)
+    .filter(([path, { dev, optional }]) => path !== '' && !dev && !optional)
+    .map(([path]) => join(root, path));
   return folders.map((folder) => pack(folder, destination).tarball);
 }
 
@@ -61,9 +85,12 @@ async function checkTypes(packed, work) {
 
 function measureRequire(app, env, node) {
   const program = 'const t = performance.now(); require("holdfast"); console.log(performance.now() - t)';
-  const times = Array.from({ length: 9 }, () => Number(capture(node, ['-e', program], { cwd: app, env }))).sort((a, b) => a - b);
+  const times = Array.from({ length: 9 }, () => Number(capture(node, ['-e', program], { cwd: app, env }))).sort(
+    (a, b) => a - b,
+  );
   note(`require: median ${times[4].toFixed(1)} ms of ${times.length} processes`);
-  if (!(times[4] <= requireLimit)) throw new Problem(`require takes ${times[4].toFixed(1)} ms; the limit is ${requireLimit} ms`);
+  if (!(times[4] <= requireLimit))
+    throw new Problem(`require takes ${times[4].toFixed(1)} ms; the limit is ${requireLimit} ms`);
 }
 
 /** Without its platform package, the error has to name the package and the way out. */
@@ -74,7 +101,8 @@ function checkMissingPackage(app, env, node, platform) {
       () => console.log('no error'), (error) => console.log(error.message));`;
   const said = capture(node, ['-e', program], { cwd: app, env });
   for (const expected of [platform.package, 'npm install', 'HOLDFAST_NATIVE_PATH']) {
-    if (!said?.includes(expected)) throw new Problem(`the error for a missing platform package lacks ${expected}: ${said}`);
+    if (!said?.includes(expected))
+      throw new Problem(`the error for a missing platform package lacks ${expected}: ${said}`);
   }
   note(`a missing ${platform.package} is named, with the way to repair it`);
 }
@@ -83,7 +111,8 @@ await main(async () => {
   const work = realpathSync(mkdtempSync(join(tmpdir(), 'holdfast-prove-')));
   try {
     const packed = await packLocal(join(work, 'tarballs'));
-    if (packed.platform.id !== 'linux-x64-gnu') throw new Problem(`this proof runs on linux-x64-gnu, not ${packed.platform.id}`);
+    if (packed.platform.id !== 'linux-x64-gnu')
+      throw new Problem(`this proof runs on linux-x64-gnu, not ${packed.platform.id}`);
     note(`stripped addon: ${(packed.addonSize / 2 ** 20).toFixed(2)} MiB of at most ${addonLimit / 2 ** 20}`);
     if (packed.addonSize > addonLimit) throw new Problem('the stripped addon is too large');
     await checkTypes(packed, work);
@@ -95,8 +124,15 @@ await main(async () => {
     mkdirSync(app);
     writeFileSync(join(app, 'package.json'), '{ "name": "app", "private": true }\n');
     const npm = join(realpathSync(which('npm')), '../npm-cli.js');
-    const tarballs = [packed.root.tarball, packed.platformPackage.tarball, ...packDependencies(join(work, 'dependencies'))];
-    await run(process.execPath, [npm, 'install', '--offline', '--no-audit', '--no-fund', ...tarballs], { cwd: app, env });
+    const tarballs = [
+      packed.root.tarball,
+      packed.platformPackage.tarball,
+      ...packDependencies(join(work, 'dependencies')),
+    ];
+    await run(process.execPath, [npm, 'install', '--offline', '--no-audit', '--no-fund', ...tarballs], {
+      cwd: app,
+      env,
+    });
     cpSync(join(root, '__test__/smoke'), app, { recursive: true });
 
     let passed = 0;

@@ -9,7 +9,9 @@ const folder = join(root, 'reliability');
 
 await main(async () => {
   const [name, ...args] = process.argv.slice(2);
-  const names = readdirSync(folder).filter((file) => file.endsWith('.mjs')).map((file) => file.replace(/\.mjs$/, ''));
+  const names = readdirSync(folder)
+    .filter((file) => file.endsWith('.mjs'))
+    .map((file) => file.replace(/\.mjs$/, ''));
   if (!names.includes(name)) throw new Problem(`npm run reliability -- NAME takes one of ${names.join(', ')}`);
   const { run } = await import(pathToFileURL(join(folder, `${name}.mjs`)).href);
   await run(args);

@@ -3,7 +3,16 @@
 //   ```js continued   goes on with the program before it on the page
 //   ```js fragment    only its syntax is checked
 // ts blocks the same, their types erased. Programs run in a folder of their own; REDIS_URL names a server when one is needed.
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync, existsSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+  existsSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { spawnSync } from 'node:child_process';
@@ -17,8 +26,12 @@ const timeLimit = 60_000;
 
 function pages() {
   const docs = join(root, 'docs');
-  const below = existsSync(docs) ? readdirSync(docs, { recursive: true, encoding: 'utf8' }).map((name) => join(docs, name)) : [];
-  return [join(root, 'README.md'), join(root, 'CONTRIBUTING.md'), ...below].filter((file) => file.endsWith('.md') && existsSync(file));
+  const below = existsSync(docs)
+    ? readdirSync(docs, { recursive: true, encoding: 'utf8' }).map((name) => join(docs, name))
+    : [];
+  return [join(root, 'README.md'), join(root, 'CONTRIBUTING.md'), ...below].filter(
+    (file) => file.endsWith('.md') && existsSync(file),
+  );
 }
 
 /** The programs of one page: { name, source, run }. */
@@ -61,7 +74,12 @@ await main(async () => {
       if (!example.isDirectory()) continue;
       const args = example.name === 'quickstart' ? ['--flights', '2000'] : [];
       const file = join(root, 'examples', example.name, 'index.mjs');
-      const result = spawnSync(process.execPath, [file, ...args], { cwd: work, env, encoding: 'utf8', timeout: timeLimit });
+      const result = spawnSync(process.execPath, [file, ...args], {
+        cwd: work,
+        env,
+        encoding: 'utf8',
+        timeout: timeLimit,
+      });
       settle(`examples/${example.name}`, result.status === 0 ? null : `\n${result.stdout}${result.stderr}`);
     }
     for (const [index, program] of pages().flatMap(programs).entries()) {

@@ -15,7 +15,11 @@ const runners = {
   rust: {
     title: 'Rust tests (cargo test)',
     command: ['cargo', ['test', '--release', '--locked', '--workspace', '--no-fail-fast']],
-    count: (output) => [sum(output, /^test result: .*? (\d+) passed/gm), sum(output, /^test result: .*? (\d+) failed/gm), sum(output, /^test result: .*? (\d+) ignored/gm)],
+    count: (output) => [
+      sum(output, /^test result: .*? (\d+) passed/gm),
+      sum(output, /^test result: .*? (\d+) failed/gm),
+      sum(output, /^test result: .*? (\d+) ignored/gm),
+    ],
   },
   js: {
     title: 'JavaScript tests through the public entry (ava)',

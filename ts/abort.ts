@@ -2,7 +2,11 @@ import { StorageError } from './errors.js';
 
 /** The rejection of a call whose signal fired. `cause` is the signal's reason. */
 export function abortError(signal: AbortSignal, engine: string | undefined, operation: string): StorageError {
-  return new StorageError('ABORTED', `The call of ${operation} was aborted`, { engine, operation, cause: signal.reason });
+  return new StorageError('ABORTED', `The call of ${operation} was aborted`, {
+    engine,
+    operation,
+    cause: signal.reason,
+  });
 }
 
 // One listener a signal, however many calls share it: Node warns of a leak from the eleventh on.
@@ -44,7 +48,11 @@ export function whenAborted(signal: AbortSignal, abort: () => void): () => void 
  * already aborted signal starts nothing.
  */
 export function abortable<T>(
-  signal: AbortSignal | undefined, engine: string | undefined, operation: string, start: () => Promise<T>, cancel: (error: StorageError) => void,
+  signal: AbortSignal | undefined,
+  engine: string | undefined,
+  operation: string,
+  start: () => Promise<T>,
+  cancel: (error: StorageError) => void,
 ): Promise<T> {
   if (signal === undefined) return start();
   if (signal.aborted) return Promise.reject(abortError(signal, engine, operation));

@@ -26,10 +26,15 @@ function refuseKey(key: unknown, operation: string | undefined): void {
   const bytes = key.length > MAX_KEY_BYTES ? undefined : Buffer.byteLength(key);
   if (bytes === undefined || bytes > MAX_KEY_BYTES) {
     const size = bytes === undefined ? `more than ${MAX_KEY_BYTES}` : String(bytes);
-    throw new StorageError('INVALID_KEY', `The key has ${size} UTF-8 bytes; at most ${MAX_KEY_BYTES} are allowed`, { operation });
+    throw new StorageError('INVALID_KEY', `The key has ${size} UTF-8 bytes; at most ${MAX_KEY_BYTES} are allowed`, {
+      operation,
+    });
   }
   if (!key.isWellFormed()) {
-    throw new StorageError('INVALID_KEY', 'The key holds a lone surrogate, which has no UTF-8 form', { key, operation });
+    throw new StorageError('INVALID_KEY', 'The key holds a lone surrogate, which has no UTF-8 form', {
+      key,
+      operation,
+    });
   }
 }
 
@@ -84,12 +89,18 @@ function unknownOption(name: string, prefix: string, option: string, shape: Shap
   const known = Object.keys(shape);
   const meant = nearest(option, known);
   const hint =
-    meant !== undefined ? `; did you mean ${prefix}${meant}?` : known.length === 0 ? '; it takes none' : `; known are ${known.join(', ')}`;
+    meant !== undefined
+      ? `; did you mean ${prefix}${meant}?`
+      : known.length === 0
+        ? '; it takes none'
+        : `; known are ${known.join(', ')}`;
   return new StorageTypeError(`Unknown option ${prefix}${option.slice(0, 64)} of ${name}${hint}`);
 }
 
 function wrongType(name: string, option: string, type: OptionType, value: unknown): StorageTypeError {
-  return new StorageTypeError(`Expected option ${option} of ${name} to be ${type.expected}, got ${describeGiven(type, value)}`);
+  return new StorageTypeError(
+    `Expected option ${option} of ${name} to be ${type.expected}, got ${describeGiven(type, value)}`,
+  );
 }
 
 // A string is never shown, as it may be a password in the wrong place; a number only where one is expected.
@@ -136,7 +147,10 @@ export const anything: OptionType = { expected: 'anything', accepts: () => true 
 export const signal: OptionType = {
   expected: 'an AbortSignal',
   accepts: (value) =>
-    typeof value === 'object' && value !== null && 'aborted' in value && typeof (value as AbortSignal).addEventListener === 'function',
+    typeof value === 'object' &&
+    value !== null &&
+    'aborted' in value &&
+    typeof (value as AbortSignal).addEventListener === 'function',
 };
 
 /** A time span in milliseconds: a finite number, not negative. */

@@ -29,7 +29,11 @@ export interface CopyResult {
 const STEP_KEYS = 256;
 
 /** Copies records with expiry and metadata, a step of keys at a time. */
-export async function copyRecords(from: Engine, to: Engine, { prefix, overwrite = true, signal, onProgress }: Omit<CopyOptions, 'from' | 'to'>): Promise<CopyResult> {
+export async function copyRecords(
+  from: Engine,
+  to: Engine,
+  { prefix, overwrite = true, signal, onProgress }: Omit<CopyOptions, 'from' | 'to'>,
+): Promise<CopyResult> {
   const range = { prefix, ...OUTSIDE_MODELS };
   const result = { copied: 0, skipped: 0 };
   let done = 0;

@@ -121,7 +121,10 @@ export class StorageTypeError extends TypeError {
   }
 }
 
-for (const [constructor, name] of [[StorageError, 'StorageError'], [StorageTypeError, 'StorageTypeError']] as const) {
+for (const [constructor, name] of [
+  [StorageError, 'StorageError'],
+  [StorageTypeError, 'StorageTypeError'],
+] as const) {
   Object.defineProperty(constructor.prototype, 'name', { value: name, configurable: true, writable: true });
   Object.defineProperty(constructor.prototype, BRAND, { value: true });
 }
@@ -168,7 +171,9 @@ export function fromNative(thrown: unknown): StorageError | StorageTypeError {
   const description = describe(thrown instanceof Error ? thrown.message : thrown);
   if (description !== undefined) {
     const { code, message } = description;
-    return code === 'INVALID_ARGUMENT' ? new StorageTypeError(message, description) : new StorageError(code, message, description);
+    return code === 'INVALID_ARGUMENT'
+      ? new StorageTypeError(message, description)
+      : new StorageError(code, message, description);
   }
   if (thrown instanceof Error && CONVERSION_STATUS.has(String((thrown as Error & { code?: unknown }).code))) {
     return new StorageTypeError(thrown.message, { cause: thrown });
@@ -179,8 +184,16 @@ export function fromNative(thrown: unknown): StorageError | StorageTypeError {
 
 // What napi-rs reports when an argument is not of the type the addon asked for.
 const CONVERSION_STATUS: ReadonlySet<string> = new Set([
-  'InvalidArg', 'ObjectExpected', 'StringExpected', 'FunctionExpected', 'NumberExpected', 'BooleanExpected',
-  'ArrayExpected', 'BigintExpected', 'DateExpected', 'ArrayBufferExpected',
+  'InvalidArg',
+  'ObjectExpected',
+  'StringExpected',
+  'FunctionExpected',
+  'NumberExpected',
+  'BooleanExpected',
+  'ArrayExpected',
+  'BigintExpected',
+  'DateExpected',
+  'ArrayBufferExpected',
 ]);
 
 function describe(thrown: unknown): ({ code: ErrorCode; message: string } & ErrorContext) | undefined {

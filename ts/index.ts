@@ -22,7 +22,12 @@ export type { SQLiteStorageConfig } from './engines/sqlite.js';
 export { Transaction } from './transactions/transaction.js';
 export { TransactionManager } from './transactions/transaction-manager.js';
 export type {
-  RecoveredTransactions, RunTransactionOptions, TransactionOptions, TransactionStats, TransactionStatus, TransactionsConfig,
+  RecoveredTransactions,
+  RunTransactionOptions,
+  TransactionOptions,
+  TransactionStats,
+  TransactionStatus,
+  TransactionsConfig,
 } from './transactions/options.js';
 
 export { KeyValueStore } from './models/key-value-store.js';
@@ -33,6 +38,23 @@ export { ERROR_CODES, StorageError, StorageTypeError, isStorageError } from './e
 export type { ErrorCode, ErrorContext } from './errors.js';
 export type { ClearEvent, DeleteEvent, SetEvent, WatchEvent, WatchIterator, WatchOptions } from './watch/types.js';
 export type {
-  AbortOptions, BatchOperation, Capabilities, CompareAndSetResult, Durability, EngineCounters, EngineStats, EngineStatus, Entry, LongCallOptions, Progress,
-  Range, RecordOptions, RetryOptions, SetManyOptions, SetOptions, StorageIterator, VerifyOptions, VerifyReport,
+  AbortOptions,
+  BatchOperation,
+  Capabilities,
+  CompareAndSetResult,
+  Durability,
+  EngineCounters,
+  EngineStats,
+  EngineStatus,
+  Entry,
+  LongCallOptions,
+  Progress,
+  Range,
+  RecordOptions,
+  RetryOptions,
+  SetManyOptions,
+  SetOptions,
+  StorageIterator,
+  VerifyOptions,
+  VerifyReport,
 } from './types.js';

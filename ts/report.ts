@@ -15,7 +15,15 @@ export const UNCOUNTED: Readonly<EngineCounters> = {
 /** Figures as the addon gives them, with null for what it leaves out, and what was counted here. */
 export function toStats(text: string, retries: number): EngineStats {
   const figures = JSON.parse(text) as Partial<EngineStats>;
-  const { keys = null, memoryBytes = null, diskBytes = null, commit = null, logFloor = null, counters, details = {} } = figures;
+  const {
+    keys = null,
+    memoryBytes = null,
+    diskBytes = null,
+    commit = null,
+    logFloor = null,
+    counters,
+    details = {},
+  } = figures;
   return { keys, memoryBytes, diskBytes, commit, logFloor, counters: { ...UNCOUNTED, ...counters, retries }, details };
 }
 
@@ -25,7 +33,10 @@ export function toReport(text: string): VerifyReport {
 }
 
 /** Hands the addon's progress on. */
-export function progressListener(phase: string, onProgress: ((progress: Progress) => void) | undefined): ((text: string) => void) | undefined {
+export function progressListener(
+  phase: string,
+  onProgress: ((progress: Progress) => void) | undefined,
+): ((text: string) => void) | undefined {
   if (onProgress === undefined) return undefined;
   return (text) => {
     const { done, total = null } = JSON.parse(text) as { done: number; total?: number | null };

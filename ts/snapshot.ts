@@ -42,12 +42,16 @@ export class Snapshot implements AsyncDisposable {
 
   /** The keys of a range, in order. */
   keys(query?: string | Range): Promise<string[]> {
-    return this.#try('keys', () => this.#view.read('keys', rangeText(toRange(query, 'keys')), (text: string) => JSON.parse(text) as string[]));
+    return this.#try('keys', () =>
+      this.#view.read('keys', rangeText(toRange(query, 'keys')), (text: string) => JSON.parse(text) as string[]),
+    );
   }
 
   /** How many keys a range held. */
   count(query?: string | Range): Promise<number> {
-    return this.#try('count', () => this.#view.read('count', rangeText(toRange(query, 'count')), (count: number) => count));
+    return this.#try('count', () =>
+      this.#view.read('count', rangeText(toRange(query, 'count')), (count: number) => count),
+    );
   }
 
   /** The values of many keys, in their order, null for those that were absent. */

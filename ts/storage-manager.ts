@@ -18,7 +18,12 @@ import { StorageError, StorageTypeError, addContext, fromNative } from './errors
 import { KeyValueStore } from './models/key-value-store.js';
 import { retryPolicy } from './retry.js';
 import { DEFAULT_PATH, DEFAULT_TIMEOUT } from './transactions/options.js';
-import type { RecoveredTransactions, RunTransactionOptions, TransactionOptions, TransactionStats } from './transactions/options.js';
+import type {
+  RecoveredTransactions,
+  RunTransactionOptions,
+  TransactionOptions,
+  TransactionStats,
+} from './transactions/options.js';
 import { runTransaction } from './transactions/run.js';
 import type { Runner } from './transactions/run.js';
 import { Turns } from './transactions/turns.js';
@@ -97,7 +102,13 @@ export class StorageManager implements AsyncDisposable {
       turns: new Turns(),
       begin: (options) => superviseTransactions(this.transactions).begin(options),
       pause: (engine, attempt, delay, error) => {
-        this.#events.emit('retry', { engine: engine ?? this.#defaultEngine, operation: 'transaction', attempt, delay, error });
+        this.#events.emit('retry', {
+          engine: engine ?? this.#defaultEngine,
+          operation: 'transaction',
+          attempt,
+          delay,
+          error,
+        });
         return superviseTransactions(this.transactions).pause(delay);
       },
     };
@@ -117,10 +128,12 @@ export class StorageManager implements AsyncDisposable {
    * @throws StorageError ENGINE_NOT_FOUND.
    */
   getEngine(name?: string): Engine {
-    if (name !== undefined && typeof name !== 'string') throw new StorageTypeError(`Expected the engine's name to be a string, got ${describeKind(name)}`);
+    if (name !== undefined && typeof name !== 'string')
+      throw new StorageTypeError(`Expected the engine's name to be a string, got ${describeKind(name)}`);
     const wanted = name === undefined || name === '' ? this.#defaultEngine : name;
     const engine = this.#engines.get(wanted);
-    if (engine === undefined) throw new StorageError('ENGINE_NOT_FOUND', `Storage engine not found: ${wanted}`, { engine: wanted });
+    if (engine === undefined)
+      throw new StorageError('ENGINE_NOT_FOUND', `Storage engine not found: ${wanted}`, { engine: wanted });
     return engine;
   }
 
@@ -131,7 +144,8 @@ export class StorageManager implements AsyncDisposable {
    * @throws StorageTypeError if `engine` lacks one of the eight methods.
    */
   registerEngine(name: string, engine: StorageEngine, options?: RegisterOptions): this {
-    if (typeof name !== 'string' || name === '') throw new StorageTypeError(`Expected the engine's name to be a non-empty string, got ${describeKind(name)}`);
+    if (typeof name !== 'string' || name === '')
+      throw new StorageTypeError(`Expected the engine's name to be a non-empty string, got ${describeKind(name)}`);
     checkOptions('registerEngine', options, { own: boolean });
     this.#refuseClosed('registerEngine');
     const full = toEngine(engine, name);
@@ -139,7 +153,8 @@ export class StorageManager implements AsyncDisposable {
     this.#recoverAtOpening(full, name);
     const replaced = this.#engines.get(name);
     // Nobody else would close it any more.
-    if (replaced !== undefined && replaced !== full && this.#own.delete(replaced)) this.#end(replaced).catch((error: unknown) => this.#fail(error, name));
+    if (replaced !== undefined && replaced !== full && this.#own.delete(replaced))
+      this.#end(replaced).catch((error: unknown) => this.#fail(error, name));
     this.#engines.set(name, full);
     if (options?.own === true) this.#own.add(full);
     return this;
@@ -262,7 +277,10 @@ export class StorageManager implements AsyncDisposable {
 
   async #close(): Promise<void> {
     // All in one step, so that nothing is called in between.
-    const closes = [superviseTransactions(this.transactions).close(), ...[...this.#own].map((engine) => this.#end(engine))];
+    const closes = [
+      superviseTransactions(this.transactions).close(),
+      ...[...this.#own].map((engine) => this.#end(engine)),
+    ];
     const ends = await Promise.allSettled(closes);
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
   }
@@ -272,12 +290,15 @@ export class StorageManager implements AsyncDisposable {
   }
 
   async #ofEach<T>(ask: (engine: Engine) => Promise<T>): Promise<Record<string, T>> {
-    const answers = await Promise.all([...this.#engines].map(async ([name, engine]) => [name, await ask(engine)] as const));
+    const answers = await Promise.all(
+      [...this.#engines].map(async ([name, engine]) => [name, await ask(engine)] as const),
+    );
     return Object.fromEntries(answers);
   }
 
   #engineOf(engine: string | StorageEngine, option: string): Engine {
-    if (engine === undefined) throw new StorageTypeError(`Expected option ${option} of copy to be a string or an engine; it is missing`);
+    if (engine === undefined)
+      throw new StorageTypeError(`Expected option ${option} of copy to be a string or an engine; it is missing`);
     return typeof engine === 'string' ? this.getEngine(engine) : toEngine(engine);
   }
 
@@ -290,7 +311,8 @@ export class StorageManager implements AsyncDisposable {
         superviseTransactions(this.transactions).recovered(count);
         this.#events.emit('recovered', name, recovered);
       }
-      for (const problem of problems) this.#fail(addContext(fromNative(problem), { engine: name, operation: 'connect' }), name);
+      for (const problem of problems)
+        this.#fail(addContext(fromNative(problem), { engine: name, operation: 'connect' }), name);
     };
     leaseSourceOf(engine).recovery = { folder: this.#logFolder, name, done };
   }
@@ -308,7 +330,9 @@ const EVENTS: readonly string[] = ['error', 'retry', 'reconnect', 'recovered'] s
 
 function checkEvent<Event>(event: Event): Event {
   if (EVENTS.includes(event as string)) return event;
-  throw new StorageTypeError(`Expected an event to be one of ${EVENTS.join(', ')}, got ${typeof event === 'string' ? `'${event}'` : describeKind(event)}`);
+  throw new StorageTypeError(
+    `Expected an event to be one of ${EVENTS.join(', ')}, got ${typeof event === 'string' ? `'${event}'` : describeKind(event)}`,
+  );
 }
 
 function checkListener<Listener>(listener: Listener): Listener {

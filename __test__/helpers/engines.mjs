@@ -35,10 +35,22 @@ export function freshPrefix() {
 /** How to make each engine. `config` gives the same store each time it is used, but for memory. */
 export const ENGINES = {
   memory: { config: async () => ({}), make: (config) => new MemoryStorage(config) },
-  file: { config: async (t) => ({ basePath: join(folderOf(t), 'store'), durability: 'none' }), make: (config) => new FileStorage(config) },
-  sqlite: { config: async (t) => ({ path: join(folderOf(t), 'store.db'), durability: 'none' }), make: (config) => new SQLiteStorage(config) },
-  leveldb: { config: async (t) => ({ path: join(folderOf(t), 'store'), durability: 'none' }), make: (config) => new LevelDBStorage(config) },
-  redis: { config: async () => ({ url: await redisUrl(), keyPrefix: freshPrefix() }), make: (config) => new RedisStorage(config) },
+  file: {
+    config: async (t) => ({ basePath: join(folderOf(t), 'store'), durability: 'none' }),
+    make: (config) => new FileStorage(config),
+  },
+  sqlite: {
+    config: async (t) => ({ path: join(folderOf(t), 'store.db'), durability: 'none' }),
+    make: (config) => new SQLiteStorage(config),
+  },
+  leveldb: {
+    config: async (t) => ({ path: join(folderOf(t), 'store'), durability: 'none' }),
+    make: (config) => new LevelDBStorage(config),
+  },
+  redis: {
+    config: async () => ({ url: await redisUrl(), keyPrefix: freshPrefix() }),
+    make: (config) => new RedisStorage(config),
+  },
   javascript: {
     config: async () => new FullEngine(),
     make: (target) => new StorageManager().registerEngine('javascript', target).getEngine('javascript'),

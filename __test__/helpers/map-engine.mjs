@@ -4,14 +4,30 @@ import { StorageError } from './entry.mjs';
 export class BareEngine {
   records = new Map();
   calls = [];
-  async connect() { this.calls.push('connect'); }
-  async disconnect() { this.calls.push('disconnect'); }
-  async get(key) { return this.records.get(key); }
-  async set(key, value) { this.records.set(key, value); }
-  async delete(key) { return this.records.delete(key); }
-  async has(key) { return this.records.has(key); }
-  async keys() { return [...this.records.keys()]; }
-  async clear() { this.records.clear(); }
+  async connect() {
+    this.calls.push('connect');
+  }
+  async disconnect() {
+    this.calls.push('disconnect');
+  }
+  async get(key) {
+    return this.records.get(key);
+  }
+  async set(key, value) {
+    this.records.set(key, value);
+  }
+  async delete(key) {
+    return this.records.delete(key);
+  }
+  async has(key) {
+    return this.records.has(key);
+  }
+  async keys() {
+    return [...this.records.keys()];
+  }
+  async clear() {
+    this.records.clear();
+  }
 }
 
 /** An engine of a user's that declares all that one can declare. */
@@ -22,7 +38,9 @@ export class FullEngine {
   commits = 0;
   async connect() {}
   async disconnect() {}
-  async get(key) { return this.#find(key)?.value ?? null; }
+  async get(key) {
+    return this.#find(key)?.value ?? null;
+  }
   async set(key, value, { expiresAt = null, metadata = null } = {}) {
     const now = Date.now();
     const createdAt = this.#find(key)?.createdAt ?? now;
@@ -33,10 +51,18 @@ export class FullEngine {
     this.records.delete(key);
     return existed;
   }
-  async has(key) { return this.#find(key) !== undefined; }
-  async keys() { return [...this.records.keys()].filter((key) => this.#find(key) !== undefined); }
-  async clear() { this.records.clear(); }
-  async getEntry(key) { return this.#find(key) ?? null; }
+  async has(key) {
+    return this.#find(key) !== undefined;
+  }
+  async keys() {
+    return [...this.records.keys()].filter((key) => this.#find(key) !== undefined);
+  }
+  async clear() {
+    this.records.clear();
+  }
+  async getEntry(key) {
+    return this.#find(key) ?? null;
+  }
   async compareAndSet(key, expected, value, options) {
     const found = this.#find(key)?.version ?? null;
     if (found !== expected) return { ok: false, version: found };

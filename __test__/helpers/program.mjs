@@ -21,7 +21,12 @@ const open = (name, options) => {
 
 const commandOf = (source, args) => ['--input-type=module', '-e', PREAMBLE + source, JSON.stringify(args)];
 // What stands behind the last line break was cut off by the program's end, and counts as not said.
-const parse = (text) => text.split('\n').slice(0, -1).filter(Boolean).map((line) => JSON.parse(line));
+const parse = (text) =>
+  text
+    .split('\n')
+    .slice(0, -1)
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
 
 /** Runs a program in a process of its own, which has to end by itself and well. Gives what it said, in order. */
 export async function program(source, args = {}) {
@@ -32,13 +37,23 @@ export async function program(source, args = {}) {
 /** Runs a program that may end in any way. Gives what it said, its exit code, its signal and what it wrote to stderr. */
 export function ending(source, args = {}) {
   return new Promise((resolve, reject) => {
-    execFile(process.execPath, commandOf(source, args), { timeout: TIMEOUT, maxBuffer: Infinity }, (error, stdout, stderr) => {
-      try {
-        resolve({ said: parse(stdout), code: error === null ? 0 : error.code, signal: error?.signal ?? null, stderr });
-      } catch {
-        reject(new Error(`What the program said cannot be read: ${JSON.stringify(stdout.slice(-200))} ${error}`));
-      }
-    });
+    execFile(
+      process.execPath,
+      commandOf(source, args),
+      { timeout: TIMEOUT, maxBuffer: Infinity },
+      (error, stdout, stderr) => {
+        try {
+          resolve({
+            said: parse(stdout),
+            code: error === null ? 0 : error.code,
+            signal: error?.signal ?? null,
+            stderr,
+          });
+        } catch {
+          reject(new Error(`What the program said cannot be read: ${JSON.stringify(stdout.slice(-200))} ${error}`));
+        }
+      },
+    );
   });
 }
 
@@ -70,13 +85,27 @@ export function running(t, source, args = {}) {
 export async function onSmallDisk(source, folder, size, args = {}) {
   const enter = isRoot() ? [] : ['--map-root-user'];
   const mount = 'mount -t tmpfs -o "size=$2" tmpfs "$1" && shift 2 && exec "$@"';
-  const command = [...enter, '--mount', 'sh', '-c', mount, 'sh', folder, size, process.execPath, ...commandOf(source, { ...args, folder })];
+  const command = [
+    ...enter,
+    '--mount',
+    'sh',
+    '-c',
+    mount,
+    'sh',
+    folder,
+    size,
+    process.execPath,
+    ...commandOf(source, { ...args, folder }),
+  ];
   try {
     const { stdout } = await promisify(execFile)('unshare', command, { timeout: TIMEOUT });
     return parse(stdout);
   } catch (error) {
     if (error.stdout) throw new Error(`${error.stdout}\n${error.stderr}`, { cause: error });
-    throw new Error(`This test needs unshare(1) and the right to mount a tmpfs (root, or user namespaces): ${error.stderr}`, { cause: error });
+    throw new Error(
+      `This test needs unshare(1) and the right to mount a tmpfs (root, or user namespaces): ${error.stderr}`,
+      { cause: error },
+    );
   }
 }
 

@@ -13,7 +13,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export async function startRedis({ password, port } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-redis-'));
   port ??= await freePort();
-  const options = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no', '--daemonize', 'no'];
+  const options = [
+    '--port',
+    String(port),
+    '--bind',
+    '127.0.0.1',
+    '--dir',
+    folder,
+    '--save',
+    '',
+    '--appendonly',
+    'no',
+    '--daemonize',
+    'no',
+  ];
   if (password !== undefined) options.push('--requirepass', password);
   const server = spawn('redis-server', options, { stdio: 'ignore' });
   const ended = new Promise((resolve) => {
@@ -35,7 +48,13 @@ export async function startRedis({ password, port } = {}) {
     await stop();
     throw error;
   }
-  return { port, url: `redis://127.0.0.1:${port}`, stop, pid: server.pid, closeClients: () => command(port, 'CLIENT KILL TYPE normal SKIPME no') };
+  return {
+    port,
+    url: `redis://127.0.0.1:${port}`,
+    stop,
+    pid: server.pid,
+    closeClients: () => command(port, 'CLIENT KILL TYPE normal SKIPME no'),
+  };
 }
 
 async function untilItListens(port, ended) {

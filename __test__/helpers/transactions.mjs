@@ -8,7 +8,11 @@ export const BUILT_IN = ['memory', 'file', 'sqlite', 'leveldb', 'redis'];
 export async function managerOf(t, name, config = {}) {
   const storage = new StorageManager({ defaultEngine: name, [name]: await ENGINES[name].config(t), ...config });
   t.teardown(async () => {
-    if (name === 'redis') await storage.getEngine().clear().catch(() => {});
+    if (name === 'redis')
+      await storage
+        .getEngine()
+        .clear()
+        .catch(() => {});
     await storage.close();
   });
   return storage;
@@ -25,4 +29,8 @@ export function onEachTransactional(title, run, names = BUILT_IN, config = {}) {
 }
 
 /** The code a promise rejects with, or what it resolves to. */
-export const codeOf = (promise) => promise.then((value) => value, (error) => error.code ?? error);
+export const codeOf = (promise) =>
+  promise.then(
+    (value) => value,
+    (error) => error.code ?? error,
+  );

@@ -2,12 +2,30 @@ import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
 
 const TYPED_ARRAYS = [
-  fc.int8Array(), fc.uint8Array(), fc.uint8ClampedArray(), fc.int16Array(), fc.uint16Array(), fc.int32Array(), fc.uint32Array(),
-  fc.float32Array(), fc.float64Array(), fc.bigInt64Array(), fc.bigUint64Array(),
+  fc.int8Array(),
+  fc.uint8Array(),
+  fc.uint8ClampedArray(),
+  fc.int16Array(),
+  fc.uint16Array(),
+  fc.int32Array(),
+  fc.uint32Array(),
+  fc.float32Array(),
+  fc.float64Array(),
+  fc.bigInt64Array(),
+  fc.bigUint64Array(),
 ];
 
 export const TAG_NAMES = [
-  '$date', '$binary', '$typedArray', '$arrayBuffer', '$map', '$set', '$regExp', '$bigint', '$number', '$escape',
+  '$date',
+  '$binary',
+  '$typedArray',
+  '$arrayBuffer',
+  '$map',
+  '$set',
+  '$regExp',
+  '$bigint',
+  '$number',
+  '$escape',
 ];
 
 /** Any string of UTF-16 units, lone surrogates included. */
@@ -33,14 +51,39 @@ export function objectOf(entries) {
 }
 
 const tagContent = fc.constantFrom(
-  '2026-01-02T03:04:05.678Z', 'AQI=', 'NaN', '-0', '12', '', null, [], [[1, 2]], [1], { source: 'a', flags: 'g' }, { type: 'Uint8Array', base64: 'AQI=' },
+  '2026-01-02T03:04:05.678Z',
+  'AQI=',
+  'NaN',
+  '-0',
+  '12',
+  '',
+  null,
+  [],
+  [[1, 2]],
+  [1],
+  { source: 'a', flags: 'g' },
+  { type: 'Uint8Array', base64: 'AQI=' },
 );
 
 /** What JSON can say itself, without anything that looks like a tag. */
 export const plainValue = fc.letrec((tie) => ({
   value: fc.oneof({ depthSize: 'small' }, tie('leaf'), fc.array(tie('value'), { maxLength: 5 }), tie('object')),
-  leaf: fc.oneof(anyString, fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true }).map((n) => n + 0), fc.boolean(), fc.constant(null)),
-  object: fc.array(fc.tuple(propertyName.filter((name) => !name.startsWith('$')), tie('value')), { maxLength: 5 }).map(objectOf),
+  leaf: fc.oneof(
+    anyString,
+    fc.integer(),
+    fc.double({ noNaN: true, noDefaultInfinity: true }).map((n) => n + 0),
+    fc.boolean(),
+    fc.constant(null),
+  ),
+  object: fc
+    .array(
+      fc.tuple(
+        propertyName.filter((name) => !name.startsWith('$')),
+        tie('value'),
+      ),
+      { maxLength: 5 },
+    )
+    .map(objectOf),
 })).value;
 
 /** Any value the contract supports, at any depth. */
@@ -65,7 +108,13 @@ export const anyValue = fc.letrec((tie) => ({
     fc.date({ noInvalidDate: true }),
     fc.uint8Array().map((bytes) => Buffer.from(bytes)),
     fc.uint8Array().map((bytes) => new Uint8Array(bytes).buffer),
-    fc.constantFrom(/a/, /[/\n]"\u{1F600}/giu, new RegExp(''), new RegExp('/'), new RegExp(String.fromCharCode(10), 'dsy')),
+    fc.constantFrom(
+      /a/,
+      /[/\n]"\u{1F600}/giu,
+      new RegExp(''),
+      new RegExp('/'),
+      new RegExp(String.fromCharCode(10), 'dsy'),
+    ),
     ...TYPED_ARRAYS,
   ),
 })).value;

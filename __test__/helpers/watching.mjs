@@ -13,7 +13,14 @@ export async function take(watch, count) {
 
 /** An event without what differs from store to store. */
 export const plain = ({ type, key, value, range }) =>
-  JSON.parse(JSON.stringify({ type, ...(key !== undefined && { key }), ...(value !== undefined && { value }), ...(range !== undefined && { range }) }));
+  JSON.parse(
+    JSON.stringify({
+      type,
+      ...(key !== undefined && { key }),
+      ...(value !== undefined && { value }),
+      ...(range !== undefined && { range }),
+    }),
+  );
 
 /** Like `onEach`, for the engines that can be watched; of the others it shows that they say so. */
 export function onEachWatched(title, run, names = ENGINE_NAMES) {

@@ -4,7 +4,13 @@ const { mkdtempSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
 
-const value = { text: 'grün', list: [1, 2.5, null, true], when: new Date(1767312245678), bytes: Buffer.from([0, 255]), big: 2n ** 70n };
+const value = {
+  text: 'grün',
+  list: [1, 2.5, null, true],
+  when: new Date(1767312245678),
+  bytes: Buffer.from([0, 255]),
+  big: 2n ** 70n,
+};
 
 /**
  * Stores, lists and deletes through each embedded engine, and through a level database over it; closes, and finds the data again in a second
@@ -32,8 +38,18 @@ module.exports = async function check({ StorageManager }, { HoldfastLevel }) {
       assert.equal(await engine.has('z'), false, name);
       await assert.rejects(engine.set('', 1), { code: 'INVALID_KEY' }, name);
       const db = new HoldfastLevel(engine, { valueEncoding: 'json' });
-      await db.batch([{ type: 'put', key: 'b', value: [1] }, { type: 'put', key: 'a', value: 'grün' }]);
-      assert.deepEqual(await db.iterator().all(), [['a', 'grün'], ['b', [1]]], name);
+      await db.batch([
+        { type: 'put', key: 'b', value: [1] },
+        { type: 'put', key: 'a', value: 'grün' },
+      ]);
+      assert.deepEqual(
+        await db.iterator().all(),
+        [
+          ['a', 'grün'],
+          ['b', [1]],
+        ],
+        name,
+      );
       await db.close();
     }
     await storage.close();

@@ -8,7 +8,12 @@ import check from './check.cjs';
 const require = createRequire(import.meta.url);
 const required = require('holdfast');
 assert.equal(holdfast.StorageManager, required.StorageManager);
-assert.deepEqual(Object.keys(holdfast).filter((name) => name !== 'default').sort(), Object.keys(required).sort());
+assert.deepEqual(
+  Object.keys(holdfast)
+    .filter((name) => name !== 'default')
+    .sort(),
+  Object.keys(required).sort(),
+);
 assert.equal(level.HoldfastLevel, require('holdfast/level').HoldfastLevel);
 await check(holdfast, level);
 console.log('import: ok');

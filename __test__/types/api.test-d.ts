@@ -1,11 +1,41 @@
 // The types of the public API, as a strict program sees them.
 import { expectTypeOf } from 'expect-type';
 import {
-  BaseStorageEngine, FileStorage, KeyValueStore, LevelDBStorage, MemoryStorage, RedisStorage, SQLiteStorage, StorageManager, Transaction, decode, encode, isStorageError,
+  BaseStorageEngine,
+  FileStorage,
+  KeyValueStore,
+  LevelDBStorage,
+  MemoryStorage,
+  RedisStorage,
+  SQLiteStorage,
+  StorageManager,
+  Transaction,
+  decode,
+  encode,
+  isStorageError,
 } from 'holdfast';
-import type { BatchOperation, DataMethods, Engine, EngineStats, Entry, ErrorCode, Snapshot, StorageConfig, StorageEngine, StorageError, StorageIterator, StorageTypeError, TransactionStats, TransactionStatus, WatchEvent, WatchIterator } from 'holdfast';
+import type {
+  BatchOperation,
+  DataMethods,
+  Engine,
+  EngineStats,
+  Entry,
+  ErrorCode,
+  Snapshot,
+  StorageConfig,
+  StorageEngine,
+  StorageError,
+  StorageIterator,
+  StorageTypeError,
+  TransactionStats,
+  TransactionStatus,
+  WatchEvent,
+  WatchIterator,
+} from 'holdfast';
 
-interface User { name: string }
+interface User {
+  name: string;
+}
 
 const engine: Engine = new StorageManager().getEngine();
 
@@ -22,7 +52,9 @@ expectTypeOf(engine.snapshot()).resolves.toEqualTypeOf<Snapshot>();
 expectTypeOf(engine.status).toEqualTypeOf<'idle' | 'connecting' | 'connected' | 'closed'>();
 
 // Changes.
-expectTypeOf(engine.watch<User>('a*', { since: 1, maxQueue: 10, persistent: false, signal: new AbortController().signal })).toEqualTypeOf<WatchIterator<User>>();
+expectTypeOf(
+  engine.watch<User>('a*', { since: 1, maxQueue: 10, persistent: false, signal: new AbortController().signal }),
+).toEqualTypeOf<WatchIterator<User>>();
 expectTypeOf(engine.watch().ready).resolves.toEqualTypeOf<void>();
 async function changes(): Promise<void> {
   for await (const change of engine.watch<User>()) {
@@ -36,7 +68,9 @@ void changes();
 engine.watch('*', { from: 1 });
 
 // Writes.
-expectTypeOf(engine.set('a', 1, { ttl: 5, metadata: {}, ifAbsent: true, signal: new AbortController().signal })).resolves.toEqualTypeOf<void>();
+expectTypeOf(
+  engine.set('a', 1, { ttl: 5, metadata: {}, ifAbsent: true, signal: new AbortController().signal }),
+).resolves.toEqualTypeOf<void>();
 expectTypeOf(engine.setMany(new Map([['a', 1]]))).resolves.toEqualTypeOf<void>();
 expectTypeOf(engine.deleteMany(['a'])).resolves.toEqualTypeOf<number>();
 expectTypeOf(engine.increment('n', 2)).resolves.toEqualTypeOf<number>();
@@ -66,13 +100,25 @@ expectTypeOf(new StorageManager().keyValue<User>('users')).toEqualTypeOf<KeyValu
 new KeyValueStore(engine, 5);
 
 // Engines: the built-in ones are full, and one of the user's needs eight methods.
-for (const made of [new MemoryStorage(), new FileStorage({ basePath: 'x' }), new SQLiteStorage({ path: 'x' }), new LevelDBStorage({ path: 'x' }), new RedisStorage()]) {
+for (const made of [
+  new MemoryStorage(),
+  new FileStorage({ basePath: 'x' }),
+  new SQLiteStorage({ path: 'x' }),
+  new LevelDBStorage({ path: 'x' }),
+  new RedisStorage(),
+]) {
   expectTypeOf(made).toExtend<Engine>();
   expectTypeOf(made).toExtend<BaseStorageEngine>();
 }
 const own: StorageEngine = {
-  connect: async () => {}, disconnect: async () => {}, get: async (key) => key, set: async () => {},
-  delete: async () => true, has: async () => true, keys: async () => [], clear: async () => {},
+  connect: async () => {},
+  disconnect: async () => {},
+  get: async (key) => key,
+  set: async () => {},
+  delete: async () => true,
+  has: async () => true,
+  keys: async () => [],
+  clear: async () => {},
 };
 new StorageManager({ engines: { own } }).registerEngine('other', own, { own: true });
 void new KeyValueStore(own).get('a');
@@ -80,13 +126,25 @@ void new KeyValueStore(own).get('a');
 new StorageManager({ engines: { own: { ...own, keys: undefined } } });
 
 class OwnStorage extends BaseStorageEngine<{ url: string }> {
-  protected async doConnect(): Promise<void> { expectTypeOf(this.config.url).toEqualTypeOf<string>(); }
+  protected async doConnect(): Promise<void> {
+    expectTypeOf(this.config.url).toEqualTypeOf<string>();
+  }
   protected async doDisconnect(): Promise<void> {}
-  async get<T>(key: string): Promise<T | null> { await this.ensureConnected(); void key; return null; }
+  async get<T>(key: string): Promise<T | null> {
+    await this.ensureConnected();
+    void key;
+    return null;
+  }
   async set(): Promise<void> {}
-  async delete(): Promise<boolean> { return false; }
-  async has(): Promise<boolean> { return false; }
-  async keys(): Promise<string[]> { return []; }
+  async delete(): Promise<boolean> {
+    return false;
+  }
+  async has(): Promise<boolean> {
+    return false;
+  }
+  async keys(): Promise<string[]> {
+    return [];
+  }
   async clear(): Promise<void> {}
 }
 new StorageManager({ engines: { own: new OwnStorage('own', { url: 'x' }) } });
@@ -94,7 +152,9 @@ new StorageManager({ engines: { own: new OwnStorage('own', { url: 'x' }) } });
 // Transactions.
 const storage = new StorageManager({ transactions: { path: './tx', timeout: 1_000 } });
 declare const tx: Transaction;
-expectTypeOf(storage.beginTransaction({ engine: 'memory', timeout: 0, readOnly: true })).resolves.toEqualTypeOf<Transaction>();
+expectTypeOf(
+  storage.beginTransaction({ engine: 'memory', timeout: 0, readOnly: true }),
+).resolves.toEqualTypeOf<Transaction>();
 expectTypeOf(tx).toExtend<DataMethods>();
 expectTypeOf(tx).toExtend<AsyncDisposable>();
 expectTypeOf(tx.id).toEqualTypeOf<string>();
@@ -104,7 +164,9 @@ expectTypeOf(tx.engine('file')).toEqualTypeOf<DataMethods>();
 expectTypeOf(tx.commit()).resolves.toEqualTypeOf<void>();
 expectTypeOf(storage.transactions.list()).toEqualTypeOf<Transaction[]>();
 expectTypeOf(storage.transactions.rollback(tx.id)).resolves.toEqualTypeOf<void>();
-expectTypeOf(storage.transaction(async (inside) => (await inside.get<User>('a'))?.name, { retries: 3 })).resolves.toEqualTypeOf<string | undefined>();
+expectTypeOf(
+  storage.transaction(async (inside) => (await inside.get<User>('a'))?.name, { retries: 3 }),
+).resolves.toEqualTypeOf<string | undefined>();
 expectTypeOf(storage.transaction(() => 5)).resolves.toEqualTypeOf<number>();
 expectTypeOf(storage.stats().then(({ transactions }) => transactions)).resolves.toEqualTypeOf<TransactionStats>();
 expectTypeOf(storage.stats().then(({ memory }) => memory)).resolves.toEqualTypeOf<EngineStats | undefined>();
@@ -118,10 +180,17 @@ void storage.beginTransaction({ isolation: 'serializable' });
 new Transaction('id');
 
 // Configuration, events, errors, codec.
-const config: StorageConfig = { defaultEngine: 'sqlite', sqlite: { path: ':memory:', durability: 'normal' }, retry: { attempts: 2 } };
+const config: StorageConfig = {
+  defaultEngine: 'sqlite',
+  sqlite: { path: ':memory:', durability: 'normal' },
+  retry: { attempts: 2 },
+};
 new StorageManager(config)
   .on('retry', (event) => expectTypeOf(event.attempt).toEqualTypeOf<number>())
-  .on('error', (error, name) => { expectTypeOf(error).toEqualTypeOf<unknown>(); expectTypeOf(name).toEqualTypeOf<string>(); });
+  .on('error', (error, name) => {
+    expectTypeOf(error).toEqualTypeOf<unknown>();
+    expectTypeOf(name).toEqualTypeOf<string>();
+  });
 // @ts-expect-error there is no such event
 new StorageManager().on('close', () => {});
 // @ts-expect-error there is no such level

@@ -13,12 +13,17 @@ expectTypeOf(db.close()).resolves.toEqualTypeOf<void>();
 expectTypeOf(db.engine).toEqualTypeOf<Engine>();
 expectTypeOf(db.location).toEqualTypeOf<string>();
 
-interface User { name: string }
+interface User {
+  name: string;
+}
 const users = new HoldfastLevel<string, User>(new MemoryStorage(), { prefix: 'users', valueEncoding: 'json' });
 expectTypeOf(users.get('a')).resolves.toEqualTypeOf<User | undefined>();
 expectTypeOf(users.iterator().next()).resolves.toEqualTypeOf<[string, User] | undefined>();
 expectTypeOf(users.get('a', { valueEncoding: 'buffer' })).resolves.toEqualTypeOf<User | undefined>();
-void users.batch([{ type: 'put', key: 'a', value: { name: 'Ada' } }, { type: 'del', key: 'b' }]);
+void users.batch([
+  { type: 'put', key: 'a', value: { name: 'Ada' } },
+  { type: 'del', key: 'b' },
+]);
 // @ts-expect-error a value of this database is a user
 void users.put('a', 5);
 // @ts-expect-error the prefix is a string

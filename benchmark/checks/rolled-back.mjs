@@ -11,7 +11,11 @@ const KEYS = 1000;
 const IN_FLIGHT = 20;
 
 const { keys, documents } = dataset(KEYS);
-const engine = await openEngine(name, { folder, redisPort: Number(redisPort), slot: 4 }, { ...(name !== 'memory' && name !== 'redis' && { durability: 'none' }) });
+const engine = await openEngine(
+  name,
+  { folder, redisPort: Number(redisPort), slot: 4 },
+  { ...(name !== 'memory' && name !== 'redis' && { durability: 'none' }) },
+);
 const storage = storageOver(engine);
 await engine.setMany(keys.map((key, i) => [key, documents[i]]));
 let next = 0;

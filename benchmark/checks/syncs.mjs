@@ -18,7 +18,8 @@ for (let round = 1; round <= Number(rounds); round += 1) {
   const one = (at) =>
     storage.transaction(async (tx) => {
       for (let i = 0; i < SIZE; i += 1) await tx.get(keys[at + i]);
-      for (let i = SIZE; i < 2 * SIZE; i += 1) await tx.set(keys[at + i], documents[(at + i + round) % documents.length]);
+      for (let i = SIZE; i < 2 * SIZE; i += 1)
+        await tx.set(keys[at + i], documents[(at + i + round) % documents.length]);
     });
   await Promise.all(Array.from({ length: AT_ONCE }, (_, i) => one(2 * SIZE * i)));
 }

@@ -38,7 +38,12 @@ function lmdbTransactions({ flush }) {
     sync,
     targets: { 'tx one': 1.3, 'tx many': 1.3 },
     async open({ folder }) {
-      const db = open({ path: `${folder}/data`, encoding: 'json', noSync: !flush, ...((!flush || sync) && { overlappingSync: false }) });
+      const db = open({
+        path: `${folder}/data`,
+        encoding: 'json',
+        noSync: !flush,
+        ...((!flush || sync) && { overlappingSync: false }),
+      });
       const work = (reads, writes) => () => {
         const values = reads.map((key) => db.get(key));
         for (const [key, value] of writes) db.put(key, value);
@@ -57,7 +62,10 @@ function lmdbTransactions({ flush }) {
     if (flush) await db.flushed;
     return values;
   };
-  return [subject('lmdb transaction', false, asynchronous), subject('lmdb transactionSync', true, (db, work) => db.transactionSync(work))];
+  return [
+    subject('lmdb transaction', false, asynchronous),
+    subject('lmdb transactionSync', true, (db, work) => db.transactionSync(work)),
+  ];
 }
 
 const lmdbTargets = { 'get one': 1.3, 'get many': 1.3 };

@@ -14,7 +14,11 @@ function redisPeer(name, { connect, mset, scan, close, targets }) {
       return {
         get: async (key) => JSON.parse(await client.get(key)),
         set: (key, value) => client.set(key, JSON.stringify(value)),
-        setMany: (entries) => mset(client, entries.map(([key, value]) => [key, JSON.stringify(value)])),
+        setMany: (entries) =>
+          mset(
+            client,
+            entries.map(([key, value]) => [key, JSON.stringify(value)]),
+          ),
         iterate: async () => {
           const seen = new Set();
           for await (const page of scan(client)) {

@@ -62,14 +62,17 @@ function transactions(work) {
 async function transacted(subject, work, inFlight) {
   const all = transactions(work);
   const look = (values) => {
-    if (values.length !== TRANSACTION_READS || values.some((value) => value.id === undefined)) throw new Error(`${subject.name} read something else`);
+    if (values.length !== TRANSACTION_READS || values.some((value) => value.id === undefined))
+      throw new Error(`${subject.name} read something else`);
   };
   return timed(all.length, async () => {
     if (subject.sync) for (const { reads, writes } of all) look(subject.transaction(reads, writes));
     else if (inFlight === 1) for (const { reads, writes } of all) look(await subject.transaction(reads, writes));
     else {
       for (let at = 0; at < all.length; at += inFlight) {
-        const results = await Promise.all(all.slice(at, at + inFlight).map(({ reads, writes }) => subject.transaction(reads, writes)));
+        const results = await Promise.all(
+          all.slice(at, at + inFlight).map(({ reads, writes }) => subject.transaction(reads, writes)),
+        );
         results.forEach(look);
       }
     }
@@ -95,7 +98,11 @@ export const CASES = {
   'tx batch': (subject, work) =>
     timed(work.order.length, async () => {
       for (let at = 0; at < work.order.length; at += BATCH) {
-        await subject.batch(work.order.slice(at, at + BATCH).map((index) => ({ type: 'set', key: work.keys[index], value: written(work, index) })));
+        await subject.batch(
+          work.order
+            .slice(at, at + BATCH)
+            .map((index) => ({ type: 'set', key: work.keys[index], value: written(work, index) })),
+        );
       }
     }),
   iterate: async (subject, work) => {

@@ -29,7 +29,8 @@ const STYLE = `
     .rule { stroke: #3d444d } .one { stroke: #9198a1 }
   }`;
 
-const escaped = (text) => text.replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]);
+const escaped = (text) =>
+  text.replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]);
 const n = (value) => String(Math.round(value * 10) / 10);
 const times = (value) => `${value >= 9.95 ? value.toFixed(0) : value.toFixed(1)}×`;
 
@@ -78,11 +79,15 @@ function panel(left, top, peer, rows, place) {
 
 /** @param result what run.mjs writes to results/latest.json */
 export function drawChart({ comparisons, machine, versions, date }) {
-  const rows = comparisons.filter((row) => row.ours !== undefined).map((row) => ({ ...row, speedup: row.theirs / row.ours }));
+  const rows = comparisons
+    .filter((row) => row.ours !== undefined)
+    .map((row) => ({ ...row, speedup: row.theirs / row.ours }));
   const place = axis(rows.map((row) => row.speedup));
   const body = [];
   let y = TOP;
-  for (const [engine, ofEngine] of grouped(rows, (row) => (row.durability ? `${row.engine}, durability ${row.durability}` : row.engine))) {
+  for (const [engine, ofEngine] of grouped(rows, (row) =>
+    row.durability ? `${row.engine}, durability ${row.durability}` : row.engine,
+  )) {
     body.push(line(0, y, WIDTH, y, 'rule'), text(0, y + 22, 'group', engine));
     y += GROUP_HEAD;
     const panels = grouped(ofEngine, (row) => row.peer);

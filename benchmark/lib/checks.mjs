@@ -23,7 +23,9 @@ const ITERATED = ['memory', 'sqlite', 'leveldb'];
 async function child(script, ...args) {
   const path = fileURLToPath(new URL(`../checks/${script}`, import.meta.url));
   // V8's young generation has its full size from the start: it is no growth of ours.
-  const run = spawn(process.execPath, ['--expose-gc', '--min-semi-space-size=16', path, ...args.map(String)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const run = spawn(process.execPath, ['--expose-gc', '--min-semi-space-size=16', path, ...args.map(String)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let output = '';
   run.stdout.setEncoding('utf8').on('data', (text) => {
     output += text;
@@ -62,25 +64,31 @@ function listed({ only, scale }) {
   const count = (calls) => scaled(calls).toLocaleString('en');
   return [
     { name: "require('holdfast'), median of fresh processes", unit: 'ms', limit: REQUIRE_LIMIT, run: start },
-    ...Object.keys(CALLS).filter(wanted).map((engine) => ({
-      name: `${engine}: RSS growth over ${count(CALLS[engine])} calls`,
-      unit: 'MB',
-      limit: FLAT_LIMIT,
-      run: (context) => flat('flat.mjs', engine, scaled(CALLS[engine]), context),
-    })),
-    ...Object.keys(CALLS).filter(wanted).map((engine) => ({
-      name: `${engine}: RSS growth over ${count(ROLLED_BACK)} transactions rolled back`,
-      unit: 'MB',
-      limit: FLAT_LIMIT,
-      run: (context) => flat('rolled-back.mjs', engine, scaled(ROLLED_BACK), context),
-    })),
-    ...Object.entries(SHARED_SYNCS).filter(([engine]) => wanted(engine)).map(([engine, limit]) => ({
-      name: `${engine}, full: commits that share a sync, of 100 transactions at once`,
-      unit: 'commits',
-      limit,
-      atLeast: true,
-      run: (context) => commitsPerSync(engine, context),
-    })),
+    ...Object.keys(CALLS)
+      .filter(wanted)
+      .map((engine) => ({
+        name: `${engine}: RSS growth over ${count(CALLS[engine])} calls`,
+        unit: 'MB',
+        limit: FLAT_LIMIT,
+        run: (context) => flat('flat.mjs', engine, scaled(CALLS[engine]), context),
+      })),
+    ...Object.keys(CALLS)
+      .filter(wanted)
+      .map((engine) => ({
+        name: `${engine}: RSS growth over ${count(ROLLED_BACK)} transactions rolled back`,
+        unit: 'MB',
+        limit: FLAT_LIMIT,
+        run: (context) => flat('rolled-back.mjs', engine, scaled(ROLLED_BACK), context),
+      })),
+    ...Object.entries(SHARED_SYNCS)
+      .filter(([engine]) => wanted(engine))
+      .map(([engine, limit]) => ({
+        name: `${engine}, full: commits that share a sync, of 100 transactions at once`,
+        unit: 'commits',
+        limit,
+        atLeast: true,
+        run: (context) => commitsPerSync(engine, context),
+      })),
     ...ITERATED.filter(wanted).map((engine) => ({
       name: `${engine}: RSS added by iterating ${count(1_000_000)} keys`,
       unit: 'MB',

@@ -17,7 +17,10 @@ const ADDONS = {
 };
 
 function npm(...args) {
-  const run = spawnSync('npm', [...args, '--prefix', HERE], { stdio: ['ignore', 2, 2], shell: process.platform === 'win32' });
+  const run = spawnSync('npm', [...args, '--prefix', HERE], {
+    stdio: ['ignore', 2, 2],
+    shell: process.platform === 'win32',
+  });
   if (run.status !== 0) throw new Error(`npm ${args.join(' ')} failed in benchmark/`, { cause: run.error });
 }
 

@@ -115,7 +115,17 @@ export function comparisons(family, measured) {
       const target = peer.targets?.[name];
       const ratio = ours === undefined ? undefined : ours / theirs;
       const pass = target === undefined || ratio === undefined ? undefined : ratio <= target;
-      rows.push({ engine: family.engine, durability: family.durability, peer: peer.name, case: name, ours, theirs, ratio, target, pass });
+      rows.push({
+        engine: family.engine,
+        durability: family.durability,
+        peer: peer.name,
+        case: name,
+        ours,
+        theirs,
+        ratio,
+        target,
+        pass,
+      });
     }
   }
   return rows;

@@ -27,7 +27,8 @@ export function readOptions(args) {
   });
   const rounds = Number(values.rounds ?? (values.quick ? 3 : 7));
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds takes a whole number from 1');
-  if (values.only !== undefined && !ENGINES.includes(values.only)) throw new Error(`--only takes one of ${ENGINES.join(', ')}`);
+  if (values.only !== undefined && !ENGINES.includes(values.only))
+    throw new Error(`--only takes one of ${ENGINES.join(', ')}`);
   return {
     quick: values.quick,
     only: values.only,

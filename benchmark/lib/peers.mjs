@@ -16,7 +16,11 @@ export function level(name, { make, sync = false, targets, cases }) {
       return {
         get: (key) => db.get(key),
         set: (key, value) => db.put(key, value, options),
-        setMany: (entries) => db.batch(entries.map(([key, value]) => ({ type: 'put', key, value })), options),
+        setMany: (entries) =>
+          db.batch(
+            entries.map(([key, value]) => ({ type: 'put', key, value })),
+            options,
+          ),
         iterate: () => countEntries(db.iterator()),
         close: () => db.close(),
       };

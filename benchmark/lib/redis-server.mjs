@@ -47,7 +47,7 @@ export async function startRedis(folder) {
   const killWithUs = () => server.kill();
   process.once('exit', killWithUs);
   server.once('exit', () => process.off('exit', killWithUs));
-  for (const deadline = Date.now() + START_TIMEOUT; ; ) {
+  for (const deadline = Date.now() + START_TIMEOUT; ;) {
     if (await Promise.race([answers(port), failed])) return { port, stop };
     if (server.exitCode !== null) throw new Error(`redis-server ended with code ${server.exitCode}`);
     if (Date.now() > deadline) {

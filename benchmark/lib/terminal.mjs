@@ -30,8 +30,15 @@ export function progressLine(stream = process.stderr) {
 function table(heads, rows) {
   const widths = heads.map((head, column) => Math.max(head.text.length, ...rows.map((row) => row[column].length)));
   const line = (cells) =>
-    cells.map((cell, i) => (heads[i].right ? cell.padStart(widths[i]) : cell.padEnd(widths[i]))).join('  ').trimEnd();
-  return [paint(1, line(heads.map((head) => head.text))), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)];
+    cells
+      .map((cell, i) => (heads[i].right ? cell.padStart(widths[i]) : cell.padEnd(widths[i])))
+      .join('  ')
+      .trimEnd();
+  return [
+    paint(1, line(heads.map((head) => head.text))),
+    line(widths.map((width) => '-'.repeat(width))),
+    ...rows.map(line),
+  ];
 }
 
 const number = (value, digits = 2) => (value === undefined ? '' : value.toFixed(digits));
@@ -40,14 +47,31 @@ const verdict = (pass) => (pass === undefined ? '' : pass ? paint(32, 'pass') : 
 export function comparisonTable(rows) {
   const left = (text) => ({ text });
   const right = (text) => ({ text, right: true });
-  const heads = [left('engine'), left('against'), left('case'), right('ours us'), right('peer us'), right('ratio'), right('target'), left('')];
+  const heads = [
+    left('engine'),
+    left('against'),
+    left('case'),
+    right('ours us'),
+    right('peer us'),
+    right('ratio'),
+    right('target'),
+    left(''),
+  ];
   let previous;
   const cells = rows.map((row) => {
     const engine = row.durability ? `${row.engine}, ${row.durability}` : row.engine;
     const group = `${engine}|${row.peer}`;
     const named = group === previous ? ['', ''] : [engine, row.peer];
     previous = group;
-    return [...named, row.case, number(row.ours), number(row.theirs), number(row.ratio), number(row.target, 1 + (row.target * 10 % 1 > 0.01)), verdict(row.pass)];
+    return [
+      ...named,
+      row.case,
+      number(row.ours),
+      number(row.theirs),
+      number(row.ratio),
+      number(row.target, 1 + ((row.target * 10) % 1 > 0.01)),
+      verdict(row.pass),
+    ];
   });
   return table(heads, cells).join('\n');
 }

@@ -57,7 +57,8 @@ function print(rows) {
     different === 0 ? 'all equal' : `${different} DIFFER`,
   ]);
   const widths = head.map((title, column) => Math.max(title.length, ...cells.map((row) => row[column].length)));
-  const line = (row) => row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column]))).join('  ');
+  const line = (row) =>
+    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column]))).join('  ');
   console.log(`\n${line(head)}\n${widths.map((width) => '-'.repeat(width)).join('  ')}`);
   cells.forEach((row) => console.log(line(row)));
 }
@@ -81,7 +82,12 @@ const storage = new StorageManager({
 });
 
 const bar = new progress.SingleBar(
-  { format: '{engine} [{bar}] {percentage}% of {total} reads and writes', noTTYOutput: true, notTTYSchedule: 5_000, clearOnComplete: true },
+  {
+    format: '{engine} [{bar}] {percentage}% of {total} reads and writes',
+    noTTYOutput: true,
+    notTTYSchedule: 5_000,
+    clearOnComplete: true,
+  },
   progress.Presets.legacy,
 );
 const rows = [];
@@ -105,7 +111,8 @@ try {
 
 print(rows);
 if (!redis) console.log('\nRedis was left out: no redis-server on PATH, and REDIS_URL is not set.');
-if (fewer.length < everything.length) console.log(`\nThe file engine got ${fewer.length.toLocaleString('en')} records: it keeps one file a record.`);
+if (fewer.length < everything.length)
+  console.log(`\nThe file engine got ${fewer.length.toLocaleString('en')} records: it keeps one file a record.`);
 if (rows.some(({ different }) => different > 0)) {
   console.error('\nSome records did not come back as they went in.');
   process.exitCode = 1;

@@ -29,8 +29,19 @@ export async function openRedis(folder) {
   const port = await freePort();
   mkdirSync(folder);
   // What it appends reaches the disk, so that its size can be told beside the others'.
-  const settings = { port, bind: '127.0.0.1', dir: folder, save: '', appendonly: 'yes', 'auto-aof-rewrite-percentage': 0 };
-  const server = spawn('redis-server', Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]), { stdio: 'ignore' });
+  const settings = {
+    port,
+    bind: '127.0.0.1',
+    dir: folder,
+    save: '',
+    appendonly: 'yes',
+    'auto-aof-rewrite-percentage': 0,
+  };
+  const server = spawn(
+    'redis-server',
+    Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]),
+    { stdio: 'ignore' },
+  );
   const ended = new Promise((resolve) => server.once('error', resolve).once('exit', resolve));
   let running = true;
   ended.then(() => (running = false));

@@ -20,5 +20,9 @@ export function breakSession({ begin, engine, clear }, calls) {
         return typeof value === 'function' ? value.bind(target) : value;
       },
     });
-  return { engine, begin: async (options) => broken(await begin(options)), clear: (_, folder) => clear(engine, folder) };
+  return {
+    engine,
+    begin: async (options) => broken(await begin(options)),
+    clear: (_, folder) => clear(engine, folder),
+  };
 }

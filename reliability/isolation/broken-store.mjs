@@ -9,7 +9,11 @@ export const DEFECTS = {
   'no checks at commit': { checks: 'none', finds: ['lost update', 'G2'] },
   'only what was written is checked (snapshot isolation)': { checks: 'writes', finds: ['G2-item', 'G2'] },
   'ranges are not checked': { checks: 'keys', finds: ['G2'] },
-  'reads are taken outside of the snapshot, unchecked': { reads: 'latest', checks: 'writes', finds: ['G-single', 'internal'] },
+  'reads are taken outside of the snapshot, unchecked': {
+    reads: 'latest',
+    checks: 'writes',
+    finds: ['G-single', 'internal'],
+  },
   'a commit is applied one operation at a time': { apply: 'one by one', finds: ['G-single', 'G0 or G-single'] },
   'writes are there before the commit': { writes: 'at once', reads: 'latest', checks: 'none', finds: ['G1a', 'G1b'] },
   'a retried commit is applied twice': { apply: 'twice', finds: ['lost update'] },
@@ -21,7 +25,14 @@ const prefixOf = (glob) => glob.replace(/\*$/, '');
 
 /** The interval of a range or pattern as [from, to), limit and direction. */
 function interval(query = {}) {
-  const { prefix = '', gt, gte, lt, limit = Infinity, reverse = false } = typeof query === 'string' ? { prefix: prefixOf(query) } : query;
+  const {
+    prefix = '',
+    gt,
+    gte,
+    lt,
+    limit = Infinity,
+    reverse = false,
+  } = typeof query === 'string' ? { prefix: prefixOf(query) } : query;
   const from = gt === undefined ? (gte ?? prefix) : `${gt}\u0000`;
   return { from, to: lt ?? `${prefix}\uffff`, limit, reverse };
 }
@@ -45,7 +56,9 @@ export class VersionedStore {
   }
 
   keysAt(commit, { from, to }) {
-    return [...this.records.keys()].filter((key) => key >= from && key < to && this.at(key, commit)?.value !== undefined).sort();
+    return [...this.records.keys()]
+      .filter((key) => key >= from && key < to && this.at(key, commit)?.value !== undefined)
+      .sort();
   }
 
   changedSince(commit, key) {

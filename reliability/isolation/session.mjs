@@ -8,7 +8,11 @@ const RETRIES = 1000;
  * @param place - `{ name, options }`: an engine's name and its section of the configuration
  */
 export async function openSession({ name, options }) {
-  const storage = new StorageManager({ defaultEngine: name, [name]: options, retry: { attempts: 5, minDelay: 1, maxDelay: 10 } });
+  const storage = new StorageManager({
+    defaultEngine: name,
+    [name]: options,
+    retry: { attempts: 5, minDelay: 1, maxDelay: 10 },
+  });
   await storage.connect();
   return {
     storage,

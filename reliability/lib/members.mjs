@@ -29,13 +29,23 @@ export async function together(kind, url, configs) {
 
 function thread(url, config) {
   const worker = new Worker(url, { workerData: config });
-  return { ...messages(worker, 'exit'), send: (message) => worker.postMessage(message), ended: once(worker, 'exit'), kill: () => worker.terminate() };
+  return {
+    ...messages(worker, 'exit'),
+    send: (message) => worker.postMessage(message),
+    ended: once(worker, 'exit'),
+    kill: () => worker.terminate(),
+  };
 }
 
 function process_(url, config) {
   const child = fork(fileURLToPath(url), [JSON.stringify(config)], { serialization: 'advanced' });
   // A process may be seen to end before its last message has arrived; its channel not.
-  return { ...messages(child, 'disconnect'), send: (message) => child.send(message), ended: once(child, 'exit'), kill: () => child.kill('SIGKILL') };
+  return {
+    ...messages(child, 'disconnect'),
+    send: (message) => child.send(message),
+    ended: once(child, 'exit'),
+    kill: () => child.kill('SIGKILL'),
+  };
 }
 
 /** `next()` is the next message, and rejects if the member fails, or ends with the event `end`, instead. */
@@ -59,7 +69,8 @@ function messages(source, end) {
 export async function serve(prepare) {
   const config = isMainThread ? JSON.parse(process.argv[2]) : workerData;
   const port = isMainThread ? process : parentPort;
-  const send = (message) => (isMainThread ? new Promise((resolve) => process.send(message, resolve)) : parentPort.postMessage(message));
+  const send = (message) =>
+    isMainThread ? new Promise((resolve) => process.send(message, resolve)) : parentPort.postMessage(message);
   try {
     const { go, stop } = await prepare(config);
     const told = new Promise((resolve) => port.once('message', resolve));

@@ -10,7 +10,8 @@ const commands = {
     pacman: 'pacman -S --needed base-devel',
     zypper: 'zypper install -y gcc-c++ make',
     darwin: 'xcode-select --install',
-    win32: 'winget install Microsoft.VisualStudio.2022.BuildTools --override "--add Microsoft.VisualStudio.Workload.VCTools --passive"',
+    win32:
+      'winget install Microsoft.VisualStudio.2022.BuildTools --override "--add Microsoft.VisualStudio.Workload.VCTools --passive"',
   },
   libclang: {
     'apt-get': 'apt-get install -y libclang-dev',

@@ -35,7 +35,11 @@ function systemFolders() {
   if (process.platform === 'darwin') {
     const xcode = capture('xcode-select', ['-p']);
     if (xcode) folders.push(join(xcode, 'Toolchains/XcodeDefault.xctoolchain/usr/lib'), join(xcode, 'usr/lib'));
-    folders.push('/Library/Developer/CommandLineTools/usr/lib', '/opt/homebrew/opt/llvm/lib', '/usr/local/opt/llvm/lib');
+    folders.push(
+      '/Library/Developer/CommandLineTools/usr/lib',
+      '/opt/homebrew/opt/llvm/lib',
+      '/usr/local/opt/llvm/lib',
+    );
   } else if (process.platform === 'win32') {
     const programs = process.env.ProgramFiles ?? 'C:\\Program Files';
     folders.push(join(programs, 'LLVM', 'bin'));
@@ -63,11 +67,20 @@ function wheelEnvironment(env) {
 }
 
 async function fetchWheel(env) {
-  const request = ['install', '--quiet', '--disable-pip-version-check', '--no-deps', '--only-binary=:all:', '--upgrade'];
+  const request = [
+    'install',
+    '--quiet',
+    '--disable-pip-version-check',
+    '--no-deps',
+    '--only-binary=:all:',
+    '--upgrade',
+  ];
   const pips = [['pip3'], ['pip'], ['python3', '-m', 'pip'], ['python', '-m', 'pip'], ['py', '-m', 'pip']];
   for (const [program, ...before] of pips) {
     if (!which(program) || capture(program, [...before, '--version']) === null) continue;
-    note(`libclang is not installed; fetching the PyPI wheel libclang ${wheelVersion} with ${[program, ...before].join(' ')}`);
+    note(
+      `libclang is not installed; fetching the PyPI wheel libclang ${wheelVersion} with ${[program, ...before].join(' ')}`,
+    );
     mkdirSync(toolsDir, { recursive: true });
     const partial = `${wheelRoot}.partial-${process.pid}`;
     const args = [...before, ...request, '--target', partial, `libclang==${wheelVersion}`];
@@ -95,7 +108,10 @@ export async function libclangEnvironment(env = process.env) {
       note(`libclang: ${given} (LIBCLANG_PATH)`);
       return {};
     }
-    throw new Problem(`LIBCLANG_PATH is ${given}, which holds no libclang`, 'Unset it, or point it at the folder of libclang.');
+    throw new Problem(
+      `LIBCLANG_PATH is ${given}, which holds no libclang`,
+      'Unset it, or point it at the folder of libclang.',
+    );
   }
   const system = systemFolders().find(holds);
   if (system) {

@@ -7,12 +7,24 @@ import { manifest, root } from './paths.mjs';
 import { platforms } from './platforms.mjs';
 import { capture, run } from './run.mjs';
 
-const published = ['name', 'version', 'description', 'keywords', 'license', 'repository', 'homepage', 'bugs', 'author', 'type'];
+const published = [
+  'name',
+  'version',
+  'description',
+  'keywords',
+  'license',
+  'repository',
+  'homepage',
+  'bugs',
+  'author',
+  'type',
+];
 const entryFields = ['engines', 'main', 'types', 'exports', 'files', 'dependencies'];
 
 /** The root package as published: no development fields, every platform package at exactly this version. */
 export function publishedManifest() {
-  const pick = (fields) => Object.fromEntries(fields.filter((field) => field in manifest).map((field) => [field, manifest[field]]));
+  const pick = (fields) =>
+    Object.fromEntries(fields.filter((field) => field in manifest).map((field) => [field, manifest[field]]));
   return {
     ...pick(published),
     ...pick(entryFields),
@@ -77,7 +89,9 @@ export async function strip(platform, addon, tool = process.env.STRIP ?? 'strip'
 /** Packs a staged folder and returns the tarball's path and its listing. */
 export function pack(folder, destination) {
   mkdirSync(destination, { recursive: true });
-  const said = capture('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', destination], { cwd: folder });
+  const said = capture('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', destination], {
+    cwd: folder,
+  });
   if (said === null) throw new Problem(`npm pack failed in ${folder}`);
   // npm 11 answers with an array, npm 12 with an object by package name.
   const parsed = JSON.parse(said);

@@ -27,7 +27,8 @@ export function decode<T = unknown>(stored: string | Buffer): T {
     throw corrupted(error);
   }
   // One character first: the search for two is several times slower than for one, as every JSON text is full of quotes.
-  if ((stored.includes('$') || (stored.includes('\\') && stored.includes('\\u0024'))) && TAG_START.test(stored)) value = revive(value);
+  if ((stored.includes('$') || (stored.includes('\\') && stored.includes('\\u0024'))) && TAG_START.test(stored))
+    value = revive(value);
   return value as T;
 }
 

@@ -58,7 +58,9 @@ function explain(error: unknown, writer: Writer | undefined, maxBytes: number): 
     }
     if (/string length|out of memory/i.test(error.message)) return tooLarge(maxBytes);
   }
-  return new StorageError('UNSUPPORTED_VALUE', `Cannot read the value at ${writer?.path ?? '$'}: its own code threw`, { cause: error });
+  return new StorageError('UNSUPPORTED_VALUE', `Cannot read the value at ${writer?.path ?? '$'}: its own code threw`, {
+    cause: error,
+  });
 }
 
 function tooLarge(maxBytes: number, bytes?: number): StorageError {

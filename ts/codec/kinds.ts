@@ -24,7 +24,9 @@ export function inherits(value: object, count: number): boolean {
 }
 
 function isObjectPrototype(object: object): boolean {
-  return object === Object.prototype || (Object.getPrototypeOf(object) === null && Object.hasOwn(object, 'isPrototypeOf'));
+  return (
+    object === Object.prototype || (Object.getPrototypeOf(object) === null && Object.hasOwn(object, 'isPrototypeOf'))
+  );
 }
 
 /** What `value` is, for a message: `a function`, `an instance of Point`. Never what it holds. */
@@ -34,7 +36,11 @@ export function describeKind(value: unknown): string {
     case 'undefined':
       return 'undefined';
     case 'object':
-      return Array.isArray(value) && isPlainArray(value) ? 'an array' : isPlainObject(value) ? 'an object' : describeInstance(value);
+      return Array.isArray(value) && isPlainArray(value)
+        ? 'an array'
+        : isPlainObject(value)
+          ? 'an object'
+          : describeInstance(value);
     default:
       return `a ${typeof value}`;
   }

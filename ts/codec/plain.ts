@@ -29,7 +29,9 @@ function check(value: unknown, budget: number, depth: number): number {
     case 'object':
       if (value === null) return budget - 4;
       if (depth >= MAX_DEPTH) return -1;
-      return Array.isArray(value) ? checkArray(value, budget, depth) : checkObject(value as Record<string, unknown>, budget, depth);
+      return Array.isArray(value)
+        ? checkArray(value, budget, depth)
+        : checkObject(value as Record<string, unknown>, budget, depth);
     default:
       return -1;
   }

@@ -6,7 +6,16 @@ export const DEFAULT_MAX_VALUE_BYTES: number = 64 * 1024 * 1024;
 
 /** The only keys of the one-key objects that stand for what JSON cannot say, and `$escape` for a user's object that looks like one. */
 export const TAGS: ReadonlySet<string> = new Set([
-  '$date', '$binary', '$typedArray', '$arrayBuffer', '$map', '$set', '$regExp', '$bigint', '$number', '$escape',
+  '$date',
+  '$binary',
+  '$typedArray',
+  '$arrayBuffer',
+  '$map',
+  '$set',
+  '$regExp',
+  '$bigint',
+  '$number',
+  '$escape',
 ]);
 
 /** A typed array of any kind. */
@@ -22,8 +31,18 @@ interface TypedArrayConstructor {
 /** The typed arrays of this runtime, by name. */
 export const TYPED_ARRAYS: ReadonlyMap<string, TypedArrayConstructor> = new Map(
   [
-    'Int8Array', 'Uint8Array', 'Uint8ClampedArray', 'Int16Array', 'Uint16Array', 'Int32Array', 'Uint32Array',
-    'BigInt64Array', 'BigUint64Array', 'Float16Array', 'Float32Array', 'Float64Array',
+    'Int8Array',
+    'Uint8Array',
+    'Uint8ClampedArray',
+    'Int16Array',
+    'Uint16Array',
+    'Int32Array',
+    'Uint32Array',
+    'BigInt64Array',
+    'BigUint64Array',
+    'Float16Array',
+    'Float32Array',
+    'Float64Array',
   ].flatMap((name): [string, TypedArrayConstructor][] => {
     // Float16Array exists from Node 24 on.
     const constructor = (globalThis as unknown as Record<string, TypedArrayConstructor | undefined>)[name];

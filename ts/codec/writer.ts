@@ -17,7 +17,10 @@ const dateTime = Date.prototype.getTime;
 const dateText = Date.prototype.toISOString;
 const mapForEach = Map.prototype.forEach;
 const setForEach = Set.prototype.forEach;
-const typedArrayName = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)!.get!;
+const typedArrayName = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype),
+  Symbol.toStringTag,
+)!.get!;
 
 /**
  * Writes the text of any supported value: what `JSON.stringify` writes, with tags for what it cannot say. Refuses the
@@ -76,7 +79,8 @@ export class Writer {
       if (isPlainArray(value) && typeof (value as Replacer).toJSON !== 'function') return this.#writeArray(value);
     } else if (isPlainObject(value)) {
       if (isRawJSON?.(value) === true) return this.#spend((value as { rawJSON: string }).rawJSON);
-      if (typeof (value as Replacer).toJSON !== 'function') return this.#writeProperties(value as Record<string, unknown>);
+      if (typeof (value as Replacer).toJSON !== 'function')
+        return this.#writeProperties(value as Record<string, unknown>);
     } else {
       const text = this.#writeBuiltIn(value);
       if (text !== undefined) return this.#spend(text);

@@ -44,7 +44,8 @@ export abstract class BaseStorageEngine<Config = unknown> implements StorageEngi
    * @param config - Whatever the engine needs; kept as `this.config`.
    */
   constructor(name: string, config?: Config) {
-    if (typeof name !== 'string' || name === '') throw new StorageTypeError('Expected the name of an engine to be a non-empty string');
+    if (typeof name !== 'string' || name === '')
+      throw new StorageTypeError('Expected the name of an engine to be a non-empty string');
     this.name = name;
     this.#config = config as Config;
   }

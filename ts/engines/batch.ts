@@ -24,7 +24,8 @@ const CHECK_SHAPE: Shape = { ...DELETE_SHAPE, version: anything };
 export function batchSteps(operations: unknown, maxBytes: number): Step[] {
   const steps: Step[] = [];
   for (const given of iterated(operations, 'batch', 'operations')) {
-    if (typeof given !== 'object' || given === null) throw new StorageTypeError(`Expected each operation of batch to be an object, got ${describeKind(given)}`);
+    if (typeof given !== 'object' || given === null)
+      throw new StorageTypeError(`Expected each operation of batch to be an object, got ${describeKind(given)}`);
     const operation = given as { type: unknown; key: unknown; value: unknown; version: unknown };
     const { key } = operation;
     if (operation.type === 'set') {

@@ -55,7 +55,11 @@ export class Connection implements LeaseSource {
         return hooks().retry;
       },
       onRetry: (operation, error, attempt, delay) => this.#retrying(operation, error, attempt, delay),
-      gone: (operation) => new StorageError('CLOSED', 'The engine was closed or disconnected meanwhile', { engine: owner.name, operation }),
+      gone: (operation) =>
+        new StorageError('CLOSED', 'The engine was closed or disconnected meanwhile', {
+          engine: owner.name,
+          operation,
+        }),
     };
   }
 
@@ -170,6 +174,9 @@ export class Connection implements LeaseSource {
   }
 
   #closedError(operation: string): StorageError {
-    return new StorageError('CLOSED', `The engine ${this.#owner.name} is closed`, { engine: this.#owner.name, operation });
+    return new StorageError('CLOSED', `The engine ${this.#owner.name} is closed`, {
+      engine: this.#owner.name,
+      operation,
+    });
   }
 }

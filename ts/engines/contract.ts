@@ -1,6 +1,18 @@
 import type {
-  AbortOptions, BatchOperation, Capabilities, CompareAndSetResult, EngineStats, EngineStatus, Entry, Range, RecordOptions,
-  SetManyOptions, SetOptions, StorageIterator, VerifyOptions, VerifyReport,
+  AbortOptions,
+  BatchOperation,
+  Capabilities,
+  CompareAndSetResult,
+  EngineStats,
+  EngineStatus,
+  Entry,
+  Range,
+  RecordOptions,
+  SetManyOptions,
+  SetOptions,
+  StorageIterator,
+  VerifyOptions,
+  VerifyReport,
 } from '../types.js';
 import type { Snapshot } from '../snapshot.js';
 import type { WatchIterator, WatchOptions } from '../watch/types.js';
@@ -47,7 +59,12 @@ export interface StorageEngine {
   /** The record with what is declared of version, expiry and metadata. Needed for these three to be read. */
   getEntry?(key: string): Promise<(Partial<Entry> & { value: unknown }) | null>;
   /** Writes if the version is `expected`, null meaning absent. Needed if `versions` is declared. */
-  compareAndSet?(key: string, expected: string | null, value: unknown, record?: StoredOptions): Promise<CompareAndSetResult>;
+  compareAndSet?(
+    key: string,
+    expected: string | null,
+    value: unknown,
+    record?: StoredOptions,
+  ): Promise<CompareAndSetResult>;
   /**
    * Applies all or nothing. Needed if `atomicBatch` is declared; a check that fails rejects with CONFLICT. A transaction's commit
    * is one batch without checks.
@@ -164,7 +181,12 @@ export interface DataMethods {
    * @example
    * const { ok } = await engine.compareAndSet('leader', null, 'me', { ttl: 10_000 });
    */
-  compareAndSet(key: string, expected: string | null, value: unknown, options?: RecordOptions): Promise<CompareAndSetResult>;
+  compareAndSet(
+    key: string,
+    expected: string | null,
+    value: unknown,
+    options?: RecordOptions,
+  ): Promise<CompareAndSetResult>;
   /**
    * Adds to a number in one step and returns the sum; an absent key counts as 0. Expiry and metadata stay unless given.
    *

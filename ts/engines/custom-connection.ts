@@ -40,7 +40,11 @@ export class CustomConnection implements LeaseSource {
         return owner.hooks.retry;
       },
       onRetry() {}, // only transactions read here, and those are made again as a whole
-      gone: (operation) => new StorageError('CLOSED', 'The engine was closed or disconnected meanwhile', { engine: owner.name, operation }),
+      gone: (operation) =>
+        new StorageError('CLOSED', 'The engine was closed or disconnected meanwhile', {
+          engine: owner.name,
+          operation,
+        }),
     };
   }
 

@@ -62,10 +62,13 @@ export class CustomHost {
     };
     switch (what) {
       case 'begin':
-        void this.#order.pass(() => new Promise<void>((end) => {
-          this.#endStep = end;
-          done();
-        }));
+        void this.#order.pass(
+          () =>
+            new Promise<void>((end) => {
+              this.#endStep = end;
+              done();
+            }),
+        );
         return;
       case 'end':
         if (rest[0] === true) this.#target.feed.flush();
@@ -78,7 +81,8 @@ export class CustomHost {
         return void answer(() => this.#batch(rest as Written[]).then(done));
     }
     const [inside, key] = rest as [boolean, string];
-    const read = (): Promise<void> => answer(() => (what === 'get' ? this.#get(native, id, key) : this.#keys(native, id)));
+    const read = (): Promise<void> =>
+      answer(() => (what === 'get' ? this.#get(native, id, key) : this.#keys(native, id)));
     // The step that a call is inside of holds the engine already.
     void (inside ? read() : this.#order.pass(read));
   }
@@ -100,7 +104,10 @@ export class CustomHost {
 
   #batch(writes: Written[]): Promise<void> {
     const operations = writes.map(([key, ...set]): BatchOperation =>
-      set.length === 0 ? { type: 'delete', key } : { type: 'set', key, value: set[0], ...storedOptions(set[1], set[2]) });
+      set.length === 0
+        ? { type: 'delete', key }
+        : { type: 'set', key, value: set[0], ...storedOptions(set[1], set[2]) },
+    );
     return this.#target.batch(operations, 'batch');
   }
 }
@@ -112,7 +119,13 @@ function storedOptions(expiresAt: number | null, metadata: unknown): StoredOptio
 
 /** What an engine threw, as the addon takes it. */
 function errorText(error: unknown): string {
-  if (!isStorageError(error)) return JSON.stringify({ code: 'IO', message: 'The engine failed inside', cause: String(error) });
+  if (!isStorageError(error))
+    return JSON.stringify({ code: 'IO', message: 'The engine failed inside', cause: String(error) });
   const { code, message, key, cause } = error;
-  return JSON.stringify({ code, message, key, cause: cause === undefined ? undefined : cause instanceof Error ? cause.message : 'an error of its own' });
+  return JSON.stringify({
+    code,
+    message,
+    key,
+    cause: cause === undefined ? undefined : cause instanceof Error ? cause.message : 'an error of its own',
+  });
 }

@@ -13,7 +13,15 @@ import { ViewSource } from '../native/source.js';
 import type { ReadOperation } from '../native/view.js';
 import { rejection } from '../rejection.js';
 import type {
-  AbortOptions, BatchOperation, CompareAndSetResult, Entry, Range, RecordOptions, SetManyOptions, SetOptions, StorageIterator,
+  AbortOptions,
+  BatchOperation,
+  CompareAndSetResult,
+  Entry,
+  Range,
+  RecordOptions,
+  SetManyOptions,
+  SetOptions,
+  StorageIterator,
 } from '../types.js';
 import type { Access } from './access.js';
 import { batchText, eachEntry, encodeAt } from './batch.js';
@@ -56,7 +64,9 @@ export class NativeData implements DataMethods {
         return lease.queueGet(key, decodeFound<T>);
       }
     } catch (error) {
-      return lease === undefined ? this.#refuse(error, 'get', key) : lease.refuse(error, 'get', typeof key === 'string' ? key : undefined);
+      return lease === undefined
+        ? this.#refuse(error, 'get', key)
+        : lease.refuse(error, 'get', typeof key === 'string' ? key : undefined);
     }
     return this.#read('get', key, decodeFound<T>);
   }
@@ -165,18 +175,28 @@ export class NativeData implements DataMethods {
   batch(operations: Iterable<BatchOperation>, options?: AbortOptions): Promise<void> {
     return this.#try('batch', () => {
       checkOptions('batch', options, ABORT_SHAPE);
-      return this.#conditional(this.#batch('batch', undefined, batchText(operations, this.#source.maxBytes), false, nothing, options?.signal));
+      return this.#conditional(
+        this.#batch('batch', undefined, batchText(operations, this.#source.maxBytes), false, nothing, options?.signal),
+      );
     });
   }
 
   /** {@inheritDoc DataMethods.compareAndSet} */
-  compareAndSet(key: string, expected: string | null, value: unknown, options?: RecordOptions): Promise<CompareAndSetResult> {
+  compareAndSet(
+    key: string,
+    expected: string | null,
+    value: unknown,
+    options?: RecordOptions,
+  ): Promise<CompareAndSetResult> {
     return this.#try('compareAndSet', () => {
       checkWritableKey(key, 'compareAndSet');
       checkExpected(expected, 'compareAndSet');
       const write = writeOptions('compareAndSet', 'record', options, this.#source.maxBytes);
       const ops = checkText(key, expected) + setText(key, encodeAt(key, value, this.#source.maxBytes), write);
-      const written = (text: string): CompareAndSetResult => ({ ok: true, version: outcomes<{ version: string }>(text)[0].version });
+      const written = (text: string): CompareAndSetResult => ({
+        ok: true,
+        version: outcomes<{ version: string }>(text)[0].version,
+      });
       return this.#batch('compareAndSet', key, ops, true, written, write.signal).catch(async (error: unknown) => {
         if (!isStorageError(error) || error.code !== 'CONFLICT') throw error;
         const found = await this.getEntry(key);
@@ -189,7 +209,8 @@ export class NativeData implements DataMethods {
   increment(key: string, by: number = 1, options?: RecordOptions): Promise<number> {
     return this.#try('increment', () => {
       checkWritableKey(key, 'increment');
-      if (typeof by !== 'number') throw new StorageTypeError(`Expected what increment adds to be a number, got ${describeKind(by)}`, { key });
+      if (typeof by !== 'number')
+        throw new StorageTypeError(`Expected what increment adds to be a number, got ${describeKind(by)}`, { key });
       const write = writeOptions('increment', 'record', options, this.#source.maxBytes);
       const sum = (text: string): number => decode<{ outcomes: [{ value: number }] }>(text).outcomes[0].value;
       return this.#batch('increment', key, addText(key, by, write), true, sum, write.signal);
@@ -221,7 +242,9 @@ export class NativeData implements DataMethods {
       return this.#conditional(this.#batch('set', key, ops, false, nothing, signal));
     }
     const kept = copied(encoded);
-    return abortableCall(this.#source, 'set', signal, (lease, handle) => lease.set(key, kept, expiresAt, metadata, handle));
+    return abortableCall(this.#source, 'set', signal, (lease, handle) =>
+      lease.set(key, kept, expiresAt, metadata, handle),
+    );
   }
 
   #read<T>(operation: ReadOperation, argument: string, decodeResult: (result: never) => T): Promise<T> {
@@ -231,11 +254,18 @@ export class NativeData implements DataMethods {
   }
 
   #batch<T>(
-    operation: string, key: string | undefined, ops: string, report: boolean, decodeResult: (result: never) => T, signal?: AbortSignal,
+    operation: string,
+    key: string | undefined,
+    ops: string,
+    report: boolean,
+    decodeResult: (result: never) => T,
+    signal?: AbortSignal,
   ): Promise<T> {
     const { lease } = this.#source;
     if (lease !== undefined && signal === undefined) return lease.batch(operation, key, ops, report, decodeResult);
-    return abortableCall(this.#source, operation, signal, (ready, handle) => ready.batch(operation, key, ops, report, decodeResult, handle));
+    return abortableCall(this.#source, operation, signal, (ready, handle) =>
+      ready.batch(operation, key, ops, report, decodeResult, handle),
+    );
   }
 
   /** Notes that a CONFLICT of `written` is about its own conditions, where it can be about nothing else. */
@@ -259,7 +289,9 @@ export class NativeData implements DataMethods {
   #iterate<T>(range: InnerRange, what: PageContent, strip: number): StorageIterator<T> {
     const text = rangeText(range);
     const open = (): Promise<ViewSource<T>> =>
-      this.#source.withLease(what, (lease) => lease.openView(what)).then((view) => new ViewSource<T>(view, text, what, strip, true));
+      this.#source
+        .withLease(what, (lease) => lease.openView(what))
+        .then((view) => new ViewSource<T>(view, text, what, strip, true));
     return new PageIterator<T>(open, range.limit);
   }
 

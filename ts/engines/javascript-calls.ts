@@ -87,7 +87,9 @@ export class Target {
   }
 
   async put(key: string, value: unknown, stored: StoredOptions | undefined, operation: string): Promise<void> {
-    await this.change(operation, key, () => (stored === undefined ? this.engine.set(key, value) : this.engine.set(key, value, stored)));
+    await this.change(operation, key, () =>
+      stored === undefined ? this.engine.set(key, value) : this.engine.set(key, value, stored),
+    );
     this.note({ type: 'set', key, value, version: null });
   }
 
@@ -135,7 +137,10 @@ export class Target {
   async allKeys(operation: string): Promise<string[]> {
     const keys: unknown = await this.call(operation, undefined, () => this.engine.keys());
     if (!Array.isArray(keys) || !keys.every((key) => typeof key === 'string')) {
-      throw new StorageError('IO', `Expected keys of the engine ${this.name} to give an array of strings`, { engine: this.name, operation });
+      throw new StorageError('IO', `Expected keys of the engine ${this.name} to give an array of strings`, {
+        engine: this.name,
+        operation,
+      });
     }
     return keys;
   }
@@ -145,11 +150,18 @@ export class Target {
     if (expiresAt !== undefined && this.declared.ttl !== true) throw this.notSupported('ttl', operation);
     if (metadata !== undefined && this.declared.metadata !== true) throw this.notSupported('metadata', operation);
     if (expiresAt === undefined && metadata === undefined) return undefined;
-    return { ...(expiresAt !== undefined && { expiresAt }), ...(metadata !== undefined && { metadata: decode(metadata) }) };
+    return {
+      ...(expiresAt !== undefined && { expiresAt }),
+      ...(metadata !== undefined && { metadata: decode(metadata) }),
+    };
   }
 
   notSupported(what: string, operation: string, key?: string): StorageError {
-    return new StorageError('NOT_SUPPORTED', `The engine ${this.name} does not declare ${what}`, { engine: this.name, operation, key });
+    return new StorageError('NOT_SUPPORTED', `The engine ${this.name} does not declare ${what}`, {
+      engine: this.name,
+      operation,
+      key,
+    });
   }
 
   /** A copy of what the engine returned, so that nobody changes what it keeps. */

@@ -10,8 +10,19 @@ import { rejection } from '../rejection.js';
 import { UNCOUNTED, report } from '../report.js';
 import type { Snapshot } from '../snapshot.js';
 import type {
-  AbortOptions, BatchOperation, Capabilities, CompareAndSetResult, EngineStats, Entry, Range, RecordOptions, SetManyOptions, SetOptions,
-  StorageIterator, VerifyOptions, VerifyReport,
+  AbortOptions,
+  BatchOperation,
+  Capabilities,
+  CompareAndSetResult,
+  EngineStats,
+  Entry,
+  Range,
+  RecordOptions,
+  SetManyOptions,
+  SetOptions,
+  StorageIterator,
+  VerifyOptions,
+  VerifyReport,
 } from '../types.js';
 import { watching } from '../watch/iterator.js';
 import { JavaScriptFeed, JavaScriptWatchSource } from '../watch/javascript.js';
@@ -66,16 +77,17 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
   constructor(name: string, target: StorageEngine) {
     super(name);
     this.target = target;
-    this.#declared = (target.capabilities ?? {});
+    this.#declared = target.capabilities ?? {};
     this.#calls = new Target(target, name, this.#declared, this.#feed);
     this.#connection = this.#connectionFor(name);
     grantAccess(this, {
       keys: (range) => this.#enqueue('keys', () => this.#select(range, 'keys')),
       count: (range) => this.#enqueue('count', async () => (await this.#select(range, 'count')).length),
       iterate: (range, what, strip) => this.#iterate(range, what, strip),
-      clear: (range) => this.#enqueue('clear', async () => {
-        for (const key of await this.#select(range, 'clear')) await this.#calls.delete(key, 'clear');
-      }),
+      clear: (range) =>
+        this.#enqueue('clear', async () => {
+          for (const key of await this.#select(range, 'clear')) await this.#calls.delete(key, 'clear');
+        }),
       watch: (range, strip, options) => this.#watch(range, strip, options),
     });
   }
@@ -88,7 +100,11 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
 
   /** {@inheritDoc DataMethods.get} */
   get<T = unknown>(key: string): Promise<T | null> {
-    return this.#run('get', () => checkUserKey(key, 'get'), () => this.#calls.get(key, 'get') as Promise<T | null>);
+    return this.#run(
+      'get',
+      () => checkUserKey(key, 'get'),
+      () => this.#calls.get(key, 'get') as Promise<T | null>,
+    );
   }
 
   /** {@inheritDoc DataMethods.set} */
@@ -97,30 +113,51 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
       checkUserWrite(key, 'set');
       return [this.#copy(value), this.#writeOptions('set', 'set', options)];
     };
-    return this.#run('set', check, async ([copy, write]) => {
-      await this.#checkConditions(key, write);
-      await this.#calls.set(key, copy, write, 'set');
-    }, options);
+    return this.#run(
+      'set',
+      check,
+      async ([copy, write]) => {
+        await this.#checkConditions(key, write);
+        await this.#calls.set(key, copy, write, 'set');
+      },
+      options,
+    );
   }
 
   /** {@inheritDoc DataMethods.delete} */
   delete(key: string): Promise<boolean> {
-    return this.#run('delete', () => checkUserWrite(key, 'delete'), () => this.#calls.delete(key, 'delete'));
+    return this.#run(
+      'delete',
+      () => checkUserWrite(key, 'delete'),
+      () => this.#calls.delete(key, 'delete'),
+    );
   }
 
   /** {@inheritDoc DataMethods.has} */
   has(key: string): Promise<boolean> {
-    return this.#run('has', () => checkUserKey(key, 'has'), () => this.#calls.has(key, 'has'));
+    return this.#run(
+      'has',
+      () => checkUserKey(key, 'has'),
+      () => this.#calls.has(key, 'has'),
+    );
   }
 
   /** {@inheritDoc DataMethods.keys} */
   keys(query?: string | Range): Promise<string[]> {
-    return this.#run('keys', () => toRange(query, 'keys'), (range) => this.#select(range, 'keys'));
+    return this.#run(
+      'keys',
+      () => toRange(query, 'keys'),
+      (range) => this.#select(range, 'keys'),
+    );
   }
 
   /** {@inheritDoc DataMethods.count} */
   count(query?: string | Range): Promise<number> {
-    return this.#run('count', () => toRange(query, 'count'), async (range) => (await this.#select(range, 'count')).length);
+    return this.#run(
+      'count',
+      () => toRange(query, 'count'),
+      async (range) => (await this.#select(range, 'count')).length,
+    );
   }
 
   /** {@inheritDoc DataMethods.clear} */
@@ -148,11 +185,15 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
 
   /** {@inheritDoc DataMethods.getMany} */
   getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]> {
-    return this.#run('getMany', () => keyList(keys, 'getMany', checkUserKey), async (list) => {
-      const values: unknown[] = [];
-      for (const key of list) values.push(await this.#calls.get(key, 'getMany'));
-      return values as (T | null)[];
-    });
+    return this.#run(
+      'getMany',
+      () => keyList(keys, 'getMany', checkUserKey),
+      async (list) => {
+        const values: unknown[] = [];
+        for (const key of list) values.push(await this.#calls.get(key, 'getMany'));
+        return values as (T | null)[];
+      },
+    );
   }
 
   /** {@inheritDoc DataMethods.setMany} */
@@ -173,11 +214,15 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
 
   /** {@inheritDoc DataMethods.deleteMany} */
   deleteMany(keys: Iterable<string>): Promise<number> {
-    return this.#run('deleteMany', () => keyList(keys, 'deleteMany', checkUserWrite), async (list) => {
-      let count = 0;
-      for (const key of list) if (await this.#calls.delete(key, 'deleteMany')) count++;
-      return count;
-    });
+    return this.#run(
+      'deleteMany',
+      () => keyList(keys, 'deleteMany', checkUserWrite),
+      async (list) => {
+        let count = 0;
+        for (const key of list) if (await this.#calls.delete(key, 'deleteMany')) count++;
+        return count;
+      },
+    );
   }
 
   /** {@inheritDoc DataMethods.batch} */
@@ -193,42 +238,68 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
   }
 
   /** {@inheritDoc DataMethods.compareAndSet} */
-  compareAndSet(key: string, expected: string | null, value: unknown, options?: RecordOptions): Promise<CompareAndSetResult> {
+  compareAndSet(
+    key: string,
+    expected: string | null,
+    value: unknown,
+    options?: RecordOptions,
+  ): Promise<CompareAndSetResult> {
     const check = (): [unknown, WriteOptions] => {
       checkUserWrite(key, 'compareAndSet');
       checkExpected(expected, 'compareAndSet');
       this.#needVersions('compareAndSet', key);
       return [this.#copy(value), this.#writeOptions('compareAndSet', 'record', options)];
     };
-    return this.#run('compareAndSet', check, async ([copy, write]) => {
-      const stored = this.#calls.stored(write, 'compareAndSet');
-      const done = await this.#calls.change('compareAndSet', key, () => this.target.compareAndSet!(key, expected, copy, stored));
-      if (done.ok) this.#feed.note({ type: 'set', key, value: copy, version: done.version });
-      return done;
-    }, options);
+    return this.#run(
+      'compareAndSet',
+      check,
+      async ([copy, write]) => {
+        const stored = this.#calls.stored(write, 'compareAndSet');
+        const done = await this.#calls.change('compareAndSet', key, () =>
+          this.target.compareAndSet!(key, expected, copy, stored),
+        );
+        if (done.ok) this.#feed.note({ type: 'set', key, value: copy, version: done.version });
+        return done;
+      },
+      options,
+    );
   }
 
   /** {@inheritDoc DataMethods.increment} */
   increment(key: string, by: number = 1, options?: RecordOptions): Promise<number> {
     const check = (): WriteOptions => {
       checkUserWrite(key, 'increment');
-      if (typeof by !== 'number') throw new StorageTypeError(`Expected what increment adds to be a number, got ${describeKind(by)}`, { key });
+      if (typeof by !== 'number')
+        throw new StorageTypeError(`Expected what increment adds to be a number, got ${describeKind(by)}`, { key });
       return this.#writeOptions('increment', 'record', options);
     };
-    return this.#run('increment', check, async (write) => {
-      const found = await this.#calls.get(key, 'increment');
-      if (typeof found !== 'number' && (found !== null || (await this.#calls.has(key, 'increment')))) {
-        throw new StorageTypeError('Expected the key to hold a number', { engine: this.name, operation: 'increment', key });
-      }
-      const sum = (found ?? 0) + by;
-      await this.#calls.set(key, sum, await this.#keeping(key, write), 'increment');
-      return sum;
-    }, options);
+    return this.#run(
+      'increment',
+      check,
+      async (write) => {
+        const found = await this.#calls.get(key, 'increment');
+        if (typeof found !== 'number' && (found !== null || (await this.#calls.has(key, 'increment')))) {
+          throw new StorageTypeError('Expected the key to hold a number', {
+            engine: this.name,
+            operation: 'increment',
+            key,
+          });
+        }
+        const sum = (found ?? 0) + by;
+        await this.#calls.set(key, sum, await this.#keeping(key, write), 'increment');
+        return sum;
+      },
+      options,
+    );
   }
 
   /** {@inheritDoc DataMethods.getEntry} */
   getEntry<T = unknown>(key: string): Promise<Entry<T> | null> {
-    return this.#run('getEntry', () => checkUserKey(key, 'getEntry'), () => this.#calls.getEntry(key, 'getEntry') as Promise<Entry<T> | null>);
+    return this.#run(
+      'getEntry',
+      () => checkUserKey(key, 'getEntry'),
+      () => this.#calls.getEntry(key, 'getEntry') as Promise<Entry<T> | null>,
+    );
   }
 
   /** Rejects with NOT_SUPPORTED: an engine of a user's has no snapshots. */
@@ -243,7 +314,15 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
 
   /** {@inheritDoc Engine.stats} */
   async stats(): Promise<EngineStats> {
-    return { keys: await this.count(), memoryBytes: null, diskBytes: null, commit: null, logFloor: null, counters: { ...UNCOUNTED }, details: {} };
+    return {
+      keys: await this.count(),
+      memoryBytes: null,
+      diskBytes: null,
+      commit: null,
+      logFloor: null,
+      counters: { ...UNCOUNTED },
+      details: {},
+    };
   }
 
   /** Reads every key and reports those whose value is none. */
@@ -252,19 +331,24 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
       checkOptions('verify', options, VERIFY_SHAPE);
       return { ...options };
     };
-    return this.#run('verify', check, async ({ signal, onProgress }) => {
-      const errors: VerifyReport['errors'] = [];
-      const keys = await this.#calls.keys('verify');
-      for (const [done, key] of keys.entries()) {
-        if (signal?.aborted === true) break; // whoever called has been told already
-        await this.#calls.get(key, 'verify').catch((error: unknown) => {
-          const { code, message } = error as StorageError;
-          errors.push({ key, code, message });
-        });
-        report(onProgress, { phase: 'verify', done: done + 1, total: keys.length, bytes: null });
-      }
-      return { ok: errors.length === 0, checked: keys.length, errors };
-    }, options);
+    return this.#run(
+      'verify',
+      check,
+      async ({ signal, onProgress }) => {
+        const errors: VerifyReport['errors'] = [];
+        const keys = await this.#calls.keys('verify');
+        for (const [done, key] of keys.entries()) {
+          if (signal?.aborted === true) break; // whoever called has been told already
+          await this.#calls.get(key, 'verify').catch((error: unknown) => {
+            const { code, message } = error as StorageError;
+            errors.push({ key, code, message });
+          });
+          report(onProgress, { phase: 'verify', done: done + 1, total: keys.length, bytes: null });
+        }
+        return { ok: errors.length === 0, checked: keys.length, errors };
+      },
+      options,
+    );
   }
 
   /** Does nothing: how an engine of a user's keeps its data is its own business. */
@@ -301,7 +385,12 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
   /** Lets go of it. */
   protected async doDisconnect(): Promise<void> {
     this.#use++;
-    this.#feed.end(new StorageError('CLOSED', 'The engine was closed or disconnected meanwhile', { engine: this.name, operation: 'watch' }));
+    this.#feed.end(
+      new StorageError('CLOSED', 'The engine was closed or disconnected meanwhile', {
+        engine: this.name,
+        operation: 'watch',
+      }),
+    );
     await this.#order.change(true, () => this.#connection.finish());
     await this.#calls.call('disconnect', undefined, () => this.target.disconnect());
   }
@@ -334,12 +423,19 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
   }
 
   #needVersions(operation: string, key?: string): void {
-    if (this.#declared.versions !== true || this.target.compareAndSet === undefined || this.target.getEntry === undefined) {
+    if (
+      this.#declared.versions !== true ||
+      this.target.compareAndSet === undefined ||
+      this.target.getEntry === undefined
+    ) {
       throw this.#calls.notSupported('versions', operation, key);
     }
   }
 
-  async #checkConditions(key: string, { ifAbsent, ifVersion }: Pick<WriteOptions, 'ifAbsent' | 'ifVersion'>): Promise<void> {
+  async #checkConditions(
+    key: string,
+    { ifAbsent, ifVersion }: Pick<WriteOptions, 'ifAbsent' | 'ifVersion'>,
+  ): Promise<void> {
     const holds = ifAbsent
       ? !(await this.#calls.has(key, 'set'))
       : ifVersion === undefined || (await this.#calls.getEntry(key, 'set'))?.version === ifVersion;
@@ -352,15 +448,27 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
     if ((ttl !== true && metadata !== true) || this.target.getEntry === undefined) return write;
     const found = await this.#calls.getEntry(key, 'increment');
     if (found === null) return write;
-    const kept = writeOptions('increment', 'record', { metadata: found.metadata ?? undefined, expiresAt: found.expiresAt ?? undefined });
+    const kept = writeOptions('increment', 'record', {
+      metadata: found.metadata ?? undefined,
+      expiresAt: found.expiresAt ?? undefined,
+    });
     return { ...write, expiresAt: write.expiresAt ?? kept.expiresAt, metadata: write.metadata ?? kept.metadata };
   }
 
   async #apply(steps: Step[], operation: string): Promise<void> {
-    if (this.#calls.atomicBatch) return this.#calls.batch(steps.map((step) => this.#toOperation(step, operation)), operation);
-    for (const step of steps) if (step.type === 'check' && step.version !== null) this.#needVersions(operation, step.key);
+    if (this.#calls.atomicBatch)
+      return this.#calls.batch(
+        steps.map((step) => this.#toOperation(step, operation)),
+        operation,
+      );
+    for (const step of steps)
+      if (step.type === 'check' && step.version !== null) this.#needVersions(operation, step.key);
     for (const step of steps) {
-      if (step.type === 'check') await this.#checkConditions(step.key, { ifAbsent: step.version === null, ifVersion: step.version ?? undefined });
+      if (step.type === 'check')
+        await this.#checkConditions(step.key, {
+          ifAbsent: step.version === null,
+          ifVersion: step.version ?? undefined,
+        });
     }
     for (const step of steps) {
       if (step.type === 'set') await this.#calls.set(step.key, decode(step.value), step.write, operation);
@@ -386,7 +494,9 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
   }
 
   #iterate<T>(range: InnerRange, what: PageContent, strip: number): StorageIterator<T> {
-    return new PageIterator<T>(async () => this.#source(await this.#enqueue(what, () => this.#select(range, what)), what, strip));
+    return new PageIterator<T>(async () =>
+      this.#source(await this.#enqueue(what, () => this.#select(range, what)), what, strip),
+    );
   }
 
   /** Pages of keys that were listed already; keys that went meanwhile are left out. */

@@ -40,7 +40,15 @@ export class LevelDBStorage extends NativeEngine<LevelDBStorageConfig> {
       lockTimeout: integer(),
     });
     const { path, cacheSize, compression, bloomBits, readOnly, lockTimeout, durability } = config;
-    const options = JSON.stringify({ path: absolute(path), cacheSize, compression, bloomBits, readOnly, lockTimeout, durability });
+    const options = JSON.stringify({
+      path: absolute(path),
+      cacheSize,
+      compression,
+      bloomBits,
+      readOnly,
+      lockTimeout,
+      durability,
+    });
     super(config, { open: { engine: 'leveldb', options }, capabilities: EMBEDDED, keeps: false });
   }
 }

@@ -21,7 +21,11 @@ export interface MemoryStorageConfig extends DurabilityOptions {
 export class MemoryStorage extends NativeEngine<MemoryStorageConfig> {
   /** @throws StorageTypeError for an unknown option or one of a wrong type. */
   constructor(config: MemoryStorageConfig = {}) {
-    checkOptions('MemoryStorage', config, { ...DURABILITY_SHAPE, maxBytes: integer(1), eviction: oneOf('none', 'lru') });
+    checkOptions('MemoryStorage', config, {
+      ...DURABILITY_SHAPE,
+      maxBytes: integer(1),
+      eviction: oneOf('none', 'lru'),
+    });
     const { maxBytes, eviction } = config;
     const options = JSON.stringify({ maxBytes, eviction });
     super(config, { open: { engine: 'memory', options }, capabilities: EMBEDDED, keeps: true });

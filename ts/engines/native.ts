@@ -9,8 +9,19 @@ import { rejection } from '../rejection.js';
 import { progressListener, toReport, toStats } from '../report.js';
 import { Snapshot } from '../snapshot.js';
 import type {
-  AbortOptions, BatchOperation, Capabilities, CompareAndSetResult, EngineStats, Entry, Range, RecordOptions, SetManyOptions, SetOptions,
-  StorageIterator, VerifyOptions, VerifyReport,
+  AbortOptions,
+  BatchOperation,
+  Capabilities,
+  CompareAndSetResult,
+  EngineStats,
+  Entry,
+  Range,
+  RecordOptions,
+  SetManyOptions,
+  SetOptions,
+  StorageIterator,
+  VerifyOptions,
+  VerifyReport,
 } from '../types.js';
 import { watching } from '../watch/iterator.js';
 import { NativeWatchSource } from '../watch/native.js';
@@ -70,7 +81,8 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
     this.#data = new NativeData(this.#connection);
     grantAccess(this, {
       ...accessOfData(this.#data)!,
-      watch: <T>(range: InnerRange, strip: number, options: CheckedOptions) => new NativeWatchSource<T>(this.#connection, range, strip, options),
+      watch: <T>(range: InnerRange, strip: number, options: CheckedOptions) =>
+        new NativeWatchSource<T>(this.#connection, range, strip, options),
     });
   }
 
@@ -150,7 +162,12 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
   }
 
   /** {@inheritDoc DataMethods.compareAndSet} */
-  compareAndSet(key: string, expected: string | null, value: unknown, options?: RecordOptions): Promise<CompareAndSetResult> {
+  compareAndSet(
+    key: string,
+    expected: string | null,
+    value: unknown,
+    options?: RecordOptions,
+  ): Promise<CompareAndSetResult> {
     return this.#data.compareAndSet(key, expected, value, options);
   }
 
@@ -167,19 +184,28 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
   /** {@inheritDoc Engine.snapshot} */
   snapshot(): Promise<Snapshot> {
     if (!this.capabilities.snapshots) {
-      return rejection(new StorageError('NOT_SUPPORTED', `The engine ${this.name} has no snapshots`), { engine: this.name, operation: 'snapshot' });
+      return rejection(new StorageError('NOT_SUPPORTED', `The engine ${this.name} has no snapshots`), {
+        engine: this.name,
+        operation: 'snapshot',
+      });
     }
-    return this.#connection.withLease('snapshot', (lease) => lease.openView('snapshot')).then((view) => new Snapshot(view));
+    return this.#connection
+      .withLease('snapshot', (lease) => lease.openView('snapshot'))
+      .then((view) => new Snapshot(view));
   }
 
   /** {@inheritDoc Engine.watch} */
   watch<T = unknown>(pattern?: string, options?: WatchOptions): WatchIterator<T> {
-    return watching(() => new NativeWatchSource<T>(this.#connection, watchedRange(pattern), 0, checkedOptions(options)));
+    return watching(
+      () => new NativeWatchSource<T>(this.#connection, watchedRange(pattern), 0, checkedOptions(options)),
+    );
   }
 
   /** {@inheritDoc Engine.stats} */
   stats(): Promise<EngineStats> {
-    return this.#connection.withLease('stats', (lease) => lease.stats()).then((text) => toStats(text, this.#connection.retries));
+    return this.#connection
+      .withLease('stats', (lease) => lease.stats())
+      .then((text) => toStats(text, this.#connection.retries));
   }
 
   /** {@inheritDoc Engine.verify} */
@@ -188,7 +214,9 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
       checkOptions('verify', options, VERIFY_SHAPE);
       const { repair = false, signal, onProgress } = options ?? {};
       const listener = progressListener('verify', onProgress);
-      return abortableCall(this.#connection, 'verify', signal, (lease, handle) => lease.verify(repair, listener, handle)).then(toReport);
+      return abortableCall(this.#connection, 'verify', signal, (lease, handle) =>
+        lease.verify(repair, listener, handle),
+      ).then(toReport);
     });
   }
 
@@ -240,7 +268,11 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
 
   #sync<T>(operation: string, key: string, run: (lease: Lease) => T): T {
     if (!this.capabilities.sync) {
-      throw new StorageError('NOT_SUPPORTED', `The engine ${this.name} has no synchronous calls`, { engine: this.name, operation, key });
+      throw new StorageError('NOT_SUPPORTED', `The engine ${this.name} has no synchronous calls`, {
+        engine: this.name,
+        operation,
+        key,
+      });
     }
     const lease = this.#connection.now(operation);
     try {

@@ -28,5 +28,6 @@ export function checkUserSteps(steps: readonly Step[], operation: string): void 
 }
 
 function refuseOurs(key: string, operation: string): void {
-  if (isOurs(key)) throw new StorageError('INVALID_KEY', `Keys that start with ${OURS} belong to the library`, { key, operation });
+  if (isOurs(key))
+    throw new StorageError('INVALID_KEY', `Keys that start with ${OURS} belong to the library`, { key, operation });
 }

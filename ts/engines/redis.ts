@@ -73,13 +73,46 @@ export class RedisStorage extends NativeEngine<RedisStorageConfig> {
       poolSize: integer(0, 64),
       timestamps: boolean,
     });
-    const { url, host, port, username, password, db, tls, keyPrefix, connectTimeout, commandTimeout, poolSize, timestamps } = config;
-    if (url !== undefined && host !== undefined) throw new StorageTypeError('Expected one of the options url and host of RedisStorage, got both');
-    const options = JSON.stringify({ url, host, port, username, password, db, tls, keyPrefix, connectTimeout, commandTimeout, poolSize, timestamps });
+    const {
+      url,
+      host,
+      port,
+      username,
+      password,
+      db,
+      tls,
+      keyPrefix,
+      connectTimeout,
+      commandTimeout,
+      poolSize,
+      timestamps,
+    } = config;
+    if (url !== undefined && host !== undefined)
+      throw new StorageTypeError('Expected one of the options url and host of RedisStorage, got both');
+    const options = JSON.stringify({
+      url,
+      host,
+      port,
+      username,
+      password,
+      db,
+      tls,
+      keyPrefix,
+      connectTimeout,
+      commandTimeout,
+      poolSize,
+      timestamps,
+    });
     super(config, {
       open: { engine: 'redis', options },
       capabilities: {
-        snapshots: false, atomicBatch: true, atomicClear: false, timestamps: timestamps === true, watch: 'shared', multiProcess: true, sync: false,
+        snapshots: false,
+        atomicBatch: true,
+        atomicClear: false,
+        timestamps: timestamps === true,
+        watch: 'shared',
+        multiProcess: true,
+        sync: false,
       },
       keeps: false,
     });

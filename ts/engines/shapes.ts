@@ -1,4 +1,16 @@
-import { anything, boolean, callback, checkKey, checkOptions, either, integer, milliseconds, signal, string, timestamp } from '../arguments.js';
+import {
+  anything,
+  boolean,
+  callback,
+  checkKey,
+  checkOptions,
+  either,
+  integer,
+  milliseconds,
+  signal,
+  string,
+  timestamp,
+} from '../arguments.js';
 import type { Shape } from '../arguments.js';
 import { describeKind } from '../codec/kinds.js';
 import { encode } from '../codec/encode.js';
@@ -29,7 +41,10 @@ export function checkWritableKey(key: unknown, operation: string): asserts key i
   checkKey(key, operation);
   if (isReserved(key)) {
     const folder = key.slice(0, key.indexOf('/') + 1);
-    throw new StorageError('INVALID_KEY', `Keys under ${folder} belong to a model and are written through it`, { key, operation });
+    throw new StorageError('INVALID_KEY', `Keys under ${folder} belong to a model and are written through it`, {
+      key,
+      operation,
+    });
   }
 }
 
@@ -49,16 +64,26 @@ export interface WriteOptions {
   readonly signal: AbortSignal | undefined;
 }
 
-const NO_OPTIONS: WriteOptions = { expiresAt: undefined, metadata: undefined, ifVersion: undefined, ifAbsent: false, signal: undefined };
+const NO_OPTIONS: WriteOptions = {
+  expiresAt: undefined,
+  metadata: undefined,
+  ifVersion: undefined,
+  ifAbsent: false,
+  signal: undefined,
+};
 const LATEST = 8.64e15; // the last moment a Date can hold
 
 export function writeOptions(
-  operation: string, kind: keyof typeof SHAPES, options: SetOptions | SetManyOptions | RecordOptions | undefined, maxBytes?: number,
+  operation: string,
+  kind: keyof typeof SHAPES,
+  options: SetOptions | SetManyOptions | RecordOptions | undefined,
+  maxBytes?: number,
 ): WriteOptions {
   if (options === undefined) return NO_OPTIONS;
   checkOptions(operation, options, SHAPES[kind]);
   const { ttl, expiresAt, metadata, ifVersion, ifAbsent, signal } = options as SetOptions;
-  if (ttl !== undefined && expiresAt !== undefined) throw new StorageTypeError(`Expected one of the options ttl and expiresAt of ${operation}, got both`);
+  if (ttl !== undefined && expiresAt !== undefined)
+    throw new StorageTypeError(`Expected one of the options ttl and expiresAt of ${operation}, got both`);
   if (ttl === 0) throw new StorageTypeError(`Expected option ttl of ${operation} to be more than 0`);
   if (ifVersion !== undefined && ifAbsent === true) {
     throw new StorageTypeError(`Expected one of the options ifVersion and ifAbsent of ${operation}, got both`);
@@ -78,7 +103,8 @@ function moment(time: number | undefined): number | undefined {
 
 // Hexadecimal, as every built-in engine writes them; engines of users may have their own, but none holds a NUL.
 function checkVersion(version: string, operation: string): string {
-  if (version === '' || version.includes('\0')) throw new StorageTypeError(`Expected the version given to ${operation} to be one that a call returned`);
+  if (version === '' || version.includes('\0'))
+    throw new StorageTypeError(`Expected the version given to ${operation} to be one that a call returned`);
   return version;
 }
 
@@ -86,13 +112,22 @@ function checkVersion(version: string, operation: string): string {
 export function checkExpected(version: unknown, operation: string): asserts version is string | null {
   if (version === null) return;
   if (typeof version !== 'string') {
-    throw new StorageTypeError(`Expected the version given to ${operation} to be a string or null, got ${describeKind(version)}`);
+    throw new StorageTypeError(
+      `Expected the version given to ${operation} to be a string or null, got ${describeKind(version)}`,
+    );
   }
   checkVersion(version, operation);
 }
 
 const RANGE_SHAPE: Shape = {
-  prefix: string, gt: string, gte: string, lt: string, lte: string, pattern: string, reverse: boolean, limit: integer(0),
+  prefix: string,
+  gt: string,
+  gte: string,
+  lt: string,
+  lte: string,
+  pattern: string,
+  reverse: boolean,
+  limit: integer(0),
 };
 const TEXTS = ['prefix', 'gt', 'gte', 'lt', 'lte', 'pattern'] as const;
 
@@ -102,13 +137,17 @@ export function toRange(query: string | Range | undefined, operation: string): R
   if (typeof query === 'string') query = query === '' ? {} : { pattern: query };
   else {
     if (typeof query !== 'object' || query === null) {
-      throw new StorageTypeError(`Expected the query of ${operation} to be a glob or a range, got ${describeKind(query)}`);
+      throw new StorageTypeError(
+        `Expected the query of ${operation} to be a glob or a range, got ${describeKind(query)}`,
+      );
     }
     checkOptions(operation, query, RANGE_SHAPE);
   }
   for (const name of TEXTS) {
     if (query[name]?.isWellFormed() === false) {
-      throw new StorageError('INVALID_KEY', `The ${name} of ${operation} holds a lone surrogate, which no key does`, { operation });
+      throw new StorageError('INVALID_KEY', `The ${name} of ${operation} holds a lone surrogate, which no key does`, {
+        operation,
+      });
     }
   }
   return query;
@@ -136,7 +175,9 @@ export function iterated(items: unknown, operation: string, what: string): unkno
 /** Throws unless `entry` is a pair. */
 export function checkPair(entry: unknown, operation: string): asserts entry is [unknown, unknown] {
   if (!Array.isArray(entry) || entry.length !== 2) {
-    throw new StorageTypeError(`Expected each entry of ${operation} to be a [key, value] pair, got ${describeKind(entry)}`);
+    throw new StorageTypeError(
+      `Expected each entry of ${operation} to be a [key, value] pair, got ${describeKind(entry)}`,
+    );
   }
 }
 
@@ -144,8 +185,11 @@ const LONG_CALL_SHAPE: Shape = { signal, onProgress: callback };
 export const ABORT_SHAPE: Shape = { signal };
 export const VERIFY_SHAPE: Shape = { ...LONG_CALL_SHAPE, repair: boolean };
 export const COPY_SHAPE: Shape = {
-  ...LONG_CALL_SHAPE, from: either(string, { expected: 'an engine', accepts: isObject }), to: either(string, { expected: 'an engine', accepts: isObject }),
-  prefix: string, overwrite: boolean,
+  ...LONG_CALL_SHAPE,
+  from: either(string, { expected: 'an engine', accepts: isObject }),
+  to: either(string, { expected: 'an engine', accepts: isObject }),
+  prefix: string,
+  overwrite: boolean,
 };
 
 function isObject(value: unknown): boolean {

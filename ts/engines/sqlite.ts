@@ -44,7 +44,15 @@ export class SQLiteStorage extends NativeEngine<SQLiteStorageConfig> {
     });
     const { path, tableName, poolSize, busyTimeout, readOnly, indexUpdatedAt, durability } = config;
     const file = path === ':memory:' ? path : absolute(path);
-    const options = JSON.stringify({ path: file, tableName, poolSize, busyTimeout, readOnly, indexUpdatedAt, durability });
+    const options = JSON.stringify({
+      path: file,
+      tableName,
+      poolSize,
+      busyTimeout,
+      readOnly,
+      indexUpdatedAt,
+      durability,
+    });
     const open = { engine: 'sqlite', options, verbose: listener(config.verbose) } as const;
     super(config, { open, capabilities: { ...EMBEDDED, multiProcess: path !== ':memory:' }, keeps: false });
   }

@@ -31,7 +31,9 @@ export function toDataMethods(store: StorageEngine | DataMethods): DataMethods {
 
 /** What opens an engine for a transaction. */
 export function leaseSourceOf(engine: Engine): Connection | CustomConnection {
-  return engine instanceof JavaScriptEngine ? customConnectionOf(engine) : connectionOf(engine as NativeEngine<unknown>);
+  return engine instanceof JavaScriptEngine
+    ? customConnectionOf(engine)
+    : connectionOf(engine as NativeEngine<unknown>);
 }
 
 function isFull(engine: unknown): engine is NativeEngine<unknown> | JavaScriptEngine {
@@ -45,5 +47,7 @@ function checkEngine(engine: unknown): void {
   const missing = METHODS.filter((method) => typeof (engine as Record<string, unknown>)[method] !== 'function');
   if (missing.length === 0) return;
   const hint = engine instanceof BaseStorageEngine ? ' (a subclass of BaseStorageEngine gives them)' : '';
-  throw new StorageTypeError(`Expected a storage engine to have the method${missing.length > 1 ? 's' : ''} ${missing.join(', ')}${hint}`);
+  throw new StorageTypeError(
+    `Expected a storage engine to have the method${missing.length > 1 ? 's' : ''} ${missing.join(', ')}${hint}`,
+  );
 }

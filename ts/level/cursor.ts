@@ -37,7 +37,11 @@ export class Cursor<T> {
     this.#options = options;
     this.#bounds = options.bounds;
     this.#owned = options.snapshot === undefined && engine.capabilities.snapshots;
-    this.#view = this.#owned ? engine.snapshot() : options.snapshot === undefined ? undefined : LevelSnapshot.taken(options.snapshot);
+    this.#view = this.#owned
+      ? engine.snapshot()
+      : options.snapshot === undefined
+        ? undefined
+        : LevelSnapshot.taken(options.snapshot);
     this.#view?.catch(() => {}); // told to whoever reads
   }
 
@@ -47,7 +51,13 @@ export class Cursor<T> {
    * @param left - How many will be asked for in all.
    */
   take(max: number, left: number): Promise<T[]> {
-    return abortable(this.#options.signal, this.#engine.name, 'next', () => this.#take(max, left), () => {}).catch(rethrow);
+    return abortable(
+      this.#options.signal,
+      this.#engine.name,
+      'next',
+      () => this.#take(max, left),
+      () => {},
+    ).catch(rethrow);
   }
 
   /** The next `size` items, fewer only at the end. */
@@ -90,7 +100,12 @@ export class Cursor<T> {
   }
 }
 
-function read<T>(source: Pick<Engine, 'entries' | 'keysIterator' | 'values'>, what: PageContent, range: Range): StorageIterator<T> {
-  const items = what === 'keys' ? source.keysIterator(range) : what === 'values' ? source.values(range) : source.entries(range);
+function read<T>(
+  source: Pick<Engine, 'entries' | 'keysIterator' | 'values'>,
+  what: PageContent,
+  range: Range,
+): StorageIterator<T> {
+  const items =
+    what === 'keys' ? source.keysIterator(range) : what === 'values' ? source.values(range) : source.entries(range);
   return items as StorageIterator<T>;
 }

@@ -28,7 +28,8 @@ class LevelError extends Error {
     cause?: unknown,
   ) {
     super(message, cause === undefined ? undefined : { cause });
-    if (code === 'LEVEL_ABORTED') Object.defineProperty(this, 'name', { value: 'AbortError', configurable: true, writable: true });
+    if (code === 'LEVEL_ABORTED')
+      Object.defineProperty(this, 'name', { value: 'AbortError', configurable: true, writable: true });
   }
 }
 
@@ -40,5 +41,8 @@ export function rethrow(error: unknown): never {
 
 /** The error of a snapshot that is none of ours. */
 export function foreignSnapshot(): LevelError {
-  return new LevelError('LEVEL_NOT_SUPPORTED', 'Expected the option snapshot to be what snapshot() of a HoldfastLevel returned');
+  return new LevelError(
+    'LEVEL_NOT_SUPPORTED',
+    'Expected the option snapshot to be what snapshot() of a HoldfastLevel returned',
+  );
 }

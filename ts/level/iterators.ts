@@ -35,7 +35,11 @@ type Constructor = abstract new (db: unknown, options: IteratorOptions) => Commo
 const AHEAD = 1000;
 
 /** Adds to one of the three classes of iterators how it reads. `T` is what the engine gives, `R` what abstract-level takes. */
-function reading<T, R>(Base: Constructor, contentOf: (options: IteratorOptions) => PageContent, mapOf: (folder: Folder, options: IteratorOptions) => (item: T) => R) {
+function reading<T, R>(
+  Base: Constructor,
+  contentOf: (options: IteratorOptions) => PageContent,
+  mapOf: (folder: Folder, options: IteratorOptions) => (item: T) => R,
+) {
   return class extends Base {
     readonly #folder: Folder;
     readonly #cursor: Cursor<T>;
@@ -47,7 +51,13 @@ function reading<T, R>(Base: Constructor, contentOf: (options: IteratorOptions) 
       super(db, options);
       const { reverse, snapshot, signal } = options;
       this.#folder = folder;
-      this.#cursor = new Cursor(engine, { what: contentOf(options), bounds: folder.bounds(options), reverse, snapshot, signal });
+      this.#cursor = new Cursor(engine, {
+        what: contentOf(options),
+        bounds: folder.bounds(options),
+        reverse,
+        snapshot,
+        signal,
+      });
       this.#map = mapOf(folder, options);
     }
 
@@ -113,12 +123,16 @@ export const EntryIterator = reading<unknown, [Encoded | undefined, Encoded | un
 export const KeyIterator = reading<string, Encoded>(
   AbstractKeyIterator as unknown as Constructor,
   () => 'keys',
-  (folder, { keyEncoding }) => (place) => folder.key(place, keyEncoding),
+  (folder, { keyEncoding }) =>
+    (place) =>
+      folder.key(place, keyEncoding),
 );
 
 /** Values alone. */
 export const ValueIterator = reading<unknown, Encoded>(
   AbstractValueIterator as unknown as Constructor,
   () => 'values',
-  (_, { valueEncoding }) => (value) => toFormat(value, valueEncoding),
+  (_, { valueEncoding }) =>
+    (value) =>
+      toFormat(value, valueEncoding),
 );

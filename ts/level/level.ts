@@ -21,7 +21,10 @@ import { LevelSnapshot } from './snapshot.js';
 import { toFormat } from './values.js';
 
 /** Options of a {@link HoldfastLevel}: its own and those of every `abstract-level` database. */
-export interface HoldfastLevelOptions<KDefault = string, VDefault = string> extends AbstractDatabaseOptions<KDefault, VDefault> {
+export interface HoldfastLevelOptions<KDefault = string, VDefault = string> extends AbstractDatabaseOptions<
+  KDefault,
+  VDefault
+> {
   /**
    * The folder of the engine that holds the database, without a `/` at its end. Databases with different prefixes do not see
    * each other, except that a prefix `p/q` lies inside `p` as a folder does. Default: `'level'`.
@@ -62,7 +65,11 @@ const CLEAR_KEYS = 1000;
  * for await (const [name, { born }] of db.iterator({ gte: 'a' })) console.log(name, born);
  * await db.close();
  */
-export class HoldfastLevel<KDefault = string, VDefault = string> extends AbstractLevel<string | Buffer, KDefault, VDefault> {
+export class HoldfastLevel<KDefault = string, VDefault = string> extends AbstractLevel<
+  string | Buffer,
+  KDefault,
+  VDefault
+> {
   readonly #host: IteratorHost;
   #running = 0;
   #whenIdle: (() => void) | undefined;
@@ -162,7 +169,12 @@ export class HoldfastLevel<KDefault = string, VDefault = string> extends Abstrac
     const { engine, folder } = this.#host;
     const bounds = folder.bounds(options);
     if (options.limit === -1 && options.snapshot === undefined) return this.#track(accessOf(engine)!.clear(bounds));
-    const cursor = new Cursor<string>(engine, { what: 'keys', bounds, reverse: options.reverse, snapshot: options.snapshot });
+    const cursor = new Cursor<string>(engine, {
+      what: 'keys',
+      bounds,
+      reverse: options.reverse,
+      snapshot: options.snapshot,
+    });
     await this.#track(this.#deleteKeys(cursor, options.limit === -1 ? Infinity : options.limit));
   }
 
@@ -183,7 +195,8 @@ export class HoldfastLevel<KDefault = string, VDefault = string> extends Abstrac
 
   /** @internal */
   _snapshot(options: object): LevelSnapshot {
-    if (!this.supports.explicitSnapshots) rethrow(new StorageError('NOT_SUPPORTED', `The engine ${this.engine.name} has no snapshots`));
+    if (!this.supports.explicitSnapshots)
+      rethrow(new StorageError('NOT_SUPPORTED', `The engine ${this.engine.name} has no snapshots`));
     return new LevelSnapshot(this.engine, options);
   }
 
@@ -194,7 +207,7 @@ export class HoldfastLevel<KDefault = string, VDefault = string> extends Abstrac
 
   async #deleteKeys(cursor: Cursor<string>, limit: number): Promise<void> {
     try {
-      for (let left = limit; left > 0; ) {
+      for (let left = limit; left > 0;) {
         const places = await cursor.fill(Math.min(CLEAR_KEYS, left), left);
         if (places.length === 0) return;
         await this.engine.deleteMany(places);
@@ -230,10 +243,13 @@ function found(value: unknown, format: Format): Encoded | undefined {
 }
 
 function checkedFolder(prefix: unknown): string {
-  if (typeof prefix !== 'string') throw new StorageTypeError(`Expected option prefix of HoldfastLevel to be a string, got ${describeKind(prefix)}`);
+  if (typeof prefix !== 'string')
+    throw new StorageTypeError(`Expected option prefix of HoldfastLevel to be a string, got ${describeKind(prefix)}`);
   if (prefix === '') throw new StorageError('INVALID_KEY', 'The prefix of a HoldfastLevel is empty');
-  if (!prefix.isWellFormed()) throw new StorageError('INVALID_KEY', 'The prefix of a HoldfastLevel holds a lone surrogate');
+  if (!prefix.isWellFormed())
+    throw new StorageError('INVALID_KEY', 'The prefix of a HoldfastLevel holds a lone surrogate');
   const folder = `${prefix}/`;
-  if (isReserved(folder)) throw new StorageError('INVALID_KEY', `Keys under ${folder} belong to a model, and no HoldfastLevel may lie there`);
+  if (isReserved(folder))
+    throw new StorageError('INVALID_KEY', `Keys under ${folder} belong to a model, and no HoldfastLevel may lie there`);
   return folder;
 }

@@ -7,7 +7,8 @@ import type { Format } from './keys.js';
  * another program wrote, reads as its JSON text.
  */
 export function toFormat(value: unknown, format: Format): string | Buffer {
-  const stored = typeof value === 'string' ? value : value instanceof Uint8Array ? asBuffer(value) : encode(value, Infinity);
+  const stored =
+    typeof value === 'string' ? value : value instanceof Uint8Array ? asBuffer(value) : encode(value, Infinity);
   if (typeof stored === 'string') return format === 'utf8' ? stored : Buffer.from(stored);
   return format === 'utf8' ? stored.toString('utf8') : stored;
 }

@@ -51,7 +51,10 @@ function open(file: string, source: string): unknown {
   try {
     return requireFromHere(file);
   } catch (cause) {
-    throw addonError(`The native addon of holdfast (${source}, ${file}) cannot be loaded: ${(cause as Error).message}`, cause);
+    throw addonError(
+      `The native addon of holdfast (${source}, ${file}) cannot be loaded: ${(cause as Error).message}`,
+      cause,
+    );
   }
 }
 

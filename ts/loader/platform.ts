@@ -54,7 +54,8 @@ export function elfInterpreter(file: string): string | null {
       return buffer.subarray(0, readSync(descriptor, buffer, 0, length, position));
     };
     const header = read(0, 64);
-    const littleEndian64 = header.length === 64 && header.readUInt32BE(0) === 0x7f454c46 && header[4] === 2 && header[5] === 1;
+    const littleEndian64 =
+      header.length === 64 && header.readUInt32BE(0) === 0x7f454c46 && header[4] === 2 && header[5] === 1;
     if (!littleEndian64) return null;
     const size = header.readUInt16LE(54);
     const count = header.readUInt16LE(56);
@@ -62,7 +63,9 @@ export function elfInterpreter(file: string): string | null {
     for (let at = 0; size >= 56 && at + size <= segments.length; at += size) {
       if (segments.readUInt32LE(at) !== 3) continue;
       const length = Math.min(Number(segments.readBigUInt64LE(at + 32)), 4096);
-      return read(Number(segments.readBigUInt64LE(at + 8)), length).toString('latin1').replace(/\0.*$/s, '');
+      return read(Number(segments.readBigUInt64LE(at + 8)), length)
+        .toString('latin1')
+        .replace(/\0.*$/s, '');
     }
     return null;
   } catch {

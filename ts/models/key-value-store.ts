@@ -9,7 +9,15 @@ import { toDataMethods } from '../engines/wrap.js';
 import type { PageContent } from '../native/interface.js';
 import { PageIterator } from '../iterator.js';
 import { rejection } from '../rejection.js';
-import type { CompareAndSetResult, Entry, Range, RecordOptions, SetManyOptions, SetOptions, StorageIterator } from '../types.js';
+import type {
+  CompareAndSetResult,
+  Entry,
+  Range,
+  RecordOptions,
+  SetManyOptions,
+  SetOptions,
+  StorageIterator,
+} from '../types.js';
 import { watching } from '../watch/iterator.js';
 import { checkedOptions, watchedRange } from '../watch/options.js';
 import type { WatchIterator, WatchOptions } from '../watch/types.js';
@@ -38,8 +46,10 @@ export class KeyValueStore<Value = unknown> {
    * @throws StorageTypeError for anything else.
    */
   constructor(engine: StorageEngine | DataMethods, prefix: string = '') {
-    if (typeof prefix !== 'string') throw new StorageTypeError(`Expected the prefix of a KeyValueStore to be a string, got ${describeKind(prefix)}`);
-    if (!prefix.isWellFormed()) throw new StorageError('INVALID_KEY', 'The prefix of a KeyValueStore holds a lone surrogate');
+    if (typeof prefix !== 'string')
+      throw new StorageTypeError(`Expected the prefix of a KeyValueStore to be a string, got ${describeKind(prefix)}`);
+    if (!prefix.isWellFormed())
+      throw new StorageError('INVALID_KEY', 'The prefix of a KeyValueStore holds a lone surrogate');
     this.#engine = toDataMethods(engine);
     this.#access = accessOf(this.#engine)!;
     this.#folder = prefix === '' ? '' : `${prefix}/`;
@@ -72,7 +82,9 @@ export class KeyValueStore<Value = unknown> {
 
   /** The values of many keys, in their order, null for those that are absent. */
   mget<T = Value>(keys: Iterable<string>): Promise<(T | null)[]> {
-    return this.#try('mget', () => this.#engine.getMany<T>(iterated(keys, 'mget', 'keys').map((key) => this.#place(key))));
+    return this.#try('mget', () =>
+      this.#engine.getMany<T>(iterated(keys, 'mget', 'keys').map((key) => this.#place(key))),
+    );
   }
 
   /**
@@ -112,7 +124,11 @@ export class KeyValueStore<Value = unknown> {
   /** Removes the store's own keys and no others, in one step where the engine's `capabilities.atomicClear`. */
   clear(): Promise<void> {
     return this.#try('clear', () => {
-      if (isReserved(this.#folder)) throw new StorageError('INVALID_KEY', `Keys under ${this.#folder} belong to a model and are removed through it`);
+      if (isReserved(this.#folder))
+        throw new StorageError(
+          'INVALID_KEY',
+          `Keys under ${this.#folder} belong to a model and are removed through it`,
+        );
       return this.#access.clear(this.#within(undefined, 'clear'));
     });
   }
@@ -133,7 +149,12 @@ export class KeyValueStore<Value = unknown> {
   }
 
   /** Writes a value if the key has the version `expected`, null meaning that it is absent. */
-  compareAndSet<T = Value>(key: string, expected: string | null, value: T, options?: RecordOptions): Promise<CompareAndSetResult> {
+  compareAndSet<T = Value>(
+    key: string,
+    expected: string | null,
+    value: T,
+    options?: RecordOptions,
+  ): Promise<CompareAndSetResult> {
     return this.#engine.compareAndSet(this.#place(key), expected, value, options);
   }
 
@@ -159,7 +180,9 @@ export class KeyValueStore<Value = unknown> {
     return watching<T>(() => {
       const range = within(this.#folder, watchedRange(pattern));
       if (this.#access.watch === undefined) {
-        throw new StorageError('NOT_SUPPORTED', 'A transaction cannot be watched; watch the engine', { operation: 'watch' });
+        throw new StorageError('NOT_SUPPORTED', 'A transaction cannot be watched; watch the engine', {
+          operation: 'watch',
+        });
       }
       return this.#access.watch<T>(range, this.#folder.length, checkedOptions(options));
     });

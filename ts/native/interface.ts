@@ -108,8 +108,19 @@ export type NativeEngineName = 'memory' | 'file' | 'sqlite' | 'leveldb' | 'redis
 /** The addon in one environment: a main thread, a worker, a window. */
 export interface NativeSession {
   /** Settles with a {@link NativeStore}. */
-  open(id: number, engine: NativeEngineName, options: string, verbose?: (sql: string) => void, recovery?: [folder: string, name: string]): void;
-  openSync(engine: NativeEngineName, options: string, verbose?: (sql: string) => void, recovery?: [folder: string, name: string]): NativeStore;
+  open(
+    id: number,
+    engine: NativeEngineName,
+    options: string,
+    verbose?: (sql: string) => void,
+    recovery?: [folder: string, name: string],
+  ): void;
+  openSync(
+    engine: NativeEngineName,
+    options: string,
+    verbose?: (sql: string) => void,
+    recovery?: [folder: string, name: string],
+  ): NativeStore;
   /** An engine that this environment carries out. `traits` is JSON. */
   custom(listener: number, traits: string): NativeHost;
   /** Waits up to so many microseconds, without a sleep, for what is done next: the arguments of `settle`. */

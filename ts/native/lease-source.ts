@@ -18,7 +18,10 @@ export interface LeaseSource {
 
 /** Runs a call that `signal` gives up, wherever it has got to. */
 export function abortableCall<T>(
-  source: LeaseSource, operation: string, signal: AbortSignal | undefined, run: (lease: Lease, handle: CallHandle) => Promise<T>,
+  source: LeaseSource,
+  operation: string,
+  signal: AbortSignal | undefined,
+  run: (lease: Lease, handle: CallHandle) => Promise<T>,
 ): Promise<T> {
   const handle: CallHandle = {};
   const start = (): Promise<T> => source.withLease(operation, (lease) => run(lease, handle), handle);

@@ -4,7 +4,15 @@ import { retryDelay } from '../retry.js';
 import type { RetryPolicy } from '../retry.js';
 import { QueuedCall, forgetProgress, listenForProgress } from './calls.js';
 import type { Caller } from './calls.js';
-import type { NativeHotCalls, NativePlace, NativePlaceCalls, NativeStore, NativeTransactionLog, NativeValue, NativeView } from './interface.js';
+import type {
+  NativeHotCalls,
+  NativePlace,
+  NativePlaceCalls,
+  NativeStore,
+  NativeTransactionLog,
+  NativeValue,
+  NativeView,
+} from './interface.js';
 import { Lookout } from './lookout.js';
 import { LeasedView, submitRead } from './view.js';
 import type { ReadOperation } from './view.js';
@@ -150,7 +158,14 @@ export class Lease implements Caller {
     } catch (error) {
       return this.refuse(error, 'set', key);
     }
-    return this.queue('set', key, nothing, (id) => this.store.submitSet(id, key, value, expiresAt, metadata), false, handle);
+    return this.queue(
+      'set',
+      key,
+      nothing,
+      (id) => this.store.submitSet(id, key, value, expiresAt, metadata),
+      false,
+      handle,
+    );
   }
 
   delete(key: string): Promise<boolean> {
@@ -164,7 +179,12 @@ export class Lease implements Caller {
   }
 
   batch<T>(
-    operation: string, key: string | undefined, ops: string, report: boolean, decode: Decode<T>, handle?: CallHandle,
+    operation: string,
+    key: string | undefined,
+    ops: string,
+    report: boolean,
+    decode: Decode<T>,
+    handle?: CallHandle,
   ): Promise<T> {
     try {
       const result = this.store.tryBatch(ops, report);
@@ -201,7 +221,14 @@ export class Lease implements Caller {
   async verify(repair: boolean, onProgress: ((text: string) => void) | undefined, handle: CallHandle): Promise<string> {
     const progress = onProgress === undefined ? 0 : listenForProgress(onProgress);
     try {
-      return await this.queue('verify', undefined, itself<string>, (id) => this.store.submitVerify(id, repair, progress), false, handle);
+      return await this.queue(
+        'verify',
+        undefined,
+        itself<string>,
+        (id) => this.store.submitVerify(id, repair, progress),
+        false,
+        handle,
+      );
     } finally {
       forgetProgress(progress);
     }
@@ -224,7 +251,12 @@ export class Lease implements Caller {
 
   /** Queues a call. With `repeatable`, a failure that may pass is tried again. */
   queue<T>(
-    operation: string, key: string | undefined, decode: Decode<T>, submit: (id: number) => void, repeatable = false, handle?: CallHandle,
+    operation: string,
+    key: string | undefined,
+    decode: Decode<T>,
+    submit: (id: number) => void,
+    repeatable = false,
+    handle?: CallHandle,
   ): Promise<T> {
     const call = new QueuedCall(this, operation, key, decode);
     if (repeatable) call.repeat = submit;

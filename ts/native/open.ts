@@ -22,7 +22,10 @@ export interface Recovery {
 
 export async function openStore({ engine, options, verbose }: OpenRequest, recovery?: Recovery): Promise<NativeStore> {
   const session = load(engine);
-  return recovered(await opened(engine, (id) => session.open(id, engine, options, verbose, placeOf(recovery))), recovery);
+  return recovered(
+    await opened(engine, (id) => session.open(id, engine, options, verbose, placeOf(recovery))),
+    recovery,
+  );
 }
 
 export function openStoreSync({ engine, options, verbose }: OpenRequest, recovery?: Recovery): NativeStore {

@@ -39,7 +39,13 @@ export class PartLease extends Lease {
     return super.read(operation, argument, decode);
   }
 
-  override set(key: string, value: NativeValue, expiresAt?: number, metadata?: string, handle?: CallHandle): Promise<void> {
+  override set(
+    key: string,
+    value: NativeValue,
+    expiresAt?: number,
+    metadata?: string,
+    handle?: CallHandle,
+  ): Promise<void> {
     if (typeof value === 'string' && expiresAt === undefined && metadata === undefined && this.#mayGather) {
       (this.#writes ??= new Map()).set(key, value);
       this.#units += key.length + value.length;
@@ -56,7 +62,12 @@ export class PartLease extends Lease {
   }
 
   override batch<T>(
-    operation: string, key: string | undefined, ops: string, report: boolean, decode: Decode<T>, handle?: CallHandle,
+    operation: string,
+    key: string | undefined,
+    ops: string,
+    report: boolean,
+    decode: Decode<T>,
+    handle?: CallHandle,
   ): Promise<T> {
     this.#cross();
     return super.batch(operation, key, ops, report, decode, handle);
@@ -90,7 +101,12 @@ export class PartLease extends Lease {
 
   /** The same for the commit of the transaction that began here. */
   commit(): Promise<void> {
-    return this.queue('commit', undefined, () => {}, (id) => this.place.store.submitCommit(id));
+    return this.queue(
+      'commit',
+      undefined,
+      () => {},
+      (id) => this.place.store.submitCommit(id),
+    );
   }
 
   #cross(): void {
@@ -104,7 +120,14 @@ export class PartLease extends Lease {
   }
 
   #queueWrites(writes: string): void {
-    this.#keep(this.queue('set', undefined, () => {}, (id) => this.store.submitBatch(id, writes, false)));
+    this.#keep(
+      this.queue(
+        'set',
+        undefined,
+        () => {},
+        (id) => this.store.submitBatch(id, writes, false),
+      ),
+    );
   }
 
   #keep(crossing: Promise<unknown>): void {

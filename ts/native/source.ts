@@ -18,9 +18,13 @@ export class ViewSource<T> implements PageSource<T> {
     strip: number,
     private readonly owned: boolean,
   ) {
-    this.#toPage = (what === 'entries' ? (text: string) => entriesOf(text, strip) : what === 'keys' ? (text: string) => keysOf(text, strip) : valuesOf) as (
-      text: string,
-    ) => IteratorPage<T>;
+    this.#toPage = (
+      what === 'entries'
+        ? (text: string) => entriesOf(text, strip)
+        : what === 'keys'
+          ? (text: string) => keysOf(text, strip)
+          : valuesOf
+    ) as (text: string) => IteratorPage<T>;
   }
 
   page(after: string | null, maxBytes: number): Promise<IteratorPage<T>> {

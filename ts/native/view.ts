@@ -27,7 +27,13 @@ export class LeasedView {
 
   page<T>(range: string, what: PageContent, after: string | null, maxBytes: number, decode: Decode<T>): Promise<T> {
     if (this.#ended !== undefined) return Promise.reject(this.#closed(what));
-    return this.lease.queue(what, undefined, decode, (id) => this.view.submitPage(id, range, what, after, maxBytes), true);
+    return this.lease.queue(
+      what,
+      undefined,
+      decode,
+      (id) => this.view.submitPage(id, range, what, after, maxBytes),
+      true,
+    );
   }
 
   /** The error of whoever still uses what the view gave, if its engine has gone since. */

@@ -21,13 +21,23 @@ export interface Runner {
   /** Begins one at once; the options are checked already. */
   begin(options: RunTransactionOptions | undefined): Transaction;
   /** Tells of the attempt that comes next, and waits until then. */
-  pause(engine: string | undefined, attempt: number, delay: number, error: StorageError | StorageTypeError): Promise<void>;
+  pause(
+    engine: string | undefined,
+    attempt: number,
+    delay: number,
+    error: StorageError | StorageTypeError,
+  ): Promise<void>;
 }
 
 /** Runs `fn` in a transaction and commits it; again, in a new one, after an error that may pass. */
-export async function runTransaction<T>(runner: Runner, fn: TransactionFunction<T>, options: RunTransactionOptions | undefined): Promise<T> {
+export async function runTransaction<T>(
+  runner: Runner,
+  fn: TransactionFunction<T>,
+  options: RunTransactionOptions | undefined,
+): Promise<T> {
   if (options !== undefined) checkRun(options);
-  if (typeof fn !== 'function') throw new StorageTypeError(`Expected transaction to be given a function, got ${describeKind(fn)}`);
+  if (typeof fn !== 'function')
+    throw new StorageTypeError(`Expected transaction to be given a function, got ${describeKind(fn)}`);
   const signal = options?.signal;
   for (let failures = 1; ; failures++) {
     const turn = runner.turns.take();
@@ -50,24 +60,47 @@ export async function runTransaction<T>(runner: Runner, fn: TransactionFunction<
       life.end(isStorageError(error) && error.code === 'CONFLICT' ? 'conflict' : 'rolled back');
       // The function's own commit, if it did not wait for it.
       await life.settled();
-      if (!isStorageError(error) || failures > allowed(error, options?.retries ?? DEFAULT_RETRIES, runner.retry)) throw error;
+      if (!isStorageError(error) || failures > allowed(error, options?.retries ?? DEFAULT_RETRIES, runner.retry))
+        throw error;
       // Not what was applied, and not what may have been.
       if (transaction.status !== 'rolled_back') throw error;
       const engine = options?.engine;
       const delay = delayAfter(error, failures, runner.retry);
-      await abortable(signal, engine, 'transaction', () => runner.pause(engine, failures + 1, delay, error), () => {});
+      await abortable(
+        signal,
+        engine,
+        'transaction',
+        () => runner.pause(engine, failures + 1, delay, error),
+        () => {},
+      );
     }
   }
 }
 
-function untilAborted<T>(transaction: Transaction, fn: TransactionFunction<T>, { engine, signal }: RunTransactionOptions): Promise<T> {
-  return abortable(signal, engine, 'transaction', async () => fn(transaction), () => lifeOf(transaction).end('aborted'));
+function untilAborted<T>(
+  transaction: Transaction,
+  fn: TransactionFunction<T>,
+  { engine, signal }: RunTransactionOptions,
+): Promise<T> {
+  return abortable(
+    signal,
+    engine,
+    'transaction',
+    async () => fn(transaction),
+    () => lifeOf(transaction).end('aborted'),
+  );
 }
 
 /** Waits for a turn, which passes on if the caller does not want it any more. */
 function turnOf(turn: Promise<() => void>, options: RunTransactionOptions | undefined): Promise<() => void> {
   if (options?.signal === undefined) return turn;
-  return abortable(options.signal, options.engine, 'transaction', () => turn, () => {}).catch((error: unknown) => {
+  return abortable(
+    options.signal,
+    options.engine,
+    'transaction',
+    () => turn,
+    () => {},
+  ).catch((error: unknown) => {
     void turn.then((end) => end());
     throw error;
   });

@@ -57,7 +57,16 @@ export class TransactionManager {
   /** Those who wait before they begin again. */
   readonly #pauses = new Set<() => void>();
   readonly #supervision: Supervision;
-  readonly #stats = { active: 0, committed: 0, rolledBack: 0, unknown: 0, conflicts: 0, timeouts: 0, retries: 0, recovered: 0 };
+  readonly #stats = {
+    active: 0,
+    committed: 0,
+    rolledBack: 0,
+    unknown: 0,
+    conflicts: 0,
+    timeouts: 0,
+    retries: 0,
+    recovered: 0,
+  };
   /**
    * The last one that ended. V8 gives up the hidden classes of objects of which none is left at a full garbage collection, and with them all
    * code optimised for them: the next transactions would take twice as long.
@@ -79,7 +88,10 @@ export class TransactionManager {
     };
     this.#supervision = {
       begin: (options) => this.#begin(options),
-      stats: () => ({ ...this.#stats, log: this.#log === undefined ? { ...NO_LOG } : (JSON.parse(this.#log.stats()) as TransactionStats['log']) }),
+      stats: () => ({
+        ...this.#stats,
+        log: this.#log === undefined ? { ...NO_LOG } : (JSON.parse(this.#log.stats()) as TransactionStats['log']),
+      }),
       recovered: (count) => (this.#stats.recovered += count),
       pause: (delay) => this.#pause(delay),
       close: () => this.#close(),
@@ -113,7 +125,8 @@ export class TransactionManager {
   }
 
   #begin(options: TransactionOptions | undefined): Transaction {
-    if (this.#closed) throw new StorageError('CLOSED', 'The storage manager is closed', { operation: 'beginTransaction' });
+    if (this.#closed)
+      throw new StorageError('CLOSED', 'The storage manager is closed', { operation: 'beginTransaction' });
     const engine = this.#host.resolve(options?.engine);
     const life = new Life(options?.timeout ?? this.#host.timeout, options?.readOnly === true, this.#keeper);
     const transaction = new Transaction(life, engine, this.#keeper);
@@ -138,9 +151,13 @@ export class TransactionManager {
   }
 
   #find(id: string, operation: string): Life {
-    if (typeof id !== 'string') throw new StorageTypeError(`Expected the id of a transaction to be a string, got ${describeKind(id)}`, { operation });
+    if (typeof id !== 'string')
+      throw new StorageTypeError(`Expected the id of a transaction to be a string, got ${describeKind(id)}`, {
+        operation,
+      });
     const life = this.#named.get(id);
-    if (life === undefined) throw new StorageError('TRANSACTION_NOT_FOUND', `Transaction not found: ${id}`, { operation });
+    if (life === undefined)
+      throw new StorageError('TRANSACTION_NOT_FOUND', `Transaction not found: ${id}`, { operation });
     return life;
   }
 

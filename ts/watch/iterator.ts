@@ -32,7 +32,8 @@ export class EventIterator<T> implements WatchIterator<T> {
         this.#finish();
         return Promise.reject(fault);
       }
-      if (this.#index < this.#events.length) return Promise.resolve({ done: false, value: this.#events[this.#index++] });
+      if (this.#index < this.#events.length)
+        return Promise.resolve({ done: false, value: this.#events[this.#index++] });
       this.#loading = this.#load().finally(() => (this.#loading = undefined));
     }
     // Calls that wait come to their turn in the order they were made.

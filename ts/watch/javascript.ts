@@ -7,7 +7,10 @@ import { WatchSource } from './source.js';
 import type { WatchEvent } from './types.js';
 
 /** What a call to an engine of a user's has changed. */
-export type JavaScriptChange = { type: 'set'; key: string; value: unknown; version: string | null } | { type: 'delete'; key: string } | { type: 'clear' };
+export type JavaScriptChange =
+  | { type: 'set'; key: string; value: unknown; version: string | null }
+  | { type: 'delete'; key: string }
+  | { type: 'clear' };
 
 /** Who watches an engine of a user's, and what the running call has changed. */
 export class JavaScriptFeed {
@@ -76,7 +79,11 @@ export class JavaScriptWatchSource<T> extends WatchSource<T> {
     this.#strip = strip;
     this.#max = options.maxQueue;
     if (options.since !== undefined) {
-      throw new StorageError('NOT_SUPPORTED', `The engine ${engine} has no change log, so a watch of it cannot begin in the past`, { engine, operation: 'watch' });
+      throw new StorageError(
+        'NOT_SUPPORTED',
+        `The engine ${engine} has no change log, so a watch of it cannot begin in the past`,
+        { engine, operation: 'watch' },
+      );
     }
     this.open(options);
     if (this.isOver) return;

@@ -41,7 +41,13 @@ export class NativeWatchSource<T> extends WatchSource<T> {
       return this.end(lease.explain(error, 'watch', undefined)) as undefined;
     }
     if (taken === null) return void (await this.wait());
-    if (taken === true) return lease.queue('watch', undefined, () => undefined, (id) => watch.submitLog(id));
+    if (taken === true)
+      return lease.queue(
+        'watch',
+        undefined,
+        () => undefined,
+        (id) => watch.submitLog(id),
+      );
     return eventsOf<T>(taken, this.#strip);
   }
 
@@ -75,7 +81,11 @@ export class NativeWatchSource<T> extends WatchSource<T> {
   }
 }
 
-type Told = [0, string, string, unknown] | [1, string, string] | [2, string] | [3, ['prefix' | 'gt' | 'gte' | 'lt' | 'lte', string][] | null];
+type Told =
+  | [0, string, string, unknown]
+  | [1, string, string]
+  | [2, string]
+  | [3, ['prefix' | 'gt' | 'gte' | 'lt' | 'lte', string][] | null];
 
 function eventsOf<T>(text: string, strip: number): WatchEvent<T>[] {
   const events: WatchEvent<T>[] = [];

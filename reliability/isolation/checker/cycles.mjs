@@ -35,7 +35,11 @@ function search(graph, { name, through, back }, time, describe) {
       if ((attempts += 1) > ATTEMPTS) return found;
       const path = graph.path(to, from, back | time, (node) => component[node] === component[from]);
       if (path === undefined) continue;
-      if (isSingle(name) && graph.path(to, from, WW | WR | time, (node) => component[node] === component[from]) !== undefined) continue;
+      if (
+        isSingle(name) &&
+        graph.path(to, from, WW | WR | time, (node) => component[node] === component[from]) !== undefined
+      )
+        continue;
       found.push(describe(time ? `${name}, real time` : name, steps(graph, [from, ...path], through, back | time)));
       if (found.length === EXAMPLES) return found;
     }

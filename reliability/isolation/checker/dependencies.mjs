@@ -12,7 +12,10 @@ export function dependencies({ observations, isCommitted, orders, writers, count
     const unread = [...ofKey].filter(([element, node]) => !listed.has(element) && isCommitted(node));
     // A single one that nobody read can only come last.
     const all = unread.length === 1 ? [...order, unread[0][0]] : order;
-    ordered.set(key, all.map((element) => committed(ofKey.get(element))));
+    ordered.set(
+      key,
+      all.map((element) => committed(ofKey.get(element))),
+    );
   }
   for (const [key, nodes] of ordered) nodes.forEach((node, i) => i > 0 && graph.add(nodes[i - 1], node, WW, key));
   for (const [key, ofKey] of counters) for (const [n, node] of ofKey) graph.add(ofKey.get(n - 1), node, WW, key);

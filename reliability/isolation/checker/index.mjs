@@ -17,7 +17,8 @@ export function check(history, { realTime = false } = {}) {
   const universe = universeOf(history);
   const observations = history.map((transaction) => observe(transaction, universe));
   const anomalies = [];
-  const report = (name, nodes, detail) => anomalies.push({ name, transactions: nodes.map((node) => history[node].id), detail });
+  const report = (name, nodes, detail) =>
+    anomalies.push({ name, transactions: nodes.map((node) => history[node].id), detail });
 
   observations.forEach(({ seen }, node) => {
     for (const { key, why } of seen.broken) report('internal', [node], `${key}: ${why}`);
@@ -38,7 +39,12 @@ export function check(history, { realTime = false } = {}) {
   const describe = (name, steps) => ({
     name,
     transactions: steps.map(({ from }) => history[from].id),
-    detail: steps.map(({ from, to, kind, key }) => `${history[from].id} -${[kind, key].filter(Boolean).join(' ')}-> ${history[to].id}`).join(', '),
+    detail: steps
+      .map(
+        ({ from, to, kind, key }) =>
+          `${history[from].id} -${[kind, key].filter(Boolean).join(' ')}-> ${history[to].id}`,
+      )
+      .join(', '),
   });
   anomalies.push(...findCycles(graph, describe));
   return {
@@ -56,11 +62,15 @@ function committedOnes(observations, orders, writers) {
   for (const [key, order] of orders) for (const element of order) seen.add(writers.get(key)?.get(element));
   const present = new Set(observations.flatMap((o) => o.seen.members.filter((m) => m.present).map((m) => m.key)));
   const reached = new Map();
-  for (const o of observations) for (const { key, version } of o.seen.numbers) reached.set(key, Math.max(version, reached.get(key) ?? 0));
+  for (const o of observations)
+    for (const { key, version } of o.seen.numbers) reached.set(key, Math.max(version, reached.get(key) ?? 0));
   const observed = ({ transaction, did }, node) =>
     seen.has(node) ||
     [...did.inserts].some((key) => present.has(key)) ||
-    transaction.ops.some(([kind, key, n]) => kind === 'increment' && n <= (reached.get(key) ?? 0) && onlyUnknown(observations, key, n, node));
+    transaction.ops.some(
+      ([kind, key, n]) =>
+        kind === 'increment' && n <= (reached.get(key) ?? 0) && onlyUnknown(observations, key, n, node),
+    );
   const committed = observations.map((observation, node) => {
     const { status } = observation.transaction;
     return status === 'ok' || (status === 'unknown' && observed(observation, node));
@@ -70,16 +80,23 @@ function committedOnes(observations, orders, writers) {
 
 // A value somebody reached is this one's if no other transaction made the counter so.
 const onlyUnknown = (observations, key, n, node) =>
-  !observations.some(({ transaction }, other) => other !== node && transaction.status !== 'fail' && transaction.ops.some(([kind, of, to]) => kind === 'increment' && of === key && to === n));
+  !observations.some(
+    ({ transaction }, other) =>
+      other !== node &&
+      transaction.status !== 'fail' &&
+      transaction.ops.some(([kind, of, to]) => kind === 'increment' && of === key && to === n),
+  );
 
 /** Values of counters and members that nobody who committed can have made. */
 function checkValues(observations, counters, members, report) {
   observations.forEach(({ seen }, node) => {
     for (const { key, version } of seen.numbers) {
-      if (version > 0 && !counters.get(key)?.has(version)) report('G1a', [node], `${key}: read ${version}, which nobody who committed had made it`);
+      if (version > 0 && !counters.get(key)?.has(version))
+        report('G1a', [node], `${key}: read ${version}, which nobody who committed had made it`);
     }
     for (const { key, present } of seen.members) {
-      if (present && members.get(key)?.inserter === undefined) report('G1a', [node], `${key}: saw a member that nobody who committed had inserted`);
+      if (present && members.get(key)?.inserter === undefined)
+        report('G1a', [node], `${key}: saw a member that nobody who committed had inserted`);
     }
   });
 }

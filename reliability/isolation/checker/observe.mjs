@@ -31,10 +31,13 @@ export function observe(transaction, universe) {
     const own = did.appends.get(key) ?? [];
     const start = elements.length - own.length;
     const others = elements.slice(0, Math.max(0, start));
-    if (start < 0 || !same(elements.slice(start), own)) fail(key, `its own appends are missing in ${JSON.stringify(elements)}`);
-    else if (others.some((element) => own.includes(element))) fail(key, `read what it had yet to append: ${JSON.stringify(elements)}`);
+    if (start < 0 || !same(elements.slice(start), own))
+      fail(key, `its own appends are missing in ${JSON.stringify(elements)}`);
+    else if (others.some((element) => own.includes(element)))
+      fail(key, `read what it had yet to append: ${JSON.stringify(elements)}`);
     else if (before.has(key)) {
-      if (!same(before.get(key), others)) fail(key, `read ${JSON.stringify(before.get(key))}, then ${JSON.stringify(others)}`);
+      if (!same(before.get(key), others))
+        fail(key, `read ${JSON.stringify(before.get(key))}, then ${JSON.stringify(others)}`);
     } else {
       before.set(key, others);
       seen.lists.push({ key, elements: others, predicate: predicate && elements.length === 0 });
@@ -65,7 +68,8 @@ export function observe(transaction, universe) {
     } else if (!before.has(name)) {
       before.set(name, ids);
       seen.groups.push({ group: name, ids });
-    } else if (!same(before.get(name), ids)) fail(name, `read ${JSON.stringify(before.get(name))}, then ${JSON.stringify(ids)}`);
+    } else if (!same(before.get(name), ids))
+      fail(name, `read ${JSON.stringify(before.get(name))}, then ${JSON.stringify(ids)}`);
   };
 
   const handlers = {
@@ -102,7 +106,10 @@ export function universeOf(history) {
   for (const { ops } of history) for (const [kind, key] of ops) kinds[kind]?.add(key);
   const sorted = { lists: [...kinds.append].sort(), members: [...kinds.insert].sort() };
   const within = (keys, from, to) => keys.slice(lowerBound(keys, from), lowerBound(keys, to));
-  return { lists: (from, to) => within(sorted.lists, from, to), members: (from, to) => within(sorted.members, from, to) };
+  return {
+    lists: (from, to) => within(sorted.lists, from, to),
+    members: (from, to) => within(sorted.members, from, to),
+  };
 }
 
 function lowerBound(keys, bound) {

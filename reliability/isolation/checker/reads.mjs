@@ -9,13 +9,19 @@ export function checkLists(observations, writers, report) {
       if (new Set(elements).size < elements.length) report('duplicate', [node], `${key}: ${JSON.stringify(elements)}`);
       for (const element of elements) {
         const writer = known.get(element);
-        if (writer === undefined) report('unknown element', [node], `${key}: nobody appended ${JSON.stringify(element)}`);
-        else if (observations[writer].transaction.status === 'fail') report('G1a', [node, writer], `${key}: read ${element}, whose append was rolled back`);
+        if (writer === undefined)
+          report('unknown element', [node], `${key}: nobody appended ${JSON.stringify(element)}`);
+        else if (observations[writer].transaction.status === 'fail')
+          report('G1a', [node, writer], `${key}: read ${element}, whose append was rolled back`);
       }
       const writer = known.get(elements.at(-1));
       const appended = writer === undefined || writer === node ? undefined : observations[writer].did.appends.get(key);
       if (appended !== undefined && appended.at(-1) !== elements.at(-1)) {
-        report('G1b', [node, writer], `${key}: read ${elements.at(-1)}, after which the same transaction appended ${appended.at(-1)}`);
+        report(
+          'G1b',
+          [node, writer],
+          `${key}: read ${elements.at(-1)}, after which the same transaction appended ${appended.at(-1)}`,
+        );
       }
     }
   });
@@ -27,7 +33,8 @@ export function checkDirtyUpdates(orders, observations, writers, report) {
     const nodes = order.map((element) => writers.get(key)?.get(element));
     const status = (node) => (node === undefined ? undefined : observations[node].transaction.status);
     nodes.forEach((node, i) => {
-      if (status(node) === 'fail' && status(nodes[i + 1]) === 'ok') report('dirty update', [node, nodes[i + 1]], `${key}: ${order[i]}, then ${order[i + 1]}`);
+      if (status(node) === 'fail' && status(nodes[i + 1]) === 'ok')
+        report('dirty update', [node, nodes[i + 1]], `${key}: ${order[i]}, then ${order[i + 1]}`);
     });
   }
 }
@@ -40,7 +47,8 @@ export function checkLostUpdates(observations, isCommitted, report) {
     for (const { key, elements } of seen.lists) {
       if (!did.appends.has(key)) continue;
       const version = JSON.stringify([key, elements]);
-      if (first.has(version)) report('lost update', [first.get(version), node], `${key}: both appended to ${JSON.stringify(elements)}`);
+      if (first.has(version))
+        report('lost update', [first.get(version), node], `${key}: both appended to ${JSON.stringify(elements)}`);
       else first.set(version, node);
     }
   });
@@ -51,7 +59,8 @@ export function checkLostAppends(observations, orders, writers, isCommitted, rep
   const latest = new Map(); // key -> the read that began last
   observations.forEach(({ transaction, seen }, node) => {
     for (const { key } of seen.lists) {
-      if (!latest.has(key) || observations[latest.get(key)].transaction.start < transaction.start) latest.set(key, node);
+      if (!latest.has(key) || observations[latest.get(key)].transaction.start < transaction.start)
+        latest.set(key, node);
     }
   });
   for (const [key, ofKey] of writers) {
@@ -59,7 +68,8 @@ export function checkLostAppends(observations, orders, writers, isCommitted, rep
     const reader = latest.get(key);
     for (const [element, writer] of ofKey) {
       if (reader === undefined || order.has(element) || !isCommitted(writer)) continue;
-      if (observations[writer].transaction.end < observations[reader].transaction.start) report('lost update', [writer, reader], `${key}: ${element} is gone`);
+      if (observations[writer].transaction.end < observations[reader].transaction.start)
+        report('lost update', [writer, reader], `${key}: ${element} is gone`);
     }
   }
 }
@@ -74,7 +84,8 @@ export function checkGroups(observations, report) {
     for (const { group, ids } of seen.groups) {
       if (new Set(ids).size > 1) report('G0 or G-single', [node], `${group} was seen in part: ${JSON.stringify(ids)}`);
       for (const id of new Set(ids)) {
-        if (id !== null && !statuses.has(id)) report('unknown element', [node], `${group}: nobody wrote ${JSON.stringify(id)}`);
+        if (id !== null && !statuses.has(id))
+          report('unknown element', [node], `${group}: nobody wrote ${JSON.stringify(id)}`);
         if (statuses.get(id) === 'fail') report('G1a', [node], `${group}: read what ${id} wrote and rolled back`);
       }
     }

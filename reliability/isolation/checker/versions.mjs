@@ -30,7 +30,12 @@ export function listOrders(observations, report) {
     for (const { key, elements } of seen.lists) {
       const { elements: order, node: other } = longest.get(key);
       const at = elements.findIndex((element, i) => element !== order[i]);
-      if (at !== -1) report('incompatible order', [node, other], `${key}: ${JSON.stringify(elements)} and ${JSON.stringify(order)} part at ${at}`);
+      if (at !== -1)
+        report(
+          'incompatible order',
+          [node, other],
+          `${key}: ${JSON.stringify(elements)} and ${JSON.stringify(order)} part at ${at}`,
+        );
     }
   }
   return new Map([...longest].map(([key, { elements }]) => [key, elements]));
@@ -57,7 +62,8 @@ export function memberWriters(observations, isCommitted, report) {
   const members = new Map();
   const set = (key, role, node) => {
     const member = members.get(key) ?? members.set(key, {}).get(key);
-    if (member[role] !== undefined) report('lost update', [member[role], node], `${key} was ${role === 'remover' ? 'removed' : 'inserted'} twice`);
+    if (member[role] !== undefined)
+      report('lost update', [member[role], node], `${key} was ${role === 'remover' ? 'removed' : 'inserted'} twice`);
     member[role] = node;
   };
   observations.forEach(({ did }, node) => {

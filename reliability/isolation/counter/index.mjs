@@ -8,7 +8,11 @@ export const WAYS = ['read and write', 'increment in a transaction', 'increment'
 /** Two processes add one to a counter `times` times each. @returns what it became, and the seconds it took */
 export async function countTogether({ place, way, times }) {
   const began = performance.now();
-  await together('processes', MEMBER, [1, 2].map(() => ({ place, way, times })));
+  await together(
+    'processes',
+    MEMBER,
+    [1, 2].map(() => ({ place, way, times })),
+  );
   const seconds = (performance.now() - began) / 1000;
   const session = await openSession(place);
   try {

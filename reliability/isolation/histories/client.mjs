@@ -20,7 +20,15 @@ export async function client({ name, session, random, pace, recorder, transactio
   const engine = paced(session.engine, pause);
   let elements = 0;
   const element = () => `${name}-${(elements += 1)}`;
-  const contextOf = (attempt, tx) => ({ tx, keys: keysOf(epoch()), random, record: attempt.record, element, id: attempt.id, wrote: new Set() });
+  const contextOf = (attempt, tx) => ({
+    tx,
+    keys: keysOf(epoch()),
+    random,
+    record: attempt.record,
+    element,
+    id: attempt.id,
+    wrote: new Set(),
+  });
 
   async function body(attempt, tx, readOnly) {
     const clear = async (folder) => {
@@ -72,7 +80,8 @@ export async function client({ name, session, random, pace, recorder, transactio
   const run = { transaction, retried, plain };
   try {
     for (let committed = 0, attempts = 0; committed < transactions; attempts += 1) {
-      if (attempts > ATTEMPTS * transactions) throw new Error(`${name}: ${committed} of ${attempts} transactions committed`);
+      if (attempts > ATTEMPTS * transactions)
+        throw new Error(`${name}: ${committed} of ${attempts} transactions committed`);
       if (await run[random.weighted(kinds)]()) committed += 1;
     }
   } finally {

@@ -19,7 +19,10 @@ export const MODES = {
 /** Runs one history on a store of its own and checks it. @returns the checker's report and the seconds it all took */
 export async function runHistory({ place, mode, seed, transactions }) {
   const began = performance.now();
-  const history = mode === 'threads' || mode === 'processes' ? await shared({ place, mode, seed, transactions }) : await alone({ place, mode, seed, transactions });
+  const history =
+    mode === 'threads' || mode === 'processes'
+      ? await shared({ place, mode, seed, transactions })
+      : await alone({ place, mode, seed, transactions });
   return { ...check(history, { realTime: true }), seconds: (performance.now() - began) / 1000, history };
 }
 

@@ -57,7 +57,12 @@ async function append(context) {
 
 async function readLists({ tx, keys, record }) {
   const entries = await gather(tx.entries({ prefix: keys.listFolder }));
-  record('lists', keys.listFolder, endOf(keys.listFolder), entries.map(([key, value]) => [key, value ?? []]));
+  record(
+    'lists',
+    keys.listFolder,
+    endOf(keys.listFolder),
+    entries.map(([key, value]) => [key, value ?? []]),
+  );
 }
 
 /** Lists a set in one of several ways; those with a limit see only a part of it, and say which. */
@@ -158,4 +163,18 @@ export const READS = { read: 4, readMany: 2, readLists: 1, list: 3, readNumber: 
 /** What writes too, and how often. */
 export const WRITES = { append: 7, insert: 2, removeListed: 1, clearSet: 0.3, takeSeat: 2, increment: 1, fill: 1 };
 
-export const OPERATIONS = { read, readMany, append, readLists, list, insert, removeListed, clearSet, takeSeat, increment, readNumber, fill, readGroup };
+export const OPERATIONS = {
+  read,
+  readMany,
+  append,
+  readLists,
+  list,
+  insert,
+  removeListed,
+  clearSet,
+  takeSeat,
+  increment,
+  readNumber,
+  fill,
+  readGroup,
+};

@@ -41,6 +41,12 @@ const CALLS = { get, append, insert, increment, snapshot };
 
 /** Makes one such call and says how it ended. */
 export async function plainCall(context) {
-  const name = context.random.weighted({ get: 3, append: 3, insert: 1, increment: 1, snapshot: context.engine.capabilities?.snapshots ? 1 : 0 });
+  const name = context.random.weighted({
+    get: 3,
+    append: 3,
+    insert: 1,
+    increment: 1,
+    snapshot: context.engine.capabilities?.snapshots ? 1 : 0,
+  });
   return (await CALLS[name](context)) ?? 'ok';
 }

@@ -11,7 +11,14 @@ export class Recorder {
 
   /** A transaction begins. It counts as unknown until `end` is called. */
   begin(client) {
-    const transaction = { id: `${this.#process}.${client}.${this.history.length}`, process: `${this.#process}.${client}`, status: 'unknown', start: now(), end: Infinity, ops: [] };
+    const transaction = {
+      id: `${this.#process}.${client}.${this.history.length}`,
+      process: `${this.#process}.${client}`,
+      status: 'unknown',
+      start: now(),
+      end: Infinity,
+      ops: [],
+    };
     this.history.push(transaction);
     return {
       id: transaction.id,

@@ -11,7 +11,16 @@ const EPOCH = 250; // transactions begun before everybody moves on to fresh keys
  * @param options.pace - 'stepwise' (the seed decides the order of calls) or 'freely'
  * @param options.share - of how many processes this is one: together they move on as one would
  */
-export async function runClients({ session, seed, clients, transactions, pace = 'freely', name = 'p', share = 1, firstEpoch = 0 }) {
+export async function runClients({
+  session,
+  seed,
+  clients,
+  transactions,
+  pace = 'freely',
+  name = 'p',
+  share = 1,
+  firstEpoch = 0,
+}) {
   const recorder = new Recorder(name);
   const random = seeded(seed);
   const paces = pace === 'stepwise' ? stepwise(seeded(`${seed} order`), clients) : freely();
@@ -21,7 +30,15 @@ export async function runClients({ session, seed, clients, transactions, pace = 
   const running = Array.from({ length: clients }, (_, i) => {
     const choices = seeded(random.next());
     const each = Math.ceil(transactions / clients);
-    return client({ name: `${name}${i}`, session: own, random: choices, pace: paces.client(choices), recorder, transactions: each, epoch });
+    return client({
+      name: `${name}${i}`,
+      session: own,
+      random: choices,
+      pace: paces.client(choices),
+      recorder,
+      transactions: each,
+      epoch,
+    });
   });
   const results = await Promise.allSettled(running);
   const failed = results.find(({ status }) => status === 'rejected');

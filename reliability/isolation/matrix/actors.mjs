@@ -32,7 +32,9 @@ async function collect(iterator) {
 
 /** The same in a process of its own, on the store that `place` names. */
 export async function remoteActor(place) {
-  const child = fork(fileURLToPath(new URL('./actor-process.mjs', import.meta.url)), [JSON.stringify(place)], { serialization: 'advanced' });
+  const child = fork(fileURLToPath(new URL('./actor-process.mjs', import.meta.url)), [JSON.stringify(place)], {
+    serialization: 'advanced',
+  });
   const waiting = new Map();
   const ended = once(child, 'exit');
   let last = 0;

@@ -17,7 +17,8 @@ export async function runMatrix(engine, actors) {
     const [t1, t2, t3] = subjects;
     await run({ t1, t2, t3 });
     const left = subjects.filter(({ outcome }) => outcome === 'pending');
-    if (left.length > 0) throw new Error(`${id}, ${title}: the scenario left ${left.map(({ name }) => name).join(', ')} open`);
+    if (left.length > 0)
+      throw new Error(`${id}, ${title}: the scenario left ${left.map(({ name }) => name).join(', ')} open`);
     rows.push({ id, title, ...judge(subjects, await contents(engine)) });
   }
   return rows;

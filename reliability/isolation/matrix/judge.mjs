@@ -42,8 +42,13 @@ export function judge(subjects, final) {
     if (last === undefined || !isDeepStrictEqual(sorted(last), final)) continue;
     // What was refused or rolled back must have seen one of the states there were, too.
     if (!failed.every((subject) => states.some((state) => replay(state, subject) !== undefined))) continue;
-    const refused = failed.filter(({ outcome }) => outcome.startsWith('CONFLICT')).map(({ name, outcome }) => `${name} ${outcome}`);
-    return { prevented: true, cell: refused.length > 0 ? refused.join(', ') : `as ${order.map(({ name }) => name).join(', ')}` };
+    const refused = failed
+      .filter(({ outcome }) => outcome.startsWith('CONFLICT'))
+      .map(({ name, outcome }) => `${name} ${outcome}`);
+    return {
+      prevented: true,
+      cell: refused.length > 0 ? refused.join(', ') : `as ${order.map(({ name }) => name).join(', ')}`,
+    };
   }
   return { prevented: false, cell: 'ANOMALY' };
 }

@@ -42,7 +42,9 @@ export class Subject {
 
   /** Those behind `id`, by the bounds of the range alone. */
   async after(id) {
-    return records((await this.#step({ read: 'range', after: id }, 'entries', { prefix: FOLDER, gt: keyOf(id) })) ?? []);
+    return records(
+      (await this.#step({ read: 'range', after: id }, 'entries', { prefix: FOLDER, gt: keyOf(id) })) ?? [],
+    );
   }
 
   async where(predicate) {
@@ -69,7 +71,9 @@ export class Subject {
     if (this.over) return undefined;
     const result = await this.#try(method, ...args);
     if (this.over) return undefined;
-    this.steps.push(step.read === undefined ? step : { ...step, result: step.read === 'range' ? records(result) : result });
+    this.steps.push(
+      step.read === undefined ? step : { ...step, result: step.read === 'range' ? records(result) : result },
+    );
     return result;
   }
 
