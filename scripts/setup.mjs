@@ -7,6 +7,7 @@ import { installCommand, isDebianRoot } from './lib/advice.mjs';
 import { main, note, Problem, step } from './lib/console.mjs';
 import { libclangEnvironment } from './lib/libclang.mjs';
 import { root } from './lib/paths.mjs';
+import { rocksdbEnvironment } from './lib/rocksdb.mjs';
 import { capture, run, which } from './lib/run.mjs';
 
 function checkRust(env) {
@@ -27,7 +28,8 @@ function checkRust(env) {
 function checkCompiler(env) {
   if (process.platform === 'win32') return; // the cc crate finds MSVC by the registry, and says so when it does not
   const compiler = [env.CXX, 'c++', 'g++', 'clang++'].find((name) => name && which(name.split(' ')[0], env));
-  if (!compiler) throw new Problem('A C++ compiler is missing: RocksDB is compiled from source.', installCommand('compiler'));
+  if (!compiler)
+    throw new Problem('A C++ compiler is missing: RocksDB is compiled from source.', installCommand('compiler'));
   note(`C++ compiler: ${capture(compiler.split(' ')[0], ['--version'], { env })?.split('\n')[0] ?? compiler}`);
 }
 
@@ -42,6 +44,7 @@ export async function setUp() {
   if (process.platform === 'darwin' && !env.CXXFLAGS?.includes('HAVE_FULLFSYNC')) {
     env.CXXFLAGS = `${env.CXXFLAGS ?? ''} -DHAVE_FULLFSYNC`.trim();
   }
+  Object.assign(env, await rocksdbEnvironment(env));
   return env;
 }
 
@@ -52,13 +55,20 @@ export async function installRedis() {
   step('Installing the Debian package redis-server, which is started on a free port');
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
   await run('apt-get', ['update', '-qq'], { env, allowFailure: true });
-  await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'redis-server'], { env, allowFailure: true });
+  await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'redis-server'], {
+    env,
+    allowFailure: true,
+  });
   return Boolean(which('redis-server'));
 }
 
 /** What the tests need besides. */
 export async function setUpRedis() {
-  if (!(await installRedis())) throw new Problem('redis-server is missing: the tests start one of their own on a free port.', installCommand('redis'));
+  if (!(await installRedis()))
+    throw new Problem(
+      'redis-server is missing: the tests start one of their own on a free port.',
+      installCommand('redis'),
+    );
   note(capture('redis-server', ['--version'])?.split(' sha=')[0] ?? 'redis-server found');
 }
 

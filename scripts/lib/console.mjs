@@ -8,6 +8,32 @@ export const step = (text) => console.log(`\n${paint('1;36', '==>')} ${paint('1'
 /** Says what was found or done. */
 export const note = (text) => console.log(`    ${text}`);
 
+const duration = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.round(seconds) % 60).padStart(2, '0')}`;
+
+/** Counts steps of about one length: one line that is written again on a terminal, a line a step in a log. */
+export function progress(what, total) {
+  const started = Date.now();
+  let done = 0;
+  const show = () => {
+    const elapsed = (Date.now() - started) / 1000;
+    const left = done > 0 ? `, about ${duration((elapsed / done) * (total - done))} left` : '';
+    const line = `    ${what}: ${done} of ${total} done, ${duration(elapsed)} so far${left}`;
+    process.stdout.write(process.stdout.isTTY ? `\r${line}\u001b[K` : `${line}\n`);
+  };
+  show();
+  const timer = process.stdout.isTTY ? setInterval(show, 1000) : null;
+  return {
+    advance() {
+      done += 1;
+      show();
+    },
+    end() {
+      if (timer) clearInterval(timer);
+      if (process.stdout.isTTY) process.stdout.write('\n');
+    },
+  };
+}
+
 /** A mistake of the machine or the caller, told without a stack trace: what is missing and how to get it. */
 export class Problem extends Error {
   constructor(what, remedy) {
