@@ -201,7 +201,7 @@ impl Shared {
             Request::Read(read) => self.read(&read),
             Request::Commit(batch) => {
                 batch.check_size()?;
-                step::within(self, |changes| step::commit(self, &batch, changes)).map(Reply::Commit)
+                step::within(self, |changes| step::carry_out(self, &batch, changes)).map(Reply::Commit)
             }
             Request::View => Ok(Reply::View(Arc::new(CustomView::new(self, false)))),
             request => list(&CustomView::new(self, false), &request),

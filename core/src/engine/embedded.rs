@@ -122,7 +122,7 @@ impl<S: Store> Engine for Embedded<S> {
         if shared.queued.load(Ordering::Acquire) > 0 || shared.reading.load(Ordering::Acquire) > 0 {
             return None;
         }
-        let result = shared.store.try_commit(batch)?;
+        let result = shared.store.try_write(batch)?;
         shared.store.counters().one(&result);
         Some(result.map_err(|error| shared.name_it(error)))
     }
@@ -345,7 +345,7 @@ impl<S: Store> Shared<S> {
     }
 
     fn run_writes(&self, batches: &[Batch], dones: Vec<Done>) {
-        let committed = guarded(|| Ok(self.store.commit(batches)));
+        let committed = guarded(|| Ok(self.store.write_group(batches)));
         let mut results = match committed {
             Ok(results) => results,
             Err(error) => vec![Err(error); batches.len()],

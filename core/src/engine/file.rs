@@ -178,12 +178,12 @@ impl Store for FileStore {
         self.answer(read)
     }
 
-    fn try_commit(&self, batch: &Batch) -> Option<Result<Commit>> {
-        self.shelf.try_commit(batch)
+    fn try_write(&self, batch: &Batch) -> Option<Result<Commit>> {
+        self.shelf.try_write(batch)
     }
 
-    fn commit(&self, batches: &[Batch]) -> Vec<Result<Commit>> {
-        self.shelf.commit(batches)
+    fn write_group(&self, batches: &[Batch]) -> Vec<Result<Commit>> {
+        self.shelf.write_group(batches)
     }
 
     fn view(&self) -> Result<Arc<dyn View>> {

@@ -96,14 +96,14 @@ impl Store for Memory {
         Ok(Memory::answer(&self.state.read(), read))
     }
 
-    fn try_commit(&self, batch: &Batch) -> Option<Result<Commit>> {
+    fn try_write(&self, batch: &Batch) -> Option<Result<Commit>> {
         let mut state = self.state.try_write()?;
-        Some(state.commit(batch, now()))
+        Some(state.apply(batch, now()))
     }
 
-    fn commit(&self, batches: &[Batch]) -> Vec<Result<Commit>> {
+    fn write_group(&self, batches: &[Batch]) -> Vec<Result<Commit>> {
         let mut state = self.state.write();
-        batches.iter().map(|batch| state.commit(batch, now())).collect()
+        batches.iter().map(|batch| state.apply(batch, now())).collect()
     }
 
     fn view(&self) -> Result<Arc<dyn View>> {

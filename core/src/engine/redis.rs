@@ -260,12 +260,12 @@ impl Shared {
                     self.release();
                 }
             }
-            Request::Commit(batch) => self.commit(batch, done),
+            Request::Commit(batch) => self.enqueue_batch(batch, done),
             Request::Keys(_) | Request::Count(_) => done(Err(crate::engine::unexpected_reply())),
         }
     }
 
-    fn commit(&self, batch: Batch, done: Done) {
+    fn enqueue_batch(&self, batch: Batch, done: Done) {
         if let Err(error) = batch.check_size() {
             return done(Err(error));
         }
@@ -298,7 +298,7 @@ impl Shared {
 
     /// Carries out a batch of many steps, and then what was held meanwhile.
     fn run_wide(self: &Arc<Self>, batch: Batch, done: Done) {
-        let committed = batch.check_size().and_then(|()| clear::commit(&self.link, &self.layout, batch));
+        let committed = batch.check_size().and_then(|()| clear::delete_wide(&self.link, &self.layout, batch));
         done(committed.map(Reply::Commit));
         self.release();
     }

@@ -126,7 +126,7 @@ impl Drop for Inner {
 }
 
 impl Coordinator for TransactionLog {
-    fn commit(&self, participants: Vec<Participant>, finished: Finished) {
+    fn commit_across(&self, participants: Vec<Participant>, finished: Finished) {
         let inner = self.inner.clone();
         let mut answer = Answer(Some(finished));
         let job = move || {
@@ -178,7 +178,7 @@ impl Inner {
         }
     }
 
-    fn run(&self, participants: Vec<Participant>) -> Result<()> {
+    fn commit_across(&self, participants: Vec<Participant>) -> Result<()> {
         let (mut writers, readers) = self.sort(participants)?;
         if writers.is_empty() {
             return check(&readers);

@@ -49,7 +49,7 @@ impl Participant {
 /// Commits to several engines, or to one without atomic batches: all or nothing, whenever the process ends.
 pub trait Coordinator: Send + Sync {
     /// Never blocks.
-    fn commit(&self, participants: Vec<Participant>, finished: Finished);
+    fn commit_across(&self, participants: Vec<Participant>, finished: Finished);
 }
 
 /// How a transaction is begun.
@@ -251,7 +251,7 @@ impl Transaction {
             || participants.iter().any(|participant| !participant.engine.capabilities().atomic_batch);
         if several {
             return match coordinator {
-                Some(coordinator) => coordinator.commit(participants, finished),
+                Some(coordinator) => coordinator.commit_across(participants, finished),
                 None => finished(Err(Error::new(
                     Code::NotSupported,
                     "a transaction over several engines needs a transaction log; set transactions.path",

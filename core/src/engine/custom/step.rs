@@ -24,7 +24,7 @@ pub(super) fn within<T>(shared: &Shared, run: impl FnOnce(u64) -> Result<T>) -> 
 }
 
 /// Checks and writes a batch inside a step.
-pub(super) fn commit(shared: &Shared, batch: &Batch, changes: u64) -> Result<Commit> {
+pub(super) fn carry_out(shared: &Shared, batch: &Batch, changes: u64) -> Result<Commit> {
     // An engine without atomic batches has no intents.
     let intents = shared.traits.atomic_batch.then(|| standing(shared)).transpose()?;
     let staged = Staged { shared, changes, intents, after: HashMap::new(), before: HashMap::new(), order: Vec::new() };

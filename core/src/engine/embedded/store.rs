@@ -12,7 +12,7 @@ use crate::value::Value;
 
 /// What an engine in this process provides; [`Embedded`](super::Embedded) makes an [`Engine`](crate::engine::Engine) of it.
 ///
-/// Calls come from several threads at once, but for `commit`, which has one caller beside `try_commit`.
+/// Calls come from several threads at once, but for `write_group`, which has one caller beside `try_write`.
 pub trait Store: Send + Sync + 'static {
     fn name(&self) -> &'static str;
 
@@ -34,10 +34,10 @@ pub trait Store: Send + Sync + 'static {
     fn read(&self, read: &Read) -> Result<Reply>;
 
     /// Commits in memory or in the system's cache, or `None` with nothing written.
-    fn try_commit(&self, batch: &Batch) -> Option<Result<Commit>>;
+    fn try_write(&self, batch: &Batch) -> Option<Result<Commit>>;
 
     /// Commits the batches in order, each atomic by itself, all made durable together. One result each.
-    fn commit(&self, batches: &[Batch]) -> Vec<Result<Commit>>;
+    fn write_group(&self, batches: &[Batch]) -> Vec<Result<Commit>>;
 
     fn view(&self) -> Result<Arc<dyn View>>;
 

@@ -73,10 +73,10 @@ fn die_everywhere(durability: Durability, before: &[Batch], group: &[Batch], is_
         let dir = tempfile::tempdir().unwrap();
         let shelf = open(dir.path(), durability);
         for batch in before {
-            shelf.commit(std::slice::from_ref(batch)).remove(0).unwrap();
+            shelf.write_group(std::slice::from_ref(batch)).remove(0).unwrap();
         }
         fuse::set(Some(steps));
-        let results = shelf.commit(group);
+        let results = shelf.write_group(group);
         let died = fuse::burnt();
         let seen = state(&shelf);
         assert!(is_right(&seen), "the same handle after {steps} steps at {durability:?}: {seen:?}");
@@ -109,10 +109,10 @@ fn die_while_recovering(
     let dir = tempfile::tempdir().unwrap();
     let shelf = open(dir.path(), durability);
     for batch in before {
-        shelf.commit(std::slice::from_ref(batch)).remove(0).unwrap();
+        shelf.write_group(std::slice::from_ref(batch)).remove(0).unwrap();
     }
     fuse::set(Some(steps));
-    shelf.commit(group);
+    shelf.write_group(group);
     fuse::set(None);
     drop(shelf);
     for steps in 0.. {
@@ -220,7 +220,7 @@ fn a_plain_write_is_the_old_value_or_the_new_wherever_the_process_dies() {
 fn a_write_after_a_batch_that_deleted_its_key_is_never_undone_by_recovery() {
     let dir = tempfile::tempdir().unwrap();
     let shelf = open(dir.path(), Durability::Normal);
-    let commit = |ops| shelf.commit(&[batch(ops)]).remove(0).unwrap();
+    let commit = |ops| shelf.write_group(&[batch(ops)]).remove(0).unwrap();
     commit(vec![set(Space::User, "a", "1", None), set(Space::User, "b", "1", None)]);
     commit(vec![delete("a"), set(Space::User, "b", "2", None)]);
     commit(vec![set(Space::User, "a", "3", None)]);
@@ -292,7 +292,7 @@ fn what_was_pending_never_undoes_a_later_write_through_the_database() {
     for durability in BELOW_FULL {
         let dir = tempfile::tempdir().unwrap();
         let shelf = open(dir.path(), durability);
-        let commit = |ops| shelf.commit(&[batch(ops)]).remove(0).unwrap();
+        let commit = |ops| shelf.write_group(&[batch(ops)]).remove(0).unwrap();
         let at = Some(now() + 60_000);
         commit(vec![set(Space::User, "a", "1", None), set(Space::User, "b", "1", None)]);
         commit(vec![set(Space::User, "a", "2", None), set(Space::User, "b", "2", None)]);
@@ -309,9 +309,9 @@ fn torn() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let shelf = open(dir.path(), Durability::Normal);
     let both = |text: &str| batch(vec![set(Space::User, "a", text, None), set(Space::User, "b", text, None)]);
-    shelf.commit(&[both(&text("o", 100))]).remove(0).unwrap();
+    shelf.write_group(&[both(&text("o", 100))]).remove(0).unwrap();
     fuse::set(Some(1));
-    shelf.commit(&[both(&text("n", 100))]).remove(0).unwrap_err();
+    shelf.write_group(&[both(&text("n", 100))]).remove(0).unwrap_err();
     fuse::set(None);
     dir
 }
@@ -330,7 +330,7 @@ fn a_store_with_writes_pending_is_finished_by_the_next_opening_for_writing_only(
 fn a_store_that_could_not_finish_a_write_takes_no_more_until_it_is_opened_again() {
     let dir = tempfile::tempdir().unwrap();
     let shelf = open(dir.path(), Durability::None);
-    let write = |text: &str| shelf.commit(&[batch(vec![set(Space::User, "a", text, None)])]).remove(0);
+    let write = |text: &str| shelf.write_group(&[batch(vec![set(Space::User, "a", text, None)])]).remove(0);
     write("1").unwrap();
     fuse::set(Some(1));
     write("2").unwrap_err();
@@ -399,7 +399,7 @@ proptest! {
                         after.insert(id(space), (Value::json(text), expires_at));
                     }
                     fuse::set(fuse_at);
-                    let result = shelf.commit(&[batch(ops)]).remove(0);
+                    let result = shelf.write_group(&[batch(ops)]).remove(0);
                     let died = fuse::burnt();
                     fuse::set(None);
                     if fuse_at.take().is_some() && died {

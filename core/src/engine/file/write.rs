@@ -63,7 +63,7 @@ type Provisional = Vec<Result<(Commit, Vec<Key>)>>;
 
 impl Shelf {
     /// Commits batches in order, each whole or not at all.
-    pub fn commit(&self, batches: &[Batch]) -> Vec<Result<Commit>> {
+    pub fn write_group(&self, batches: &[Batch]) -> Vec<Result<Commit>> {
         let mut writer = self.writer.lock();
         let Some(writer) = writer.as_mut() else { return vec![Err(self.no_writer()); batches.len()] };
         self.commit_with(writer, batches)
@@ -75,7 +75,7 @@ impl Shelf {
     }
 
     /// Commits one plain write below `full`, unless something has to be waited for.
-    pub fn try_commit(&self, batch: &Batch) -> Option<Result<Commit>> {
+    pub fn try_write(&self, batch: &Batch) -> Option<Result<Commit>> {
         if self.durability == Durability::Full || !is_small(batch) || !self.pace.is_quick() {
             return None;
         }

@@ -277,7 +277,7 @@ impl Store for LevelDb {
         self.answer(read, Tier::Disk)?.ok_or_else(unexpected_reply)
     }
 
-    fn try_commit(&self, batch: &Batch) -> Option<Result<Commit>> {
+    fn try_write(&self, batch: &Batch) -> Option<Result<Commit>> {
         if let Some(error) = self.refuses_writes() {
             return Some(Err(error));
         }
@@ -288,7 +288,7 @@ impl Store for LevelDb {
         self.handle.with(|open| self.commit_inline(open, batch)).transpose()
     }
 
-    fn commit(&self, batches: &[Batch]) -> Vec<Result<Commit>> {
+    fn write_group(&self, batches: &[Batch]) -> Vec<Result<Commit>> {
         let committed = self.handle.with(|open| self.commit_group(open, batches));
         committed.unwrap_or_else(|error| batches.iter().map(|_| Err(error.clone())).collect())
     }

@@ -97,7 +97,7 @@ impl State {
         *self = State::new(self.options, self.tap.feed().clone());
     }
 
-    pub fn commit(&mut self, batch: &Batch, now: Millis) -> Result<Commit> {
+    pub fn apply(&mut self, batch: &Batch, now: Millis) -> Result<Commit> {
         let seq = self.seq + 1;
         let standing = (batch.role != Role::None).then(|| self.intents.clone());
         let applied = apply(batch, self, seq, now).and_then(|outcomes| {

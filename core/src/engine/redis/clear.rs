@@ -27,7 +27,7 @@ pub fn is_wide(batch: &Batch) -> bool {
 
 /// Carries out a wide batch: in steps if it does nothing but delete ranges, else as one, its ranges narrowed to the
 /// keys that are there.
-pub fn commit(link: &Arc<Link>, layout: &Layout, batch: Batch) -> Result<Commit> {
+pub fn delete_wide(link: &Arc<Link>, layout: &Layout, batch: Batch) -> Result<Commit> {
     let ranges: Vec<KeyRange> = batch
         .ops
         .iter()
@@ -45,7 +45,7 @@ pub fn commit(link: &Arc<Link>, layout: &Layout, batch: Batch) -> Result<Commit>
 /// Deletes ranges of user keys in commits of their own, and those of internal keys with the last one.
 fn in_steps(link: &Link, layout: &Layout, batch: Batch, ranges: &[KeyRange]) -> Result<Commit> {
     // An intent on one of the keys refuses all of it; one that comes later, the step that meets it.
-    link.commit(Batch::default(), ranges)?;
+    link.send_batch(Batch::default(), ranges)?;
     for range in ranges {
         // The last step is told as the deletion of the range, those before it as deletions of keys.
         let mut last: Vec<Key> = Vec::new();
@@ -61,7 +61,7 @@ fn in_steps(link: &Link, layout: &Layout, batch: Batch, ranges: &[KeyRange]) -> 
     }
     let outcomes = if batch.report { vec![Outcome::Cleared; batch.ops.len()] } else { Vec::new() };
     let ours = batch.ops.into_iter().filter(|op| matches!(op, Op::DeleteRange { space: Space::Internal, .. }));
-    let commit = link.commit(Batch { ops: ours.collect(), ..Batch::default() }, ranges)?;
+    let commit = link.send_batch(Batch { ops: ours.collect(), ..Batch::default() }, ranges)?;
     Ok(Commit { outcomes, ..commit })
 }
 
@@ -71,7 +71,7 @@ fn unlink(link: &Link, keys: &[Key], ranges: &[KeyRange]) -> Result<()> {
         return Ok(());
     }
     let ops = keys.iter().map(|key| Op::Delete { space: Space::User, key: key.clone() }).collect();
-    link.commit(Batch { ops, ..Batch::default() }, ranges).map(drop)
+    link.send_batch(Batch { ops, ..Batch::default() }, ranges).map(drop)
 }
 
 /// Commits `batch` with its ranges narrowed, if nobody committed while the names were gathered; else gathers again. Without
@@ -87,7 +87,7 @@ fn narrowed(link: &Link, layout: &Layout, batch: &Batch, ranges: &[KeyRange]) ->
         if !resolves && (conditional || attempt < ATTEMPTS) {
             narrow.range_checks.push(RangeCheck { space: Space::User, range: KeyRange::all(), since });
         }
-        match link.commit(narrow, ranges) {
+        match link.send_batch(narrow, ranges) {
             Ok(commit) if batch.report => return Ok(widen(commit, &stands_for)),
             Ok(commit) => return Ok(commit),
             Err(error) if error.code() == Code::Conflict && !resolves && attempt < ATTEMPTS => {}

@@ -171,7 +171,7 @@ impl Link {
     }
 
     /// Carries out a batch that deletes what is there of `ranges` of user keys, and waits for it.
-    pub fn commit(&self, batch: Batch, ranges: &[KeyRange]) -> Result<Commit> {
+    pub fn send_batch(&self, batch: Batch, ranges: &[KeyRange]) -> Result<Commit> {
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
         let done: Done = Box::new(move |result| {
             // The receiver waits below.

@@ -101,7 +101,7 @@ impl Writer {
             let batch = self.at_a_moment(|view| watch::switch_on(view, Some(until)))?;
             let Some(batch) = batch else { break };
             match self
-                .commit(std::slice::from_ref(&batch), super::writer::Patience::Wait)
+                .write_group(std::slice::from_ref(&batch), super::writer::Patience::Wait)
                 .and_then(|mut done| done.pop())
             {
                 Some(Err(error)) if error.code() != Code::Conflict => return Err(error),

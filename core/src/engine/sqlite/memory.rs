@@ -95,9 +95,9 @@ impl Live {
         Ok(writer)
     }
 
-    fn commit(&mut self, batches: &[Batch]) -> Vec<Result<Commit>> {
+    fn write_group(&mut self, batches: &[Batch]) -> Vec<Result<Commit>> {
         match self.about_to_write() {
-            Ok(writer) => writer.commit(batches, Patience::Wait).unwrap_or_default(),
+            Ok(writer) => writer.write_group(batches, Patience::Wait).unwrap_or_default(),
             Err(error) => batches.iter().map(|_| Err(error.clone())).collect(),
         }
     }
@@ -125,12 +125,12 @@ impl Store for MemoryStore {
         read::answer(self.live.lock().writer()?.connection(), read)
     }
 
-    fn try_commit(&self, batch: &Batch) -> Option<Result<Commit>> {
-        self.live.try_lock()?.commit(std::slice::from_ref(batch)).pop()
+    fn try_write(&self, batch: &Batch) -> Option<Result<Commit>> {
+        self.live.try_lock()?.write_group(std::slice::from_ref(batch)).pop()
     }
 
-    fn commit(&self, batches: &[Batch]) -> Vec<Result<Commit>> {
-        self.live.lock().commit(batches)
+    fn write_group(&self, batches: &[Batch]) -> Vec<Result<Commit>> {
+        self.live.lock().write_group(batches)
     }
 
     fn view(&self) -> Result<Arc<dyn View>> {

@@ -101,7 +101,7 @@ impl Store for FileStore {
         self.readers.read(read)
     }
 
-    fn try_commit(&self, batch: &Batch) -> Option<Result<Commit>> {
+    fn try_write(&self, batch: &Batch) -> Option<Result<Commit>> {
         if self.durability == Durability::Full && !self.read_only {
             return None;
         }
@@ -114,17 +114,17 @@ impl Store for FileStore {
         if writer.wal_is_long() {
             return None;
         }
-        writer.commit(std::slice::from_ref(batch), Patience::None)?.pop()
+        writer.write_group(std::slice::from_ref(batch), Patience::None)?.pop()
     }
 
-    fn commit(&self, batches: &[Batch]) -> Vec<Result<Commit>> {
+    fn write_group(&self, batches: &[Batch]) -> Vec<Result<Commit>> {
         self.one_at_a_time.store(batches.len() == 1, Ordering::Relaxed);
         self.in_a_row.store(0, Ordering::Relaxed);
         let mut guard = self.writer.lock();
         let Some(writer) = guard.as_mut() else {
             return batches.iter().map(|_| Err(self.refused())).collect();
         };
-        let results = writer.commit(batches, Patience::Wait).unwrap_or_default();
+        let results = writer.write_group(batches, Patience::Wait).unwrap_or_default();
         writer.checkpoint_if_long();
         results
     }

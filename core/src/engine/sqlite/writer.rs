@@ -130,7 +130,7 @@ impl Writer {
     }
 
     /// Commits a group; `None` without patience where another process is writing.
-    pub fn commit(&mut self, batches: &[Batch], patience: Patience) -> Option<Vec<Result<Commit>>> {
+    pub fn write_group(&mut self, batches: &[Batch], patience: Patience) -> Option<Vec<Result<Commit>>> {
         match self.try_group(batches, patience) {
             Ok(results) => Some(results),
             Err(error) if patience == Patience::None && error.code() == Code::Timeout => None,

@@ -118,7 +118,7 @@ impl Feed {
         let state = self.state.lock();
         for event in events {
             for (_, subscriber) in &state.subscribers {
-                subscriber.commit(event);
+                subscriber.on_commit(event);
             }
         }
     }

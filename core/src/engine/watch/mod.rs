@@ -105,7 +105,7 @@ pub trait Subscriber: Send + Sync {
     fn begun(&self);
 
     /// A commit.
-    fn commit(&self, event: &Arc<CommitEvent>);
+    fn on_commit(&self, event: &Arc<CommitEvent>);
 
     /// Nothing is told any more. At most once, and the last call.
     fn ended(&self, error: Error);

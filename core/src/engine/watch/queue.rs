@@ -179,7 +179,7 @@ impl Subscriber for Shared {
         (self.wake)();
     }
 
-    fn commit(&self, event: &Arc<CommitEvent>) {
+    fn on_commit(&self, event: &Arc<CommitEvent>) {
         let Some(commit) = matching(event, &self.options.range) else { return };
         let mut state = self.state.lock();
         if state.ended.is_some() {

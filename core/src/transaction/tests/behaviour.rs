@@ -258,7 +258,7 @@ fn intents_of_a_living_process_and_of_logs_elsewhere_are_left_alone() {
         participant(&lasting("a", &a), vec![set("x", "1")]),
         participant(&Named("b".into(), slow), vec![set("x", "1")]),
     ];
-    log.commit(parts, Box::new(move |result| sender.send(result).unwrap()));
+    log.commit_across(parts, Box::new(move |result| sender.send(result).unwrap()));
     at_decision.recv().unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
     let other = log_in(elsewhere.path(), Durability::Full, None);
@@ -294,7 +294,7 @@ fn closing_waits_for_what_runs_and_every_commit_is_answered_once() {
             participant(&lasting("b", &b), vec![set(&key, "1")]),
         ];
         let sender = sender.clone();
-        log.commit(parts, Box::new(move |result| sender.send((key, result)).unwrap()));
+        log.commit_across(parts, Box::new(move |result| sender.send((key, result)).unwrap()));
     }
     drop(sender);
     log.close();
@@ -320,7 +320,7 @@ fn a_hundred_commits_at_once_share_the_syncs_of_the_log() {
         let key = format!("k{n}");
         let parts = vec![participant(&named_a, vec![set(&key, "1")]), participant(&named_b, vec![set(&key, "1")])];
         let sender = sender.clone();
-        log.commit(parts, Box::new(move |result| sender.send(result).unwrap()));
+        log.commit_across(parts, Box::new(move |result| sender.send(result).unwrap()));
     }
     drop(sender);
     assert_eq!(receiver.iter().filter(Result::is_ok).count(), 100);

@@ -130,7 +130,7 @@ fn participant(Named(name, engine): &Named, ops: Vec<Op>) -> Participant {
 /// Commits, and waits for it.
 fn commit(log: &TransactionLog, participants: Vec<Participant>) -> Result<()> {
     let (sender, receiver) = mpsc::channel();
-    log.commit(participants, Box::new(move |result| sender.send(result).unwrap()));
+    log.commit_across(participants, Box::new(move |result| sender.send(result).unwrap()));
     receiver.recv().unwrap()
 }
 
