@@ -178,7 +178,7 @@ impl Inner {
         }
     }
 
-    fn commit_across(&self, participants: Vec<Participant>) -> Result<()> {
+    fn run(&self, participants: Vec<Participant>) -> Result<()> {
         let (mut writers, readers) = self.sort(participants)?;
         if writers.is_empty() {
             return check(&readers);

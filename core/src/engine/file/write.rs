@@ -121,7 +121,7 @@ impl Shelf {
             return Some(vec![Err(error); batches.len()]);
         }
         let standing = writer.standing.clone();
-        let Some((written, provisional)) = self.write_group(writer, batches, files) else {
+        let Some((written, provisional)) = self.put_group(writer, batches, files) else {
             writer.tap.discard();
             return None;
         };
@@ -152,7 +152,7 @@ impl Shelf {
     }
 
     /// The part of `commit_group` that writes: the files that could not be, and what the batches made.
-    fn write_group(
+    fn put_group(
         &self,
         writer: &mut Writer,
         batches: &[Batch],
