@@ -17,9 +17,8 @@ use serde_json::Value as Json;
 
 use crate::error::thrown;
 use crate::log::Recovery;
-use crate::session::recovered;
+use crate::session::{open_queued, recovered};
 use crate::settle::{CallId, Settled, Settler};
-use crate::store::{NativeStore, Shared};
 use crate::text::{Payload, Text};
 use crate::wire;
 
@@ -116,20 +115,13 @@ impl NativeHost {
     #[napi(catch_unwind)]
     pub fn open(&self, env: Env, id: CallId, recovery: Option<Vec<String>>) -> napi::Result<()> {
         self.settler.expect(&env);
-        let (host, settler) = (self.host.clone(), self.settler.clone());
+        let host = self.host.clone();
         let recovery = recovery.and_then(Recovery::new);
-        let opened = std::thread::Builder::new().name("holdfast-open".into()).spawn(move || {
-            let open = || recovered(Lease::private(custom::open(host)), recovery.as_ref());
-            let settled = match std::panic::catch_unwind(std::panic::AssertUnwindSafe(open)) {
-                Ok(Ok((lease, recovered))) => {
-                    Settled::Store(NativeStore { shared: Shared::new(lease, recovered, settler.clone()) })
-                }
-                Ok(Err(error)) => Settled::Failed(Box::new(error)),
-                Err(_) => Settled::Failed(Box::new(Error::new(Code::Io, "the engine failed inside while it opened"))),
-            };
-            settler.post(id, settled);
+        // Its opening may wait for JavaScript, which does not answer while the environment ends.
+        open_queued(id, self.settler.clone(), None, move || {
+            recovered(Lease::private(custom::open(host)), recovery.as_ref())
         });
-        opened.map(|_| ()).map_err(|error| thrown(&Error::io("cannot start a thread", &error)))
+        Ok(())
     }
 
     /// Answers a call that gives nothing.

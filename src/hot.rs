@@ -14,8 +14,8 @@ use napi::bindgen_prelude::*;
 use napi::sys;
 
 use crate::error::thrown;
-use crate::part::Tried;
 use crate::settle::Settled;
+use crate::slot::Tried;
 use crate::store::{Shared, delete, set, settle_deleted, settle_reply};
 use crate::text::{Payload, Text, with_text};
 use crate::wire;
@@ -53,7 +53,7 @@ pub fn functions(env: &Env, shared: &Arc<Shared>) -> napi::Result<Hot> {
     define(env, object, c"tryHas", entry::<Has>, shared)?;
     define(env, object, c"trySet", entry::<Set>, shared)?;
     define(env, object, c"tryDelete", entry::<Delete>, shared)?;
-    if shared.place.is_some() {
+    if shared.slot.is_some() {
         define(env, object, c"begin", entry::<Begin>, shared)?;
         define(env, object, c"tryCommit", entry::<Commit>, shared)?;
         define(env, object, c"rollback", entry::<Rollback>, shared)?;
@@ -141,7 +141,7 @@ impl Hottest for Begin {
     const CALL: Call = |shared, env, [read_only, ..]| {
         // SAFETY: the value is an argument of the running callback.
         let read_only = unsafe { bool::from_napi_value(env, *read_only) }?;
-        shared.place()?.begin(read_only);
+        shared.slot()?.begin(read_only);
         Ok(None)
     };
 }
@@ -151,7 +151,7 @@ impl Hottest for Commit {
         // SAFETY: the value is an argument of the running callback.
         let writes = unsafe { Option::<Text>::from_napi_value(env, *writes) }?;
         let writes = writes.map(|writes| wire::batch(&writes.0, false)).transpose().map_err(|error| thrown(&error))?;
-        Ok(match shared.place()?.try_commit(writes.as_ref()) {
+        Ok(match shared.slot()?.try_commit(writes.as_ref()) {
             Ok(Tried::Committed) => Some(Ok(Settled::Bool(true))),
             Ok(Tried::Queue) => Some(Ok(Settled::Bool(false))),
             Ok(Tried::QueueWrites) => None,
@@ -161,7 +161,7 @@ impl Hottest for Commit {
 }
 
 impl Hottest for Rollback {
-    const CALL: Call = |shared, _, _| Ok(shared.place()?.rollback().err().map(Err));
+    const CALL: Call = |shared, _, _| Ok(shared.slot()?.rollback().err().map(Err));
 }
 
 fn text(env: sys::napi_env, value: sys::napi_value) -> napi::Result<Text> {

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Weak};
 
-use holdfast_core::engine::{Durability, Engine, spawn_blocking};
+use holdfast_core::engine::{Durability, Engine};
 use holdfast_core::error::Result;
+use holdfast_core::threads;
 use holdfast_core::transaction::recovery::{self, Recovered};
 use holdfast_core::transaction::{Coordinator, TransactionLog};
 use napi_derive::napi;
@@ -65,7 +66,7 @@ impl NativeTransactionLog {
     pub fn close(&self) {
         let log = self.log.lock().take();
         // The last share may have a file to remove.
-        spawn_blocking(move || drop(log));
+        threads::disk(move |_| drop(log));
     }
 }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_core::engine::registry::Lease;
-use holdfast_core::engine::spawn_waiting;
 use holdfast_core::error::Result;
 use holdfast_core::glob::Glob;
+use holdfast_core::threads::{self, guarded};
 use napi::Env;
 use napi::bindgen_prelude::{Function, Unknown};
 use napi::threadsafe_function::{ThreadsafeCallContext, ThreadsafeFunctionCallMode};
@@ -16,7 +16,7 @@ use crate::custom::NativeHost;
 use crate::error::thrown;
 use crate::log::{NativeTransactionLog, Recovery};
 use crate::options::{self, Verbose};
-use crate::settle::{CallId, Found, Settled, Settler};
+use crate::settle::{CallId, Found, Opening, Settled, Settler};
 use crate::store::{NativeStore, Shared};
 use crate::text::Text;
 
@@ -63,28 +63,8 @@ impl NativeSession {
         let verbose = verbose.map(|function| listener(&function)).transpose()?;
         let recovery = recovery.and_then(Recovery::new);
         self.settler.expect(&env);
-        let settler = self.settler.clone();
-        let opening = settler.opening();
-        // On a thread that stays: RocksDB's part in the end of a thread must not meet the end of the process.
-        spawn_waiting(move || {
-            let _opening = opening;
-            let settled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                open(&engine, &options, verbose, recovery.as_ref())
-            }));
-            match settled {
-                Ok(Ok((lease, recovered))) => {
-                    let shared = Shared::new(lease, recovered, settler.clone());
-                    settler.post(id, Settled::Store(NativeStore { shared }));
-                }
-                Ok(Err(error)) => settler.post(id, Settled::Failed(Box::new(error))),
-                Err(_) => settler.post(
-                    id,
-                    Settled::Failed(Box::new(holdfast_core::Error::new(
-                        holdfast_core::Code::Io,
-                        "the engine failed inside while it opened",
-                    ))),
-                ),
-            }
+        open_queued(id, self.settler.clone(), Some(self.settler.opening()), move || {
+            open(&engine, &options, verbose, recovery.as_ref())
         });
         Ok(())
     }
@@ -132,6 +112,26 @@ fn open(
     recovery: Option<&Recovery>,
 ) -> Result<(Lease, Option<String>)> {
     recovered(options::open(engine, &String::from_utf8_lossy(&options.0), verbose)?, recovery)
+}
+
+/// Opens a store off the JavaScript thread and settles the call with it. The end of the environment waits while `opening` lives.
+pub fn open_queued(
+    id: CallId,
+    settler: Arc<Settler>,
+    opening: Option<Opening>,
+    open: impl FnOnce() -> Result<(Lease, Option<String>)> + Send + 'static,
+) {
+    // On a thread that stays: RocksDB's part in the end of a thread must not meet the end of the process.
+    threads::waiting(move |started| {
+        let _opening = opening;
+        let settled = match started.and_then(|()| guarded(open)) {
+            Ok((lease, recovered)) => {
+                Settled::Store(NativeStore { shared: Shared::new(lease, recovered, settler.clone()) })
+            }
+            Err(error) => Settled::Failed(Box::new(error)),
+        };
+        settler.post(id, settled);
+    });
 }
 
 /// Finishes what a crash left in a store. One for which that fails is given back. Blocks.

@@ -6,17 +6,18 @@ use bytes::Bytes;
 use holdfast_core::batch::{Batch, Op, Outcome};
 use holdfast_core::engine::registry::Lease;
 use holdfast_core::engine::watch::{Watch, Watching};
-use holdfast_core::engine::{Engine, Read, Reply, Request, View, spawn_blocking, spawn_waiting, unexpected_reply};
-use holdfast_core::error::{Code, Error, Result};
+use holdfast_core::engine::{Engine, EngineExt, Read, Reply, Request, View, unexpected_reply};
+use holdfast_core::error::{Error, Result};
 use holdfast_core::key::{Key, Space};
+use holdfast_core::threads::{self, guarded};
 use holdfast_core::value::Value;
 use napi::Env;
 use napi_derive::napi;
 use parking_lot::Mutex;
 
 use crate::error::thrown;
-use crate::part::Place;
 use crate::settle::{CallId, Settled, Settler};
+use crate::slot::TransactionSlot;
 use crate::text::{Outbound, Payload, Text};
 use crate::view::NativeView;
 use crate::wire;
@@ -29,7 +30,7 @@ pub struct Shared {
     /// The watches of this environment, ended with its share.
     watches: Mutex<Vec<Weak<Watch>>>,
     /// What a store of transactions is: a place over another store.
-    pub place: Option<Arc<Place>>,
+    pub slot: Option<Arc<TransactionSlot>>,
     /// What was found and done for transactions that a crash had left, as JSON.
     recovered: Option<String>,
 }
@@ -41,7 +42,7 @@ impl Shared {
             lease: Mutex::new(Some(lease)),
             settler: settler.clone(),
             watches: Mutex::default(),
-            place: None,
+            slot: None,
             recovered,
         });
         settler.adopt(&shared);
@@ -50,14 +51,14 @@ impl Shared {
 
     /// A store for transactions on `beneath`. It has no share of its own.
     pub fn of_transactions(beneath: &Arc<Shared>) -> Arc<Self> {
-        let place = Place::over(beneath.clone());
+        let slot = TransactionSlot::over(beneath.clone());
         let settler = beneath.settler.clone();
         Arc::new(Shared {
-            engine: place.clone(),
+            engine: slot.clone(),
             lease: Mutex::new(None),
             settler,
             watches: Mutex::default(),
-            place: Some(place),
+            slot: Some(slot),
             recovered: None,
         })
     }
@@ -81,12 +82,12 @@ impl Shared {
         watches.push(Arc::downgrade(watch));
     }
 
-    /// Runs `task`, which reads from a view, on a thread of the pool it belongs to.
-    pub fn spawn(&self, task: impl FnOnce() + Send + 'static) {
-        if self.engine.waits() {
-            spawn_waiting(task);
+    /// Runs `task`, which reads from a view, in the tier whose tasks may wait for as much as the engine does.
+    pub fn spawn(&self, task: impl FnOnce(Result<()>) + Send + 'static) {
+        if self.engine.capabilities().waits_for_javascript {
+            threads::waiting(task);
         } else {
-            spawn_blocking(task);
+            threads::disk(task);
         }
     }
 
@@ -98,9 +99,9 @@ impl Shared {
     ) {
         let shared = self.clone();
         let on_view = move |view: Result<Arc<dyn View>>| match view {
-            Ok(view) => shared.clone().spawn(move || {
-                let settled = guarded(&shared.engine, || run(view, &shared));
-                shared.post(id, settled);
+            Ok(view) => shared.clone().spawn(move |started| {
+                let settled = started.and_then(|()| guarded(|| run(view, &shared)));
+                shared.post(id, settled.map_err(|error| shared.name_it(error)));
             }),
             Err(error) => shared.post(id, Err(error)),
         };
@@ -118,20 +119,19 @@ impl Shared {
         }
     }
 
-    /// The place that a store for transactions is.
-    pub fn place(&self) -> napi::Result<&Place> {
-        self.place.as_deref().ok_or_else(|| napi::Error::from_reason("expected a store for transactions"))
+    /// Names the engine in an error that does not yet.
+    pub fn name_it(&self, error: Error) -> Error {
+        error.in_engine(self.engine.name())
+    }
+
+    /// The slot that a store for transactions is.
+    pub fn slot(&self) -> napi::Result<&TransactionSlot> {
+        self.slot.as_deref().ok_or_else(|| napi::Error::from_reason("expected a store for transactions"))
     }
 
     pub fn post(&self, id: CallId, settled: Result<Settled>) {
         self.settler.post(id, settled.unwrap_or_else(|error| Settled::Failed(Box::new(error))));
     }
-}
-
-/// Turns a panic in a pool task into an error of its caller.
-pub fn guarded<T>(engine: &Arc<dyn Engine>, call: impl FnOnce() -> Result<T>) -> Result<T> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(call))
-        .unwrap_or_else(|_| Err(Error::new(Code::Io, "the engine failed inside").in_engine(engine.name())))
 }
 
 /// An open store.
@@ -151,21 +151,14 @@ impl NativeStore {
         self.submit(env, id, Request::Read(read), settle_reply);
     }
 
-    /// Runs `call` on a thread of its own: for what waits long and for other tasks.
-    fn apart(&self, env: &Env, id: CallId, call: impl FnOnce(&Arc<Shared>) -> Result<Settled> + Send + 'static) {
+    /// Runs a call that may take long and wait for other tasks.
+    fn long(&self, env: &Env, id: CallId, call: impl FnOnce(&Arc<Shared>) -> Result<Settled> + Send + 'static) {
         self.shared.settler.expect(env);
-        apart(self.shared.clone(), id, call);
-    }
-}
-
-fn apart(shared: Arc<Shared>, id: CallId, call: impl FnOnce(&Arc<Shared>) -> Result<Settled> + Send + 'static) {
-    let on_thread = shared.clone();
-    let spawned = std::thread::Builder::new().name("holdfast-call".into()).spawn(move || {
-        let settled = guarded(&on_thread.engine, || call(&on_thread));
-        on_thread.post(id, settled);
-    });
-    if let Err(error) = spawned {
-        shared.post(id, Err(Error::io("cannot start a thread", &error)));
+        let shared = self.shared.clone();
+        threads::model(move |started| {
+            let settled = started.and_then(|()| guarded(|| call(&shared)));
+            shared.post(id, settled.map_err(|error| shared.name_it(error)));
+        });
     }
 }
 
@@ -367,7 +360,7 @@ impl NativeStore {
 
     #[napi(catch_unwind)]
     pub fn submit_stats(&self, env: Env, id: CallId) {
-        self.apart(&env, id, |shared| {
+        self.long(&env, id, |shared| {
             let stats = shared.engine.stats()?;
             let mut json = serde_json::Map::new();
             json.insert("keys".into(), stats.keys.into());
@@ -397,7 +390,7 @@ impl NativeStore {
     /// `progress` is the id that news of the progress come under; 0 for none.
     #[napi(catch_unwind)]
     pub fn submit_verify(&self, env: Env, id: CallId, repair: bool, progress: CallId) {
-        self.apart(&env, id, move |shared| {
+        self.long(&env, id, move |shared| {
             let mut tell = |done: u64, total: u64| {
                 if progress > 0 {
                     let news = format!("{{\"done\":{done},\"total\":{total}}}");
@@ -414,13 +407,13 @@ impl NativeStore {
 
     #[napi(catch_unwind)]
     pub fn submit_compact(&self, env: Env, id: CallId) {
-        self.apart(&env, id, |shared| shared.engine.compact().map(|()| Settled::Undefined));
+        self.long(&env, id, |shared| shared.engine.compact().map(|()| Settled::Undefined));
     }
 
     /// Finishes what runs and gives the store back.
     #[napi(catch_unwind)]
     pub fn submit_close(&self, env: Env, id: CallId) {
-        self.apart(&env, id, |shared| shared.release().map(|()| Settled::Undefined));
+        self.long(&env, id, |shared| shared.release().map(|()| Settled::Undefined));
     }
 
     #[napi(catch_unwind)]
@@ -467,8 +460,10 @@ impl Drop for NativeStore {
     fn drop(&mut self) {
         let shared = self.shared.clone();
         if shared.lease.lock().is_some() {
-            // Without a thread the share goes with the last reference.
-            let _ = std::thread::Builder::new().name("holdfast-close".into()).spawn(move || shared.release());
+            threads::model(move |_| {
+                // Nobody is left to be told of an error.
+                let _ = shared.release();
+            });
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use holdfast_core::engine::{Projection, Request, View, list, spawn_blocking};
+use holdfast_core::engine::{Projection, Request, View, list};
 use holdfast_core::error::{Error, Result};
 use holdfast_core::key::Space;
+use holdfast_core::threads::{self, guarded};
 use holdfast_core::value::Value;
 use napi::Env;
 use napi_derive::napi;
@@ -12,7 +13,7 @@ use parking_lot::Mutex;
 
 use crate::error::thrown;
 use crate::settle::{CallId, Settled};
-use crate::store::{Shared, guarded, settle_reply};
+use crate::store::{Shared, settle_reply};
 use crate::text::Text;
 use crate::wire;
 
@@ -35,8 +36,8 @@ impl NativeView {
             return shared.post(id, Err(Error::closed().in_engine(shared.engine.name())));
         };
         let spawner = shared.clone();
-        spawner.spawn(move || {
-            let settled = guarded(&shared.engine, || call(&*view)).map_err(|e| e.in_engine(shared.engine.name()));
+        spawner.spawn(move |started| {
+            let settled = started.and_then(|()| guarded(|| call(&*view))).map_err(|error| shared.name_it(error));
             // Before the call settles, so that a snapshot closed after it is really gone.
             drop(view);
             shared.post(id, settled);
@@ -122,7 +123,7 @@ impl NativeView {
         let view = self.view.lock().take();
         if let Some(view) = view {
             // The last reference may have a database to close behind it.
-            spawn_blocking(move || drop(view));
+            threads::disk(move |_| drop(view));
         }
     }
 }

@@ -4,10 +4,10 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use holdfast_core::engine::spawn_blocking;
 use holdfast_core::engine::watch::{Change, CommitEvent, Interval, Options, Taken, Watch};
 use holdfast_core::error::Error;
 use holdfast_core::key::{Key, prefix_end};
+use holdfast_core::threads::{self, guarded};
 use holdfast_core::value::quote_into;
 use napi::Env;
 use napi_derive::napi;
@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 
 use crate::error::thrown;
 use crate::settle::{CallId, Settled};
-use crate::store::{NativeStore, Shared, guarded, inline};
+use crate::store::{NativeStore, Shared, inline};
 use crate::text::{Outbound, Text};
 use crate::wire;
 
@@ -95,14 +95,16 @@ impl NativeWatch {
     pub fn submit_log(&self, env: Env, id: CallId) {
         self.shared.settler.expect(&env);
         let (watch, shared) = (self.watch.clone(), self.shared.clone());
-        spawn_blocking(move || {
-            let read = guarded(&shared.engine, || {
-                watch.read_log();
-                Ok(Settled::Bool(true))
+        threads::disk(move |started| {
+            let read = started.and_then(|()| {
+                guarded(|| {
+                    watch.read_log();
+                    Ok(Settled::Bool(true))
+                })
             });
             // Before the call settles, so that a watch closed after it is really gone.
             drop(watch);
-            shared.post(id, read);
+            shared.post(id, read.map_err(|error| shared.name_it(error)));
         });
     }
 

@@ -1,5 +1,5 @@
 //! How long the file engine takes for single keys: `cargo run --release -p holdfast-core --example file_speed [FOLDER] [full]`.
-
+use holdfast_core::EngineExt;
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};

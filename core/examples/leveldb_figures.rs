@@ -2,7 +2,7 @@
 //! 20,000 records of 150 bytes.
 
 #![allow(clippy::print_stdout, clippy::indexing_slicing)]
-
+use holdfast_core::EngineExt;
 use std::hint::black_box;
 use std::sync::mpsc;
 use std::time::Instant;

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::time::Instant;
 
 use holdfast_core::engine::redis::{RedisOptions, open};
-use holdfast_core::engine::{Engine, Read, Request};
+use holdfast_core::engine::{Engine, EngineExt, Read, Request};
 use holdfast_core::{Batch, Key, Op, Result, Space, Value};
 
 const MANY: usize = 500;

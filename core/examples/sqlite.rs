@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use holdfast_core::engine::sqlite::{SqliteOptions, open};
 use holdfast_core::engine::{Durability, PAGE_BYTES, Projection, Read, Request, for_each_page};
-use holdfast_core::{Batch, Engine, KeyRange, Op, Result, Space, Value};
+use holdfast_core::{Batch, Engine, EngineExt, KeyRange, Op, Result, Space, Value};
 
 const KEYS: usize = 20_000;
 const IN_FLIGHT: usize = 500;

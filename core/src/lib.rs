@@ -12,11 +12,12 @@ pub mod format;
 pub mod glob;
 pub mod key;
 pub mod record;
+pub mod threads;
 pub mod transaction;
 pub mod value;
 
 pub use batch::{Batch, Check, Commit, Op, Outcome, RangeCheck};
-pub use engine::Engine;
+pub use engine::{Engine, EngineExt};
 pub use error::{Code, Error, Result};
 pub use key::{Key, KeyRange, Space};
 pub use record::{Record, Version};

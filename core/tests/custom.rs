@@ -18,7 +18,7 @@ use holdfast_core::batch::{Batch, Check, Op};
 use holdfast_core::conformance::Fixture;
 use holdfast_core::engine::custom::{self, PREFIX, Traits};
 use holdfast_core::engine::registry::Lease;
-use holdfast_core::engine::{Engine, Read, Reply, Request};
+use holdfast_core::engine::{Engine, EngineExt, Read, Reply, Request};
 use holdfast_core::error::{Code, Error, Result};
 use holdfast_core::key::{Key, KeyRange, Space};
 use holdfast_core::transaction::{Options, Transaction};

@@ -19,7 +19,7 @@ use holdfast_core::conformance::Fixture;
 use holdfast_core::engine::file::{Encoding, FileOptions, open};
 use holdfast_core::engine::intent::Decision;
 use holdfast_core::engine::registry::Lease;
-use holdfast_core::engine::{Durability, Engine, Projection, Read, Reply, Request, for_each_page};
+use holdfast_core::engine::{Durability, Engine, EngineExt, Projection, Read, Reply, Request, for_each_page};
 use holdfast_core::record::{Record, now};
 use holdfast_core::{Code, Key, KeyRange, Result, Space, Value};
 

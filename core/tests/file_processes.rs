@@ -12,7 +12,7 @@
 
 #[path = "shared/roles.rs"]
 mod roles;
-
+use holdfast_core::EngineExt;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Command;

@@ -15,7 +15,7 @@ mod records;
 mod roles;
 #[path = "leveldb/support.rs"]
 mod support;
-
+use holdfast_core::EngineExt;
 use holdfast_core::conformance::Fixture;
 use holdfast_core::engine::Durability;
 use holdfast_core::engine::leveldb::{LevelDbOptions, open};

@@ -6,7 +6,7 @@ use holdfast_core::conformance::Fixture;
 use holdfast_core::engine::intent::Decision;
 use holdfast_core::engine::memory::{Eviction, MemoryOptions, open};
 use holdfast_core::engine::registry::Lease;
-use holdfast_core::engine::{Engine, Read, Reply};
+use holdfast_core::engine::{Engine, EngineExt, Read, Reply};
 use holdfast_core::error::{Code, Result};
 use holdfast_core::key::Space;
 use holdfast_core::value::Value;

@@ -8,7 +8,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use holdfast_core::engine::registry::Lease;
-use holdfast_core::engine::{self, Done, Durability, Engine, Item, Projection, Read, Reply, Request, for_each_page};
+use holdfast_core::engine::{
+    self, Done, Durability, Engine, EngineExt, Item, Projection, Read, Reply, Request, for_each_page,
+};
 use holdfast_core::transaction::recovery::recover;
 use holdfast_core::transaction::{Options, Transaction, TransactionLog};
 use holdfast_core::{Batch, Check, Code, Error, Key, KeyRange, Op, Result, Space, Version};

@@ -2,7 +2,7 @@
 
 use super::{Calls, Fixture, check, open, owned, set};
 use crate::batch::{Batch, MAX_BATCH_BYTES, Op, Outcome, RangeCheck};
-use crate::engine::{Engine, Read, Reply};
+use crate::engine::{Engine, EngineExt, Read, Reply};
 use crate::error::Code;
 use crate::key::{KeyRange, Space};
 use crate::record::{Version, now};

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{Calls, Fixture, check, open, owned, set};
 use crate::batch::{Batch, IntentId, Op, RangeCheck, Role};
 use crate::engine::intent::{self, Decision};
-use crate::engine::{Engine, Read, Reply};
+use crate::engine::{Engine, EngineExt, Read, Reply};
 use crate::error::Code;
 use crate::key::{KeyRange, Space};
 use crate::record::now;

@@ -1,5 +1,5 @@
 //! Opening, closing, sharing.
-
+use crate::EngineExt;
 use std::sync::mpsc;
 
 use super::{Calls, Fixture, open, owned, set};

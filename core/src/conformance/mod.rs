@@ -29,7 +29,7 @@ use bytes::Bytes;
 
 use crate::batch::{Batch, Check, Commit, Op, Outcome};
 use crate::engine::registry::Lease;
-use crate::engine::{Engine, Item, Projection, Read, Reply, Request, View, for_each_page};
+use crate::engine::{Engine, EngineExt, Item, Projection, Read, Reply, Request, View, for_each_page};
 use crate::error::Result;
 use crate::key::{Key, KeyRange, Space};
 use crate::record::{Millis, Record, Version};

@@ -1,6 +1,6 @@
 //! Random operations, on the engine and on an ordered map, must agree: batches, checks, increments, ranges,
 //! snapshots, expiry and restarts.
-
+use crate::EngineExt;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;

@@ -11,7 +11,7 @@ use proptest::test_runner::{Config, TestRunner};
 
 use super::{Calls, Fixture, check, entries_of, open, owned, set};
 use crate::batch::{Batch, Op};
-use crate::engine::{Engine, Projection, Read, Request};
+use crate::engine::{Engine, EngineExt, Projection, Read, Request};
 use crate::error::{Code, Error};
 use crate::key::{KeyRange, Space};
 use crate::transaction::{Options, Status, Transaction};

@@ -8,8 +8,8 @@ use bytes::Bytes;
 
 use super::{Calls, Fixture, open, owned, set, text};
 use crate::batch::{Batch, Op};
-use crate::engine::Engine;
 use crate::engine::watch::{Change, CommitEvent, Options, Taken, Watch, Watching};
+use crate::engine::{Engine, EngineExt};
 use crate::error::{Code, Error};
 use crate::key::{Key, KeyRange, Space};
 use crate::value::Value;

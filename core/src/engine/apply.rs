@@ -1,8 +1,8 @@
-//! How a batch is carried out, the same for every engine that writes for itself.
+//! Applies a batch, the same for every engine that writes for itself.
 
+use super::increment::add;
 use super::intent::{self, Intents};
-use super::watch::Tap;
-use super::watch::tap::{self, Changes};
+use super::watch::{self, Capture, Changes};
 use crate::batch::{Batch, Check, Op, Outcome, RangeCheck, Role};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, KeyRange, Space};
@@ -27,8 +27,8 @@ pub trait Target {
     /// `None` inside a transaction: its writes meet them when it commits.
     fn intents(&mut self) -> Option<&mut Intents>;
 
-    /// Where the store learns what its batches change. `None` inside a transaction: they change nothing yet.
-    fn tap(&mut self) -> Option<&mut Tap>;
+    /// Captures the changes for watchers and the change log. `None` inside a transaction: it changes nothing yet.
+    fn tap(&mut self) -> Option<&mut Capture>;
 
     /// True if a commit after `since` may have touched a key of `range`.
     fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool>;
@@ -56,7 +56,7 @@ pub fn apply(batch: &Batch, target: &mut impl Target, seq: u64, now: Millis) -> 
         check(batch, target, now)?;
     }
     intent::check_increments(batch, now, |space, key| target.get(space, key))?;
-    let mut changes = target.tap().and_then(|tap| tap.record(batch, now));
+    let mut changes = target.tap().and_then(|capture| capture.begin(batch, now));
     let mut outcomes = Vec::new();
     for op in &batch.ops {
         let outcome = write(op, target, batch.report, changes.as_mut(), seq, now)?;
@@ -70,7 +70,7 @@ pub fn apply(batch: &Batch, target: &mut impl Target, seq: u64, now: Millis) -> 
         intents.note(batch)?;
     }
     if let Some(changes) = changes {
-        tap::finish(target, changes, seq, now)?;
+        finish(target, changes, seq, now)?;
     }
     Ok(outcomes)
 }
@@ -154,13 +154,20 @@ fn write(
     }
 }
 
-/// The sum of a counter and `by`; INVALID_ARGUMENT if the key holds something else than a number.
-pub fn add(key: &[u8], old: Option<&Record>, by: f64) -> Result<f64> {
-    let Some(old) = old else { return Ok(by) };
-    match old.value.as_number() {
-        Some(number) => Ok(number + by),
-        None => {
-            Err(Error::new(Code::InvalidArgument, "increment needs a number, the key holds another type").at_key(key))
-        }
+/// Logs the changes of an applied batch in the same commit, where the change log is on, and keeps their event until the commit is
+/// final.
+fn finish(target: &mut impl Target, changes: Changes, seq: u64, now: Millis) -> Result<()> {
+    let Some(capture) = target.tap() else { return Ok(()) };
+    let (event, entry) = capture.finish(changes, seq, now);
+    if let Some(value) = entry {
+        let version = target.version(seq, &value, None);
+        let times = Some(now);
+        let record = Record { value, version, expires_at: None, created_at: times, updated_at: times, metadata: None };
+        target.put(Space::Internal, &watch::entry_key(seq), record)?;
     }
+    // Last: the event of a batch that failed must not be published with those of its group.
+    if let Some(capture) = target.tap() {
+        capture.keep(event);
+    }
+    Ok(())
 }

@@ -11,7 +11,6 @@ mod step;
 mod view;
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc;
 
@@ -19,14 +18,17 @@ use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
 
 use self::view::CustomView;
-use super::intent::Intents;
-use super::pool::spawn_waiting;
+use super::intent::{self, Decision, Intent, Intents};
 use super::watch::Watching;
-use super::{Capabilities, Done, Engine, Progress, Read, Reply, Report, Request, Stats, View, list};
-use crate::batch::{Batch, Commit};
+use super::{
+    Capabilities, Done, Engine, EngineExt, Maintained, Progress, Read, Replaceable, Reply, Report, Request, Stats,
+    Transactional, View, Watched, list,
+};
+use crate::batch::{Batch, Commit, IntentId};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, Space};
 use crate::record::{Millis, Record, Version};
+use crate::threads::{Worker, guarded};
 use crate::value::Value;
 
 pub use names::PREFIX;
@@ -107,7 +109,14 @@ pub trait Host: Send + Sync {
 #[must_use]
 pub fn open(host: Arc<dyn Host>) -> Arc<dyn Engine> {
     let traits = host.traits();
-    let shared = Shared { host, traits, queue: Mutex::default(), idle: Condvar::new(), intents: Mutex::default() };
+    let shared = Shared {
+        host,
+        traits,
+        queue: Mutex::default(),
+        worker: Worker::new("holdfast-custom"),
+        idle: Condvar::new(),
+        intents: Mutex::default(),
+    };
     Arc::new(Custom { shared: Arc::new(shared) })
 }
 
@@ -119,6 +128,8 @@ struct Shared {
     host: Arc<dyn Host>,
     traits: Traits,
     queue: Mutex<Queue>,
+    /// Makes the calls, one at a time. Of the engine's own: an engine of the user's may use another one.
+    worker: Worker,
     /// Nothing is queued or runs any more.
     idle: Condvar,
     /// Changed by the one commit that runs.
@@ -177,10 +188,9 @@ impl Shared {
     }
 
     /// Answers what is queued, one after the other.
-    fn work(self: &Arc<Self>) {
+    fn work(self: &Arc<Self>, started: Result<()>) {
         while let Some((request, done)) = self.next() {
-            let answer = catch_unwind(AssertUnwindSafe(|| self.answer(request)))
-                .unwrap_or_else(|_| Err(Error::new(Code::Io, "the engine failed inside")));
+            let answer = started.clone().and_then(|()| guarded(|| self.answer(request)));
             done(answer.map_err(|error| error.in_engine(self.traits.name)));
         }
     }
@@ -209,16 +219,7 @@ impl Shared {
     }
 
     fn read(&self, read: &Read) -> Result<Reply> {
-        let get = |space: Space, key: &Key| self.get(space, key, false).map(|(record, _)| record);
-        Ok(match read {
-            Read::Get(space, key) => Reply::Value(get(*space, key)?.map(|record| record.value)),
-            Read::Entry(space, key) => Reply::Entry(get(*space, key)?),
-            Read::Has(space, key) => Reply::Has(get(*space, key)?.is_some()),
-            Read::Many(space, keys) => {
-                let values = keys.iter().map(|key| Ok(get(*space, key)?.map(|record| record.value)));
-                Reply::Values(values.collect::<Result<_>>()?)
-            }
-        })
+        read.answer(|space, key| self.get(space, key, false).map(|(record, _)| record))
     }
 }
 
@@ -237,6 +238,8 @@ impl Engine for Custom {
             watch: Watching::None,
             multi_process: false,
             sync: false,
+            volatile: false,
+            waits_for_javascript: true,
         }
     }
 
@@ -244,12 +247,16 @@ impl Engine for Custom {
         None
     }
 
+    fn try_get(&self, _space: Space, _key: &[u8]) -> Option<Result<Option<Value>>> {
+        None
+    }
+
     fn try_commit(&self, _batch: &Batch) -> Option<Result<Commit>> {
         None
     }
 
-    fn try_begin(&self) -> Option<Result<Arc<dyn View>>> {
-        Some(Ok(Arc::new(CustomView::new(&self.shared, true))))
+    fn try_view(&self) -> Option<Result<Arc<dyn View>>> {
+        None
     }
 
     fn submit(&self, request: Request, done: Done) {
@@ -263,14 +270,57 @@ impl Engine for Custom {
             queue.running = true;
             drop(queue);
             let shared = self.shared.clone();
-            spawn_waiting(move || shared.work());
+            self.shared.worker.spawn(move |started| shared.work(started));
         }
     }
 
-    fn waits(&self) -> bool {
-        true
+    fn close(&self) -> Result<()> {
+        let mut queue = self.shared.queue.lock();
+        queue.closed = true;
+        while queue.running {
+            self.shared.idle.wait(&mut queue);
+        }
+        drop(queue);
+        self.shared.host.close();
+        Ok(())
     }
 
+    fn transactional(&self) -> Option<&dyn Transactional> {
+        Some(self)
+    }
+
+    fn watched(&self) -> Option<&dyn Watched> {
+        None
+    }
+
+    fn maintained(&self) -> Option<&dyn Maintained> {
+        Some(self)
+    }
+
+    fn replaceable(&self) -> Option<&dyn Replaceable> {
+        None
+    }
+}
+
+impl Transactional for Custom {
+    fn try_begin(&self) -> Option<Result<Arc<dyn View>>> {
+        Some(Ok(Arc::new(CustomView::new(&self.shared, true))))
+    }
+
+    fn prepare(&self, id: IntentId, batch: Batch) -> Result<Commit> {
+        intent::commit_intent(self, id, batch)
+    }
+
+    fn resolve(&self, id: IntentId, decision: Decision) -> Result<Option<Commit>> {
+        intent::resolve(self, id, decision)
+    }
+
+    fn intents(&self) -> Result<Vec<Intent>> {
+        intent::standing(&*self.view()?)
+    }
+}
+
+impl Maintained for Custom {
     fn stats(&self) -> Result<Stats> {
         Ok(Stats::default())
     }
@@ -295,17 +345,6 @@ impl Engine for Custom {
     }
 
     fn compact(&self) -> Result<()> {
-        Ok(())
-    }
-
-    fn close(&self) -> Result<()> {
-        let mut queue = self.shared.queue.lock();
-        queue.closed = true;
-        while queue.running {
-            self.shared.idle.wait(&mut queue);
-        }
-        drop(queue);
-        self.shared.host.close();
         Ok(())
     }
 }

@@ -10,8 +10,8 @@ use std::ops::Bound;
 use bytes::Bytes;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::apply::add;
-use super::{Engine, Item, PAGE_BYTES, Page, Projection, Report, View};
+use super::increment::add;
+use super::{Engine, EngineExt, Item, PAGE_BYTES, Page, Projection, Report, View};
 use crate::batch::{Batch, Check, Commit, IntentId, Op, Role, codec};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, KeyRange, Space};
@@ -129,6 +129,12 @@ pub fn prepare(id: IntentId, batch: Batch) -> Batch {
         as_of: batch.as_of,
         role: Role::Prepare(id),
     }
+}
+
+/// Commits a batch as an intent. Blocks.
+pub fn commit_intent<E: Engine + ?Sized>(engine: &E, id: IntentId, batch: Batch) -> Result<Commit> {
+    batch.check_size()?;
+    engine.commit(prepare(id, batch))
 }
 
 /// Ends an intent. `None` if it does not stand any more: somebody has ended it. What cannot be read can be dropped. Blocks.

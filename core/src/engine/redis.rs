@@ -33,7 +33,6 @@ mod wire;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 use parking_lot::{Condvar, Mutex};
 
@@ -47,13 +46,19 @@ use self::options::Settings;
 pub use self::options::{RedisOptions, TlsOptions};
 use self::scans::Scans;
 use self::view::RedisView;
-use super::intent;
+use super::intent::{self, Decision, Intent};
 use super::registry::Lease;
 use super::watch::{Logged, Subscriber, Subscription, Watching};
-use super::{Capabilities, Done, Engine, Progress, Read, Reply, Report, Request, Stats, View};
-use crate::batch::{Batch, Commit};
+use super::{
+    Capabilities, Done, Engine, EngineExt, Maintained, Progress, Read, Replaceable, Reply, Report, Request, Stats,
+    Transactional, View, Watched,
+};
+use crate::batch::{Batch, Commit, IntentId};
 use crate::error::{Error, Result};
 use crate::format::redis as layout;
+use crate::key::Space;
+use crate::threads::Worker;
+use crate::value::Value;
 
 /// Connects to a server. INVALID_ARGUMENT for options that make no sense, CONNECTION if it cannot be reached or
 /// refuses the login, NOT_SUPPORTED for a server older than 7.0. Blocks, at most the connect timeout.
@@ -64,6 +69,7 @@ pub fn open(options: RedisOptions) -> Result<Lease> {
         scans: Arc::new(Scans::new(&settings, link.clone())),
         link,
         follower: Follower::new(&settings),
+        worker: Worker::new("holdfast-redis-wide"),
         layout: Layout::new(&settings.key_prefix),
         gate: Mutex::default(),
         gate_free: Condvar::new(),
@@ -85,6 +91,8 @@ struct Shared {
     link: Arc<Link>,
     scans: Arc<Scans>,
     follower: Follower,
+    /// Carries out requests of many steps; the gate lets one at a time through.
+    worker: Worker,
     gate: Mutex<Gate>,
     gate_free: Condvar,
     closed: AtomicBool,
@@ -119,6 +127,8 @@ impl Engine for Redis {
             watch: Watching::Shared,
             multi_process: true,
             sync: false,
+            volatile: false,
+            waits_for_javascript: false,
         }
     }
 
@@ -126,15 +136,16 @@ impl Engine for Redis {
         None
     }
 
+    fn try_get(&self, _space: Space, _key: &[u8]) -> Option<Result<Option<Value>>> {
+        None
+    }
+
     fn try_commit(&self, _batch: &Batch) -> Option<Result<Commit>> {
         None
     }
 
-    fn try_begin(&self) -> Option<Result<Arc<dyn View>>> {
-        if self.shared.closed.load(Ordering::Acquire) {
-            return Some(Err(closed()));
-        }
-        Some(Ok(Arc::new(RedisView::fitting(self.shared.clone()))))
+    fn try_view(&self) -> Option<Result<Arc<dyn View>>> {
+        None
     }
 
     fn submit(&self, request: Request, done: Done) {
@@ -158,6 +169,59 @@ impl Engine for Redis {
         shared.start(request, done);
     }
 
+    fn close(&self) -> Result<()> {
+        let shared = &*self.shared;
+        let mut gate = shared.gate.lock();
+        shared.closed.store(true, Ordering::Release);
+        while gate.shut {
+            shared.gate_free.wait(&mut gate);
+        }
+        drop(gate);
+        shared.follower.close(&shared.link);
+        shared.link.close();
+        shared.scans.close();
+        Ok(())
+    }
+
+    fn transactional(&self) -> Option<&dyn Transactional> {
+        Some(self)
+    }
+
+    fn watched(&self) -> Option<&dyn Watched> {
+        Some(self)
+    }
+
+    fn maintained(&self) -> Option<&dyn Maintained> {
+        Some(self)
+    }
+
+    fn replaceable(&self) -> Option<&dyn Replaceable> {
+        None
+    }
+}
+
+impl Transactional for Redis {
+    fn try_begin(&self) -> Option<Result<Arc<dyn View>>> {
+        if self.shared.closed.load(Ordering::Acquire) {
+            return Some(Err(closed()));
+        }
+        Some(Ok(Arc::new(RedisView::fitting(self.shared.clone()))))
+    }
+
+    fn prepare(&self, id: IntentId, batch: Batch) -> Result<Commit> {
+        intent::commit_intent(self, id, batch)
+    }
+
+    fn resolve(&self, id: IntentId, decision: Decision) -> Result<Option<Commit>> {
+        intent::resolve(self, id, decision)
+    }
+
+    fn intents(&self) -> Result<Vec<Intent>> {
+        intent::standing(&*self.view()?)
+    }
+}
+
+impl Watched for Redis {
     fn subscribe(&self, subscriber: Arc<dyn Subscriber>) -> Result<Subscription> {
         if self.shared.closed.load(Ordering::Acquire) {
             return Err(closed());
@@ -174,7 +238,9 @@ impl Engine for Redis {
     fn logged(&self, since: u64, max_bytes: usize) -> Result<Logged> {
         self.shared.running(|shared| log::logged(&shared.link, &shared.layout, since, max_bytes))
     }
+}
 
+impl Maintained for Redis {
     fn stats(&self) -> Result<Stats> {
         self.shared.running(|shared| {
             let mut stats = maintain::stats(&*shared.scans.link()?, &shared.layout)?;
@@ -196,20 +262,6 @@ impl Engine for Redis {
 
     fn compact(&self) -> Result<()> {
         self.shared.running(|shared| maintain::compact(&*shared.scans.link()?, &shared.layout))
-    }
-
-    fn close(&self) -> Result<()> {
-        let shared = &*self.shared;
-        let mut gate = shared.gate.lock();
-        shared.closed.store(true, Ordering::Release);
-        while gate.shut {
-            shared.gate_free.wait(&mut gate);
-        }
-        drop(gate);
-        shared.follower.close(&shared.link);
-        shared.link.close();
-        shared.scans.close();
-        Ok(())
     }
 }
 
@@ -241,24 +293,16 @@ impl Shared {
             Request::Read(read) => read::submit(&self.link, &self.layout, read, done),
             Request::View => self.fence(done),
             request if is_wide(&request) => {
-                // A thread of its own: those of the pool may all be waiting for this. Without one, it is refused.
-                let work = Arc::new(Mutex::new(Some((request, done))));
-                let (shared, theirs) = (self.clone(), work.clone());
-                let run = move || {
-                    let work = theirs.lock().take();
-                    match work {
-                        Some((Request::Commit(batch), done)) => shared.run_wide(batch, done),
-                        Some((request, done)) => shared.run_listing(&request, done),
-                        None => {}
+                let shared = self.clone();
+                // Tasks of transactions may all be waiting for this.
+                self.worker.spawn(move |started| match (started, request) {
+                    (Ok(()), Request::Commit(batch)) => shared.run_wide(batch, done),
+                    (Ok(()), request) => shared.run_listing(&request, done),
+                    (Err(error), _) => {
+                        done(Err(error));
+                        shared.release();
                     }
-                };
-                if let Err(error) = thread::Builder::new().name("holdfast-redis-clear".into()).spawn(run) {
-                    let work = work.lock().take();
-                    if let Some((_, done)) = work {
-                        done(Err(Error::io("cannot start a thread", &error)));
-                    }
-                    self.release();
-                }
+                });
             }
             Request::Commit(batch) => self.enqueue_batch(batch, done),
             Request::Keys(_) | Request::Count(_) => done(Err(crate::engine::unexpected_reply())),

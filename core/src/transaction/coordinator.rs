@@ -12,20 +12,20 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::crew::Crew;
-use super::firm::firm;
+use super::in_doubt::{self, Doubt, PreparedStore};
+use super::increments::resolve_increments;
 use super::log::folder::Folder;
 use super::log::{Figures, Log, Refusal, Unfinished, count};
 use super::rollback::{Plan, Undo};
-use super::store::Stores;
-use super::unsettled::{self, Doubt, Part};
+use super::store_id::Stores;
 use super::{Coordinator, Finished, Participant};
 use crate::batch::{Batch, Check, IntentId, MAX_BATCH_BYTES};
 use crate::engine::intent::{self, Decision};
-use crate::engine::{Durability, Engine};
+use crate::engine::{Durability, Engine, EngineExt};
 use crate::error::{Code, Error, Result};
 use crate::format::transaction_log::Entry;
 use crate::key::Space;
+use crate::threads::TaskGroup;
 
 /// What an intent's batch needs beside the writes, in bytes, with room to spare.
 const INTENT_BYTES: usize = 256;
@@ -61,7 +61,7 @@ pub(super) struct Inner {
     stores: Stores,
     /// Taken by whoever writes to an engine without atomic batches, from the check to the decision.
     gates: Mutex<Vec<(u128, Arc<Mutex<()>>)>>,
-    crew: Crew,
+    tasks: TaskGroup,
     figures: Arc<Figures>,
 }
 
@@ -86,7 +86,7 @@ impl TransactionLog {
             current: Mutex::default(),
             stores: Stores::default(),
             gates: Mutex::default(),
-            crew: Crew::default(),
+            tasks: TaskGroup::default(),
             figures: Arc::default(),
         };
         Arc::new(TransactionLog { inner: Arc::new(inner) })
@@ -107,7 +107,7 @@ impl TransactionLog {
     /// Refuses what comes, waits for what runs, and removes the log unless recovery will need it. The engines must still be
     /// open. Idempotent. Blocks.
     pub fn close(&self) {
-        self.inner.crew.join();
+        self.inner.tasks.join();
         self.inner.retire();
     }
 }
@@ -115,7 +115,7 @@ impl TransactionLog {
 impl Drop for TransactionLog {
     fn drop(&mut self) {
         // What runs goes on without us; the log goes with the last of it.
-        self.inner.crew.stop();
+        self.inner.tasks.stop();
     }
 }
 
@@ -129,13 +129,13 @@ impl Coordinator for TransactionLog {
     fn commit_across(&self, participants: Vec<Participant>, finished: Finished) {
         let inner = self.inner.clone();
         let mut answer = Answer(Some(finished));
-        let job = move || {
-            let result = inner.run(participants);
+        let task = move |started: Result<()>| {
+            let result = started.and_then(|()| inner.run(participants));
             drop(inner);
             answer.give(result);
         };
-        // A crew that is closed drops the job, and the answer with it.
-        self.inner.crew.run(job);
+        // A group that is closed drops the task, and the answer with it.
+        self.inner.tasks.run(task);
     }
 }
 
@@ -303,7 +303,7 @@ struct Commit<'a> {
     inner: &'a Inner,
     unfinished: Arc<Unfinished>,
     /// Who may hold an intent of it.
-    promised: Vec<Part>,
+    promised: Vec<PreparedStore>,
     /// What was, or may have been, written without an intent.
     written: Vec<(Writer, u64, Undo)>,
     gates: Vec<MutexGuard<'a, ()>>,
@@ -321,23 +321,23 @@ impl Commit<'_> {
     /// Makes the intents.
     fn prepare(&mut self, writers: Vec<Writer>) -> Result<()> {
         for Writer { name, engine, batch, store } in writers {
-            let mut batch = firm(&*engine, batch)?;
+            let mut batch = resolve_increments(&*engine, batch)?;
             // Holds unless the store takes part under another id, too, which it may until it keeps one.
             batch.checks.push(Check { space: Space::Internal, key: intent::key(self.id()), version: None });
-            if !engine.is_volatile() {
+            if !engine.capabilities().volatile {
                 self.log().take_part(store, true, &name).map_err(Refusal::into_error)?;
             }
-            let mut part = Part { name, engine, store, doubt: Doubt::None };
-            match part.engine.prepare(self.id(), batch) {
+            let mut prepared = PreparedStore { name, engine, id: store, doubt: Doubt::None };
+            match prepared.engine.prepare(self.id(), batch) {
                 Ok(_) => {
-                    let engine = part.engine.clone();
-                    self.promised.push(part);
+                    let engine = prepared.engine.clone();
+                    self.promised.push(prepared);
                     self.keep_id(&engine, store)?;
                 }
                 Err(error) => {
-                    part.doubt = Doubt::after(&error, &*part.engine);
-                    if part.doubt != Doubt::None {
-                        self.promised.push(part);
+                    prepared.doubt = Doubt::after(&error, &*prepared.engine);
+                    if prepared.doubt != Doubt::None {
+                        self.promised.push(prepared);
                     }
                     return Err(error);
                 }
@@ -356,7 +356,7 @@ impl Commit<'_> {
 
     /// Writes to an engine without atomic batches, once the log knows how to take it back.
     fn write(&mut self, mut writer: Writer) -> Result<()> {
-        let batch = firm(&*writer.engine, std::mem::take(&mut writer.batch))?;
+        let batch = resolve_increments(&*writer.engine, std::mem::take(&mut writer.batch))?;
         let Batch { checks, range_checks, ops, .. } = batch;
         if !checks.is_empty() || !range_checks.is_empty() {
             writer.engine.commit(Batch { checks, range_checks, ..Batch::default() })?;
@@ -388,10 +388,11 @@ impl Commit<'_> {
         self.gates.clear();
         let id = self.id();
         let mut failed = None;
-        for part in std::mem::take(&mut self.promised) {
-            if let Err(error) = patiently(|| part.engine.resolve(id, Decision::Apply).map(|found| found.is_some())) {
-                let late = late(&part.name, &error);
-                unsettled::settle_later(&self.inner.crew, &self.unfinished, part, Decision::Apply);
+        for prepared in std::mem::take(&mut self.promised) {
+            if let Err(error) = patiently(|| prepared.engine.resolve(id, Decision::Apply).map(|found| found.is_some()))
+            {
+                let late = late(&prepared.name, &error);
+                in_doubt::retry_later(&self.inner.tasks, &self.unfinished, prepared, Decision::Apply);
                 failed.get_or_insert(late);
             }
         }
@@ -412,15 +413,15 @@ impl Commit<'_> {
         }
         self.gates.clear();
         let id = self.id();
-        for part in std::mem::take(&mut self.promised) {
-            match part.engine.resolve(id, Decision::Drop) {
+        for prepared in std::mem::take(&mut self.promised) {
+            match prepared.engine.resolve(id, Decision::Drop) {
                 Ok(Some(_)) => {}
-                Ok(None) if part.doubt == Doubt::None => {}
-                _ if part.doubt == Doubt::Disk => {
-                    unsettled::settle_when_opened(&self.unfinished, &part, Decision::Drop);
+                Ok(None) if prepared.doubt == Doubt::None => {}
+                _ if prepared.doubt == Doubt::Disk => {
+                    in_doubt::leave_to_opening(&self.unfinished, &prepared, Decision::Drop);
                 }
                 // It failed, or it may be on its way still: it is looked for again.
-                _ => unsettled::settle_later(&self.inner.crew, &self.unfinished, part, Decision::Drop),
+                _ => in_doubt::retry_later(&self.inner.tasks, &self.unfinished, prepared, Decision::Drop),
             }
         }
         match left {

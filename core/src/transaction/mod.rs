@@ -2,26 +2,26 @@
 //! conditional batch on one engine, or intents and a log over several.
 
 mod coordinator;
-mod crew;
-mod firm;
+
+mod branch;
+mod branch_view;
+mod in_doubt;
+mod increments;
 mod log;
-mod merged;
 mod overlay;
-mod part;
 mod reads;
 pub mod recovery;
 mod rollback;
-mod store;
+mod store_id;
 #[cfg(test)]
 mod tests;
-mod unsettled;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
-use self::part::Part;
+use self::branch::Branch;
 use crate::batch::Batch;
 use crate::engine::{Engine, Reply, Request};
 use crate::error::{Code, Error, Result};
@@ -73,13 +73,13 @@ const COMMITTING: u8 = 1;
 const COMMITTED: u8 = 2;
 const ROLLED_BACK: u8 = 3;
 
-/// What the parts of a transaction share.
-struct Life {
+/// What the branches of a transaction share.
+struct TransactionState {
     read_only: bool,
     status: AtomicU8,
 }
 
-impl Life {
+impl TransactionState {
     /// TRANSACTION_COMPLETED unless new calls may be made.
     fn check(&self) -> Result<()> {
         if self.status.load(Ordering::Acquire) == PENDING { Ok(()) } else { Err(completed()) }
@@ -124,7 +124,7 @@ fn completed() -> Error {
 /// # Ok::<(), holdfast_core::Error>(())
 /// ```
 pub struct Transaction {
-    life: Arc<Life>,
+    state: Arc<TransactionState>,
     held: Mutex<Held>,
     /// What [`try_commit`](Transaction::try_commit) could not commit.
     left: Mutex<Option<Participant>>,
@@ -133,7 +133,7 @@ pub struct Transaction {
 /// What a transaction keeps until it is over: whoever still has it then keeps neither an engine nor a log alive.
 #[derive(Default)]
 struct Held {
-    parts: Vec<Arc<Part>>,
+    branches: Vec<Arc<Branch>>,
     coordinator: Option<Arc<dyn Coordinator>>,
 }
 
@@ -141,25 +141,25 @@ impl Transaction {
     /// Begins a transaction. Without a `coordinator` it can write to one engine only, one with atomic batches.
     #[must_use]
     pub fn new(options: Options, coordinator: Option<Arc<dyn Coordinator>>) -> Arc<Self> {
-        let life = Life { read_only: options.read_only, status: AtomicU8::new(PENDING) };
-        let held = Held { parts: Vec::new(), coordinator };
-        Arc::new(Transaction { life: Arc::new(life), held: Mutex::new(held), left: Mutex::default() })
+        let state = TransactionState { read_only: options.read_only, status: AtomicU8::new(PENDING) };
+        let held = Held { branches: Vec::new(), coordinator };
+        Arc::new(Transaction { state: Arc::new(state), held: Mutex::new(held), left: Mutex::default() })
     }
 
     /// `engine` as the transaction sees it, an engine itself; the same one each time for a name.
     pub fn on(&self, name: &str, engine: &Arc<dyn Engine>) -> Arc<dyn Engine> {
-        let parts = &mut self.held.lock().parts;
-        if let Some(part) = parts.iter().find(|part| part.is_named(name)) {
-            return part.clone();
+        let branches = &mut self.held.lock().branches;
+        if let Some(branch) = branches.iter().find(|branch| branch.is_named(name)) {
+            return branch.clone();
         }
-        let part = Part::new(name.to_owned(), engine.clone(), self.life.clone());
-        parts.push(part.clone());
-        part
+        let branch = Branch::new(name.to_owned(), engine.clone(), self.state.clone());
+        branches.push(branch.clone());
+        branch
     }
 
     #[must_use]
     pub fn status(&self) -> Status {
-        match self.life.status.load(Ordering::Acquire) {
+        match self.state.status.load(Ordering::Acquire) {
             COMMITTED => Status::Committed,
             ROLLED_BACK => Status::RolledBack,
             _ => Status::Pending,
@@ -168,16 +168,16 @@ impl Transaction {
 
     /// Commits on the caller's thread, or `None`: then [`commit`](Self::commit) is what has to follow.
     pub fn try_commit(&self) -> Option<Result<()>> {
-        let parts = self.held.lock().parts.clone();
-        match parts.as_slice() {
+        let branches = self.held.lock().branches.clone();
+        match branches.as_slice() {
             [] => {}
-            [part] if part.is_idle() && part.commits_alone() => {}
+            [branch] if branch.is_idle() && branch.commits_alone() => {}
             _ => return None,
         }
-        if let Err(error) = self.life.leave_pending(COMMITTING) {
+        if let Err(error) = self.state.leave_pending(COMMITTING) {
             return Some(Err(error));
         }
-        let participant = parts.first().and_then(|part| part.take());
+        let participant = branches.first().and_then(|branch| branch.take());
         let Some(participant) = participant.filter(Participant::writes) else { return Some(self.ended(Ok(()))) };
         match participant.engine.try_commit(&participant.batch) {
             Some(result) => Some(self.ended(result.map(|_| ()))),
@@ -194,24 +194,24 @@ impl Transaction {
         if let Some(participant) = left {
             return self.carry_out(vec![participant], finished);
         }
-        if let Err(error) = self.life.leave_pending(COMMITTING) {
+        if let Err(error) = self.state.leave_pending(COMMITTING) {
             return finished(Err(error));
         }
-        let parts = self.held.lock().parts.clone();
-        // The last part that has nothing queued any more goes on.
-        let waiting = Arc::new(AtomicUsize::new(parts.len() + 1));
+        let branches = self.held.lock().branches.clone();
+        // The last branch that has nothing queued any more goes on.
+        let waiting = Arc::new(AtomicUsize::new(branches.len() + 1));
         let finished = Arc::new(Mutex::new(Some(finished)));
         let transaction = self.clone();
         let arrive = move || {
             if waiting.fetch_sub(1, Ordering::AcqRel) == 1
                 && let Some(finished) = finished.lock().take()
             {
-                let parts = std::mem::take(&mut transaction.held.lock().parts);
-                transaction.carry_out(parts.iter().filter_map(|part| part.take()).collect(), finished);
+                let branches = std::mem::take(&mut transaction.held.lock().branches);
+                transaction.carry_out(branches.iter().filter_map(|branch| branch.take()).collect(), finished);
             }
         };
-        for part in &parts {
-            part.when_idle(Box::new(arrive.clone()));
+        for branch in &branches {
+            branch.when_idle(Box::new(arrive.clone()));
         }
         arrive();
     }
@@ -228,10 +228,10 @@ impl Transaction {
 
     /// Drops what was written. TRANSACTION_COMPLETED if it is over already.
     pub fn rollback(&self) -> Result<()> {
-        self.life.leave_pending(ROLLED_BACK)?;
+        self.state.leave_pending(ROLLED_BACK)?;
         let held = std::mem::take(&mut *self.held.lock());
-        for part in held.parts {
-            part.drop_all();
+        for branch in held.branches {
+            branch.drop_all();
         }
         Ok(())
     }
@@ -272,7 +272,7 @@ impl Transaction {
     }
 
     fn ended(&self, result: Result<()>) -> Result<()> {
-        self.life.status.store(if result.is_ok() { COMMITTED } else { ROLLED_BACK }, Ordering::Release);
+        self.state.status.store(if result.is_ok() { COMMITTED } else { ROLLED_BACK }, Ordering::Release);
         drop(std::mem::take(&mut *self.held.lock()));
         result
     }

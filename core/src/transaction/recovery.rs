@@ -12,13 +12,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::in_doubt;
 use super::log::folder::{Folder, LogFile};
 use super::rollback::Undo;
-use super::store::{give, id_of};
-use super::unsettled;
+use super::store_id::{give, id_of};
 use crate::batch::IntentId;
 use crate::engine::intent::{self, Decision};
-use crate::engine::{Engine, Projection, View, for_each_page};
+use crate::engine::{Engine, EngineExt, Projection, View, for_each_page};
 use crate::error::{Code, Error, Result};
 use crate::format::transaction_log::{self as format, Contents, Entry};
 use crate::key::Space;
@@ -47,7 +47,7 @@ pub fn recover(folder: &Path, name: &str, engine: &Arc<dyn Engine>) -> Result<Re
 
 pub(super) fn recover_in(folder: &Folder, name: &str, engine: &Arc<dyn Engine>) -> Result<Recovered> {
     let mut recovered = Recovered::default();
-    if engine.is_volatile() {
+    if engine.capabilities().volatile {
         return Ok(recovered);
     }
     let result = run(folder, name, engine, &mut recovered).map_err(|error| at_engine(&error, name));
@@ -87,7 +87,7 @@ fn run(folder: &Folder, name: &str, engine: &Arc<dyn Engine>, recovered: &mut Re
             Err(error) => recovered.problems.push(error),
         }
     }
-    if logs.is_empty() && !unsettled::any() {
+    if logs.is_empty() && !in_doubt::any() {
         return Ok(());
     }
     let mut store = id_of(&**engine)?;
@@ -138,7 +138,7 @@ fn adopt(
             _ => None,
         })
     });
-    let id = dead.or_else(|| all(intents).find_map(|id| unsettled::store_of(id, name)));
+    let id = dead.or_else(|| all(intents).find_map(|id| in_doubt::store_of(id, name)));
     if let Some(id) = id {
         give(&**engine, id)?;
     }
@@ -158,10 +158,10 @@ fn settle_own(
 ) -> Result<()> {
     let Some(store) = store else { return Ok(()) };
     for id in all(intents) {
-        if let Some(decision) = unsettled::decision(id, store)
+        if let Some(decision) = in_doubt::decision(id, store)
             && resolve(engine, id, decision, recovered)?
         {
-            unsettled::settled(id, store);
+            in_doubt::forget(id, store);
         }
     }
     Ok(())

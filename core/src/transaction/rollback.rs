@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::store::entry;
+use super::store_id::entry;
 use crate::batch::{Batch, Check, Op};
-use crate::engine::{Engine, Projection, View, for_each_page};
+use crate::engine::{Engine, EngineExt, Projection, View, for_each_page};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, Space};
 use crate::record::{Record, Version};

@@ -1,5 +1,5 @@
 //! Damaged, foreign and impossible folders: told apart, and left as they are.
-
+use holdfast_core::EngineExt;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

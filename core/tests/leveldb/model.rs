@@ -1,5 +1,5 @@
 //! Random batches, snapshots and restarts against an ordered map.
-
+use holdfast_core::EngineExt;
 use std::collections::BTreeMap;
 
 use holdfast_core::engine::leveldb::{LevelDbOptions, open};

@@ -1,6 +1,6 @@
 //! Other processes: locks, sudden death, full and read-only disks, a disk that fails to sync. This test program runs itself again
 //! as the other process; `role` is what that one does.
-
+use holdfast_core::EngineExt;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Command;

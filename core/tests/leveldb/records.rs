@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use holdfast_core::batch::Outcome;
 use holdfast_core::engine::leveldb::{Compression, LevelDbOptions, open};
-use holdfast_core::engine::{Durability, Engine, PAGE_BYTES, Projection, Read, Reply, Request};
+use holdfast_core::engine::{Durability, Engine, EngineExt, PAGE_BYTES, Projection, Read, Reply, Request};
 use holdfast_core::record::now;
 use holdfast_core::{Batch, Check, Code, KeyRange, Op, RangeCheck, Space, Value, Version};
 use rocksdb::{ColumnFamilyDescriptor, DB, Options};

@@ -1,5 +1,5 @@
 //! Short ways to say what the tests do.
-
+use holdfast_core::EngineExt;
 use std::path::Path;
 
 use holdfast_core::engine::leveldb::{LevelDbOptions, open};

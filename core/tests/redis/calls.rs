@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use holdfast_core::engine::redis::{RedisOptions, open};
 use holdfast_core::engine::registry::Lease;
-use holdfast_core::engine::{Engine, Projection, Read, Reply, Request, for_each_page};
+use holdfast_core::engine::{Engine, EngineExt, Projection, Read, Reply, Request, for_each_page};
 use holdfast_core::{Batch, Error, Key, KeyRange, Op, Outcome, Record, Result, Space, Value};
 
 pub fn options(port: u16) -> RedisOptions {

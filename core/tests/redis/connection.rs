@@ -1,6 +1,6 @@
 //! Connections that fail, hang, lie or end.
-
 use crate::calls::{connect, failure, get, increment, json, keys, options, set, set_op, until_ok};
+use holdfast_core::EngineExt;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 

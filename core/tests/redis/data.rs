@@ -1,6 +1,6 @@
 //! What lies on the server, and what other clients make of it.
-
 use crate::calls::{add, connect, entry, get, increment, json, keys, options, set, set_op};
+use holdfast_core::EngineExt;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};

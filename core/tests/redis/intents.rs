@@ -1,5 +1,5 @@
 //! Intents among several clients, and beside programs that know nothing of them.
-
+use holdfast_core::EngineExt;
 use std::time::Duration;
 
 use crate::calls::{connect, get, json, options, set, set_op};

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::calls::{connect, get, json, set, set_op};
 use crate::redis_server::RedisServer;
-use holdfast_core::engine::{Engine, Projection, View, for_each_page};
+use holdfast_core::engine::{Engine, EngineExt, Projection, View, for_each_page};
 use holdfast_core::transaction::{Options, Transaction};
 use holdfast_core::{Batch, Code, Key, KeyRange, Op, RangeCheck, Result, Space, Value};
 

@@ -6,9 +6,9 @@ use crate::calls::{connect, increment, options, set, set_op};
 use crate::proxy::{CUT_REPLIES, PASS, Proxy};
 use crate::redis_server::RedisServer;
 use holdfast_core::conformance::watching::Watcher;
-use holdfast_core::engine::Engine;
 use holdfast_core::engine::redis::open;
 use holdfast_core::engine::watch::{Change, CommitEvent, Options};
+use holdfast_core::engine::{Engine, EngineExt};
 use holdfast_core::{Batch, Code, Key, KeyRange, Op, Space};
 
 fn watch(engine: &Arc<dyn Engine>) -> Watcher {

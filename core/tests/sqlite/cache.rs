@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use holdfast_core::batch::{Batch, Check, Op};
 use holdfast_core::engine::sqlite::open;
-use holdfast_core::engine::{Engine, Read, Reply, Request};
+use holdfast_core::engine::{Engine, EngineExt, Read, Reply, Request};
 use holdfast_core::key::{Key, KeyRange, Space};
 use holdfast_core::record::{Record, now};
 use holdfast_core::{Value, Version};

@@ -1,5 +1,5 @@
 //! Files that are no databases, are damaged, or may not be used.
-
+use holdfast_core::EngineExt;
 use std::fs;
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
 //! What other programs see, and what views, options and upkeep do.
-
+use holdfast_core::EngineExt;
 use std::sync::Arc;
 
 use super::File;

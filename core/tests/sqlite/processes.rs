@@ -1,5 +1,5 @@
 //! Several processes on one database, and disks that are full or cannot be written.
-
+use holdfast_core::EngineExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 

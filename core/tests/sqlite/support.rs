@@ -6,7 +6,7 @@ use bytes::Bytes;
 use holdfast_core::batch::{Batch, Op};
 use holdfast_core::engine::registry::Lease;
 use holdfast_core::engine::sqlite::SqliteOptions;
-use holdfast_core::engine::{Durability, Engine, Projection, Read, Reply, Request};
+use holdfast_core::engine::{Durability, Engine, EngineExt, Projection, Read, Reply, Request};
 use holdfast_core::error::{Code, Result};
 use holdfast_core::key::{KeyRange, Space};
 use holdfast_core::record::Record;

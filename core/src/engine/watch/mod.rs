@@ -1,7 +1,7 @@
 //! Watching a store: each commit as one event, in commit order, to whoever subscribed.
 //!
-//! An engine offers two things, [`Engine::subscribe`](super::Engine::subscribe) for what is committed from now on and
-//! [`Engine::logged`](super::Engine::logged) for what its change log holds; [`Watch`] makes one bounded stream of both.
+//! An engine offers two things, [`Watched::subscribe`](super::Watched::subscribe) for what is committed from now on and
+//! [`Watched::logged`](super::Watched::logged) for what its change log holds; [`Watch`] makes one bounded stream of both.
 //!
 //! What every engine owes:
 //!
@@ -15,16 +15,16 @@
 //! - An expiry is not told, nor what another program does to the store.
 //! - A commit that is requested after [`Subscriber::begun`] was called is told. An engine in this process calls it before
 //!   `subscribe` returns, and `subscribe` never blocks: a server is asked in the background.
-//! - What [`Engine::logged`](super::Engine::logged) gives and what is told fit together: a commit that is not in the page and
+//! - What [`Watched::logged`](super::Watched::logged) gives and what is told fit together: a commit that is not in the page and
 //!   has a `seq` above its `through` is told to whoever had begun before.
 //! - Telling never waits for a subscriber, and with nobody subscribed it costs one relaxed load a commit.
 //! - `close` ends subscriptions with CLOSED; a lost connection ends them with CONNECTION. Nothing is ever left out silently.
 
+mod capture;
 mod event;
 mod feed;
 mod log;
 mod queue;
-pub(super) mod tap;
 
 use std::fmt;
 use std::sync::Arc;
@@ -35,11 +35,12 @@ use crate::key::{Key, KeyRange};
 use crate::record::Version;
 use crate::value::Value;
 
+pub(super) use capture::Changes;
+pub use capture::{Capture, Capture as Tap};
 pub use event::{decode, encode};
 pub use feed::Feed;
 pub use log::{FLAG, Limits, PREFIX, entry_key, floor, page, switch_on, switch_on_if_off, trim};
 pub use queue::{Options, Taken, Wake, Watch};
-pub use tap::Tap;
 
 /// Whose changes an engine can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

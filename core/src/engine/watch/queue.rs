@@ -9,7 +9,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::{Change, CommitEvent, Interval, Subscriber, Subscription};
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineExt};
 use crate::error::{Code, Error, Result};
 use crate::key::KeyRange;
 use crate::value::Value;

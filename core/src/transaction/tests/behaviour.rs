@@ -11,7 +11,7 @@ use super::super::{Coordinator, Participant, TransactionLog};
 use super::faulty::Faulty;
 use super::{Named, add, batch, commit, intents, lasting, log_in, logs, memory, participant, recover, set, value};
 use crate::batch::{Batch, Check, RangeCheck};
-use crate::engine::{Durability, Engine};
+use crate::engine::{Durability, Engine, EngineExt};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, KeyRange, Space};
 

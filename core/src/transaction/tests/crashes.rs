@@ -11,7 +11,7 @@ use super::{
     set_in, state,
 };
 use crate::batch::Op;
-use crate::engine::{Durability, Engine};
+use crate::engine::{Durability, Engine, EngineExt};
 use crate::error::{Code, Result};
 use crate::key::Space;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::recovery::{Recovered, recover_in};
 use super::{Named, commit, folder, intents, lasting, log_in, logs, memory, participant, recover, set, value};
-use crate::engine::{Durability, Engine};
+use crate::engine::{Durability, Engine, EngineExt};
 use crate::error::{Code, Error};
 use crate::format::transaction_log::HEADER;
 use crate::key::Space;

@@ -8,7 +8,7 @@ use super::super::recovery::recover_in;
 use super::faulty::Faulty;
 use super::{Named, State, batch, commit, folder, intents, log_in, logs, participant, set, state, value};
 use crate::engine::registry::Lease;
-use crate::engine::{Durability, Engine, file, leveldb, sqlite};
+use crate::engine::{Durability, Engine, EngineExt, file, leveldb, sqlite};
 use crate::error::Code;
 
 fn open(path: &Path) -> Vec<(&'static str, Lease)> {

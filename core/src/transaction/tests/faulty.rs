@@ -7,9 +7,13 @@ use parking_lot::Mutex;
 
 use super::super::log::fuse::Fuse;
 use crate::batch::{Batch, Commit, IntentId};
-use crate::engine::intent::{self, Decision};
-use crate::engine::{Capabilities, Done, Engine, Progress, Read, Reply, Report, Request, Stats, View};
+use crate::engine::intent::{self, Decision, Intent};
+use crate::engine::{
+    Capabilities, Done, Engine, EngineExt, Maintained, Read, Replaceable, Reply, Request, Transactional, View, Watched,
+};
 use crate::error::{Code, Error, Result};
+use crate::key::Space;
+use crate::value::Value;
 
 /// What a test does when a store is about to be written.
 pub type Hook = Arc<dyn Fn(&'static str) -> Result<()> + Send + Sync>;
@@ -84,35 +88,8 @@ impl Faulty {
     }
 }
 
-impl Engine for Faulty {
-    fn name(&self) -> &'static str {
-        "faulty"
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        let snapshots = !self.moving.load(Ordering::SeqCst);
-        Capabilities { snapshots, atomic_batch: !self.plain, ..self.inner.capabilities() }
-    }
-
-    fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
-        self.alive().err().map(Err).or_else(|| self.inner.try_read(read))
-    }
-
-    fn try_commit(&self, _: &Batch) -> Option<Result<Commit>> {
-        None
-    }
-
-    fn submit(&self, request: Request, done: Done) {
-        match request {
-            Request::Commit(batch) => done(self.commit(batch).map(Reply::Commit)),
-            request => match self.alive() {
-                Ok(()) => self.inner.submit(request, done),
-                Err(error) => done(Err(error)),
-            },
-        }
-    }
-
-    fn commit(&self, batch: Batch) -> Result<Commit> {
+impl Faulty {
+    fn write_batch(&self, batch: Batch) -> Result<Commit> {
         if self.plain && batch.ops.len() > 1 {
             return Err(Error::new(Code::NotSupported, "one operation at a time"));
         }
@@ -122,10 +99,68 @@ impl Engine for Faulty {
         }
         self.write("commit", || self.inner.commit(batch))
     }
+}
 
-    fn view(&self) -> Result<Arc<dyn View>> {
-        self.alive()?;
-        self.inner.view()
+impl Engine for Faulty {
+    fn name(&self) -> &'static str {
+        "faulty"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let snapshots = !self.moving.load(Ordering::SeqCst);
+        Capabilities { snapshots, atomic_batch: !self.plain, volatile: false, ..self.inner.capabilities() }
+    }
+
+    fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
+        self.alive().err().map(Err).or_else(|| self.inner.try_read(read))
+    }
+
+    fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Value>>> {
+        self.alive().err().map(Err).or_else(|| self.inner.try_get(space, key))
+    }
+
+    fn try_commit(&self, _: &Batch) -> Option<Result<Commit>> {
+        None
+    }
+
+    fn try_view(&self) -> Option<Result<Arc<dyn View>>> {
+        None
+    }
+
+    fn submit(&self, request: Request, done: Done) {
+        match request {
+            Request::Commit(batch) => done(self.write_batch(batch).map(Reply::Commit)),
+            request => match self.alive() {
+                Ok(()) => self.inner.submit(request, done),
+                Err(error) => done(Err(error)),
+            },
+        }
+    }
+
+    fn close(&self) -> Result<()> {
+        self.inner.close()
+    }
+
+    fn transactional(&self) -> Option<&dyn Transactional> {
+        Some(self)
+    }
+
+    fn watched(&self) -> Option<&dyn Watched> {
+        None
+    }
+
+    fn maintained(&self) -> Option<&dyn Maintained> {
+        self.inner.maintained()
+    }
+
+    fn replaceable(&self) -> Option<&dyn Replaceable> {
+        None
+    }
+}
+
+impl Transactional for Faulty {
+    fn try_begin(&self) -> Option<Result<Arc<dyn View>>> {
+        None
     }
 
     fn prepare(&self, id: IntentId, batch: Batch) -> Result<Commit> {
@@ -140,19 +175,7 @@ impl Engine for Faulty {
         self.write("resolve", || self.inner.resolve(id, decision))
     }
 
-    fn stats(&self) -> Result<Stats> {
-        self.inner.stats()
-    }
-
-    fn verify(&self, repair: bool, progress: Progress<'_>) -> Result<Report> {
-        self.inner.verify(repair, progress)
-    }
-
-    fn compact(&self) -> Result<()> {
-        self.inner.compact()
-    }
-
-    fn close(&self) -> Result<()> {
-        self.inner.close()
+    fn intents(&self) -> Result<Vec<Intent>> {
+        self.inner.intents()
     }
 }

@@ -10,7 +10,7 @@ use super::faulty::Faulty;
 use super::power_loss::{Chance, Disk, told_before_death};
 use super::{Named, batch, copy, intents, log_in, logs, memory, recover, set, value};
 use crate::batch::Batch;
-use crate::engine::{Durability, Engine, Read, Reply, Request};
+use crate::engine::{Durability, Engine, EngineExt, Read, Reply, Request};
 use crate::error::{Code, Result};
 use crate::key::{Key, Space};
 

@@ -28,7 +28,7 @@ use super::log::fuse::Fuse;
 use super::recovery::{Recovered, recover_in};
 use super::{Coordinator, Participant, TransactionLog};
 use crate::batch::{Batch, Op};
-use crate::engine::{Durability, Engine, Item, Projection, for_each_page, intent, memory};
+use crate::engine::{Durability, Engine, EngineExt, Item, Projection, for_each_page, intent, memory};
 use crate::error::Result;
 use crate::key::{Key, KeyRange, Space};
 use crate::value::Value;
@@ -51,7 +51,7 @@ fn state(engine: &Arc<dyn Engine>) -> State {
         })
         .unwrap();
     }
-    state.remove(&(Space::Internal, Key::from_static(super::store::KEY)));
+    state.remove(&(Space::Internal, Key::from_static(super::store_id::KEY)));
     state
 }
 

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::log::random;
 use crate::batch::{Batch, Check, Op};
-use crate::engine::{Engine, Read, Reply, Request, unexpected_reply};
+use crate::engine::{Engine, EngineExt, Read, Reply, Request, unexpected_reply};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, Space};
 use crate::record::Record;

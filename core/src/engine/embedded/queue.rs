@@ -1,4 +1,4 @@
-//! Which call may run when: by key in the order of submission, waiting writes grouped.
+//! The order of calls: by key in the order of submission. Waiting writes are grouped.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -14,8 +14,9 @@ const GROUP_BYTES: usize = 16 << 20;
 
 /// The queue, and which keys are being written and read.
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct QueueState {
     pub queue: VecDeque<(Request, Done)>,
+    /// A task works through the queue.
     pub draining: bool,
     /// Keys of unresolved writes.
     writes: HashMap<(Space, Key), usize>,
@@ -26,14 +27,14 @@ pub(super) struct State {
     pub finished: bool,
 }
 
-/// What to do next.
+/// The next piece of work.
 pub(super) enum Work {
     Nothing,
     Writes(Vec<Batch>, Vec<Done>),
     One(Request, Done),
 }
 
-impl State {
+impl QueueState {
     pub fn blocks_read(&self, read: &Read) -> bool {
         if self.wide_writes > 0 {
             return true;

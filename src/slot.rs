@@ -1,11 +1,13 @@
-//! Where a transaction's view of a store takes its place: made once and used by one transaction after another, as making
-//! the functions of a store costs more than a short transaction.
+//! A reusable slot for transactions: one after another begins in it. Making the functions of a store costs more than a
+//! short transaction, so a slot is made once.
 
 use std::sync::{Arc, Weak};
 
 use holdfast_core::Batch;
 use holdfast_core::batch::Commit;
-use holdfast_core::engine::{Capabilities, Done, Engine, Progress, Read, Reply, Report, Request, Stats, View};
+use holdfast_core::engine::{
+    Capabilities, Done, Engine, Maintained, Read, Replaceable, Reply, Request, Transactional, View, Watched,
+};
 use holdfast_core::error::{Code, Error, Result};
 use holdfast_core::key::Space;
 use holdfast_core::transaction::{Coordinator, Finished, Options, Transaction};
@@ -19,27 +21,27 @@ use crate::log::NativeTransactionLog;
 use crate::settle::{CallId, Settled};
 use crate::store::{NativeStore, Shared};
 
-/// A store as whichever transaction sees it that entered last.
-pub struct Place {
+/// A reusable slot: its calls go to the transaction that began in it most recently.
+pub struct TransactionSlot {
     /// Kept alive by whoever may still call.
     pub beneath: Arc<Shared>,
     owner: Mutex<Owner>,
     inside: Mutex<Option<Inside>>,
 }
 
-/// Whose transactions use the place.
+/// The manager whose transactions use the slot.
 #[derive(Default)]
 struct Owner {
     /// What recovery will find the engine by.
     name: String,
-    /// Of those that need a log, which is not kept for the place's sake.
+    /// Of those that need a log, which is not kept for the slot's sake.
     coordinator: Option<Weak<dyn Coordinator>>,
 }
 
 /// The transaction that entered last, and the store as it sees it.
 struct Inside {
     transaction: Arc<Transaction>,
-    part: Arc<dyn Engine>,
+    branch: Arc<dyn Engine>,
 }
 
 /// What became of a commit that was tried.
@@ -51,9 +53,9 @@ pub enum Tried {
     QueueWrites,
 }
 
-impl Place {
+impl TransactionSlot {
     pub fn over(beneath: Arc<Shared>) -> Arc<Self> {
-        Arc::new(Place { beneath, owner: Mutex::default(), inside: Mutex::default() })
+        Arc::new(TransactionSlot { beneath, owner: Mutex::default(), inside: Mutex::default() })
     }
 
     /// Transactions that begin here from now on know the engine by `name`, and keep what they must log with `coordinator`.
@@ -61,7 +63,7 @@ impl Place {
         *self.owner.lock() = Owner { name, coordinator: coordinator.as_ref().map(Arc::downgrade) };
     }
 
-    /// Begins a transaction, which the place's calls are those of from now on.
+    /// Begins a transaction, which the slot's calls are those of from now on.
     pub fn begin(&self, read_only: bool) {
         let owner = self.owner.lock();
         let coordinator = owner.coordinator.as_ref().and_then(Weak::upgrade);
@@ -69,23 +71,23 @@ impl Place {
         self.enter(&owner, transaction);
     }
 
-    /// The same for the transaction that is in another place.
-    pub fn join(&self, other: &Place) -> Result<()> {
+    /// The same for the transaction that is in another slot.
+    pub fn join(&self, other: &TransactionSlot) -> Result<()> {
         let transaction = other.transaction()?;
         self.enter(&self.owner.lock(), transaction);
         Ok(())
     }
 
     fn enter(&self, owner: &Owner, transaction: Arc<Transaction>) {
-        let part = transaction.on(&owner.name, &self.beneath.engine);
-        *self.inside.lock() = Some(Inside { transaction, part });
+        let branch = transaction.on(&owner.name, &self.beneath.engine);
+        *self.inside.lock() = Some(Inside { transaction, branch });
     }
 
     /// Commits on the caller's thread, if that can be, `writes` behind what was written before.
     pub fn try_commit(&self, writes: Option<&Batch>) -> Result<Tried> {
         let inside = self.inside.lock();
-        let Inside { transaction, part } = inside.as_ref().ok_or_else(empty)?;
-        match writes.map(|writes| part.try_commit(writes)) {
+        let Inside { transaction, branch } = inside.as_ref().ok_or_else(empty)?;
+        match writes.map(|writes| branch.try_commit(writes)) {
             Some(None) => return Ok(Tried::QueueWrites),
             Some(Some(Err(error))) => {
                 // Over already, or this ends it.
@@ -114,12 +116,12 @@ impl Place {
         self.inside.lock().as_ref().map(|inside| inside.transaction.clone()).ok_or_else(empty)
     }
 
-    fn part(&self) -> Result<Arc<dyn Engine>> {
-        self.inside.lock().as_ref().map(|inside| inside.part.clone()).ok_or_else(empty)
+    fn branch(&self) -> Result<Arc<dyn Engine>> {
+        self.inside.lock().as_ref().map(|inside| inside.branch.clone()).ok_or_else(empty)
     }
 
     fn at_once<T>(&self, call: impl FnOnce(&dyn Engine) -> Option<Result<T>>) -> Option<Result<T>> {
-        self.inside.lock().as_ref().map_or_else(|| Some(Err(empty())), |inside| call(&*inside.part))
+        self.inside.lock().as_ref().map_or_else(|| Some(Err(empty())), |inside| call(&*inside.branch))
     }
 }
 
@@ -128,23 +130,23 @@ impl NativeStore {
     /// Transactions that begin in this store, one for transactions, know the engine by `name` and keep what they must log in `log`.
     #[napi(catch_unwind)]
     pub fn serve(&self, name: String, log: &NativeTransactionLog) -> napi::Result<()> {
-        self.shared.place()?.serve(name, log.coordinator());
+        self.shared.slot()?.serve(name, log.coordinator());
         Ok(())
     }
 
     /// Makes the calls of this store, one for transactions, those of the transaction in another one.
     #[napi(catch_unwind)]
     pub fn join(&self, other: &NativeStore) -> napi::Result<()> {
-        self.shared.place()?.join(other.shared.place()?).map_err(|error| thrown(&error))
+        self.shared.slot()?.join(other.shared.slot()?).map_err(|error| thrown(&error))
     }
 
     /// Commits the transaction in this store behind the calls made before.
     #[napi(catch_unwind)]
     pub fn submit_commit(&self, env: Env, id: CallId) -> napi::Result<()> {
-        let place = self.shared.place()?;
+        let slot = self.shared.slot()?;
         let shared = self.shared.clone();
         shared.settler.expect(&env);
-        place.commit(Box::new(move |result| shared.post(id, result.map(|()| Settled::Bool(true)))));
+        slot.commit(Box::new(move |result| shared.post(id, result.map(|()| Settled::Bool(true)))));
         Ok(())
     }
 }
@@ -153,7 +155,7 @@ fn empty() -> Error {
     Error::new(Code::TransactionCompleted, "Transaction already completed")
 }
 
-impl Engine for Place {
+impl Engine for TransactionSlot {
     fn name(&self) -> &'static str {
         self.beneath.engine.name()
     }
@@ -163,45 +165,46 @@ impl Engine for Place {
     }
 
     fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
-        self.at_once(|part| part.try_read(read))
+        self.at_once(|branch| branch.try_read(read))
     }
 
     fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Value>>> {
-        self.at_once(|part| part.try_get(space, key))
+        self.at_once(|branch| branch.try_get(space, key))
     }
 
     fn try_commit(&self, batch: &Batch) -> Option<Result<Commit>> {
-        self.at_once(|part| part.try_commit(batch))
+        self.at_once(|branch| branch.try_commit(batch))
     }
 
     fn try_view(&self) -> Option<Result<Arc<dyn View>>> {
-        self.at_once(|part| part.try_view())
+        self.at_once(|branch| branch.try_view())
     }
 
     fn submit(&self, request: Request, done: Done) {
-        match self.part() {
-            Ok(part) => part.submit(request, done),
+        match self.branch() {
+            Ok(branch) => branch.submit(request, done),
             Err(error) => done(Err(error)),
         }
     }
 
-    fn waits(&self) -> bool {
-        self.beneath.engine.waits()
-    }
-
-    fn stats(&self) -> Result<Stats> {
-        self.part()?.stats()
-    }
-
-    fn verify(&self, repair: bool, progress: Progress<'_>) -> Result<Report> {
-        self.part()?.verify(repair, progress)
-    }
-
-    fn compact(&self) -> Result<()> {
-        self.part()?.compact()
-    }
-
     fn close(&self) -> Result<()> {
-        self.part()?.close()
+        self.branch()?.close()
+    }
+
+    // Facets are of the store beneath: a slot lends itself out only for calls of data.
+    fn transactional(&self) -> Option<&dyn Transactional> {
+        None
+    }
+
+    fn watched(&self) -> Option<&dyn Watched> {
+        None
+    }
+
+    fn maintained(&self) -> Option<&dyn Maintained> {
+        None
+    }
+
+    fn replaceable(&self) -> Option<&dyn Replaceable> {
+        None
     }
 }

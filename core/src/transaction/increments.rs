@@ -1,26 +1,26 @@
-//! Makes writes firm before they are promised: a counter's addition becomes the sum it gives, guarded by what it was
-//! computed from. What was decided can then be carried out whatever the keys hold, and carried out twice.
+//! Resolves increments before they are promised: the addition to a counter becomes a write of the sum, guarded by the version that
+//! the sum was computed from. A decided batch can then be applied whatever the keys hold, and applied twice.
 
 use std::collections::HashMap;
 
 use crate::batch::{Batch, Check, Op};
-use crate::engine::apply::add;
-use crate::engine::{Engine, View};
+use crate::engine::increment::add;
+use crate::engine::{Engine, EngineExt, View};
 use crate::error::Result;
 use crate::key::{Key, KeyRange, Space};
 use crate::record::Record;
 use crate::value::Value;
 
 /// Replaces the additions of `batch`. Blocks.
-pub(super) fn firm(engine: &dyn Engine, mut batch: Batch) -> Result<Batch> {
+pub(super) fn resolve_increments(engine: &dyn Engine, mut batch: Batch) -> Result<Batch> {
     if !batch.ops.iter().any(|op| matches!(op, Op::Add { .. })) {
         return Ok(batch);
     }
     let view = engine.view()?;
-    let mut state = State { view: &*view, own: HashMap::new(), cleared: Vec::new(), checks: Vec::new() };
+    let mut resolver = Resolver { view: &*view, own: HashMap::new(), cleared: Vec::new(), checks: Vec::new() };
     let ops = std::mem::take(&mut batch.ops);
-    batch.ops = ops.into_iter().map(|op| state.pass(op)).collect::<Result<_>>()?;
-    let State { checks, .. } = state;
+    batch.ops = ops.into_iter().map(|op| resolver.pass(op)).collect::<Result<_>>()?;
+    let Resolver { checks, .. } = resolver;
     for check in checks {
         let known = batch.checks.iter().any(|known| known.space == check.space && known.key == check.key);
         if !known {
@@ -31,14 +31,14 @@ pub(super) fn firm(engine: &dyn Engine, mut batch: Batch) -> Result<Batch> {
 }
 
 /// What the operations before have left.
-struct State<'a> {
+struct Resolver<'a> {
     view: &'a dyn View,
     own: HashMap<(Space, Key), Option<Record>>,
     cleared: Vec<(Space, KeyRange)>,
     checks: Vec<Check>,
 }
 
-impl State<'_> {
+impl Resolver<'_> {
     fn pass(&mut self, op: Op) -> Result<Op> {
         let op = match op {
             Op::Add { space, key, by, expires_at, metadata } => {

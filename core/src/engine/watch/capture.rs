@@ -1,6 +1,6 @@
-//! What a store keeps under its write lock to know what its commits change.
+//! Change capture: a store keeps it under its write lock to know the changes of its commits.
 //!
-//! [`apply`](crate::engine::apply::apply) records the changes of a batch, writes them to the log where it is on, and
+//! [`apply`](crate::engine::apply::apply) records the changes of a batch, writes them to the change log where it is on, and
 //! leaves the event here; the store publishes it once the batch is final, or discards it.
 
 use std::collections::HashMap;
@@ -9,14 +9,12 @@ use std::sync::Arc;
 use super::log;
 use super::{Change, CommitEvent, Feed, Interval, Limits};
 use crate::batch::Batch;
-use crate::engine::apply::Target;
-use crate::error::Result;
 use crate::key::{Key, KeyRange, Space};
 use crate::record::{Millis, Record};
 use crate::value::Value;
 
 /// The events of the running group, and whether the change log is on.
-pub struct Tap {
+pub struct Capture {
     feed: Arc<Feed>,
     /// Until when commits are logged; 0 if they are not.
     logs_until: Millis,
@@ -25,13 +23,13 @@ pub struct Tap {
     pending: Vec<Arc<CommitEvent>>,
 }
 
-impl Tap {
-    /// The tap of a store whose keyspace holds `flag` under [`FLAG`].
+impl Capture {
+    /// The capture of a store whose keyspace holds `flag` under [`FLAG`].
     #[must_use]
     pub fn new(feed: Arc<Feed>, flag: Option<&Record>) -> Self {
-        let mut tap = Tap { feed, logs_until: 0, switched: false, pending: Vec::new() };
-        tap.believe(flag);
-        tap
+        let mut capture = Capture { feed, logs_until: 0, switched: false, pending: Vec::new() };
+        capture.believe(flag);
+        capture
     }
 
     /// Takes over what the store says about the log, where others write to it too.
@@ -56,8 +54,8 @@ impl Tap {
         self.logs_until > now
     }
 
-    /// For the changes of a batch that is about to be applied; `None` if nobody wants to know them.
-    pub(in crate::engine) fn record(&mut self, batch: &Batch, now: Millis) -> Option<Changes> {
+    /// Where the changes of a batch that is about to be applied go; `None` if nobody wants to know them.
+    pub(in crate::engine) fn begin(&mut self, batch: &Batch, now: Millis) -> Option<Changes> {
         self.switched = false;
         if let Some(until) = log::switched_by(batch) {
             // Should the batch fail, too much is logged, which is harmless: without the flag nobody reads it.
@@ -66,6 +64,30 @@ impl Tap {
             self.switched = true;
         }
         (self.logs(now) || self.feed.is_watched()).then(Changes::default)
+    }
+
+    /// The event of an applied batch, and its entry for the change log if it is to be logged.
+    pub(in crate::engine) fn finish(
+        &mut self,
+        changes: Changes,
+        seq: u64,
+        now: Millis,
+    ) -> (CommitEvent, Option<Value>) {
+        let event = CommitEvent { seq, changes: changes.list.into_iter().flatten().collect() };
+        let switched = std::mem::take(&mut self.switched);
+        let logs = self.logs(now) && (switched || !event.changes.is_empty());
+        let entry = logs.then(|| Value::Binary(super::encode(&event, false).into()));
+        if let Some(entry) = &entry {
+            self.feed.count_logged(1, entry.len());
+        }
+        (event, entry)
+    }
+
+    /// Keeps the event of an applied batch until the group is final.
+    pub(in crate::engine) fn keep(&mut self, event: CommitEvent) {
+        if !event.changes.is_empty() {
+            self.pending.push(Arc::new(event));
+        }
     }
 
     /// The group is final: tells whoever listens.
@@ -134,26 +156,4 @@ impl Changes {
             *change = None;
         }
     }
-}
-
-/// A batch was applied as commit `seq`: logs its changes in the same commit and keeps its event until it is final.
-pub(in crate::engine) fn finish(target: &mut impl Target, changes: Changes, seq: u64, now: Millis) -> Result<()> {
-    let event = CommitEvent { seq, changes: changes.list.into_iter().flatten().collect() };
-    let Some(tap) = target.tap() else { return Ok(()) };
-    let switched = std::mem::take(&mut tap.switched);
-    let logs = tap.logs(now) && (switched || !event.changes.is_empty());
-    if logs {
-        let value = Value::Binary(super::encode(&event, false).into());
-        tap.feed.count_logged(1, value.len());
-        let version = target.version(seq, &value, None);
-        let times = Some(now);
-        let record = Record { value, version, expires_at: None, created_at: times, updated_at: times, metadata: None };
-        target.put(Space::Internal, &log::entry_key(seq), record)?;
-    }
-    if !event.changes.is_empty()
-        && let Some(tap) = target.tap()
-    {
-        tap.pending.push(Arc::new(event));
-    }
-    Ok(())
 }

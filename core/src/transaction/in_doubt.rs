@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::crew::Crew;
 use super::log::Unfinished;
 use crate::batch::IntentId;
-use crate::engine::Engine;
 use crate::engine::intent::Decision;
+use crate::engine::{Engine, EngineExt};
 use crate::error::{Code, Error};
+use crate::threads::TaskGroup;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -21,10 +21,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const DOUBT: Duration = Duration::from_secs(5);
 
 /// A store that may hold an intent.
-pub(super) struct Part {
+pub(super) struct PreparedStore {
     pub name: String,
     pub engine: Arc<dyn Engine>,
-    pub store: u128,
+    pub id: u128,
     pub doubt: Doubt,
 }
 
@@ -50,7 +50,7 @@ impl Doubt {
             | Code::NotSupported
             | Code::ReadOnly => Doubt::None,
             Code::UnknownOutcome | Code::Connection | Code::Timeout | Code::Closed => Doubt::NoAnswer,
-            _ if engine.is_volatile() => Doubt::None,
+            _ if engine.capabilities().volatile => Doubt::None,
             _ => Doubt::Disk,
         }
     }
@@ -60,70 +60,70 @@ impl Doubt {
 type Decisions = HashMap<(IntentId, u128), (Decision, String)>;
 
 /// What this process has decided and not yet seen through.
-static UNSETTLED: LazyLock<Mutex<Decisions>> = LazyLock::new(Mutex::default);
+static IN_DOUBT: LazyLock<Mutex<Decisions>> = LazyLock::new(Mutex::default);
 
 /// True if there is anything of the kind.
 pub(super) fn any() -> bool {
-    !UNSETTLED.lock().is_empty()
+    !IN_DOUBT.lock().is_empty()
 }
 
 /// The decision about an intent of a log that this process still writes.
 pub(super) fn decision(id: IntentId, store: u128) -> Option<Decision> {
-    UNSETTLED.lock().get(&(id, store)).map(|(decision, _)| *decision)
+    IN_DOUBT.lock().get(&(id, store)).map(|(decision, _)| *decision)
 }
 
 /// The id that the store the application calls `name` takes part in that transaction under.
 pub(super) fn store_of(id: IntentId, name: &str) -> Option<u128> {
-    let unsettled = UNSETTLED.lock();
-    unsettled.iter().find(|((of, _), (_, known))| *of == id && known == name).map(|((_, store), _)| *store)
+    let in_doubt = IN_DOUBT.lock();
+    in_doubt.iter().find(|((of, _), (_, known))| *of == id && known == name).map(|((_, store), _)| *store)
 }
 
 /// Notes that somebody else has seen to it.
-pub(super) fn settled(id: IntentId, store: u128) {
-    UNSETTLED.lock().remove(&(id, store));
+pub(super) fn forget(id: IntentId, store: u128) {
+    IN_DOUBT.lock().remove(&(id, store));
 }
 
-/// Leaves the intent of `part` to the next opening of its store, in this process or another.
-pub(super) fn settle_when_opened(unfinished: &Unfinished, part: &Part, decision: Decision) {
+/// Leaves the intent of `store` to the next opening of its store, in this process or another.
+pub(super) fn leave_to_opening(unfinished: &Unfinished, store: &PreparedStore, decision: Decision) {
     unfinished.log.keep();
-    UNSETTLED.lock().insert(
-        (IntentId { log: unfinished.log.id, number: unfinished.number }, part.store),
-        (decision, part.name.clone()),
+    IN_DOUBT.lock().insert(
+        (IntentId { log: unfinished.log.id, number: unfinished.number }, store.id),
+        (decision, store.name.clone()),
     );
 }
 
-/// Has `part` carry out or drop its intent as soon as it can.
-pub(super) fn settle_later(crew: &Crew, unfinished: &Arc<Unfinished>, part: Part, decision: Decision) {
+/// Has `store` carry out or drop its intent as soon as it can.
+pub(super) fn retry_later(group: &TaskGroup, unfinished: &Arc<Unfinished>, store: PreparedStore, decision: Decision) {
     let id = IntentId { log: unfinished.log.id, number: unfinished.number };
-    UNSETTLED.lock().insert((id, part.store), (decision, part.name.clone()));
-    let pause = if part.doubt == Doubt::None { FIRST_PAUSE } else { DOUBT };
-    Attempt { crew: crew.clone(), unfinished: unfinished.clone(), part, decision, id }.schedule(pause);
+    IN_DOUBT.lock().insert((id, store.id), (decision, store.name.clone()));
+    let pause = if store.doubt == Doubt::None { FIRST_PAUSE } else { DOUBT };
+    Attempt { group: group.clone(), unfinished: unfinished.clone(), store, decision, id }.schedule(pause);
 }
 
 struct Attempt {
-    crew: Crew,
+    group: TaskGroup,
     unfinished: Arc<Unfinished>,
-    part: Part,
+    store: PreparedStore,
     decision: Decision,
     id: IntentId,
 }
 
 impl Attempt {
     fn schedule(self, pause: Duration) {
-        let crew = self.crew.clone();
-        crew.later(pause, move |last| self.run(pause, last));
+        let group = self.group.clone();
+        group.later(pause, move |last| self.run(pause, last));
     }
 
     fn run(self, pause: Duration, last: bool) {
-        if decision(self.id, self.part.store).is_none() {
+        if decision(self.id, self.store.id).is_none() {
             return;
         }
-        match self.part.engine.resolve(self.id, self.decision) {
-            Ok(_) => settled(self.id, self.part.store),
+        match self.store.engine.resolve(self.id, self.decision) {
+            Ok(_) => forget(self.id, self.store.id),
             Err(_) if last => {
                 // Recovery will find the intent and the decision: the next open of the engine with this folder.
                 self.unfinished.log.keep();
-                settled(self.id, self.part.store);
+                forget(self.id, self.store.id);
             }
             Err(_) => self.schedule((pause * 2).min(LONGEST_PAUSE)),
         }

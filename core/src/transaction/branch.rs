@@ -5,49 +5,49 @@
 //! queued or running nothing is answered on the caller's thread.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::merged::Merged;
+use super::branch_view::BranchView;
 use super::overlay::{Found, Overlay};
 use super::reads::Reads;
-use super::{Life, Participant};
+use super::{Participant, TransactionState};
 use crate::batch::{Batch, Commit};
 use crate::engine::apply::{Target, apply};
 use crate::engine::intent::Intents;
 use crate::engine::recent::Recent;
 use crate::engine::watch::{Tap, Watching};
 use crate::engine::{
-    Capabilities, Done, Engine, Progress, Read, Reply, Report, Request, Stats, View, list, spawn_waiting,
-    unexpected_reply,
+    Capabilities, Done, Engine, EngineExt, Maintained, Read, Replaceable, Reply, Request, Transactional, View, Watched,
+    list, unexpected_reply,
 };
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, KeyRange, Space};
 use crate::record::{Millis, Record, Version, now};
+use crate::threads::{self, guarded};
 use crate::value::Value;
 
 /// Called once nothing is queued any more.
 type OnIdle = Box<dyn FnOnce() + Send>;
 
-pub(super) struct Part {
-    shared: Arc<Shared>,
+pub(super) struct Branch {
+    inner: Arc<BranchInner>,
 }
 
-struct Shared {
+struct BranchInner {
     name: String,
     engine: Arc<dyn Engine>,
-    life: Arc<Life>,
+    state: Arc<TransactionState>,
     reads: Arc<Mutex<Reads>>,
     /// Locked by whoever answers: the caller's thread, or for as long as a read takes, the one that works through the queue.
-    own: Mutex<Own>,
-    queue: Mutex<Queue>,
+    own: Mutex<BranchState>,
+    queue: Mutex<CallQueue>,
 }
 
 /// What the transaction has of one engine.
 #[derive(Default)]
-struct Own {
+struct BranchState {
     /// Taken at the first read.
     base: Option<Arc<dyn View>>,
     overlay: Overlay,
@@ -57,36 +57,36 @@ struct Own {
 }
 
 #[derive(Default)]
-struct Queue {
+struct CallQueue {
     calls: VecDeque<(Request, Done)>,
     /// Something of it is under way.
     running: bool,
     on_idle: Option<OnIdle>,
 }
 
-impl Part {
-    pub fn new(name: String, engine: Arc<dyn Engine>, life: Arc<Life>) -> Arc<Self> {
-        let shared =
-            Shared { name, engine, life, reads: Arc::default(), own: Mutex::default(), queue: Mutex::default() };
-        Arc::new(Part { shared: Arc::new(shared) })
+impl Branch {
+    pub fn new(name: String, engine: Arc<dyn Engine>, state: Arc<TransactionState>) -> Arc<Self> {
+        let inner =
+            BranchInner { name, engine, state, reads: Arc::default(), own: Mutex::default(), queue: Mutex::default() };
+        Arc::new(Branch { inner: Arc::new(inner) })
     }
 
     pub fn is_named(&self, name: &str) -> bool {
-        self.shared.name == name
+        self.inner.name == name
     }
 
     /// True if a batch to the engine is all that the commit takes.
     pub fn commits_alone(&self) -> bool {
-        self.shared.engine.capabilities().atomic_batch
+        self.inner.engine.capabilities().atomic_batch
     }
 
     pub fn is_idle(&self) -> bool {
-        !self.shared.queue.lock().running
+        !self.inner.queue.lock().running
     }
 
     /// Calls `then` once the calls made so far are answered; at once if they are.
     pub fn when_idle(&self, then: OnIdle) {
-        let mut queue = self.shared.queue.lock();
+        let mut queue = self.inner.queue.lock();
         if queue.running {
             queue.on_idle = Some(then);
         } else {
@@ -95,10 +95,10 @@ impl Part {
         }
     }
 
-    /// What is to be committed: without operations if the part was only read, `None` if it was not used. The part holds nothing any more.
+    /// What is to be committed: without operations if the branch was only read, `None` if it was not used. The branch holds nothing any more.
     pub fn take(&self) -> Option<Participant> {
-        let Own { base, overlay, .. } = std::mem::take(&mut *self.shared.own.lock());
-        let reads = std::mem::take(&mut *self.shared.reads.lock());
+        let BranchState { base, overlay, .. } = std::mem::take(&mut *self.inner.own.lock());
+        let reads = std::mem::take(&mut *self.inner.reads.lock());
         if overlay.is_empty() && reads.is_empty() {
             return None;
         }
@@ -108,20 +108,20 @@ impl Part {
             reads.guard(&mut batch, seq);
             batch.as_of = Some(seq);
         }
-        Some(Participant { name: self.shared.name.clone(), engine: self.shared.engine.clone(), batch })
+        Some(Participant { name: self.inner.name.clone(), engine: self.inner.engine.clone(), batch })
     }
 
     /// Lets everything go, once the call that runs is over. What is queued finds the transaction ended.
     pub fn drop_all(&self) {
-        let shared = self.shared.clone();
+        let inner = self.inner.clone();
         self.when_idle(Box::new(move || {
-            *shared.own.lock() = Own::default();
-            *shared.reads.lock() = Reads::default();
+            *inner.own.lock() = BranchState::default();
+            *inner.reads.lock() = Reads::default();
         }));
     }
 }
 
-impl Own {
+impl BranchState {
     /// The view, taken now if that can be done at once.
     fn base_now(&mut self, engine: &dyn Engine) -> Option<Result<Arc<dyn View>>> {
         if let Some(base) = &self.base {
@@ -135,14 +135,14 @@ impl Own {
     }
 }
 
-impl Shared {
+impl BranchInner {
     fn name_it(&self, error: Error) -> Error {
         error.in_engine(self.engine.name())
     }
 
     /// Runs `call` on the caller's thread, unless earlier calls are queued.
-    fn at_once<T>(&self, call: impl FnOnce(&mut Own) -> Option<Result<T>>) -> Option<Result<T>> {
-        if let Err(error) = self.life.check() {
+    fn at_once<T>(&self, call: impl FnOnce(&mut BranchState) -> Option<Result<T>>) -> Option<Result<T>> {
+        if let Err(error) = self.state.check() {
             return Some(Err(self.name_it(error)));
         }
         if self.queue.lock().running {
@@ -152,24 +152,24 @@ impl Shared {
     }
 
     /// What the transaction sees at this moment.
-    fn merged(&self, own: &Own, base: Arc<dyn View>) -> Merged {
-        Merged {
+    fn merged(&self, own: &BranchState, base: Arc<dyn View>) -> BranchView {
+        BranchView {
             base,
             overlay: own.overlay.clone(),
             reads: self.reads.clone(),
-            life: self.life.clone(),
+            state: self.state.clone(),
             edits: own.edits,
         }
     }
 
     fn note(&self, space: Space, key: &[u8], found: Option<&Record>) {
-        if !self.life.read_only {
+        if !self.state.read_only {
             self.reads.lock().key(space, Key::copy_from_slice(key), found.map(|record| record.version));
         }
     }
 
     /// The record of a key as the transaction sees it, without a wait.
-    fn look(&self, own: &mut Own, space: Space, key: &[u8]) -> Option<Result<Option<Record>>> {
+    fn look(&self, own: &mut BranchState, space: Space, key: &[u8]) -> Option<Result<Option<Record>>> {
         match own.overlay.layer(space).find(key) {
             Found::Record(record) => return Some(Ok((!record.has_expired()).then(|| (**record).clone()))),
             Found::Absent => return Some(Ok(None)),
@@ -187,14 +187,14 @@ impl Shared {
 
     /// Applies a batch to what the transaction has; after an error nothing of it is left. `None` if a read would have to
     /// wait and may not.
-    fn edit(&self, own: &mut Own, batch: &Batch, may_wait: bool) -> Option<Result<Commit>> {
-        if self.life.read_only && !batch.ops.is_empty() {
+    fn edit(&self, own: &mut BranchState, batch: &Batch, may_wait: bool) -> Option<Result<Commit>> {
+        if self.state.read_only && !batch.ops.is_empty() {
             return Some(Err(Error::new(Code::ReadOnly, "the transaction was begun with readOnly")));
         }
         // An operation alone fails before it writes.
         let before = (batch.ops.len() > 1 && !batch.is_blind()).then(|| own.overlay.clone());
         let seq = own.edits + 1;
-        let mut target = Inside { shared: self, own, may_wait, blocked: false };
+        let mut target = Inside { inner: self, own, may_wait, blocked: false };
         let applied = apply(batch, &mut target, seq, now());
         let blocked = target.blocked;
         match applied {
@@ -220,7 +220,7 @@ impl Shared {
         match base {
             Some(base) => self.work_with(base.map(|_| ())),
             None => {
-                let shared = self.clone();
+                let inner = self.clone();
                 self.engine.submit(
                     Request::View,
                     Box::new(move |reply| {
@@ -228,7 +228,7 @@ impl Shared {
                             Reply::View(base) => Ok(base),
                             _ => Err(unexpected_reply()),
                         });
-                        shared.work_with(base.map(|base| shared.own.lock().base = Some(base)));
+                        inner.work_with(base.map(|base| inner.own.lock().base = Some(base)));
                     }),
                 );
             }
@@ -237,14 +237,12 @@ impl Shared {
 
     /// Answers what is queued, in order, on a thread of a pool.
     fn work_with(self: &Arc<Self>, ready: Result<()>) {
-        let shared = self.clone();
-        spawn_waiting(move || {
-            while let Some((request, done)) = shared.next() {
-                let answer = ready.clone().and_then(|()| {
-                    catch_unwind(AssertUnwindSafe(|| shared.answer(request)))
-                        .unwrap_or_else(|_| Err(Error::new(Code::Io, "the engine failed inside")))
-                });
-                done(answer.map_err(|error| shared.name_it(error)));
+        let inner = self.clone();
+        threads::waiting(move |started| {
+            let ready = started.and(ready);
+            while let Some((request, done)) = inner.next() {
+                let answer = ready.clone().and_then(|()| guarded(|| inner.answer(request)));
+                done(answer.map_err(|error| inner.name_it(error)));
             }
         });
     }
@@ -265,7 +263,7 @@ impl Shared {
     }
 
     fn answer(&self, request: Request) -> Result<Reply> {
-        self.life.check_running()?;
+        self.state.check_running()?;
         let mut own = self.own.lock();
         if let Request::Commit(batch) = &request {
             let commit = self.edit(&mut own, batch, true).unwrap_or_else(|| Err(unexpected_reply()));
@@ -275,41 +273,17 @@ impl Shared {
         let merged = self.merged(&own, base);
         drop(own);
         match request {
-            Request::Read(read) => {
-                answer(&read, |space, key| Some(merged.get(space, key))).unwrap_or_else(|| Err(unexpected_reply()))
-            }
+            Request::Read(read) => read.answer(|space, key| merged.get(space, key)),
             Request::View => Ok(Reply::View(Arc::new(merged))),
             request => list(&merged, &request),
         }
     }
 }
 
-/// Answers a read of single keys; `None` if `get` does.
-fn answer(read: &Read, mut get: impl FnMut(Space, &[u8]) -> Option<Result<Option<Record>>>) -> Option<Result<Reply>> {
-    let (space, key) = match read {
-        Read::Get(space, key) | Read::Entry(space, key) | Read::Has(space, key) => (*space, key),
-        Read::Many(space, keys) => {
-            let mut values = Vec::with_capacity(keys.len());
-            for key in keys {
-                match get(*space, key)? {
-                    Ok(record) => values.push(record.map(|record| record.value)),
-                    Err(error) => return Some(Err(error)),
-                }
-            }
-            return Some(Ok(Reply::Values(values)));
-        }
-    };
-    Some(get(space, key)?.map(|record| match read {
-        Read::Entry(..) => Reply::Entry(record),
-        Read::Has(..) => Reply::Has(record.is_some()),
-        Read::Get(..) | Read::Many(..) => Reply::Value(record.map(|record| record.value)),
-    }))
-}
-
 /// Where a batch inside a transaction goes.
 struct Inside<'a> {
-    shared: &'a Shared,
-    own: &'a mut Own,
+    inner: &'a BranchInner,
+    own: &'a mut BranchState,
     may_wait: bool,
     /// A read would have had to wait.
     blocked: bool,
@@ -317,13 +291,13 @@ struct Inside<'a> {
 
 impl Target for Inside<'_> {
     fn get(&mut self, space: Space, key: &Key) -> Result<Option<Record>> {
-        if let Some(found) = self.shared.look(self.own, space, key) {
+        if let Some(found) = self.inner.look(self.own, space, key) {
             return found;
         }
         match &self.own.base {
             Some(base) if self.may_wait => {
                 let found = base.get(space, key)?;
-                self.shared.note(space, key, found.as_ref());
+                self.inner.note(space, key, found.as_ref());
                 Ok(found)
             }
             _ => {
@@ -370,9 +344,9 @@ impl Target for Inside<'_> {
     }
 }
 
-impl Engine for Part {
+impl Engine for Branch {
     fn name(&self) -> &'static str {
-        self.shared.engine.name()
+        self.inner.engine.name()
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -382,70 +356,64 @@ impl Engine for Part {
             atomic_clear: true,
             sync: false,
             watch: Watching::None,
-            ..self.shared.engine.capabilities()
+            ..self.inner.engine.capabilities()
         }
     }
 
     fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
-        let shared = &*self.shared;
-        shared.at_once(|own| answer(read, |space, key| shared.look(own, space, key)))
+        let inner = &*self.inner;
+        inner.at_once(|own| read.try_answer(|space, key| inner.look(own, space, key)))
     }
 
     fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Value>>> {
-        let shared = &*self.shared;
-        shared.at_once(|own| Some(shared.look(own, space, key)?.map(|record| record.map(|record| record.value))))
+        let inner = &*self.inner;
+        inner.at_once(|own| Some(inner.look(own, space, key)?.map(|record| record.map(|record| record.value))))
     }
 
     fn try_commit(&self, batch: &Batch) -> Option<Result<Commit>> {
-        self.shared.at_once(|own| self.shared.edit(own, batch, false))
+        self.inner.at_once(|own| self.inner.edit(own, batch, false))
     }
 
     fn try_view(&self) -> Option<Result<Arc<dyn View>>> {
-        let shared = &*self.shared;
-        shared.at_once(|own| {
-            let base = own.base_now(&*shared.engine)?;
-            Some(base.map(|base| Arc::new(shared.merged(own, base)) as Arc<dyn View>))
+        let inner = &*self.inner;
+        inner.at_once(|own| {
+            let base = own.base_now(&*inner.engine)?;
+            Some(base.map(|base| Arc::new(inner.merged(own, base)) as Arc<dyn View>))
         })
     }
 
     fn submit(&self, request: Request, done: Done) {
-        let shared = &self.shared;
-        if let Err(error) = shared.life.check() {
-            return done(Err(shared.name_it(error)));
+        let inner = &self.inner;
+        if let Err(error) = inner.state.check() {
+            return done(Err(inner.name_it(error)));
         }
-        let mut queue = shared.queue.lock();
+        let mut queue = inner.queue.lock();
         queue.calls.push_back((request, done));
         if !queue.running {
             queue.running = true;
             drop(queue);
-            shared.start();
+            inner.start();
         }
-    }
-
-    fn waits(&self) -> bool {
-        self.shared.engine.waits()
-    }
-
-    fn stats(&self) -> Result<Stats> {
-        Err(self.not_here("stats"))
-    }
-
-    fn verify(&self, _repair: bool, _progress: Progress<'_>) -> Result<Report> {
-        Err(self.not_here("verify"))
-    }
-
-    fn compact(&self) -> Result<()> {
-        Err(self.not_here("compact"))
     }
 
     /// Nothing: the transaction ends by itself, and the engine is not its own.
     fn close(&self) -> Result<()> {
         Ok(())
     }
-}
 
-impl Part {
-    fn not_here(&self, what: &str) -> Error {
-        self.shared.name_it(Error::new(Code::NotSupported, format!("a transaction has no {what}; ask its engine")))
+    fn transactional(&self) -> Option<&dyn Transactional> {
+        None
+    }
+
+    fn watched(&self) -> Option<&dyn Watched> {
+        None
+    }
+
+    fn maintained(&self) -> Option<&dyn Maintained> {
+        None
+    }
+
+    fn replaceable(&self) -> Option<&dyn Replaceable> {
+        None
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::Life;
+use super::TransactionState;
 use super::overlay::{Found, Overlay};
 use super::reads::Reads;
 use crate::engine::{Item, Page, Projection, View};
@@ -15,16 +15,16 @@ use crate::key::{Key, KeyRange, Space};
 use crate::record::{Record, now};
 
 /// One moment of a transaction. What is read through it counts as read by the transaction.
-pub(super) struct Merged {
+pub(super) struct BranchView {
     pub base: Arc<dyn View>,
     pub overlay: Overlay,
     pub reads: Arc<Mutex<Reads>>,
-    pub life: Arc<Life>,
+    pub state: Arc<TransactionState>,
     /// How many writes the transaction had made: the sequence numbers of its inside.
     pub edits: u64,
 }
 
-impl Merged {
+impl BranchView {
     /// The transaction's own word about a key.
     fn own(&self, space: Space, key: &[u8]) -> Option<Option<Record>> {
         match self.overlay.layer(space).find(key) {
@@ -35,19 +35,19 @@ impl Merged {
     }
 
     fn note(&self, space: Space, key: &[u8], found: Option<&Record>) {
-        if !self.life.read_only {
+        if !self.state.read_only {
             self.reads.lock().key(space, Key::copy_from_slice(key), found.map(|record| record.version));
         }
     }
 }
 
-impl View for Merged {
+impl View for BranchView {
     fn seq(&self) -> u64 {
         self.edits
     }
 
     fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Record>>> {
-        if let Err(error) = self.life.check_running() {
+        if let Err(error) = self.state.check_running() {
             return Some(Err(error));
         }
         if let Some(own) = self.own(space, key) {
@@ -61,7 +61,7 @@ impl View for Merged {
     }
 
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Record>> {
-        self.life.check_running()?;
+        self.state.check_running()?;
         if let Some(own) = self.own(space, key) {
             return Ok(own);
         }
@@ -78,7 +78,7 @@ impl View for Merged {
         after: Option<&[u8]>,
         max_bytes: usize,
     ) -> Result<Page> {
-        self.life.check_running()?;
+        self.state.check_running()?;
         let mut page = self.base.scan(space, range, what, after, max_bytes)?;
         self.merge(space, range, what, after, &mut page, max_bytes);
         if let Some(limit) = range.limit
@@ -88,7 +88,7 @@ impl View for Merged {
             page.entries.truncate(limit);
             page.next = page.entries.last().map(|(key, _)| key.clone());
         }
-        if !self.life.read_only {
+        if !self.state.read_only {
             self.reads.lock().page(space, range, after, page.next.as_ref());
         }
         Ok(page)
@@ -96,9 +96,9 @@ impl View for Merged {
 
     fn count(&self, space: Space, range: &KeyRange) -> Result<u64> {
         if self.overlay.layer(space).is_empty() && range.limit.is_none() {
-            self.life.check_running()?;
+            self.state.check_running()?;
             let count = self.base.count(space, range)?;
-            if !self.life.read_only {
+            if !self.state.read_only {
                 self.reads.lock().page(space, range, None, None);
             }
             return Ok(count);
@@ -112,7 +112,7 @@ impl View for Merged {
     }
 }
 
-impl Merged {
+impl BranchView {
     /// Puts the transaction's own writes into a page of the engine's.
     fn merge(
         &self,

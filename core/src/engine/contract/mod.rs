@@ -1,0 +1,35 @@
+//! The contract of an engine.
+//!
+//! [`Engine`] is the small core that every engine implements in full: it has no default methods, so that a wrapper forwards
+//! every call or does not compile. What not every engine has is a facet, which the engine hands out if it has it:
+//!
+//! | facet | what it adds | who has it not |
+//! |---|---|---|
+//! | [`Transactional`] | views for transactions, write intents | a transaction's own branch |
+//! | [`Watched`] | subscriptions, the change log | engines of the user's own, branches |
+//! | [`Maintained`] | stats, verify, compact | branches |
+//! | [`Replaceable`] | replacement of everything the store holds, in one step | engines of the user's own, branches |
+//!
+//! [`EngineExt`] is for whoever uses an engine: it waits for answers, and calls a facet or says NOT_SUPPORTED.
+
+mod capabilities;
+mod engine;
+mod ext;
+mod maintained;
+mod replaceable;
+mod request;
+mod transactional;
+mod view;
+mod watched;
+
+pub use capabilities::{Capabilities, Durability};
+pub use engine::Engine;
+pub use ext::EngineExt;
+pub use maintained::{Maintained, Progress, Report, Stats};
+pub use replaceable::{Replaceable, Staging};
+pub use request::{Done, Read, Reply, Request, unexpected_reply};
+pub use transactional::Transactional;
+pub use view::{Gathering, Item, PAGE_BYTES, Page, Projection, View, for_each_page, list};
+pub use watched::Watched;
+
+pub(crate) use request::value_of;

@@ -1,0 +1,272 @@
+//! Carries out what is submitted: at once in the pool, or behind the queue.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use super::Store;
+use super::queue::{QueueState, Work};
+use crate::batch::Batch;
+use crate::engine::sweep::Sweep;
+use crate::engine::{Done, Read, Reply, Request, View, list, unexpected_reply, watch};
+use crate::error::{Error, Result};
+use crate::record::Millis;
+use crate::threads::{self, guarded};
+
+pub(super) struct Dispatch<S> {
+    pub store: S,
+    me: Weak<Dispatch<S>>,
+    /// Requests in the queue or in the running group.
+    queued: AtomicUsize,
+    /// Reads in the pool.
+    reading: AtomicUsize,
+    /// Listings in the pool.
+    listing: AtomicUsize,
+    pub closed: AtomicBool,
+    state: Mutex<QueueState>,
+    /// Something that `close` waits for is over.
+    quiet: Condvar,
+}
+
+impl<S: Store> Dispatch<S> {
+    pub fn new(store: S) -> Arc<Self> {
+        Arc::new_cyclic(|me| Dispatch {
+            store,
+            me: me.clone(),
+            queued: AtomicUsize::new(0),
+            reading: AtomicUsize::new(0),
+            listing: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+            state: Mutex::default(),
+            quiet: Condvar::new(),
+        })
+    }
+
+    pub fn name_it(&self, error: Error) -> Error {
+        error.in_engine(self.store.name())
+    }
+
+    pub fn closed_error(&self) -> Error {
+        self.name_it(Error::closed())
+    }
+
+    pub fn has_queued(&self) -> bool {
+        self.queued.load(Ordering::Acquire) > 0
+    }
+
+    /// True if nothing is queued and no read is in the pool.
+    pub fn is_idle(&self) -> bool {
+        !self.has_queued() && self.reading.load(Ordering::Acquire) == 0
+    }
+
+    /// True if a queued write comes before the read.
+    pub fn blocks_read(&self, read: impl FnOnce() -> Read) -> bool {
+        self.has_queued() && self.state.lock().blocks_read(&read())
+    }
+
+    pub fn submit(self: &Arc<Self>, request: Request, done: Done) {
+        let mut state = self.state.lock();
+        if self.closed.load(Ordering::Acquire) {
+            drop(state);
+            return done(Err(self.closed_error()));
+        }
+        if let Some(view) = self.listing_view(&state, &request) {
+            drop(state);
+            return self.list(view, request, done);
+        }
+        match request {
+            Request::Read(read) if !state.blocks_read(&read) => {
+                state.count_reads(&read);
+                self.reading.fetch_add(1, Ordering::AcqRel);
+                drop(state);
+                let dispatch = self.clone();
+                threads::disk(move |started| dispatch.run_read(started, &read, done));
+            }
+            Request::Commit(batch) if batch.check_size().is_err() => {
+                drop(state);
+                let error = batch.check_size().err().unwrap_or_else(Error::closed);
+                done(Err(self.name_it(error)));
+            }
+            request => {
+                if let Request::Commit(batch) = &request {
+                    state.count_writes(batch);
+                }
+                self.queued.fetch_add(1, Ordering::AcqRel);
+                state.queue.push_back((request, done));
+                self.start_drain(state);
+            }
+        }
+    }
+
+    /// Finishes what runs and what is queued, then closes the store. Idempotent.
+    pub fn close(&self) -> Result<()> {
+        let mut state = self.state.lock();
+        self.closed.store(true, Ordering::Release);
+        while state.draining || !state.queue.is_empty() || self.in_the_pool() {
+            self.quiet.wait(&mut state);
+        }
+        if std::mem::replace(&mut state.finished, true) {
+            return Ok(());
+        }
+        drop(state);
+        self.store.feed().end(&self.closed_error(), true);
+        self.store.close().map_err(|error| self.name_it(error))
+    }
+
+    /// Runs a call that is not queued, keeping `close` away until it is over.
+    pub fn running<T>(&self, call: impl FnOnce(&S) -> Result<T>) -> Result<T> {
+        {
+            let _state = self.state.lock();
+            if self.closed.load(Ordering::Acquire) {
+                return Err(self.closed_error());
+            }
+            self.reading.fetch_add(1, Ordering::AcqRel);
+        }
+        let result = guarded(|| call(&self.store));
+        self.reading.fetch_sub(1, Ordering::AcqRel);
+        let _state = self.state.lock();
+        self.quiet.notify_all();
+        result.map_err(|error| self.name_it(error))
+    }
+
+    fn in_the_pool(&self) -> bool {
+        self.reading.load(Ordering::Acquire) > 0 || self.listing.load(Ordering::Acquire) > 0
+    }
+
+    /// A view for a request that lists keys, if one can be had at once and no queued write comes before.
+    fn listing_view(&self, state: &QueueState, request: &Request) -> Option<Arc<dyn View>> {
+        let lists = matches!(request, Request::Keys(_) | Request::Count(_));
+        (lists && state.queue.is_empty() && !state.draining).then(|| self.store.try_view())??.ok()
+    }
+
+    /// Lists keys of a view in the pool. Writes need not wait for it.
+    fn list(self: &Arc<Self>, view: Arc<dyn View>, request: Request, done: Done) {
+        self.listing.fetch_add(1, Ordering::AcqRel);
+        let dispatch = self.clone();
+        threads::disk(move |started| {
+            let result = started.and_then(|()| guarded(|| list(&*view, &request)));
+            drop(view);
+            let state = dispatch.state.lock();
+            dispatch.listing.fetch_sub(1, Ordering::AcqRel);
+            dispatch.quiet.notify_all();
+            drop(state);
+            done(result.map_err(|error| dispatch.name_it(error)));
+        });
+    }
+
+    /// Has a task work through the queue, unless one does. Takes the lock, as the task may need it at once.
+    fn start_drain(self: &Arc<Self>, mut state: MutexGuard<'_, QueueState>) {
+        if !state.draining {
+            state.draining = true;
+            drop(state);
+            let dispatch = self.clone();
+            threads::disk(move |started| match started {
+                Ok(()) => dispatch.drain(),
+                Err(error) => dispatch.refuse_queued(&error),
+            });
+        }
+    }
+
+    fn run_read(self: &Arc<Self>, started: Result<()>, read: &Read, done: Done) {
+        let result = started.and_then(|()| guarded(|| self.store.read(read)));
+        let mut state = self.state.lock();
+        state.uncount_reads(read);
+        self.reading.fetch_sub(1, Ordering::AcqRel);
+        self.quiet.notify_all();
+        if !state.queue.is_empty() {
+            self.start_drain(state);
+        } else {
+            drop(state);
+        }
+        done(result.map_err(|error| self.name_it(error)));
+    }
+
+    /// Works through the queue until it is empty or its head waits for reads in the pool.
+    fn drain(self: &Arc<Self>) {
+        loop {
+            let mut state = self.state.lock();
+            let work = state.take_work();
+            if matches!(work, Work::Nothing) {
+                state.draining = false;
+                self.quiet.notify_all();
+                return;
+            }
+            drop(state);
+            match work {
+                Work::Nothing => {}
+                Work::Writes(batches, dones) => self.run_writes(&batches, dones),
+                Work::One(request, done) => self.run_one(request, done),
+            }
+        }
+    }
+
+    /// Answers what is queued with an error: there is no thread to work through it.
+    fn refuse_queued(&self, error: &Error) {
+        let refused = {
+            let mut state = self.state.lock();
+            state.draining = false;
+            let refused = std::mem::take(&mut state.queue);
+            for (request, _) in &refused {
+                if let Request::Commit(batch) = request {
+                    state.uncount_writes(batch);
+                }
+            }
+            self.queued.fetch_sub(refused.len(), Ordering::AcqRel);
+            self.quiet.notify_all();
+            refused
+        };
+        for (_, done) in refused {
+            done(Err(self.name_it(error.clone())));
+        }
+    }
+
+    fn run_one(self: &Arc<Self>, request: Request, done: Done) {
+        let result = guarded(|| match &request {
+            Request::Read(read) => self.store.read(read),
+            Request::View | Request::Keys(_) | Request::Count(_) => self.store.view().map(Reply::View),
+            Request::Commit(_) => Err(unexpected_reply()),
+        });
+        self.queued.fetch_sub(1, Ordering::AcqRel);
+        match (request, result) {
+            (request @ (Request::Keys(_) | Request::Count(_)), Ok(Reply::View(view))) => self.list(view, request, done),
+            (_, result) => done(result.map_err(|error| self.name_it(error))),
+        }
+    }
+
+    fn run_writes(&self, batches: &[Batch], dones: Vec<Done>) {
+        let committed = guarded(|| Ok(self.store.write_group(batches)));
+        let mut results = match committed {
+            Ok(results) => results,
+            Err(error) => vec![Err(error); batches.len()],
+        };
+        results.resize_with(batches.len(), || Err(unexpected_reply()));
+        self.store.counters().group(&results);
+        let mut state = self.state.lock();
+        for batch in batches {
+            state.uncount_writes(batch);
+        }
+        self.queued.fetch_sub(batches.len(), Ordering::AcqRel);
+        drop(state);
+        for (result, done) in results.into_iter().zip(dones) {
+            done(result.map(Reply::Commit).map_err(|error| self.name_it(error)));
+        }
+    }
+}
+
+impl<S: Store> Sweep for Dispatch<S> {
+    fn sweep(&self, now: Millis) {
+        if !self.closed.load(Ordering::Acquire) {
+            // A record that one sweep could not free is found by the next; reads never see it.
+            let _ = self.running(|store| store.sweep(now));
+            let limits = self.store.log_limits();
+            if self.store.feed().takes_trim(limits, now) {
+                let trim = self.running(|store| watch::trim(&*store.view()?, limits));
+                if let (Ok(Some(batch)), Some(dispatch)) = (trim, self.me.upgrade()) {
+                    // A trim that fails is tried again once as much more was logged.
+                    dispatch.submit(Request::Commit(batch), Box::new(|_| {}));
+                }
+            }
+        }
+    }
+}
