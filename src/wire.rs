@@ -4,9 +4,10 @@ use std::ops::Bound;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use holdfast_core::batch::{Batch, Check, Commit, Op, Outcome};
-use holdfast_core::engine::{Item, Page, Projection, intent};
+use holdfast_core::engine::{Item, Page, Projection};
 use holdfast_core::error::{Code, Error, Result};
 use holdfast_core::key::{Key, KeyRange, Space};
+use holdfast_core::keyspace;
 use holdfast_core::record::{Millis, Record, Version};
 use holdfast_core::value::{Value, decode_base64, quote_into};
 use serde_json::Value as Json;
@@ -110,7 +111,7 @@ pub fn batch(text: &Bytes, report: bool) -> Result<Batch> {
             }
             b'X' => {
                 fields.take()?;
-                for (space, range) in [(Space::User, KeyRange::all()), (Space::Internal, intent::models())] {
+                for (space, range) in [(Space::User, KeyRange::all()), (Space::Internal, keyspace::models())] {
                     batch.ops.push(Op::DeleteRange { space, range });
                 }
             }

@@ -11,6 +11,7 @@ pub mod error;
 pub mod format;
 pub mod glob;
 pub mod key;
+pub mod keyspace;
 pub mod record;
 pub mod threads;
 pub mod transaction;

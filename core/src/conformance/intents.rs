@@ -10,6 +10,7 @@ use crate::engine::intent::{self, Decision};
 use crate::engine::{Engine, EngineExt, Read, Reply};
 use crate::error::Code;
 use crate::key::{KeyRange, Space};
+use crate::keyspace;
 use crate::record::now;
 use crate::value::Value;
 
@@ -215,7 +216,7 @@ pub fn ranges_and_held_keys_exclude_each_other(fixture: &dyn Fixture) {
     assert_eq!(conditionally(engine, vec![clear("")]), Some(Code::Conflict));
     assert_eq!(conditionally(engine, vec![set("b/9", "3", None)]), Some(Code::Conflict));
     assert_eq!(conditionally(engine, vec![clear("c/"), set("b", "3", None), set("b0", "3", None)]), None);
-    let ours = Op::DeleteRange { space: Space::Internal, range: intent::models() };
+    let ours = Op::DeleteRange { space: Space::Internal, range: keyspace::models() };
     assert_eq!(conditionally(engine, vec![ours]), None);
     assert_eq!(standing(engine), [1, 2], "what clears the models' keys leaves intents alone");
     assert_eq!(engine.keys(&KeyRange::all()), ["a/1", "b", "b/1", "b0"]);

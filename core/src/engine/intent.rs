@@ -5,8 +5,6 @@
 
 mod held;
 
-use std::ops::Bound;
-
 use bytes::Bytes;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -15,19 +13,11 @@ use super::{Engine, EngineExt, Item, PAGE_BYTES, Page, Projection, Report, View}
 use crate::batch::{Batch, Check, Commit, IntentId, Op, Role, codec};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, KeyRange, Space};
+use crate::keyspace;
 use crate::record::{Millis, Record, now};
 use crate::value::Value;
 
 pub use held::{Intents, held_by};
-
-/// What the engines keep for themselves in our keyspace starts with this byte; what the models keep does not.
-pub const RESERVED: u8 = 0;
-
-/// Where intents lie in our keyspace.
-const PREFIX: &[u8] = b"\0intent/";
-
-/// Where `verify` puts what it sets aside, under the key it had.
-const ASIDE: &[u8] = b"\0aside";
 
 /// What a log decides about an intent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +31,7 @@ pub enum Decision {
 /// Where the record of an intent lies.
 #[must_use]
 pub fn key(id: IntentId) -> Key {
-    let mut key = PREFIX.to_vec();
+    let mut key = keyspace::INTENT.to_vec();
     key.extend_from_slice(&id.log.to_be_bytes());
     key.extend_from_slice(&id.number.to_be_bytes());
     key.into()
@@ -50,18 +40,12 @@ pub fn key(id: IntentId) -> Key {
 /// The keys of all intents.
 #[must_use]
 pub fn range() -> KeyRange {
-    KeyRange::prefix(PREFIX)
-}
-
-/// The keys of our keyspace that are the models': all that clearing an engine may delete.
-#[must_use]
-pub fn models() -> KeyRange {
-    KeyRange { start: Bound::Included(Key::from_static(&[RESERVED + 1])), ..KeyRange::all() }
+    KeyRange::prefix(keyspace::INTENT)
 }
 
 /// The id of the intent whose record lies under `key`.
 pub(crate) fn id_of(key: &[u8]) -> Option<IntentId> {
-    let (log, number) = key.strip_prefix(PREFIX)?.split_at_checked(8)?;
+    let (log, number) = key.strip_prefix(keyspace::INTENT)?.split_at_checked(8)?;
     Some(IntentId {
         log: u64::from_be_bytes(log.try_into().ok()?),
         number: u64::from_be_bytes(number.try_into().ok()?),
@@ -211,7 +195,7 @@ pub fn verify<E: Engine + ?Sized>(engine: &E, repair: bool, report: &mut Report)
         let Err(error) = Intent::read(&key, &value) else { continue };
         report.errors.push(error.in_engine(engine.name()));
         if repair {
-            let aside = Key::from([ASIDE, &key].concat());
+            let aside = Key::from([keyspace::ASIDE, &key].concat());
             engine.commit(Batch {
                 ops: vec![
                     Op::Set { space: Space::Internal, key: aside, value, expires_at: None, metadata: None },

@@ -12,12 +12,7 @@ use crate::record::{Millis, Version};
 use crate::value::Value;
 
 use super::{Change, CommitEvent, Logged, ahead_of_the_store, behind_the_log, event};
-
-/// The key whose record switches the log on, for as long as it has not expired.
-pub const FLAG: &[u8] = b"\0log";
-
-/// What the keys of entries start with; the commit number follows, big endian.
-pub const PREFIX: &[u8] = b"\0log/";
+pub use crate::keyspace::{CHANGE_LOG as FLAG, CHANGE_LOG_ENTRY as PREFIX};
 
 /// How much of the log is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

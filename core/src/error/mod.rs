@@ -1,83 +1,16 @@
 //! One error type for every engine: a stable code, a sentence, and the place it arose.
 
+mod cause;
+mod code;
+
 use std::fmt;
 use std::io;
 
+pub use cause::{AsCause, Cause, OsError};
+pub use code::Code;
+
 /// The result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
-
-macro_rules! codes {
-    ($($(#[$doc:meta])* $variant:ident = $text:literal,)*) => {
-        /// What went wrong, stable across releases. The text form is the public API's `code`.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Code { $($(#[$doc])* $variant,)* }
-
-        impl Code {
-            /// The upper-case name users match on.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Code::$variant => $text,)* }
-            }
-
-            /// The code of that name.
-            #[must_use]
-            pub fn from_name(name: &str) -> Option<Self> {
-                match name { $($text => Some(Code::$variant),)* _ => None }
-            }
-        }
-    };
-}
-
-codes! {
-    /// No engine of that name is registered.
-    EngineNotFound = "ENGINE_NOT_FOUND",
-    /// A wrong type, an unknown option or an impossible combination.
-    InvalidArgument = "INVALID_ARGUMENT",
-    /// Empty, over-long, ill-formed or reserved key.
-    InvalidKey = "INVALID_KEY",
-    /// A value the codec refuses.
-    UnsupportedValue = "UNSUPPORTED_VALUE",
-    /// A value or batch over its limit.
-    ValueTooLarge = "VALUE_TOO_LARGE",
-    /// The engine does not offer this.
-    NotSupported = "NOT_SUPPORTED",
-    /// The engine was closed.
-    Closed = "CLOSED",
-    /// Another process holds the store.
-    Locked = "LOCKED",
-    /// The operating system refused.
-    Io = "IO",
-    /// The disk, quota or memory limit is full.
-    NoSpace = "NO_SPACE",
-    /// A write to a store opened read-only, or on a read-only medium.
-    ReadOnly = "READ_ONLY",
-    /// Stored bytes that cannot be what was written.
-    Corrupted = "CORRUPTED",
-    /// A store of another program or a newer version.
-    UnsupportedFormat = "UNSUPPORTED_FORMAT",
-    /// The server could not be reached or hung up.
-    Connection = "CONNECTION",
-    /// No answer in time.
-    Timeout = "TIMEOUT",
-    /// The caller gave up.
-    Aborted = "ABORTED",
-    /// A condition of the batch did not hold.
-    Conflict = "CONFLICT",
-    /// The transaction was committed or rolled back before.
-    TransactionCompleted = "TRANSACTION_COMPLETED",
-    /// What the call builds on is not there (any more).
-    PreconditionFailed = "PRECONDITION_FAILED",
-    /// Whether the write was applied cannot be known.
-    UnknownOutcome = "UNKNOWN_OUTCOME",
-}
-
-impl Code {
-    /// True where the same call may succeed when it is made again.
-    #[must_use]
-    pub const fn retryable(self) -> bool {
-        matches!(self, Code::Conflict | Code::Locked | Code::Timeout | Code::Connection)
-    }
-}
 
 /// An error with its context. `Clone`, because one failed fsync fails every commit of its group.
 #[derive(Clone, Debug)]
@@ -92,7 +25,7 @@ struct Inner {
     engine: Option<&'static str>,
     key: Option<String>,
     operation: Option<&'static str>,
-    cause: Option<String>,
+    cause: Option<Cause>,
 }
 
 impl Error {
@@ -162,10 +95,10 @@ impl Error {
         self
     }
 
-    /// Keeps the text of the error below. Never pass one that may hold a value or a password.
+    /// Keeps the error below as the source of this one. Never pass one whose text may hold a value or a password.
     #[must_use]
-    pub fn caused_by(mut self, cause: &dyn fmt::Display) -> Self {
-        self.inner.cause = Some(cause.to_string());
+    pub fn caused_by(mut self, cause: &(impl AsCause + ?Sized)) -> Self {
+        self.inner.cause = Some(cause.as_cause());
         self
     }
 
@@ -194,9 +127,10 @@ impl Error {
         self.inner.operation
     }
 
+    /// The text of the error below. [`source`](std::error::Error::source) gives the error itself.
     #[must_use]
     pub fn cause(&self) -> Option<&str> {
-        self.inner.cause.as_deref()
+        self.inner.cause.as_ref().map(Cause::text)
     }
 }
 
@@ -210,4 +144,8 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.inner.cause.as_ref().map(Cause::error)
+    }
+}
