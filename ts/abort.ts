@@ -1,4 +1,4 @@
-import { StorageError } from './errors.js';
+import { StorageError } from './errors/storage-error.js';
 
 /** The rejection of a call whose signal fired. `cause` is the signal's reason. */
 export function abortError(signal: AbortSignal, engine: string | undefined, operation: string): StorageError {

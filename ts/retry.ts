@@ -1,5 +1,5 @@
-import { checkOptions, integer, milliseconds } from './arguments.js';
-import type { Shape } from './arguments.js';
+import { checkOptions, integer, milliseconds } from './arguments/options.js';
+import type { Shape } from './arguments/options.js';
 import type { RetryOptions } from './types.js';
 
 /** How reads that failed with a retryable error are made again. Delays are in milliseconds. */

@@ -1,13 +1,13 @@
 import { inspect } from 'node:util';
-import { checkKey } from './arguments.js';
+import { checkKey } from './arguments/options.js';
 import { decode } from './codec/decode.js';
-import { PageIterator } from './iterator.js';
+import { PageIterator } from './iteration/page-iterator.js';
 import { keysText } from './native/batch-text.js';
 import type { PageContent } from './native/interface.js';
 import type { LeasedView } from './native/view.js';
-import { ViewSource } from './native/source.js';
-import { keyList, rangeText, toRange } from './engines/shapes.js';
-import { rejection } from './rejection.js';
+import { ViewSource } from './iteration/view-source.js';
+import { keyList, rangeText, toRange } from './engines/data/write-options.js';
+import { rejection } from './errors/rejection.js';
 import type { Range, StorageIterator } from './types.js';
 
 /**

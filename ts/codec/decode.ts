@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { StorageError, StorageTypeError } from '../errors.js';
+import { StorageError, StorageTypeError } from '../errors/storage-error.js';
 import { describeKind } from './kinds.js';
 import { revive } from './revive.js';
 

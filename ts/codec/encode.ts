@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { StorageError } from '../errors.js';
+import { StorageError } from '../errors/storage-error.js';
 import { isPlain } from './plain.js';
 import { DEFAULT_MAX_VALUE_BYTES } from './tags.js';
 import { Writer } from './writer.js';

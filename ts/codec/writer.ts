@@ -1,7 +1,7 @@
 /* eslint-disable @typescript-eslint/unbound-method -- the methods taken from prototypes here are always called with `call` */
 import { Buffer } from 'node:buffer';
 import { types } from 'node:util';
-import { StorageError } from '../errors.js';
+import { StorageError } from '../errors/storage-error.js';
 import { describeKind, inherits, isPlainArray, isPlainObject } from './kinds.js';
 import { formatPath } from './path.js';
 import { TAGS, type TypedArray, TYPED_ARRAYS, viewToBase64 } from './tags.js';

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { StorageError, StorageTypeError } from '../errors.js';
+import { StorageError, StorageTypeError } from '../errors/storage-error.js';
 import type { EngineStatus } from '../types.js';
 import type { StorageEngine } from './contract.js';
 

@@ -1,6 +1,6 @@
 import { abortable } from '../abort.js';
 import type { Engine } from '../engines/contract.js';
-import { takeItems } from '../iterator.js';
+import { takeItems } from '../iteration/page-iterator.js';
 import type { PageContent } from '../native/interface.js';
 import type { Snapshot } from '../snapshot.js';
 import type { Range, StorageIterator } from '../types.js';

@@ -1,4 +1,4 @@
-import { compareKeys } from '../engines/key-order.js';
+import { compareKeys } from '../range/key-order.js';
 import type { Range } from '../types.js';
 import { keyOf, nameOf } from './keys.js';
 import type { Format } from './keys.js';

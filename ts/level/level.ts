@@ -2,11 +2,11 @@ import type { Buffer } from 'node:buffer';
 import { AbstractLevel } from 'abstract-level';
 import type { AbstractDatabaseOptions } from 'abstract-level';
 import { describeKind } from '../codec/kinds.js';
-import { accessOf } from '../engines/access.js';
-import { MemoryStorage } from '../engines/memory.js';
-import { isReserved } from '../engines/shapes.js';
-import { toEngine } from '../engines/wrap.js';
-import { StorageError, StorageTypeError } from '../errors.js';
+import { accessOf } from '../engines/data/access.js';
+import { MemoryStorage } from '../engines/built-in/memory.js';
+import { isReserved } from '../engines/data/write-options.js';
+import { toEngine } from '../engines/custom/wrap.js';
+import { StorageError, StorageTypeError } from '../errors/storage-error.js';
 // What the declarations name comes from the root entry, so that both entries have the same types.
 import type { BatchOperation, Engine, StorageEngine } from '../index.js';
 import type { Snapshot } from '../snapshot.js';

@@ -1,14 +1,14 @@
 import { inspect } from 'node:util';
 import { describeKind } from '../codec/kinds.js';
-import { StorageError, StorageTypeError } from '../errors.js';
-import { accessOf } from '../engines/access.js';
-import type { Access } from '../engines/access.js';
+import { StorageError, StorageTypeError } from '../errors/storage-error.js';
+import { accessOf } from '../engines/data/access.js';
+import type { Access } from '../engines/data/access.js';
 import type { DataMethods, StorageEngine } from '../engines/contract.js';
-import { checkPair, isReserved, iterated, toRange } from '../engines/shapes.js';
-import { toDataMethods } from '../engines/wrap.js';
+import { checkPair, isReserved, iterated, toRange } from '../engines/data/write-options.js';
+import { toDataMethods } from '../engines/custom/wrap.js';
 import type { PageContent } from '../native/interface.js';
-import { PageIterator } from '../iterator.js';
-import { rejection } from '../rejection.js';
+import { PageIterator } from '../iteration/page-iterator.js';
+import { rejection } from '../errors/rejection.js';
 import type {
   CompareAndSetResult,
   Entry,
@@ -21,7 +21,7 @@ import type {
 import { watching } from '../watch/iterator.js';
 import { checkedOptions, watchedRange } from '../watch/options.js';
 import type { WatchIterator, WatchOptions } from '../watch/types.js';
-import { within } from './prefix.js';
+import { within } from '../range/prefix.js';
 
 /**
  * Keys and values under a prefix of an engine. Stores of one engine do not see each other's keys, except that a prefix

@@ -1,5 +1,5 @@
-import { addContext, fromNative } from '../errors.js';
-import type { StorageError, StorageTypeError } from '../errors.js';
+import { addContext, fromNative } from '../errors/storage-error.js';
+import type { StorageError, StorageTypeError } from '../errors/storage-error.js';
 import { retryDelay } from '../retry.js';
 import type { RetryPolicy } from '../retry.js';
 import { QueuedCall, forgetProgress, listenForProgress } from './calls.js';
@@ -13,7 +13,7 @@ import type {
   NativeValue,
   NativeView,
 } from './interface.js';
-import { Lookout } from './lookout.js';
+import { Lookout } from './spin-wait.js';
 import { LeasedView, submitRead } from './view.js';
 import type { ReadOperation } from './view.js';
 

@@ -1,5 +1,5 @@
-import { StorageError, addContext, fromNative, isStorageError } from '../errors.js';
-import type { StorageTypeError } from '../errors.js';
+import { StorageError, addContext, fromNative, isStorageError } from '../errors/storage-error.js';
+import type { StorageTypeError } from '../errors/storage-error.js';
 import { QueuedCall } from './calls.js';
 import { nativeSession } from './environment.js';
 import type { NativeEngineName, NativeHost, NativeSession, NativeStore } from './interface.js';

@@ -1,4 +1,4 @@
-import { StorageError } from '../errors.js';
+import { StorageError } from '../errors/storage-error.js';
 import type { NativeReads, NativeView, PageContent } from './interface.js';
 import type { Decode, Lease } from './lease.js';
 

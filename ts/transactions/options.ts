@@ -1,5 +1,5 @@
-import { boolean, checkOptions, integer, milliseconds, nonEmptyString, signal, text } from '../arguments.js';
-import type { Shape } from '../arguments.js';
+import { boolean, checkOptions, integer, milliseconds, nonEmptyString, signal, text } from '../arguments/options.js';
+import type { Shape } from '../arguments/options.js';
 import type { AbortOptions } from '../types.js';
 
 /** Where a transaction stands. After a commit that failed with UNKNOWN_OUTCOME it stays `'pending'`: nobody knows. */

@@ -1,15 +1,15 @@
 import { abortError, abortable } from '../abort.js';
 import { describeKind } from '../codec/kinds.js';
-import { isFailedCondition } from '../engines/data.js';
-import { StorageTypeError, isStorageError } from '../errors.js';
-import type { StorageError } from '../errors.js';
+import { isFailedCondition } from '../engines/data/native-data.js';
+import { StorageTypeError, isStorageError } from '../errors/storage-error.js';
+import type { StorageError } from '../errors/storage-error.js';
 import { retryDelay } from '../retry.js';
 import type { RetryPolicy } from '../retry.js';
 import { DEFAULT_RETRIES, checkRun } from './options.js';
 import type { RunTransactionOptions } from './options.js';
 import type { Transaction } from './transaction.js';
 import { lifeOf } from './transaction.js';
-import type { Turns } from './turns.js';
+import type { Turns } from './scheduler.js';
 
 /** What a function to be run in a transaction may be. */
 export type TransactionFunction<T> = (transaction: Transaction) => Promise<T> | T;

@@ -1,11 +1,11 @@
 import { inspect } from 'node:util';
 import { describeKind } from '../codec/kinds.js';
-import { StorageError, StorageTypeError } from '../errors.js';
+import { StorageError, StorageTypeError } from '../errors/storage-error.js';
 import { nativeSession } from '../native/environment.js';
 import type { NativeTransactionLog } from '../native/interface.js';
 import type { Durability } from '../types.js';
-import { Life } from './life.js';
-import type { Ending, Keeper, NamedEngine } from './life.js';
+import { Life } from './state.js';
+import type { Ending, Keeper, NamedEngine } from './state.js';
 import { checkBegin } from './options.js';
 import type { TransactionOptions, TransactionStats } from './options.js';
 import { Transaction } from './transaction.js';

@@ -1,10 +1,10 @@
 import { inspect } from 'node:util';
 import type { DataMethods } from '../engines/contract.js';
-import { NativeData } from '../engines/data.js';
+import { NativeData } from '../engines/data/native-data.js';
 import { DONE } from '../native/lease.js';
-import type { Life, NamedEngine } from './life.js';
+import type { Life, NamedEngine } from './state.js';
 import type { TransactionStatus } from './options.js';
-import type { Part } from './part.js';
+import type { Part } from './branch.js';
 
 /** What a transaction asks whoever began it for. */
 export interface TransactionNaming {

@@ -1,4 +1,4 @@
-import { rejection } from '../rejection.js';
+import { rejection } from '../errors/rejection.js';
 import { FailedSource } from './source.js';
 import type { WatchSource } from './source.js';
 import type { WatchEvent, WatchIterator } from './types.js';

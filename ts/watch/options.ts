@@ -1,8 +1,8 @@
-import { boolean, checkOptions, integer, signal } from '../arguments.js';
-import type { Shape } from '../arguments.js';
+import { boolean, checkOptions, integer, signal } from '../arguments/options.js';
+import type { Shape } from '../arguments/options.js';
 import { describeKind } from '../codec/kinds.js';
-import { StorageTypeError } from '../errors.js';
-import { toRange } from '../engines/shapes.js';
+import { StorageTypeError } from '../errors/storage-error.js';
+import { toRange } from '../engines/data/write-options.js';
 import type { Range } from '../types.js';
 import type { WatchOptions } from './types.js';
 

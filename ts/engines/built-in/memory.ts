@@ -1,0 +1,33 @@
+import { checkOptions, integer, oneOf } from '../../arguments/options.js';
+import { NativeEngine } from './native-engine.js';
+import { DURABILITY_SHAPE, EMBEDDED } from './options.js';
+import type { DurabilityOptions } from './options.js';
+
+/** Options of {@link MemoryStorage}. */
+export interface MemoryStorageConfig extends DurabilityOptions {
+  /** The most bytes of keys and values. Over it, writes reject with NO_SPACE, or old keys go: see `eviction`. Default: no limit. */
+  maxBytes?: number | undefined;
+  /** What happens at `maxBytes`: `'none'` refuses writes, `'lru'` drops the keys unused for longest. Default: `'none'`. */
+  eviction?: 'none' | 'lru' | undefined;
+}
+
+/**
+ * Keys in memory, ordered, with snapshots that copy nothing. Each instance is a store of its own; a disconnect keeps its data.
+ *
+ * @example
+ * const cache = new MemoryStorage({ maxBytes: 64 * 2 ** 20, eviction: 'lru' });
+ * await cache.set('greeting', 'hello', { ttl: 60_000 });
+ */
+export class MemoryStorage extends NativeEngine<MemoryStorageConfig> {
+  /** @throws StorageTypeError for an unknown option or one of a wrong type. */
+  constructor(config: MemoryStorageConfig = {}) {
+    checkOptions('MemoryStorage', config, {
+      ...DURABILITY_SHAPE,
+      maxBytes: integer(1),
+      eviction: oneOf('none', 'lru'),
+    });
+    const { maxBytes, eviction } = config;
+    const options = JSON.stringify({ maxBytes, eviction });
+    super(config, { open: { engine: 'memory', options }, capabilities: EMBEDDED, keeps: true });
+  }
+}

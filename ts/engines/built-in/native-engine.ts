@@ -1,0 +1,297 @@
+import { checkKey, checkOptions } from '../../arguments/options.js';
+import { decode } from '../../codec/decode.js';
+import { StorageError } from '../../errors/storage-error.js';
+import type { NativeValue } from '../../native/interface.js';
+import type { Lease } from '../../native/lease.js';
+import { abortableCall } from '../../native/lease-source.js';
+import type { OpenRequest } from '../../native/open.js';
+import { rejection } from '../../errors/rejection.js';
+import { progressListener, toReport, toStats } from '../report.js';
+import { Snapshot } from '../../snapshot.js';
+import type {
+  AbortOptions,
+  BatchOperation,
+  Capabilities,
+  CompareAndSetResult,
+  EngineStats,
+  Entry,
+  Range,
+  RecordOptions,
+  SetManyOptions,
+  SetOptions,
+  StorageIterator,
+  VerifyOptions,
+  VerifyReport,
+} from '../../types.js';
+import { watching } from '../../watch/iterator.js';
+import { NativeWatchSource } from '../../watch/built-in.js';
+import { checkedOptions, watchedRange } from '../../watch/options.js';
+import type { CheckedOptions } from '../../watch/options.js';
+import type { WatchIterator, WatchOptions } from '../../watch/types.js';
+import { grantAccess } from '../data/access.js';
+import { BaseStorageEngine, markConnected } from '../base.js';
+import { encodeAt } from '../data/batch.js';
+import { Connection } from './connection.js';
+import type { Engine } from '../contract.js';
+import { NativeData, accessOfData } from '../data/native-data.js';
+import type { EngineHooks } from '../hooks.js';
+import { VERIFY_SHAPE, checkWritableKey, writeOptions } from '../data/write-options.js';
+import type { InnerRange } from '../data/write-options.js';
+
+/** Gives an engine what its manager decides. */
+export let hookEngine: (engine: NativeEngine<unknown>, hooks: EngineHooks) => void;
+/** What opens an engine's store. */
+export let connectionOf: (engine: NativeEngine<unknown>) => Connection;
+
+/** What a built-in engine is besides its options. */
+export interface NativeTraits {
+  readonly open: OpenRequest;
+  /** What holds before the store is open; the store knows better. */
+  readonly capabilities: Capabilities;
+  /** Whether a disconnect keeps the store, as it lives in memory. */
+  readonly keeps: boolean;
+}
+
+/** The built-in engines: each call goes to the addon, inline where it answers at once, else queued. */
+export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> implements Engine {
+  static {
+    hookEngine = (engine, hooks) => (engine.#connection.hooks = hooks);
+    connectionOf = (engine) => engine.#connection;
+  }
+
+  readonly #connection: Connection;
+  readonly #data: NativeData;
+  #capabilities: Capabilities;
+
+  /** @internal */
+  constructor(config: Config, { open, capabilities, keeps }: NativeTraits) {
+    super(open.engine, config);
+    this.#connection = new Connection(
+      {
+        name: this.name,
+        closed: () => this.status === 'closed',
+        connect: () => this.connect(),
+        openedSync: () => markConnected(this),
+        opened: (text) => (this.#capabilities = { ...capabilities, ...(JSON.parse(text) as Capabilities) }),
+      },
+      open,
+      keeps,
+    );
+    this.#capabilities = capabilities;
+    this.#data = new NativeData(this.#connection);
+    grantAccess(this, {
+      ...accessOfData(this.#data)!,
+      watch: <T>(range: InnerRange, strip: number, options: CheckedOptions) =>
+        new NativeWatchSource<T>(this.#connection, range, strip, options),
+    });
+  }
+
+  /** {@inheritDoc Engine.capabilities} */
+  get capabilities(): Capabilities {
+    return this.#capabilities;
+  }
+
+  /** {@inheritDoc DataMethods.get} */
+  get<T = unknown>(key: string): Promise<T | null> {
+    return this.#data.get<T>(key);
+  }
+
+  /** {@inheritDoc DataMethods.set} */
+  set(key: string, value: unknown, options?: SetOptions): Promise<void> {
+    return this.#data.set(key, value, options);
+  }
+
+  /** {@inheritDoc DataMethods.delete} */
+  delete(key: string): Promise<boolean> {
+    return this.#data.delete(key);
+  }
+
+  /** {@inheritDoc DataMethods.has} */
+  has(key: string): Promise<boolean> {
+    return this.#data.has(key);
+  }
+
+  /** {@inheritDoc DataMethods.keys} */
+  keys(query?: string | Range): Promise<string[]> {
+    return this.#data.keys(query);
+  }
+
+  /** {@inheritDoc DataMethods.count} */
+  count(query?: string | Range): Promise<number> {
+    return this.#data.count(query);
+  }
+
+  /** {@inheritDoc DataMethods.clear} */
+  clear(): Promise<void> {
+    return this.#data.clear();
+  }
+
+  /** {@inheritDoc DataMethods.entries} */
+  entries<T = unknown>(query?: string | Range): StorageIterator<[string, T]> {
+    return this.#data.entries<T>(query);
+  }
+
+  /** {@inheritDoc DataMethods.values} */
+  values<T = unknown>(query?: string | Range): StorageIterator<T> {
+    return this.#data.values<T>(query);
+  }
+
+  /** {@inheritDoc DataMethods.keysIterator} */
+  keysIterator(query?: string | Range): StorageIterator<string> {
+    return this.#data.keysIterator(query);
+  }
+
+  /** {@inheritDoc DataMethods.getMany} */
+  getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]> {
+    return this.#data.getMany<T>(keys);
+  }
+
+  /** {@inheritDoc DataMethods.setMany} */
+  setMany(entries: Iterable<readonly [string, unknown]>, options?: SetManyOptions): Promise<void> {
+    return this.#data.setMany(entries, options);
+  }
+
+  /** {@inheritDoc DataMethods.deleteMany} */
+  deleteMany(keys: Iterable<string>): Promise<number> {
+    return this.#data.deleteMany(keys);
+  }
+
+  /** {@inheritDoc DataMethods.batch} */
+  batch(operations: Iterable<BatchOperation>, options?: AbortOptions): Promise<void> {
+    return this.#data.batch(operations, options);
+  }
+
+  /** {@inheritDoc DataMethods.compareAndSet} */
+  compareAndSet(
+    key: string,
+    expected: string | null,
+    value: unknown,
+    options?: RecordOptions,
+  ): Promise<CompareAndSetResult> {
+    return this.#data.compareAndSet(key, expected, value, options);
+  }
+
+  /** {@inheritDoc DataMethods.increment} */
+  increment(key: string, by?: number, options?: RecordOptions): Promise<number> {
+    return this.#data.increment(key, by, options);
+  }
+
+  /** {@inheritDoc DataMethods.getEntry} */
+  getEntry<T = unknown>(key: string): Promise<Entry<T> | null> {
+    return this.#data.getEntry<T>(key);
+  }
+
+  /** {@inheritDoc Engine.snapshot} */
+  snapshot(): Promise<Snapshot> {
+    if (!this.capabilities.snapshots) {
+      return rejection(new StorageError('NOT_SUPPORTED', `The engine ${this.name} has no snapshots`), {
+        engine: this.name,
+        operation: 'snapshot',
+      });
+    }
+    return this.#connection
+      .withLease('snapshot', (lease) => lease.openView('snapshot'))
+      .then((view) => new Snapshot(view));
+  }
+
+  /** {@inheritDoc Engine.watch} */
+  watch<T = unknown>(pattern?: string, options?: WatchOptions): WatchIterator<T> {
+    return watching(
+      () => new NativeWatchSource<T>(this.#connection, watchedRange(pattern), 0, checkedOptions(options)),
+    );
+  }
+
+  /** {@inheritDoc Engine.stats} */
+  stats(): Promise<EngineStats> {
+    return this.#connection
+      .withLease('stats', (lease) => lease.stats())
+      .then((text) => toStats(text, this.#connection.retries));
+  }
+
+  /** {@inheritDoc Engine.verify} */
+  verify(options?: VerifyOptions): Promise<VerifyReport> {
+    return this.#try('verify', () => {
+      checkOptions('verify', options, VERIFY_SHAPE);
+      const { repair = false, signal, onProgress } = options ?? {};
+      const listener = progressListener('verify', onProgress);
+      return abortableCall(this.#connection, 'verify', signal, (lease, handle) =>
+        lease.verify(repair, listener, handle),
+      ).then(toReport);
+    });
+  }
+
+  /** {@inheritDoc Engine.compact} */
+  compact(): Promise<void> {
+    return this.#connection.withLease('compact', (lease) => lease.compact());
+  }
+
+  /** {@inheritDoc Engine.getSync} */
+  getSync<T = unknown>(key: string): T | null {
+    checkKey(key, 'getSync');
+    return this.#sync('getSync', key, ({ store }) => decodeFound<T>(store.getSync(key)));
+  }
+
+  /** {@inheritDoc Engine.hasSync} */
+  hasSync(key: string): boolean {
+    checkKey(key, 'hasSync');
+    return this.#sync('hasSync', key, ({ store }) => store.hasSync(key));
+  }
+
+  /** {@inheritDoc Engine.setSync} */
+  setSync(key: string, value: unknown, options?: Omit<RecordOptions, 'signal'>): void {
+    checkWritableKey(key, 'setSync');
+    const { expiresAt, metadata } = writeOptions('setSync', 'record', options, this.#connection.maxBytes);
+    const encoded = encodeAt(key, value, this.#connection.maxBytes);
+    this.#sync('setSync', key, ({ store }) => store.setSync(key, encoded, expiresAt, metadata));
+  }
+
+  /** {@inheritDoc Engine.deleteSync} */
+  deleteSync(key: string): boolean {
+    checkWritableKey(key, 'deleteSync');
+    return this.#sync('deleteSync', key, ({ store }) => store.deleteSync(key));
+  }
+
+  /** Opens what the engine needs. */
+  protected doConnect(): Promise<void> {
+    return this.#connection.open();
+  }
+
+  /** Lets go of it. */
+  protected doDisconnect(): Promise<void> {
+    return this.#connection.finish();
+  }
+
+  /** @internal */
+  protected override doClose(): Promise<void> {
+    return this.#connection.close();
+  }
+
+  #sync<T>(operation: string, key: string, run: (lease: Lease) => T): T {
+    if (!this.capabilities.sync) {
+      throw new StorageError('NOT_SUPPORTED', `The engine ${this.name} has no synchronous calls`, {
+        engine: this.name,
+        operation,
+        key,
+      });
+    }
+    const lease = this.#connection.now(operation);
+    try {
+      return run(lease);
+    } catch (error) {
+      throw lease.explain(error, operation, key);
+    }
+  }
+
+  /** Makes a rejection of whatever `run` throws. */
+  #try<T>(operation: string, run: () => Promise<T>): Promise<T> {
+    try {
+      return run();
+    } catch (error) {
+      return rejection(error, { engine: this.name, operation });
+    }
+  }
+}
+
+function decodeFound<T>(found: NativeValue | null): T | null {
+  return found === null ? null : decode<T>(found);
+}

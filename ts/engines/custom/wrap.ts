@@ -1,0 +1,53 @@
+import { describeKind } from '../../codec/kinds.js';
+import { StorageTypeError } from '../../errors/storage-error.js';
+import { accessOf } from '../data/access.js';
+import type { DataMethods, Engine, StorageEngine } from '../contract.js';
+import { JavaScriptEngine, customConnectionOf } from './custom-engine.js';
+import { BaseStorageEngine } from '../base.js';
+import { NativeEngine, connectionOf } from '../built-in/native-engine.js';
+import type { Connection } from '../built-in/connection.js';
+import type { CustomConnection } from './connection.js';
+
+const METHODS = ['connect', 'disconnect', 'get', 'set', 'delete', 'has', 'keys', 'clear'] as const;
+const wrappers = new WeakMap<StorageEngine, JavaScriptEngine>();
+
+/** The full engine that `engine` is, or that it is wrapped in: one wrapper an engine, however often it is given. */
+export function toEngine(engine: StorageEngine, name?: string): Engine {
+  if (isFull(engine)) return engine;
+  checkEngine(engine);
+  let wrapper = wrappers.get(engine);
+  if (wrapper === undefined) {
+    wrapper = new JavaScriptEngine(name ?? engine.name ?? 'custom', engine);
+    wrappers.set(engine, wrapper);
+  }
+  return wrapper;
+}
+
+/** The data methods of an engine, or of whatever stands for one. */
+export function toDataMethods(store: StorageEngine | DataMethods): DataMethods {
+  if (typeof store === 'object' && store !== null && accessOf(store) !== undefined) return store as DataMethods;
+  return toEngine(store as StorageEngine);
+}
+
+/** What opens an engine for a transaction. */
+export function leaseSourceOf(engine: Engine): Connection | CustomConnection {
+  return engine instanceof JavaScriptEngine
+    ? customConnectionOf(engine)
+    : connectionOf(engine as NativeEngine<unknown>);
+}
+
+function isFull(engine: unknown): engine is NativeEngine<unknown> | JavaScriptEngine {
+  return engine instanceof NativeEngine || engine instanceof JavaScriptEngine;
+}
+
+function checkEngine(engine: unknown): void {
+  if (typeof engine !== 'object' || engine === null) {
+    throw new StorageTypeError(`Expected a storage engine, got ${describeKind(engine)}`);
+  }
+  const missing = METHODS.filter((method) => typeof (engine as Record<string, unknown>)[method] !== 'function');
+  if (missing.length === 0) return;
+  const hint = engine instanceof BaseStorageEngine ? ' (a subclass of BaseStorageEngine gives them)' : '';
+  throw new StorageTypeError(
+    `Expected a storage engine to have the method${missing.length > 1 ? 's' : ''} ${missing.join(', ')}${hint}`,
+  );
+}

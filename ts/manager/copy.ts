@@ -1,0 +1,89 @@
+import { abortError } from '../abort.js';
+import { isStorageError } from '../errors/storage-error.js';
+import { accessOf } from '../engines/data/access.js';
+import type { Engine, StorageEngine } from '../engines/contract.js';
+import { OUTSIDE_MODELS } from '../engines/data/write-options.js';
+import { report } from '../engines/report.js';
+import type { BatchOperation, Entry, LongCallOptions } from '../types.js';
+
+/** Options of `storage.copy`. */
+export interface CopyOptions extends LongCallOptions {
+  /** The engine to read: its name, or itself. */
+  from: string | StorageEngine;
+  /** The engine to write: its name, or itself. */
+  to: string | StorageEngine;
+  /** Only keys that start with this text. Default: all. */
+  prefix?: string | undefined;
+  /** Whether keys that `to` has already are written anew; else they are skipped. Default: true. */
+  overwrite?: boolean | undefined;
+}
+
+/** What `storage.copy` did. */
+export interface CopyResult {
+  /** Keys written. */
+  copied: number;
+  /** Keys left alone, because they were there and `overwrite` is false. */
+  skipped: number;
+}
+
+const STEP_KEYS = 256;
+
+/** Copies records with expiry and metadata, a step of keys at a time. */
+export async function copyRecords(
+  from: Engine,
+  to: Engine,
+  { prefix, overwrite = true, signal, onProgress }: Omit<CopyOptions, 'from' | 'to'>,
+): Promise<CopyResult> {
+  const range = { prefix, ...OUTSIDE_MODELS };
+  const result = { copied: 0, skipped: 0 };
+  let done = 0;
+  const copyStep = async (keys: string[]): Promise<void> => {
+    if (signal?.aborted === true) throw abortError(signal, from.name, 'copy');
+    const records = (await Promise.all(keys.map((key) => readRecord(from, key)))).filter((record) => record !== null);
+    if (overwrite) {
+      await to.batch(records);
+      result.copied += records.length;
+    } else {
+      const written = await Promise.all(records.map((record) => writeIfAbsent(to, record)));
+      for (const wrote of written) result[wrote ? 'copied' : 'skipped']++;
+    }
+    done += keys.length;
+    report(onProgress, { phase: 'copy', done, total: null, bytes: null });
+  };
+  let step: string[] = [];
+  for await (const key of accessOf(from)!.iterate<string>(range, 'keys', 0)) {
+    step.push(key);
+    if (step.length < STEP_KEYS) continue;
+    await copyStep(step);
+    step = [];
+  }
+  await copyStep(step);
+  return result;
+}
+
+type SetOperation = Extract<BatchOperation, { type: 'set' }>;
+
+async function readRecord(from: Engine, key: string): Promise<SetOperation | null> {
+  let entry: Pick<Entry, 'value' | 'expiresAt' | 'metadata'> | null;
+  try {
+    entry = await from.getEntry(key);
+  } catch (error) {
+    if (!isStorageError(error) || error.code !== 'NOT_SUPPORTED') throw error;
+    // An engine of a user's that keeps no more than values.
+    const value = await from.get(key);
+    entry = value === null && !(await from.has(key)) ? null : { value, expiresAt: null, metadata: null };
+  }
+  if (entry === null) return null;
+  const { value, expiresAt, metadata } = entry;
+  return { type: 'set', key, value, ...(expiresAt !== null && { expiresAt }), ...(metadata !== null && { metadata }) };
+}
+
+async function writeIfAbsent(to: Engine, { key, value, expiresAt, metadata }: SetOperation): Promise<boolean> {
+  try {
+    await to.set(key, value, { ifAbsent: true, expiresAt, metadata });
+    return true;
+  } catch (error) {
+    if (isStorageError(error) && error.code === 'CONFLICT') return false;
+    throw error;
+  }
+}
