@@ -34,8 +34,10 @@ export { KeyValueStore } from './models/key-value-store.js';
 export { Snapshot } from './snapshot.js';
 export { decode } from './codec/decode.js';
 export { encode } from './codec/encode.js';
-export { ERROR_CODES, StorageError, StorageTypeError, isStorageError } from './errors/storage-error.js';
-export type { ErrorCode, ErrorContext } from './errors/storage-error.js';
+export { StorageError, StorageTypeError, isStorageError } from './errors/storage-error.js';
+export { ERROR_CODES } from './errors/codes.js';
+export type { ErrorContext } from './errors/storage-error.js';
+export type { ErrorCode } from './errors/codes.js';
 export type { ClearEvent, DeleteEvent, SetEvent, WatchEvent, WatchIterator, WatchOptions } from './watch/types.js';
 export type {
   AbortOptions,

@@ -1,43 +1,5 @@
-/** Every code a {@link StorageError} can carry. Codes are stable: programs may branch on them. */
-export const ERROR_CODES = [
-  'ENGINE_NOT_FOUND',
-  'INVALID_ARGUMENT',
-  'INVALID_KEY',
-  'UNSUPPORTED_VALUE',
-  'VALUE_TOO_LARGE',
-  'NOT_SUPPORTED',
-  'CLOSED',
-  'LOCKED',
-  'IO',
-  'NO_SPACE',
-  'READ_ONLY',
-  'CORRUPTED',
-  'UNSUPPORTED_FORMAT',
-  'CONNECTION',
-  'TIMEOUT',
-  'ABORTED',
-  'CONFLICT',
-  'TRANSACTION_NOT_FOUND',
-  'TRANSACTION_COMPLETED',
-  'TRANSACTION_TIMEOUT',
-  'DOCUMENT_NOT_FOUND',
-  'DUPLICATE_KEY',
-  'VALIDATION_FAILED',
-  'OBJECT_NOT_FOUND',
-  'PRECONDITION_FAILED',
-  'NODE_NOT_FOUND',
-  'EDGE_NOT_FOUND',
-  'BACKUP_NOT_FOUND',
-  'BACKUP_CORRUPTED',
-  'DECRYPTION_FAILED',
-  'MIGRATION_LOCKED',
-  'MIGRATION_CHANGED',
-  'MIGRATION_FAILED',
-  'UNKNOWN_OUTCOME',
-] as const;
-
-/** One of {@link ERROR_CODES}. */
-export type ErrorCode = (typeof ERROR_CODES)[number];
+import { RETRYABLE_CODES } from './codes.js';
+import type { ErrorCode } from './codes.js';
 
 /** Where an error arose. */
 export interface ErrorContext {
@@ -55,8 +17,7 @@ export interface ErrorContext {
 // (CommonJS and ES module, or two versions) and `instanceof` tells them apart.
 const BRAND = Symbol.for('holdfast.StorageError');
 
-const KNOWN: ReadonlySet<string> = new Set(ERROR_CODES);
-const RETRYABLE: ReadonlySet<string> = new Set<ErrorCode>(['CONFLICT', 'LOCKED', 'TIMEOUT', 'CONNECTION']);
+const RETRYABLE: ReadonlySet<ErrorCode> = new Set(RETRYABLE_CODES);
 
 /**
  * A storage operation failed.
@@ -106,7 +67,7 @@ export class StorageTypeError extends TypeError {
   /** Always `'INVALID_ARGUMENT'`. */
   readonly code: ErrorCode = 'INVALID_ARGUMENT';
   /** Always false: the call has to change. */
-  readonly retryable: boolean = false;
+  readonly retryable: boolean = RETRYABLE.has('INVALID_ARGUMENT');
   /** Name of the engine concerned, if one is. */
   declare readonly engine?: string;
   /** The key concerned, if one is. */
@@ -160,64 +121,4 @@ function setContext(error: StorageError | StorageTypeError, context: ErrorContex
   if (context.engine !== undefined && target.engine === undefined) target.engine = context.engine;
   if (context.key !== undefined && target.key === undefined) target.key = context.key;
   if (context.operation !== undefined && target.operation === undefined) target.operation = context.operation;
-}
-
-/**
- * The error the addon means. It describes one as JSON text or as an object of
- * `{ code, message, engine, key, operation, cause }`, or throws an Error whose message is such a text.
- */
-export function fromNative(thrown: unknown): StorageError | StorageTypeError {
-  if (isStorageError(thrown)) return thrown;
-  const description = describe(thrown instanceof Error ? thrown.message : thrown);
-  if (description !== undefined) {
-    const { code, message } = description;
-    return code === 'INVALID_ARGUMENT'
-      ? new StorageTypeError(message, description)
-      : new StorageError(code, message, description);
-  }
-  if (thrown instanceof Error && CONVERSION_STATUS.has(String((thrown as Error & { code?: unknown }).code))) {
-    return new StorageTypeError(thrown.message, { cause: thrown });
-  }
-  // A panic, or a failure of the binding itself: nobody can say how far the call came.
-  return new StorageError('UNKNOWN_OUTCOME', 'The native call failed without saying why', { cause: thrown });
-}
-
-// What napi-rs reports when an argument is not of the type the addon asked for.
-const CONVERSION_STATUS: ReadonlySet<string> = new Set([
-  'InvalidArg',
-  'ObjectExpected',
-  'StringExpected',
-  'FunctionExpected',
-  'NumberExpected',
-  'BooleanExpected',
-  'ArrayExpected',
-  'BigintExpected',
-  'DateExpected',
-  'ArrayBufferExpected',
-]);
-
-function describe(thrown: unknown): ({ code: ErrorCode; message: string } & ErrorContext) | undefined {
-  let fields: unknown = thrown;
-  if (typeof thrown === 'string') {
-    try {
-      fields = JSON.parse(thrown);
-    } catch {
-      return undefined;
-    }
-  }
-  if (typeof fields !== 'object' || fields === null) return undefined;
-  const { code, message, engine, key, operation, cause } = fields as Record<string, unknown>;
-  if (typeof code !== 'string' || !KNOWN.has(code)) return undefined;
-  return {
-    code: code as ErrorCode,
-    message: typeof message === 'string' ? message : code,
-    engine: optionalString(engine),
-    key: optionalString(key),
-    operation: optionalString(operation),
-    cause: typeof cause === 'string' ? new Error(cause) : (cause ?? undefined),
-  };
-}
-
-function optionalString(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined;
 }

@@ -1,4 +1,5 @@
-import { addContext, fromNative } from '../errors/storage-error.js';
+import { addContext } from '../errors/storage-error.js';
+import { fromNative } from '../errors/from-native.js';
 import type { StorageError, StorageTypeError } from '../errors/storage-error.js';
 import { retryDelay } from '../retry.js';
 import type { RetryPolicy } from '../retry.js';

@@ -1,4 +1,5 @@
-import { StorageError, addContext, fromNative, isStorageError } from '../errors/storage-error.js';
+import { StorageError, addContext, isStorageError } from '../errors/storage-error.js';
+import { fromNative } from '../errors/from-native.js';
 import type { StorageTypeError } from '../errors/storage-error.js';
 import { QueuedCall } from './calls.js';
 import { nativeSession } from './environment.js';

@@ -1,7 +1,7 @@
 import { leaseSourceOf } from '../engines/custom/wrap.js';
 import type { Engine } from '../engines/contract.js';
 import { StorageError, isStorageError } from '../errors/storage-error.js';
-import type { ErrorCode } from '../errors/storage-error.js';
+import type { ErrorCode } from '../errors/codes.js';
 import type { NativeTransactionLog } from '../native/interface.js';
 import type { Dependent, Place } from '../native/lease.js';
 import { DONE } from '../native/lease.js';

@@ -1,5 +1,5 @@
 import { decode } from '../codec/decode.js';
-import { fromNative } from '../errors/storage-error.js';
+import { fromNative } from '../errors/from-native.js';
 import { rangeText } from '../engines/data/write-options.js';
 import type { InnerRange } from '../engines/data/write-options.js';
 import { forgetProgress, listenForProgress } from '../native/calls.js';
