@@ -536,6 +536,166 @@ interface Engine extends DataMethods, AsyncDisposable {
     [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** A call that is made again. */
+interface RetryEvent {
+    /** Name of the engine. */
+    readonly engine: string;
+    /** The method called; `'connect'` for the opening of an engine that calls wait for, `'transaction'` for a transaction. */
+    readonly operation: string;
+    /** Which attempt comes next; the second is 2. */
+    readonly attempt: number;
+    /** Milliseconds until then. */
+    readonly delay: number;
+    /** Why the last attempt failed. */
+    readonly error: Error;
+}
+
+/**
+ * Keys and values under a prefix of an engine. Stores of one engine do not see each other's keys, except that a prefix
+ * `p/q` lies inside `p` as a folder does. Every method rejects as the engine's do.
+ *
+ * @typeParam Value - What the store holds, if it is all of one kind.
+ * @example
+ * const settings = new KeyValueStore(engine, 'settings'); // or storage.keyValue('settings')
+ * await settings.set('theme', 'dark');
+ * await settings.keys(); // ['theme']; the engine calls it 'settings/theme'
+ */
+declare class KeyValueStore<Value = unknown> {
+    #private;
+    /**
+     * @param engine - An engine, also one of your own, or a transaction, or `tx.engine(name)`.
+     * @param prefix - The folder the keys lie in, without a `/` at its end. Default: `''`, the whole engine but for the
+     * folders of the other models.
+     * @throws StorageTypeError for anything else.
+     */
+    constructor(engine: StorageEngine | DataMethods, prefix?: string);
+    /** The prefix given. */
+    get prefix(): string;
+    /** The value of a key, or null if it is absent. */
+    get<T = Value>(key: string): Promise<T | null>;
+    /** Writes a value. Options are those of {@link Engine}'s `set`: `ttl`, `expiresAt`, `metadata`, `ifVersion`, `ifAbsent`, `signal`. */
+    set<T = Value>(key: string, value: T, options?: SetOptions): Promise<void>;
+    /** Removes a key, and says whether it was there. */
+    delete(key: string): Promise<boolean>;
+    /** Whether a key is there. */
+    has(key: string): Promise<boolean>;
+    /** The values of many keys, in their order, null for those that are absent. */
+    mget<T = Value>(keys: Iterable<string>): Promise<(T | null)[]>;
+    /**
+     * Writes many entries, all or none where the engine's `capabilities.atomicBatch`.
+     *
+     * @example
+     * await settings.mset([['theme', 'dark'], ['size', 12]]);
+     */
+    mset<T = Value>(entries: Iterable<readonly [string, T]>, options?: SetManyOptions): Promise<void>;
+    /**
+     * The store's keys of a range, in order and without the prefix.
+     *
+     * @param query - A glob over the keys without the prefix, or a range of them. Default: all.
+     */
+    keys(query?: string | Range): Promise<string[]>;
+    /** How many keys of the store a range holds. */
+    count(query?: string | Range): Promise<number>;
+    /** Removes the store's own keys and no others, in one step where the engine's `capabilities.atomicClear`. */
+    clear(): Promise<void>;
+    /** The store's keys and values of a range, lazily, in order and without the prefix. */
+    entries<T = Value>(query?: string | Range): StorageIterator<[string, T]>;
+    /** The store's values of a range, lazily and in the order of their keys. */
+    values<T = Value>(query?: string | Range): StorageIterator<T>;
+    /** The store's keys of a range, lazily, in order and without the prefix. */
+    keysIterator(query?: string | Range): StorageIterator<string>;
+    /** Writes a value if the key has the version `expected`, null meaning that it is absent. */
+    compareAndSet<T = Value>(key: string, expected: string | null, value: T, options?: RecordOptions): Promise<CompareAndSetResult>;
+    /** Adds to a number in one step and returns the sum; an absent key counts as 0. */
+    increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
+    /** The record of a key with its version, times, expiry and metadata; null if it is absent. */
+    getEntry<T = Value>(key: string): Promise<Entry<T> | null>;
+    /**
+     * The changes of the store's own keys as they are committed, without the prefix. Options and events are those of
+     * {@link Engine}'s `watch`.
+     *
+     * @param pattern - A glob over the keys without the prefix. Default: all.
+     * @example
+     * for await (const change of settings.watch('ui:*', { signal })) console.log(change.type, change.key);
+     */
+    watch<T = Value>(pattern?: string, options?: WatchOptions): WatchIterator<T>;
+    /** Shows the prefix only. */
+    [inspect.custom](): string;
+}
+
+/** Where a transaction stands. After a commit that failed with UNKNOWN_OUTCOME it stays `'pending'`: nobody knows. */
+type TransactionStatus = 'pending' | 'committed' | 'rolled_back';
+/** The section `transactions` of the manager's configuration. */
+interface TransactionsConfig {
+    /**
+     * The folder of the log that transactions over several engines need; made by the first of them. A process locks one
+     * file in it. Default: `'./.holdfast/tx'`.
+     */
+    path?: string | undefined;
+    /** Milliseconds a transaction may be idle before it is rolled back; 0: for ever. Default: 30,000. */
+    timeout?: number | undefined;
+}
+/** Options of `beginTransaction`. */
+interface TransactionOptions {
+    /** The engine its own methods work on. Default: the manager's `defaultEngine`. */
+    engine?: string | undefined;
+    /**
+     * Milliseconds it may be idle, with no call made or under way, before it is rolled back and its calls reject with
+     * TRANSACTION_TIMEOUT; it may take a quarter longer. 0: for ever. Default: `transactions.timeout`, 30,000.
+     */
+    timeout?: number | undefined;
+    /** Refuse writes with READ_ONLY; what is read need not be remembered then. Default: false. */
+    readOnly?: boolean | undefined;
+}
+/** Options of `storage.transaction`. */
+interface RunTransactionOptions extends TransactionOptions, AbortOptions {
+    /** How often the function may be run again after a CONFLICT or LOCKED. Default: 10. */
+    retries?: number | undefined;
+    /** Gives up: the transaction is rolled back and the call rejects with ABORTED. A commit that has begun is waited for. */
+    signal?: AbortSignal | undefined;
+}
+/** Figures of a manager's transactions since it was made. */
+interface TransactionStats {
+    /** Open now. */
+    active: number;
+    /** Committed. */
+    committed: number;
+    /** Rolled back for whatever reason, failed commits included. */
+    rolledBack: number;
+    /** Ended by UNKNOWN_OUTCOME: committed or not. */
+    unknown: number;
+    /** Of those rolled back, refused because what they had read was changed meanwhile. */
+    conflicts: number;
+    /** Of those rolled back, idle for too long. */
+    timeouts: number;
+    /** Times that `storage.transaction` ran its function again. */
+    retries: number;
+    /** Transactions of a crashed process that were finished or undone as an engine was opened, counted by engine. */
+    recovered: number;
+    /** The log of transactions over several engines, of all managers of this process that share it. */
+    log: {
+        /** Committed with it. */
+        commits: number;
+        /** Begun with it and not committed. */
+        rollbacks: number;
+        /** Writes to it; each carries the records of all who waited for it. */
+        writes: number;
+        /** Syncs of it. */
+        fsyncs: number;
+        /** Log files made. */
+        logs: number;
+    };
+}
+/** What a crash had left of transactions over several engines in one of them, and was seen to as it was opened. */
+interface RecoveredTransactions {
+    /** Carried out: they had been decided. */
+    applied: number;
+    /** Dropped: they had not. */
+    dropped: number;
+    /** Taken back, in an engine without atomic batches. */
+    undone: number;
+}
+
 /** Every code a {@link StorageError} can carry. Codes are stable: programs may branch on them. */
 declare const ERROR_CODES: readonly ["ENGINE_NOT_FOUND", "INVALID_ARGUMENT", "INVALID_KEY", "UNSUPPORTED_VALUE", "VALUE_TOO_LARGE", "NOT_SUPPORTED", "CLOSED", "LOCKED", "IO", "NO_SPACE", "READ_ONLY", "CORRUPTED", "UNSUPPORTED_FORMAT", "CONNECTION", "TIMEOUT", "ABORTED", "CONFLICT", "TRANSACTION_NOT_FOUND", "TRANSACTION_COMPLETED", "TRANSACTION_TIMEOUT", "DOCUMENT_NOT_FOUND", "DUPLICATE_KEY", "VALIDATION_FAILED", "OBJECT_NOT_FOUND", "PRECONDITION_FAILED", "NODE_NOT_FOUND", "EDGE_NOT_FOUND", "BACKUP_NOT_FOUND", "BACKUP_CORRUPTED", "DECRYPTION_FAILED", "MIGRATION_LOCKED", "MIGRATION_CHANGED", "MIGRATION_FAILED", "UNKNOWN_OUTCOME"];
 /** One of {@link ERROR_CODES}. */
@@ -606,6 +766,116 @@ declare class StorageTypeError extends TypeError {
  */
 declare function isStorageError(error: unknown): error is StorageError | StorageTypeError;
 
+/** The data methods over the addon: each call goes there, inline where it answers at once, else queued. */
+declare class NativeData implements DataMethods {
+    #private;
+    /** {@inheritDoc DataMethods.get} */
+    get<T = unknown>(key: string): Promise<T | null>;
+    /** {@inheritDoc DataMethods.set} */
+    set(key: string, value: unknown, options?: SetOptions): Promise<void>;
+    /** {@inheritDoc DataMethods.delete} */
+    delete(key: string): Promise<boolean>;
+    /** {@inheritDoc DataMethods.has} */
+    has(key: string): Promise<boolean>;
+    /** {@inheritDoc DataMethods.keys} */
+    keys(query?: string | Range): Promise<string[]>;
+    /** {@inheritDoc DataMethods.count} */
+    count(query?: string | Range): Promise<number>;
+    /** {@inheritDoc DataMethods.clear} */
+    clear(): Promise<void>;
+    /** {@inheritDoc DataMethods.entries} */
+    entries<T = unknown>(query?: string | Range): StorageIterator<[string, T]>;
+    /** {@inheritDoc DataMethods.values} */
+    values<T = unknown>(query?: string | Range): StorageIterator<T>;
+    /** {@inheritDoc DataMethods.keysIterator} */
+    keysIterator(query?: string | Range): StorageIterator<string>;
+    /** {@inheritDoc DataMethods.getMany} */
+    getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]>;
+    /** {@inheritDoc DataMethods.setMany} */
+    setMany(entries: Iterable<readonly [string, unknown]>, options?: SetManyOptions): Promise<void>;
+    /** {@inheritDoc DataMethods.deleteMany} */
+    deleteMany(keys: Iterable<string>): Promise<number>;
+    /** {@inheritDoc DataMethods.batch} */
+    batch(operations: Iterable<BatchOperation>, options?: AbortOptions): Promise<void>;
+    /** {@inheritDoc DataMethods.compareAndSet} */
+    compareAndSet(key: string, expected: string | null, value: unknown, options?: RecordOptions): Promise<CompareAndSetResult>;
+    /** {@inheritDoc DataMethods.increment} */
+    increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
+    /** {@inheritDoc DataMethods.getEntry} */
+    getEntry<T = unknown>(key: string): Promise<Entry<T> | null>;
+}
+
+/**
+ * Reads and writes that take effect together at `commit()`, or not at all. It has the data methods of an engine, with
+ * their options: reads see one moment of the engine, taken at the first of them, with the transaction's own writes over
+ * it. `commit()` rejects with CONFLICT if something that was read has been changed since; see docs/transactions.md.
+ *
+ * `storage.transaction(fn)` begins, commits, rolls back and tries again by itself; this is for doing so by hand.
+ *
+ * @example
+ * const tx = await storage.beginTransaction();
+ * try {
+ *   const stock = await tx.get('stock');
+ *   await tx.set('stock', stock - 1);
+ *   await tx.set('order:7', { item: 'book' });
+ *   await tx.commit();
+ * } catch (error) {
+ *   if (tx.status === 'pending') await tx.rollback();
+ *   throw error;
+ * }
+ */
+declare class Transaction extends NativeData implements AsyncDisposable {
+    #private;
+    /** `tx_`, the time of its beginning in milliseconds since 1970, `_`, and letters that tell it from others. */
+    get id(): string;
+    /** Where it stands. */
+    get status(): TransactionStatus;
+    /**
+     * Another engine of the manager inside this transaction. A transaction that writes to several is atomic over them.
+     *
+     * @param name - Default: the transaction's own engine.
+     * @throws StorageError ENGINE_NOT_FOUND.
+     * @example
+     * await tx.engine('file').set('report', report);
+     */
+    engine(name?: string): DataMethods;
+    /**
+     * Makes everything take effect at once, behind the calls made before, also those not awaited.
+     *
+     * @throws CONFLICT if what was read has been changed since; TRANSACTION_COMPLETED, TRANSACTION_TIMEOUT; UNKNOWN_OUTCOME
+     * if a server's answer was lost; whatever the engine's writes reject with. Nothing is written then, but for
+     * UNKNOWN_OUTCOME.
+     */
+    commit(): Promise<void>;
+    /** Drops what was written. @throws TRANSACTION_COMPLETED, TRANSACTION_TIMEOUT. */
+    rollback(): Promise<void>;
+    /** Rolls back if it is still pending. */
+    [Symbol.asyncDispose](): Promise<void>;
+    /** Shows id and status only. */
+    [inspect.custom](): string;
+}
+
+/**
+ * The open transactions of a {@link StorageManager}: `storage.transactions`.
+ *
+ * @example
+ * const { id } = await storage.beginTransaction();
+ * await storage.transactions.rollback(id);
+ */
+declare class TransactionManager {
+    #private;
+    /** The same as `storage.beginTransaction(options)`. */
+    begin(options?: TransactionOptions): Promise<Transaction>;
+    /** Commits a transaction by its id. @throws TRANSACTION_NOT_FOUND, and whatever its `commit()` rejects with. */
+    commit(id: string): Promise<void>;
+    /** Rolls a transaction back by its id. @throws TRANSACTION_NOT_FOUND. */
+    rollback(id: string): Promise<void>;
+    /** The transactions that are open, in the order they were begun. */
+    list(): Transaction[];
+    /** Shows how many are open. */
+    [inspect.custom](): string;
+}
+
 /**
  * The base of every engine. Extend it for one of your own: give `doConnect`, `doDisconnect` and the data methods, and it
  * connects once however many calls race.
@@ -662,20 +932,6 @@ declare abstract class BaseStorageEngine<Config = unknown> implements StorageEng
     abstract clear(): Promise<void>;
     /** Shows name and status only. */
     [inspect.custom](): string;
-}
-
-/** A call that is made again. */
-interface RetryEvent {
-    /** Name of the engine. */
-    readonly engine: string;
-    /** The method called; `'connect'` for the opening of an engine that calls wait for, `'transaction'` for a transaction. */
-    readonly operation: string;
-    /** Which attempt comes next; the second is 2. */
-    readonly attempt: number;
-    /** Milliseconds until then. */
-    readonly delay: number;
-    /** Why the last attempt failed. */
-    readonly error: Error;
 }
 
 /** The built-in engines: each call goes to the addon, inline where it answers at once, else queued. */
@@ -903,79 +1159,6 @@ declare class SQLiteStorage extends NativeEngine<SQLiteStorageConfig> {
     constructor(config: SQLiteStorageConfig);
 }
 
-/** Where a transaction stands. After a commit that failed with UNKNOWN_OUTCOME it stays `'pending'`: nobody knows. */
-type TransactionStatus = 'pending' | 'committed' | 'rolled_back';
-/** The section `transactions` of the manager's configuration. */
-interface TransactionsConfig {
-    /**
-     * The folder of the log that transactions over several engines need; made by the first of them. A process locks one
-     * file in it. Default: `'./.holdfast/tx'`.
-     */
-    path?: string | undefined;
-    /** Milliseconds a transaction may be idle before it is rolled back; 0: for ever. Default: 30,000. */
-    timeout?: number | undefined;
-}
-/** Options of `beginTransaction`. */
-interface TransactionOptions {
-    /** The engine its own methods work on. Default: the manager's `defaultEngine`. */
-    engine?: string | undefined;
-    /**
-     * Milliseconds it may be idle, with no call made or under way, before it is rolled back and its calls reject with
-     * TRANSACTION_TIMEOUT; it may take a quarter longer. 0: for ever. Default: `transactions.timeout`, 30,000.
-     */
-    timeout?: number | undefined;
-    /** Refuse writes with READ_ONLY; what is read need not be remembered then. Default: false. */
-    readOnly?: boolean | undefined;
-}
-/** Options of `storage.transaction`. */
-interface RunTransactionOptions extends TransactionOptions, AbortOptions {
-    /** How often the function may be run again after a CONFLICT or LOCKED. Default: 10. */
-    retries?: number | undefined;
-    /** Gives up: the transaction is rolled back and the call rejects with ABORTED. A commit that has begun is waited for. */
-    signal?: AbortSignal | undefined;
-}
-/** Figures of a manager's transactions since it was made. */
-interface TransactionStats {
-    /** Open now. */
-    active: number;
-    /** Committed. */
-    committed: number;
-    /** Rolled back for whatever reason, failed commits included. */
-    rolledBack: number;
-    /** Ended by UNKNOWN_OUTCOME: committed or not. */
-    unknown: number;
-    /** Of those rolled back, refused because what they had read was changed meanwhile. */
-    conflicts: number;
-    /** Of those rolled back, idle for too long. */
-    timeouts: number;
-    /** Times that `storage.transaction` ran its function again. */
-    retries: number;
-    /** Transactions of a crashed process that were finished or undone as an engine was opened, counted by engine. */
-    recovered: number;
-    /** The log of transactions over several engines, of all managers of this process that share it. */
-    log: {
-        /** Committed with it. */
-        commits: number;
-        /** Begun with it and not committed. */
-        rollbacks: number;
-        /** Writes to it; each carries the records of all who waited for it. */
-        writes: number;
-        /** Syncs of it. */
-        fsyncs: number;
-        /** Log files made. */
-        logs: number;
-    };
-}
-/** What a crash had left of transactions over several engines in one of them, and was seen to as it was opened. */
-interface RecoveredTransactions {
-    /** Carried out: they had been decided. */
-    applied: number;
-    /** Dropped: they had not. */
-    dropped: number;
-    /** Taken back, in an engine without atomic batches. */
-    undone: number;
-}
-
 /** Options of {@link StorageManager}. */
 interface StorageConfig {
     /** The engine meant where none is named. Default: `'file'`. */
@@ -1019,189 +1202,6 @@ interface CopyResult {
     copied: number;
     /** Keys left alone, because they were there and `overwrite` is false. */
     skipped: number;
-}
-
-/**
- * Keys and values under a prefix of an engine. Stores of one engine do not see each other's keys, except that a prefix
- * `p/q` lies inside `p` as a folder does. Every method rejects as the engine's do.
- *
- * @typeParam Value - What the store holds, if it is all of one kind.
- * @example
- * const settings = new KeyValueStore(engine, 'settings'); // or storage.keyValue('settings')
- * await settings.set('theme', 'dark');
- * await settings.keys(); // ['theme']; the engine calls it 'settings/theme'
- */
-declare class KeyValueStore<Value = unknown> {
-    #private;
-    /**
-     * @param engine - An engine, also one of your own, or a transaction, or `tx.engine(name)`.
-     * @param prefix - The folder the keys lie in, without a `/` at its end. Default: `''`, the whole engine but for the
-     * folders of the other models.
-     * @throws StorageTypeError for anything else.
-     */
-    constructor(engine: StorageEngine | DataMethods, prefix?: string);
-    /** The prefix given. */
-    get prefix(): string;
-    /** The value of a key, or null if it is absent. */
-    get<T = Value>(key: string): Promise<T | null>;
-    /** Writes a value. Options are those of {@link Engine}'s `set`: `ttl`, `expiresAt`, `metadata`, `ifVersion`, `ifAbsent`, `signal`. */
-    set<T = Value>(key: string, value: T, options?: SetOptions): Promise<void>;
-    /** Removes a key, and says whether it was there. */
-    delete(key: string): Promise<boolean>;
-    /** Whether a key is there. */
-    has(key: string): Promise<boolean>;
-    /** The values of many keys, in their order, null for those that are absent. */
-    mget<T = Value>(keys: Iterable<string>): Promise<(T | null)[]>;
-    /**
-     * Writes many entries, all or none where the engine's `capabilities.atomicBatch`.
-     *
-     * @example
-     * await settings.mset([['theme', 'dark'], ['size', 12]]);
-     */
-    mset<T = Value>(entries: Iterable<readonly [string, T]>, options?: SetManyOptions): Promise<void>;
-    /**
-     * The store's keys of a range, in order and without the prefix.
-     *
-     * @param query - A glob over the keys without the prefix, or a range of them. Default: all.
-     */
-    keys(query?: string | Range): Promise<string[]>;
-    /** How many keys of the store a range holds. */
-    count(query?: string | Range): Promise<number>;
-    /** Removes the store's own keys and no others, in one step where the engine's `capabilities.atomicClear`. */
-    clear(): Promise<void>;
-    /** The store's keys and values of a range, lazily, in order and without the prefix. */
-    entries<T = Value>(query?: string | Range): StorageIterator<[string, T]>;
-    /** The store's values of a range, lazily and in the order of their keys. */
-    values<T = Value>(query?: string | Range): StorageIterator<T>;
-    /** The store's keys of a range, lazily, in order and without the prefix. */
-    keysIterator(query?: string | Range): StorageIterator<string>;
-    /** Writes a value if the key has the version `expected`, null meaning that it is absent. */
-    compareAndSet<T = Value>(key: string, expected: string | null, value: T, options?: RecordOptions): Promise<CompareAndSetResult>;
-    /** Adds to a number in one step and returns the sum; an absent key counts as 0. */
-    increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
-    /** The record of a key with its version, times, expiry and metadata; null if it is absent. */
-    getEntry<T = Value>(key: string): Promise<Entry<T> | null>;
-    /**
-     * The changes of the store's own keys as they are committed, without the prefix. Options and events are those of
-     * {@link Engine}'s `watch`.
-     *
-     * @param pattern - A glob over the keys without the prefix. Default: all.
-     * @example
-     * for await (const change of settings.watch('ui:*', { signal })) console.log(change.type, change.key);
-     */
-    watch<T = Value>(pattern?: string, options?: WatchOptions): WatchIterator<T>;
-    /** Shows the prefix only. */
-    [inspect.custom](): string;
-}
-
-/** The data methods over the addon: each call goes there, inline where it answers at once, else queued. */
-declare class NativeData implements DataMethods {
-    #private;
-    /** {@inheritDoc DataMethods.get} */
-    get<T = unknown>(key: string): Promise<T | null>;
-    /** {@inheritDoc DataMethods.set} */
-    set(key: string, value: unknown, options?: SetOptions): Promise<void>;
-    /** {@inheritDoc DataMethods.delete} */
-    delete(key: string): Promise<boolean>;
-    /** {@inheritDoc DataMethods.has} */
-    has(key: string): Promise<boolean>;
-    /** {@inheritDoc DataMethods.keys} */
-    keys(query?: string | Range): Promise<string[]>;
-    /** {@inheritDoc DataMethods.count} */
-    count(query?: string | Range): Promise<number>;
-    /** {@inheritDoc DataMethods.clear} */
-    clear(): Promise<void>;
-    /** {@inheritDoc DataMethods.entries} */
-    entries<T = unknown>(query?: string | Range): StorageIterator<[string, T]>;
-    /** {@inheritDoc DataMethods.values} */
-    values<T = unknown>(query?: string | Range): StorageIterator<T>;
-    /** {@inheritDoc DataMethods.keysIterator} */
-    keysIterator(query?: string | Range): StorageIterator<string>;
-    /** {@inheritDoc DataMethods.getMany} */
-    getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]>;
-    /** {@inheritDoc DataMethods.setMany} */
-    setMany(entries: Iterable<readonly [string, unknown]>, options?: SetManyOptions): Promise<void>;
-    /** {@inheritDoc DataMethods.deleteMany} */
-    deleteMany(keys: Iterable<string>): Promise<number>;
-    /** {@inheritDoc DataMethods.batch} */
-    batch(operations: Iterable<BatchOperation>, options?: AbortOptions): Promise<void>;
-    /** {@inheritDoc DataMethods.compareAndSet} */
-    compareAndSet(key: string, expected: string | null, value: unknown, options?: RecordOptions): Promise<CompareAndSetResult>;
-    /** {@inheritDoc DataMethods.increment} */
-    increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
-    /** {@inheritDoc DataMethods.getEntry} */
-    getEntry<T = unknown>(key: string): Promise<Entry<T> | null>;
-}
-
-/**
- * Reads and writes that take effect together at `commit()`, or not at all. It has the data methods of an engine, with
- * their options: reads see one moment of the engine, taken at the first of them, with the transaction's own writes over
- * it. `commit()` rejects with CONFLICT if something that was read has been changed since; see docs/transactions.md.
- *
- * `storage.transaction(fn)` begins, commits, rolls back and tries again by itself; this is for doing so by hand.
- *
- * @example
- * const tx = await storage.beginTransaction();
- * try {
- *   const stock = await tx.get('stock');
- *   await tx.set('stock', stock - 1);
- *   await tx.set('order:7', { item: 'book' });
- *   await tx.commit();
- * } catch (error) {
- *   if (tx.status === 'pending') await tx.rollback();
- *   throw error;
- * }
- */
-declare class Transaction extends NativeData implements AsyncDisposable {
-    #private;
-    /** `tx_`, the time of its beginning in milliseconds since 1970, `_`, and letters that tell it from others. */
-    get id(): string;
-    /** Where it stands. */
-    get status(): TransactionStatus;
-    /**
-     * Another engine of the manager inside this transaction. A transaction that writes to several is atomic over them.
-     *
-     * @param name - Default: the transaction's own engine.
-     * @throws StorageError ENGINE_NOT_FOUND.
-     * @example
-     * await tx.engine('file').set('report', report);
-     */
-    engine(name?: string): DataMethods;
-    /**
-     * Makes everything take effect at once, behind the calls made before, also those not awaited.
-     *
-     * @throws CONFLICT if what was read has been changed since; TRANSACTION_COMPLETED, TRANSACTION_TIMEOUT; UNKNOWN_OUTCOME
-     * if a server's answer was lost; whatever the engine's writes reject with. Nothing is written then, but for
-     * UNKNOWN_OUTCOME.
-     */
-    commit(): Promise<void>;
-    /** Drops what was written. @throws TRANSACTION_COMPLETED, TRANSACTION_TIMEOUT. */
-    rollback(): Promise<void>;
-    /** Rolls back if it is still pending. */
-    [Symbol.asyncDispose](): Promise<void>;
-    /** Shows id and status only. */
-    [inspect.custom](): string;
-}
-
-/**
- * The open transactions of a {@link StorageManager}: `storage.transactions`.
- *
- * @example
- * const { id } = await storage.beginTransaction();
- * await storage.transactions.rollback(id);
- */
-declare class TransactionManager {
-    #private;
-    /** The same as `storage.beginTransaction(options)`. */
-    begin(options?: TransactionOptions): Promise<Transaction>;
-    /** Commits a transaction by its id. @throws TRANSACTION_NOT_FOUND, and whatever its `commit()` rejects with. */
-    commit(id: string): Promise<void>;
-    /** Rolls a transaction back by its id. @throws TRANSACTION_NOT_FOUND. */
-    rollback(id: string): Promise<void>;
-    /** The transactions that are open, in the order they were begun. */
-    list(): Transaction[];
-    /** Shows how many are open. */
-    [inspect.custom](): string;
 }
 
 /** What {@link StorageManager} tells its listeners. */

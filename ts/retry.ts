@@ -1,4 +1,5 @@
-import { checkOptions, integer, milliseconds } from './arguments/options.js';
+import { integer, milliseconds } from './arguments/option-types.js';
+import { checkOptions } from './arguments/options.js';
 import type { Shape } from './arguments/options.js';
 import type { RetryOptions } from './types.js';
 

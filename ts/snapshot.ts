@@ -1,13 +1,14 @@
 import { inspect } from 'node:util';
-import { checkKey } from './arguments/options.js';
+import { keyList } from './arguments/iterables.js';
+import { checkKey } from './arguments/keys.js';
 import { decode } from './codec/decode.js';
+import { rejection } from './errors/rejection.js';
 import { PageIterator } from './iteration/page-iterator.js';
+import { ViewSource } from './iteration/view-source.js';
 import { keysText } from './native/batch-text.js';
 import type { PageContent } from './native/interface.js';
 import type { LeasedView } from './native/view.js';
-import { ViewSource } from './iteration/view-source.js';
-import { keyList, rangeText, toRange } from './engines/data/write-options.js';
-import { rejection } from './errors/rejection.js';
+import { rangeText, toRange } from './range/range.js';
 import type { Range, StorageIterator } from './types.js';
 
 /**

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { base64ToBytes, TAGS, TYPED_ARRAYS } from './tags.js';
+import { TAGS, TYPED_ARRAYS, base64ToBytes } from './tags.js';
 
 type Container = Record<string | number, unknown>;
 

@@ -4,7 +4,7 @@ import { types } from 'node:util';
 import { StorageError } from '../errors/storage-error.js';
 import { describeKind, inherits, isPlainArray, isPlainObject } from './kinds.js';
 import { formatPath } from './path.js';
-import { TAGS, type TypedArray, TYPED_ARRAYS, viewToBase64 } from './tags.js';
+import { TAGS, TYPED_ARRAYS, type TypedArray, viewToBase64 } from './tags.js';
 
 type Replacer = { toJSON?: unknown };
 

@@ -1,3 +1,4 @@
+import type { Snapshot } from '../snapshot.js';
 import type {
   AbortOptions,
   BatchOperation,
@@ -14,7 +15,6 @@ import type {
   VerifyOptions,
   VerifyReport,
 } from '../types.js';
-import type { Snapshot } from '../snapshot.js';
 import type { WatchIterator, WatchOptions } from '../watch/types.js';
 
 /**

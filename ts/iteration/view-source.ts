@@ -1,7 +1,7 @@
 import { decode } from '../codec/decode.js';
-import type { IteratorPage, PageSource } from './page-iterator.js';
 import type { PageContent } from '../native/interface.js';
 import type { LeasedView } from '../native/view.js';
+import type { IteratorPage, PageSource } from './page-iterator.js';
 
 /** The pages of a range of a view. */
 export class ViewSource<T> implements PageSource<T> {

@@ -1,5 +1,5 @@
-import { isStorageError } from '../errors/storage-error.js';
 import type { ErrorCode } from '../errors/codes.js';
+import { isStorageError } from '../errors/storage-error.js';
 
 /** What abstract-level calls the errors of an engine. Those it has no name for stay as they are. */
 const CODES: Partial<Record<ErrorCode, string>> = {

@@ -4,7 +4,7 @@ import type { AbstractDatabaseOptions } from 'abstract-level';
 import { describeKind } from '../codec/kinds.js';
 import { accessOf } from '../engines/data/access.js';
 import { MemoryStorage } from '../engines/built-in/memory.js';
-import { isReserved } from '../engines/data/write-options.js';
+import { isReserved } from '../range/reserved.js';
 import { toEngine } from '../engines/custom/wrap.js';
 import { StorageError, StorageTypeError } from '../errors/storage-error.js';
 // What the declarations name comes from the root entry, so that both entries have the same types.

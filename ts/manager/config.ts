@@ -1,6 +1,6 @@
-import { checkOptions, integer, nonEmptyString, object, oneOf, section } from '../arguments/options.js';
+import { integer, nonEmptyString, object, oneOf, section } from '../arguments/option-types.js';
+import { checkOptions } from '../arguments/options.js';
 import { DEFAULT_MAX_VALUE_BYTES } from '../codec/tags.js';
-import type { StorageEngine } from '../engines/contract.js';
 import { FileStorage } from '../engines/built-in/file.js';
 import type { FileStorageConfig } from '../engines/built-in/file.js';
 import { LevelDBStorage } from '../engines/built-in/leveldb.js';
@@ -12,6 +12,7 @@ import { RedisStorage } from '../engines/built-in/redis.js';
 import type { RedisStorageConfig } from '../engines/built-in/redis.js';
 import { SQLiteStorage } from '../engines/built-in/sqlite.js';
 import type { SQLiteStorageConfig } from '../engines/built-in/sqlite.js';
+import type { StorageEngine } from '../engines/contract.js';
 import { RETRY_SHAPE } from '../retry.js';
 import { CONFIG_SHAPE } from '../transactions/options.js';
 import type { TransactionsConfig } from '../transactions/options.js';

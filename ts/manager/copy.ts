@@ -1,9 +1,12 @@
 import { abortError } from '../abort.js';
-import { isStorageError } from '../errors/storage-error.js';
-import { accessOf } from '../engines/data/access.js';
+import { boolean, either, string } from '../arguments/option-types.js';
+import type { Shape } from '../arguments/options.js';
+import { LONG_CALL_SHAPE } from '../arguments/shapes.js';
 import type { Engine, StorageEngine } from '../engines/contract.js';
-import { OUTSIDE_MODELS } from '../engines/data/write-options.js';
+import { accessOf } from '../engines/data/access.js';
 import { report } from '../engines/report.js';
+import { isStorageError } from '../errors/storage-error.js';
+import { OUTSIDE_MODELS } from '../range/reserved.js';
 import type { BatchOperation, Entry, LongCallOptions } from '../types.js';
 
 /** Options of `storage.copy`. */
@@ -25,6 +28,12 @@ export interface CopyResult {
   /** Keys left alone, because they were there and `overwrite` is false. */
   skipped: number;
 }
+
+const ENGINE = either(string, {
+  expected: 'an engine',
+  accepts: (value) => typeof value === 'object' && value !== null,
+});
+export const COPY_SHAPE: Shape = { ...LONG_CALL_SHAPE, from: ENGINE, to: ENGINE, prefix: string, overwrite: boolean };
 
 const STEP_KEYS = 256;
 

@@ -1,21 +1,18 @@
 import { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
-import { boolean, checkOptions, nonEmptyString } from '../arguments/options.js';
+import { boolean, nonEmptyString } from '../arguments/option-types.js';
+import { checkOptions } from '../arguments/options.js';
+import { VERIFY_SHAPE } from '../arguments/shapes.js';
 import { describeKind } from '../codec/kinds.js';
-import { checkConfig, configuredEngines, maxValueBytesOf } from './config.js';
-import type { StorageConfig } from './config.js';
-import { copyRecords } from './copy.js';
-import type { CopyOptions, CopyResult } from './copy.js';
 import { BaseStorageEngine, closeEngine } from '../engines/base.js';
-import type { Engine, StorageEngine } from '../engines/contract.js';
-import type { EngineHooks, RetryEvent } from '../engines/hooks.js';
-import { JavaScriptEngine, hookJavaScriptEngine } from '../engines/custom/custom-engine.js';
 import { hookEngine } from '../engines/built-in/native-engine.js';
 import { absolute } from '../engines/built-in/options.js';
-import { COPY_SHAPE, VERIFY_SHAPE } from '../engines/data/write-options.js';
+import type { Engine, StorageEngine } from '../engines/contract.js';
+import { JavaScriptEngine, hookJavaScriptEngine } from '../engines/custom/custom-engine.js';
 import { leaseSourceOf, toEngine } from '../engines/custom/wrap.js';
-import { StorageError, StorageTypeError, addContext } from '../errors/storage-error.js';
+import type { EngineHooks, RetryEvent } from '../engines/hooks.js';
 import { fromNative } from '../errors/from-native.js';
+import { StorageError, StorageTypeError, addContext } from '../errors/storage-error.js';
 import { KeyValueStore } from '../models/key-value-store.js';
 import { retryPolicy } from '../retry.js';
 import { DEFAULT_PATH, DEFAULT_TIMEOUT } from '../transactions/options.js';
@@ -31,6 +28,10 @@ import { Turns } from '../transactions/scheduler.js';
 import { TransactionManager, superviseTransactions } from '../transactions/transaction-manager.js';
 import type { Transaction } from '../transactions/transaction.js';
 import type { EngineStats, VerifyOptions, VerifyReport } from '../types.js';
+import { checkConfig, configuredEngines, maxValueBytesOf } from './config.js';
+import type { StorageConfig } from './config.js';
+import { COPY_SHAPE, copyRecords } from './copy.js';
+import type { CopyOptions, CopyResult } from './copy.js';
 
 /** What {@link StorageManager} tells its listeners. */
 export interface StorageEvents {

@@ -1,14 +1,17 @@
 import { inspect } from 'node:util';
+import { checkPair, iterated } from '../arguments/iterables.js';
 import { describeKind } from '../codec/kinds.js';
-import { StorageError, StorageTypeError } from '../errors/storage-error.js';
+import type { DataMethods, StorageEngine } from '../engines/contract.js';
+import { toDataMethods } from '../engines/custom/wrap.js';
 import { accessOf } from '../engines/data/access.js';
 import type { Access } from '../engines/data/access.js';
-import type { DataMethods, StorageEngine } from '../engines/contract.js';
-import { checkPair, isReserved, iterated, toRange } from '../engines/data/write-options.js';
-import { toDataMethods } from '../engines/custom/wrap.js';
-import type { PageContent } from '../native/interface.js';
-import { PageIterator } from '../iteration/page-iterator.js';
 import { rejection } from '../errors/rejection.js';
+import { StorageError, StorageTypeError } from '../errors/storage-error.js';
+import { PageIterator } from '../iteration/page-iterator.js';
+import type { PageContent } from '../native/interface.js';
+import { within } from '../range/prefix.js';
+import { toRange } from '../range/range.js';
+import { isReserved } from '../range/reserved.js';
 import type {
   CompareAndSetResult,
   Entry,
@@ -21,7 +24,6 @@ import type {
 import { watching } from '../watch/iterator.js';
 import { checkedOptions, watchedRange } from '../watch/options.js';
 import type { WatchIterator, WatchOptions } from '../watch/types.js';
-import { within } from '../range/prefix.js';
 
 /**
  * Keys and values under a prefix of an engine. Stores of one engine do not see each other's keys, except that a prefix

@@ -1,5 +1,5 @@
-import { addContext, isStorageError } from '../errors/storage-error.js';
 import { fromNative } from '../errors/from-native.js';
+import { addContext, isStorageError } from '../errors/storage-error.js';
 import type { StorageError, StorageTypeError } from '../errors/storage-error.js';
 
 /** Who makes calls: told when one of its calls is over, and asked whether a failed read is made again. */

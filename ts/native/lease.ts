@@ -1,5 +1,5 @@
-import { addContext } from '../errors/storage-error.js';
 import { fromNative } from '../errors/from-native.js';
+import { addContext } from '../errors/storage-error.js';
 import type { StorageError, StorageTypeError } from '../errors/storage-error.js';
 import { retryDelay } from '../retry.js';
 import type { RetryPolicy } from '../retry.js';

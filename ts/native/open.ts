@@ -1,5 +1,5 @@
-import { StorageError, addContext, isStorageError } from '../errors/storage-error.js';
 import { fromNative } from '../errors/from-native.js';
+import { StorageError, addContext, isStorageError } from '../errors/storage-error.js';
 import type { StorageTypeError } from '../errors/storage-error.js';
 import { QueuedCall } from './calls.js';
 import { nativeSession } from './environment.js';

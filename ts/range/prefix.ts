@@ -1,6 +1,6 @@
 import type { Range } from '../types.js';
-import { OUTSIDE_MODELS } from '../engines/data/write-options.js';
-import type { InnerRange } from '../engines/data/write-options.js';
+import type { InnerRange } from './range.js';
+import { OUTSIDE_MODELS } from './reserved.js';
 
 // What has a meaning in a glob outside of a class.
 const GLOB = /[*?[\]\\]/g;

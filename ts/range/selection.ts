@@ -1,6 +1,6 @@
 import { matchKeys } from '../native/environment.js';
 import { compareKeys } from './key-order.js';
-import type { InnerRange } from '../engines/data/write-options.js';
+import type { InnerRange } from './range.js';
 
 /** The keys of a range among all keys, in its order. Globs are matched by the one matcher that every engine uses. */
 export function selectKeys(all: readonly string[], range: InnerRange): string[] {

@@ -1,7 +1,7 @@
 import { setText } from '../native/batch-text.js';
+import type { NativeValue } from '../native/interface.js';
 import { DONE, Lease } from '../native/lease.js';
 import type { CallHandle, Decode, LeaseHost, Place } from '../native/lease.js';
-import type { NativeValue } from '../native/interface.js';
 import type { LeasedView, ReadOperation } from '../native/view.js';
 
 /** Units of text that gather before they cross by themselves. */

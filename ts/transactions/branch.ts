@@ -1,9 +1,9 @@
-import type { StorageError } from '../errors/storage-error.js';
-import type { CallHandle, Lease, LeaseHost } from '../native/lease.js';
-import type { LeaseSource } from '../native/lease-source.js';
-import { PartLease } from './branch-lease.js';
 import { rejection } from '../errors/rejection.js';
+import type { StorageError } from '../errors/storage-error.js';
+import type { LeaseSource } from '../native/lease-source.js';
+import type { CallHandle, Lease, LeaseHost } from '../native/lease.js';
 import type { RetryPolicy } from '../retry.js';
+import { PartLease } from './branch-lease.js';
 import type { Life } from './state.js';
 
 // One call made again would read of another moment: the transaction is made again as a whole.

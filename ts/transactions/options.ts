@@ -1,4 +1,5 @@
-import { boolean, checkOptions, integer, milliseconds, nonEmptyString, signal, text } from '../arguments/options.js';
+import { boolean, integer, milliseconds, nonEmptyString, signal, text } from '../arguments/option-types.js';
+import { checkOptions } from '../arguments/options.js';
 import type { Shape } from '../arguments/options.js';
 import type { AbortOptions } from '../types.js';
 

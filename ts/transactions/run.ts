@@ -7,9 +7,9 @@ import { retryDelay } from '../retry.js';
 import type { RetryPolicy } from '../retry.js';
 import { DEFAULT_RETRIES, checkRun } from './options.js';
 import type { RunTransactionOptions } from './options.js';
-import type { Transaction } from './transaction.js';
-import { lifeOf } from './transaction.js';
 import type { Turns } from './scheduler.js';
+import { lifeOf } from './transaction.js';
+import type { Transaction } from './transaction.js';
 
 /** What a function to be run in a transaction may be. */
 export type TransactionFunction<T> = (transaction: Transaction) => Promise<T> | T;

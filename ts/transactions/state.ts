@@ -1,13 +1,13 @@
-import { leaseSourceOf } from '../engines/custom/wrap.js';
 import type { Engine } from '../engines/contract.js';
-import { StorageError, isStorageError } from '../errors/storage-error.js';
+import { leaseSourceOf } from '../engines/custom/wrap.js';
 import type { ErrorCode } from '../errors/codes.js';
+import { StorageError, isStorageError } from '../errors/storage-error.js';
 import type { NativeTransactionLog } from '../native/interface.js';
-import type { Dependent, Place } from '../native/lease.js';
 import { DONE } from '../native/lease.js';
+import type { Dependent, Place } from '../native/lease.js';
 import type { PartLease } from './branch-lease.js';
-import type { TransactionStatus } from './options.js';
 import { Part } from './branch.js';
+import type { TransactionStatus } from './options.js';
 
 /** An engine and the name the manager knows it by. */
 export interface NamedEngine {

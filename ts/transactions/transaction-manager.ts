@@ -4,10 +4,10 @@ import { StorageError, StorageTypeError } from '../errors/storage-error.js';
 import { nativeSession } from '../native/environment.js';
 import type { NativeTransactionLog } from '../native/interface.js';
 import type { Durability } from '../types.js';
-import { Life } from './state.js';
-import type { Ending, Keeper, NamedEngine } from './state.js';
 import { checkBegin } from './options.js';
 import type { TransactionOptions, TransactionStats } from './options.js';
+import { Life } from './state.js';
+import type { Ending, Keeper, NamedEngine } from './state.js';
 import { Transaction } from './transaction.js';
 import type { TransactionNaming } from './transaction.js';
 

@@ -2,9 +2,9 @@ import { inspect } from 'node:util';
 import type { DataMethods } from '../engines/contract.js';
 import { NativeData } from '../engines/data/native-data.js';
 import { DONE } from '../native/lease.js';
-import type { Life, NamedEngine } from './state.js';
-import type { TransactionStatus } from './options.js';
 import type { Part } from './branch.js';
+import type { TransactionStatus } from './options.js';
+import type { Life, NamedEngine } from './state.js';
 
 /** What a transaction asks whoever began it for. */
 export interface TransactionNaming {

@@ -1,11 +1,11 @@
 import { decode } from '../codec/decode.js';
 import { fromNative } from '../errors/from-native.js';
-import { rangeText } from '../engines/data/write-options.js';
-import type { InnerRange } from '../engines/data/write-options.js';
 import { forgetProgress, listenForProgress } from '../native/calls.js';
 import type { NativeWatch } from '../native/interface.js';
-import type { Lease } from '../native/lease.js';
 import type { LeaseSource } from '../native/lease-source.js';
+import type { Lease } from '../native/lease.js';
+import { rangeText } from '../range/range.js';
+import type { InnerRange } from '../range/range.js';
 import type { CheckedOptions } from './options.js';
 import { WatchSource } from './source.js';
 import type { ClearEvent, WatchEvent } from './types.js';

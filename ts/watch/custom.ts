@@ -1,7 +1,7 @@
 import { copyOf } from '../engines/custom/engine-calls.js';
-import { selectKeys } from '../range/selection.js';
-import type { InnerRange } from '../engines/data/write-options.js';
 import { StorageError } from '../errors/storage-error.js';
+import type { InnerRange } from '../range/range.js';
+import { selectKeys } from '../range/selection.js';
 import type { CheckedOptions } from './options.js';
 import { WatchSource } from './source.js';
 import type { WatchEvent } from './types.js';

@@ -1,8 +1,9 @@
-import { boolean, checkOptions, integer, signal } from '../arguments/options.js';
+import { boolean, integer, signal } from '../arguments/option-types.js';
+import { checkOptions } from '../arguments/options.js';
 import type { Shape } from '../arguments/options.js';
 import { describeKind } from '../codec/kinds.js';
 import { StorageTypeError } from '../errors/storage-error.js';
-import { toRange } from '../engines/data/write-options.js';
+import { toRange } from '../range/range.js';
 import type { Range } from '../types.js';
 import type { WatchOptions } from './types.js';
 

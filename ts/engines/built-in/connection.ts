@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StorageError, isStorageError } from '../../errors/storage-error.js';
 import type { StorageTypeError } from '../../errors/storage-error.js';
+import type { LeaseSource } from '../../native/lease-source.js';
 import { Lease } from '../../native/lease.js';
 import type { CallHandle, LeaseHost } from '../../native/lease.js';
 import { openStore, openStoreSync } from '../../native/open.js';
-import type { LeaseSource } from '../../native/lease-source.js';
 import type { OpenRequest, Recovery } from '../../native/open.js';
 import { retryDelay } from '../../retry.js';
-import type { EngineHooks } from '../hooks.js';
 import { NO_HOOKS } from '../hooks.js';
+import type { EngineHooks } from '../hooks.js';
 
 /** What a connection needs of its engine. */
 export interface ConnectionOwner {

@@ -1,4 +1,5 @@
-import { checkOptions, integer, oneOf } from '../../arguments/options.js';
+import { integer, oneOf } from '../../arguments/option-types.js';
+import { checkOptions } from '../../arguments/options.js';
 import { NativeEngine } from './native-engine.js';
 import { DURABILITY_SHAPE, EMBEDDED } from './options.js';
 import type { DurabilityOptions } from './options.js';

@@ -1,12 +1,14 @@
-import { checkKey, checkOptions } from '../../arguments/options.js';
+import { checkKey, checkWritableKey } from '../../arguments/keys.js';
+import { checkOptions } from '../../arguments/options.js';
+import { VERIFY_SHAPE } from '../../arguments/shapes.js';
 import { decode } from '../../codec/decode.js';
+import { rejection } from '../../errors/rejection.js';
 import { StorageError } from '../../errors/storage-error.js';
 import type { NativeValue } from '../../native/interface.js';
-import type { Lease } from '../../native/lease.js';
 import { abortableCall } from '../../native/lease-source.js';
+import type { Lease } from '../../native/lease.js';
 import type { OpenRequest } from '../../native/open.js';
-import { rejection } from '../../errors/rejection.js';
-import { progressListener, toReport, toStats } from '../report.js';
+import type { InnerRange } from '../../range/range.js';
 import { Snapshot } from '../../snapshot.js';
 import type {
   AbortOptions,
@@ -23,20 +25,20 @@ import type {
   VerifyOptions,
   VerifyReport,
 } from '../../types.js';
-import { watching } from '../../watch/iterator.js';
 import { NativeWatchSource } from '../../watch/built-in.js';
+import { watching } from '../../watch/iterator.js';
 import { checkedOptions, watchedRange } from '../../watch/options.js';
 import type { CheckedOptions } from '../../watch/options.js';
 import type { WatchIterator, WatchOptions } from '../../watch/types.js';
-import { grantAccess } from '../data/access.js';
 import { BaseStorageEngine, markConnected } from '../base.js';
-import { encodeAt } from '../data/batch.js';
-import { Connection } from './connection.js';
 import type { Engine } from '../contract.js';
+import { grantAccess } from '../data/access.js';
+import { encodeAt } from '../data/batch.js';
 import { NativeData, accessOfData } from '../data/native-data.js';
+import { writeOptions } from '../data/write-options.js';
 import type { EngineHooks } from '../hooks.js';
-import { VERIFY_SHAPE, checkWritableKey, writeOptions } from '../data/write-options.js';
-import type { InnerRange } from '../data/write-options.js';
+import { progressListener, toReport, toStats } from '../report.js';
+import { Connection } from './connection.js';
 
 /** Gives an engine what its manager decides. */
 export let hookEngine: (engine: NativeEngine<unknown>, hooks: EngineHooks) => void;

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { boolean, oneOf } from '../../arguments/options.js';
+import { boolean, oneOf } from '../../arguments/option-types.js';
 import type { Shape } from '../../arguments/options.js';
 import type { Capabilities, Durability } from '../../types.js';
 

@@ -1,4 +1,5 @@
-import { boolean, checkOptions, integer, section, string, text, wellFormed } from '../../arguments/options.js';
+import { boolean, integer, section, string, text, wellFormed } from '../../arguments/option-types.js';
+import { checkOptions } from '../../arguments/options.js';
 import { StorageTypeError } from '../../errors/storage-error.js';
 import { NativeEngine } from './native-engine.js';
 import { DURABILITY_SHAPE } from './options.js';

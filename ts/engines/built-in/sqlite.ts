@@ -1,4 +1,5 @@
-import { boolean, callback, checkOptions, either, integer, required, text } from '../../arguments/options.js';
+import { boolean, callback, either, integer, required, text } from '../../arguments/option-types.js';
+import { checkOptions } from '../../arguments/options.js';
 import { NativeEngine } from './native-engine.js';
 import { DURABILITY_SHAPE, EMBEDDED, READ_ONLY_SHAPE, absolute } from './options.js';
 import type { DurabilityOptions } from './options.js';

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { StorageError } from '../../errors/storage-error.js';
+import type { LeaseSource } from '../../native/lease-source.js';
 import { Lease } from '../../native/lease.js';
 import type { CallHandle, LeaseHost } from '../../native/lease.js';
-import type { LeaseSource } from '../../native/lease-source.js';
 import type { Recovery } from '../../native/open.js';
-import type { CustomHost } from './host.js';
 import type { EngineHooks } from '../hooks.js';
+import type { CustomHost } from './host.js';
 
 /** What it needs of the engine. */
 export interface CustomOwner {

@@ -1,13 +1,17 @@
-import { checkOptions } from '../../arguments/options.js';
 import { abortable } from '../../abort.js';
-import { describeKind } from '../../codec/kinds.js';
+import { keyList } from '../../arguments/iterables.js';
+import { checkOptions } from '../../arguments/options.js';
+import { ABORT_SHAPE, VERIFY_SHAPE } from '../../arguments/shapes.js';
 import { decode } from '../../codec/decode.js';
+import { describeKind } from '../../codec/kinds.js';
+import { rejection } from '../../errors/rejection.js';
 import { StorageError, StorageTypeError } from '../../errors/storage-error.js';
 import { PageIterator } from '../../iteration/page-iterator.js';
 import type { PageSource } from '../../iteration/page-iterator.js';
 import type { PageContent } from '../../native/interface.js';
-import { rejection } from '../../errors/rejection.js';
-import { UNCOUNTED, report } from '../report.js';
+import { toRange } from '../../range/range.js';
+import type { InnerRange } from '../../range/range.js';
+import { selectKeys } from '../../range/selection.js';
 import type { Snapshot } from '../../snapshot.js';
 import type {
   AbortOptions,
@@ -24,26 +28,26 @@ import type {
   VerifyOptions,
   VerifyReport,
 } from '../../types.js';
-import { watching } from '../../watch/iterator.js';
 import { JavaScriptFeed, JavaScriptWatchSource } from '../../watch/custom.js';
+import { watching } from '../../watch/iterator.js';
 import { checkedOptions, watchedRange } from '../../watch/options.js';
 import type { CheckedOptions } from '../../watch/options.js';
 import type { WatchIterator, WatchOptions } from '../../watch/types.js';
-import { grantAccess } from '../data/access.js';
 import { BaseStorageEngine } from '../base.js';
+import type { DeclaredCapabilities, Engine, StorageEngine } from '../contract.js';
+import { grantAccess } from '../data/access.js';
 import { batchSteps, eachEntry } from '../data/batch.js';
 import type { Step } from '../data/batch.js';
-import { CallOrder } from './call-order.js';
-import { CustomConnection } from './connection.js';
-import { CustomHost } from './host.js';
-import type { DeclaredCapabilities, Engine, StorageEngine } from '../contract.js';
+import { checkExpected, writeOptions } from '../data/write-options.js';
+import type { WriteOptions } from '../data/write-options.js';
 import { NO_HOOKS } from '../hooks.js';
 import type { EngineHooks } from '../hooks.js';
+import { UNCOUNTED, report } from '../report.js';
+import { CallOrder } from './call-order.js';
+import { CustomConnection } from './connection.js';
 import { Target, copyOf } from './engine-calls.js';
-import { selectKeys } from '../../range/selection.js';
+import { CustomHost } from './host.js';
 import { checkUserKey, checkUserSteps, checkUserWrite } from './own-keys.js';
-import { ABORT_SHAPE, VERIFY_SHAPE, checkExpected, keyList, toRange, writeOptions } from '../data/write-options.js';
-import type { InnerRange, WriteOptions } from '../data/write-options.js';
 
 /** Gives a wrapped engine what its manager decides. */
 export let hookJavaScriptEngine: (engine: JavaScriptEngine, hooks: EngineHooks) => void;

@@ -3,12 +3,12 @@ import { encode } from '../../codec/encode.js';
 import { StorageError, addContext, isStorageError } from '../../errors/storage-error.js';
 import { asText } from '../../native/batch-text.js';
 import type { NativeValue } from '../../native/interface.js';
-import type { BatchOperation, Entry } from '../../types.js';
-import type { DeclaredCapabilities, StorageEngine, StoredOptions } from '../contract.js';
-import type { JavaScriptChange, JavaScriptFeed } from '../../watch/custom.js';
 import { compareKeys } from '../../range/key-order.js';
-import { isOurs } from './own-keys.js';
+import type { BatchOperation, Entry } from '../../types.js';
+import type { JavaScriptChange, JavaScriptFeed } from '../../watch/custom.js';
+import type { DeclaredCapabilities, StorageEngine, StoredOptions } from '../contract.js';
 import type { WriteOptions } from '../data/write-options.js';
+import { isOurs } from './own-keys.js';
 
 /** A record in its stored form. */
 export interface StoredRecord {

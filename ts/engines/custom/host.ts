@@ -7,8 +7,8 @@ import type { NativeHost, NativeStore } from '../../native/interface.js';
 import { openHosted } from '../../native/open.js';
 import type { Recovery } from '../../native/open.js';
 import type { BatchOperation } from '../../types.js';
-import type { CallOrder } from './call-order.js';
 import type { StoredOptions } from '../contract.js';
+import type { CallOrder } from './call-order.js';
 import type { Target } from './engine-calls.js';
 
 type Written = [key: string] | [key: string, value: unknown, expiresAt: number | null, metadata: unknown];

@@ -1,7 +1,6 @@
-import { checkKey } from '../../arguments/options.js';
+import { checkKey, checkWritableKey } from '../../arguments/keys.js';
 import { StorageError } from '../../errors/storage-error.js';
 import type { Step } from '../data/batch.js';
-import { checkWritableKey } from '../data/write-options.js';
 
 /** Keys that start with this are the library's in an engine of a user's: what other engines keep in a space apart. */
 const OURS = '.holdfast~';

@@ -1,12 +1,12 @@
 import { describeKind } from '../../codec/kinds.js';
 import { StorageTypeError } from '../../errors/storage-error.js';
-import { accessOf } from '../data/access.js';
-import type { DataMethods, Engine, StorageEngine } from '../contract.js';
-import { JavaScriptEngine, customConnectionOf } from './custom-engine.js';
 import { BaseStorageEngine } from '../base.js';
-import { NativeEngine, connectionOf } from '../built-in/native-engine.js';
 import type { Connection } from '../built-in/connection.js';
+import { NativeEngine, connectionOf } from '../built-in/native-engine.js';
+import type { DataMethods, Engine, StorageEngine } from '../contract.js';
+import { accessOf } from '../data/access.js';
 import type { CustomConnection } from './connection.js';
+import { JavaScriptEngine, customConnectionOf } from './custom-engine.js';
 
 const METHODS = ['connect', 'disconnect', 'get', 'set', 'delete', 'has', 'keys', 'clear'] as const;
 const wrappers = new WeakMap<StorageEngine, JavaScriptEngine>();

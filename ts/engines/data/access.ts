@@ -1,10 +1,10 @@
-import type { StorageIterator } from '../../types.js';
 import type { PageContent } from '../../native/interface.js';
-import type { DataMethods } from '../contract.js';
-import { accessOfData } from './native-data.js';
+import type { InnerRange } from '../../range/range.js';
+import type { StorageIterator } from '../../types.js';
 import type { CheckedOptions } from '../../watch/options.js';
 import type { WatchSource } from '../../watch/source.js';
-import type { InnerRange } from './write-options.js';
+import type { DataMethods } from '../contract.js';
+import { accessOfData } from './native-data.js';
 
 /** What the models need of a store besides its public methods. Ranges are checked already. */
 export interface Access {

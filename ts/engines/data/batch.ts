@@ -1,20 +1,15 @@
+import { checkPair, iterated } from '../../arguments/iterables.js';
+import { checkWritableKey } from '../../arguments/keys.js';
+import { anything, oneOf, required, string } from '../../arguments/option-types.js';
 import { checkOptions } from '../../arguments/options.js';
-import { describeKind } from '../../codec/kinds.js';
+import type { Shape } from '../../arguments/options.js';
 import { encode } from '../../codec/encode.js';
+import { describeKind } from '../../codec/kinds.js';
 import { StorageTypeError, addContext, isStorageError } from '../../errors/storage-error.js';
 import { checkText, deleteText, setText } from '../../native/batch-text.js';
 import type { NativeValue } from '../../native/interface.js';
-import { anything, oneOf, required, string } from '../../arguments/options.js';
-import type { Shape } from '../../arguments/options.js';
 import type { SetOptions } from '../../types.js';
-import {
-  BATCH_SET_SHAPE,
-  checkExpected,
-  checkPair,
-  checkWritableKey,
-  iterated,
-  writeOptions,
-} from './write-options.js';
+import { BATCH_SET_SHAPE, checkExpected, writeOptions } from './write-options.js';
 import type { WriteOptions } from './write-options.js';
 
 /** A step of a batch, checked, its value encoded. */

@@ -1,10 +1,15 @@
 import { Buffer } from 'node:buffer';
-import { checkKey, checkOptions } from '../../arguments/options.js';
-import { describeKind } from '../../codec/kinds.js';
+import { keyList } from '../../arguments/iterables.js';
+import { checkKey, checkWritableKey } from '../../arguments/keys.js';
+import { checkOptions } from '../../arguments/options.js';
+import { ABORT_SHAPE } from '../../arguments/shapes.js';
 import { decode } from '../../codec/decode.js';
 import { encode } from '../../codec/encode.js';
+import { describeKind } from '../../codec/kinds.js';
+import { rejection } from '../../errors/rejection.js';
 import { StorageTypeError, isStorageError } from '../../errors/storage-error.js';
 import { PageIterator } from '../../iteration/page-iterator.js';
+import { ViewSource } from '../../iteration/view-source.js';
 import {
   CLEAR_TEXT,
   addText,
@@ -17,9 +22,9 @@ import {
 import type { NativeValue, PageContent } from '../../native/interface.js';
 import { abortableCall } from '../../native/lease-source.js';
 import type { LeaseSource } from '../../native/lease-source.js';
-import { ViewSource } from '../../iteration/view-source.js';
 import type { ReadOperation } from '../../native/view.js';
-import { rejection } from '../../errors/rejection.js';
+import { rangeText, toRange } from '../../range/range.js';
+import type { InnerRange } from '../../range/range.js';
 import type {
   AbortOptions,
   BatchOperation,
@@ -31,19 +36,10 @@ import type {
   SetOptions,
   StorageIterator,
 } from '../../types.js';
+import type { DataMethods } from '../contract.js';
 import type { Access } from './access.js';
 import { batchText, eachEntry, encodeAt } from './batch.js';
-import type { DataMethods } from '../contract.js';
-import {
-  ABORT_SHAPE,
-  checkExpected,
-  checkWritableKey,
-  keyList,
-  rangeText,
-  toRange,
-  writeOptions,
-} from './write-options.js';
-import type { InnerRange } from './write-options.js';
+import { checkExpected, writeOptions } from './write-options.js';
 
 /** What the models need of such data methods; undefined for any other object. */
 export let accessOfData: (data: object) => Access | undefined;
