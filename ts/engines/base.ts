@@ -1,12 +1,8 @@
 import { inspect } from 'node:util';
 import { StorageError, StorageTypeError } from '../errors/storage-error.js';
+import { closeForGood, markConnected } from '../internal.js';
 import type { EngineStatus } from '../types.js';
 import type { StorageEngine } from './contract.js';
-
-/** Ends an engine for good: what it runs is finished, then it is disconnected, and every later call rejects with CLOSED. */
-export let closeEngine: (engine: BaseStorageEngine) => Promise<void>;
-/** Notes that an engine was connected by other means than `connect`. */
-export let markConnected: (engine: BaseStorageEngine) => void;
 
 /**
  * The base of every engine. Extend it for one of your own: give `doConnect`, `doDisconnect` and the data methods, and it
@@ -22,14 +18,6 @@ export let markConnected: (engine: BaseStorageEngine) => void;
  * }
  */
 export abstract class BaseStorageEngine<Config = unknown> implements StorageEngine, AsyncDisposable {
-  static {
-    closeEngine = (engine) => engine.#close();
-    markConnected = (engine) => {
-      engine.#disconnecting = undefined;
-      engine.#connected = true;
-    };
-  }
-
   /** The engine's name, as errors give it. */
   readonly name: string;
   // Private, as it may hold a password: nothing that prints an engine shows it.
@@ -123,6 +111,19 @@ export abstract class BaseStorageEngine<Config = unknown> implements StorageEngi
     return `${this.constructor.name} { name: '${this.name}', status: '${this.status}' }`;
   }
 
+  /** @internal */
+  async [closeForGood](): Promise<void> {
+    this.#closed = true;
+    await this.disconnect();
+    await this.doClose();
+  }
+
+  /** @internal */
+  [markConnected](): void {
+    this.#disconnecting = undefined;
+    this.#connected = true;
+  }
+
   async #connect(): Promise<void> {
     try {
       if (this.#disconnecting !== undefined) await this.#disconnecting.catch(() => {});
@@ -144,11 +145,5 @@ export abstract class BaseStorageEngine<Config = unknown> implements StorageEngi
         this.#connected = false;
       }
     }
-  }
-
-  async #close(): Promise<void> {
-    this.#closed = true;
-    await this.disconnect();
-    await this.doClose();
   }
 }

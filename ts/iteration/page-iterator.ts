@@ -1,4 +1,5 @@
 import { rejection } from '../errors/rejection.js';
+import { takeItems } from '../internal.js';
 import type { StorageIterator } from '../types.js';
 
 /** A part of an iteration. */
@@ -22,20 +23,10 @@ const FIRST_PAGE_BYTES = 32 << 10;
 const PAGE_BYTES = 256 << 10;
 
 /**
- * The next items of an iterator of ours: as many as are at hand, at least one and at most `max`; none at the end. Not to be
- * called while another call is under way.
- */
-export let takeItems: <T>(iterator: StorageIterator<T>, max: number) => Promise<T[]>;
-
-/**
  * An iterator over pages. While one page is consumed the next is under way; at the end, at an error and at an early
  * return the source is closed.
  */
 export class PageIterator<T> implements StorageIterator<T> {
-  static {
-    takeItems = <U>(iterator: StorageIterator<U>, max: number) => (iterator as PageIterator<U>).#take(max);
-  }
-
   readonly #openSource: () => Promise<PageSource<T>>;
   #source: PageSource<T> | undefined;
   #isOpen = false;
@@ -91,8 +82,8 @@ export class PageIterator<T> implements StorageIterator<T> {
     this.#finish();
   }
 
-  /** The first item comes as from `next()`, which loads a page where one is needed; what is at hand goes with it. */
-  async #take(max: number): Promise<T[]> {
+  /** The first item comes from `next()`, which loads a page if one is needed. The others are at hand. */
+  async [takeItems](max: number): Promise<T[]> {
     const { done, value } = await this.next();
     if (done === true) return [];
     const from = this.#index;

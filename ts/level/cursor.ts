@@ -1,9 +1,10 @@
 import { abortable } from '../abort.js';
 import type { Engine } from '../engines/contract.js';
-import { takeItems } from '../iteration/page-iterator.js';
+import { takeItems } from '../internal.js';
+import type { PageIterator } from '../iteration/page-iterator.js';
 import type { PageContent } from '../native/interface.js';
 import type { Snapshot } from '../snapshot.js';
-import type { Range, StorageIterator } from '../types.js';
+import type { Range } from '../types.js';
 import { rethrow } from './errors.js';
 import { startingAt } from './folder.js';
 import type { Bounds } from './folder.js';
@@ -30,7 +31,7 @@ export class Cursor<T> {
   readonly #owned: boolean;
   /** What is left to read; undefined: nothing, as a seek went outside of the range. */
   #bounds: Bounds | undefined;
-  #items: StorageIterator<T> | undefined;
+  #items: PageIterator<T> | undefined;
 
   constructor(engine: Engine, options: CursorOptions) {
     this.#engine = engine;
@@ -91,7 +92,7 @@ export class Cursor<T> {
       const range = { ...this.#bounds, reverse, limit: Number.isFinite(left) ? left : undefined };
       this.#items = read<T>(this.#view === undefined ? this.#engine : await this.#view, what, range);
     }
-    return takeItems(this.#items, max);
+    return this.#items[takeItems](max);
   }
 
   #drop(): void {
@@ -104,8 +105,9 @@ function read<T>(
   source: Pick<Engine, 'entries' | 'keysIterator' | 'values'>,
   what: PageContent,
   range: Range,
-): StorageIterator<T> {
+): PageIterator<T> {
   const items =
     what === 'keys' ? source.keysIterator(range) : what === 'values' ? source.values(range) : source.entries(range);
-  return items as StorageIterator<T>;
+  // Every iterator of an engine is one.
+  return items as PageIterator<T>;
 }

@@ -1,5 +1,5 @@
 import { AbstractIterator, AbstractKeyIterator, AbstractValueIterator } from 'abstract-level';
-import type { Engine } from '../engines/contract.js';
+import type { InternalEngine } from '../engines/internal-engine.js';
 import type { PageContent } from '../native/interface.js';
 import { Cursor } from './cursor.js';
 import type { Folder, LevelRange } from './folder.js';
@@ -18,7 +18,7 @@ export interface IteratorOptions extends LevelRange {
 
 /** What an iterator needs of its database. */
 export interface IteratorHost {
-  readonly engine: Engine;
+  readonly engine: InternalEngine;
   readonly folder: Folder;
 }
 

@@ -2,8 +2,8 @@ import type { Buffer } from 'node:buffer';
 import { AbstractLevel } from 'abstract-level';
 import type { AbstractDatabaseOptions } from 'abstract-level';
 import { describeKind } from '../codec/kinds.js';
-import { accessOf } from '../engines/data/access.js';
 import { MemoryStorage } from '../engines/built-in/memory.js';
+import { access } from '../internal.js';
 import { isReserved } from '../range/reserved.js';
 import { toEngine } from '../engines/custom/wrap.js';
 import { StorageError, StorageTypeError } from '../errors/storage-error.js';
@@ -168,7 +168,7 @@ export class HoldfastLevel<KDefault = string, VDefault = string> extends Abstrac
   async _clear(options: LevelRange & { snapshot?: unknown }): Promise<void> {
     const { engine, folder } = this.#host;
     const bounds = folder.bounds(options);
-    if (options.limit === -1 && options.snapshot === undefined) return this.#track(accessOf(engine)!.clear(bounds));
+    if (options.limit === -1 && options.snapshot === undefined) return this.#track(engine[access].clear(bounds));
     const cursor = new Cursor<string>(engine, {
       what: 'keys',
       bounds,

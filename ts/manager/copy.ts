@@ -3,9 +3,10 @@ import { boolean, either, string } from '../arguments/option-types.js';
 import type { Shape } from '../arguments/options.js';
 import { LONG_CALL_SHAPE } from '../arguments/shapes.js';
 import type { Engine, StorageEngine } from '../engines/contract.js';
-import { accessOf } from '../engines/data/access.js';
+import type { InternalEngine } from '../engines/internal-engine.js';
 import { report } from '../engines/report.js';
 import { isStorageError } from '../errors/storage-error.js';
+import { access } from '../internal.js';
 import { OUTSIDE_MODELS } from '../range/reserved.js';
 import type { BatchOperation, Entry, LongCallOptions } from '../types.js';
 
@@ -39,7 +40,7 @@ const STEP_KEYS = 256;
 
 /** Copies records with expiry and metadata, a step of keys at a time. */
 export async function copyRecords(
-  from: Engine,
+  from: InternalEngine,
   to: Engine,
   { prefix, overwrite = true, signal, onProgress }: Omit<CopyOptions, 'from' | 'to'>,
 ): Promise<CopyResult> {
@@ -60,7 +61,7 @@ export async function copyRecords(
     report(onProgress, { phase: 'copy', done, total: null, bytes: null });
   };
   let step: string[] = [];
-  for await (const key of accessOf(from)!.iterate<string>(range, 'keys', 0)) {
+  for await (const key of from[access].iterate<string>(range, 'keys', 0)) {
     step.push(key);
     if (step.length < STEP_KEYS) continue;
     await copyStep(step);

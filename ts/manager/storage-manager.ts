@@ -4,15 +4,15 @@ import { boolean, nonEmptyString } from '../arguments/option-types.js';
 import { checkOptions } from '../arguments/options.js';
 import { VERIFY_SHAPE } from '../arguments/shapes.js';
 import { describeKind } from '../codec/kinds.js';
-import { BaseStorageEngine, closeEngine } from '../engines/base.js';
-import { hookEngine } from '../engines/built-in/native-engine.js';
 import { absolute } from '../engines/built-in/options.js';
 import type { Engine, StorageEngine } from '../engines/contract.js';
-import { JavaScriptEngine, hookJavaScriptEngine } from '../engines/custom/custom-engine.js';
-import { leaseSourceOf, toEngine } from '../engines/custom/wrap.js';
+import { JavaScriptEngine } from '../engines/custom/custom-engine.js';
+import { toEngine } from '../engines/custom/wrap.js';
 import type { EngineHooks, RetryEvent } from '../engines/hooks.js';
+import type { InternalEngine } from '../engines/internal-engine.js';
 import { fromNative } from '../errors/from-native.js';
 import { StorageError, StorageTypeError, addContext } from '../errors/storage-error.js';
+import { closeForGood, connection, setHooks, supervision } from '../internal.js';
 import { KeyValueStore } from '../models/key-value-store.js';
 import { retryPolicy } from '../retry.js';
 import { DEFAULT_PATH, DEFAULT_TIMEOUT } from '../transactions/options.js';
@@ -25,7 +25,7 @@ import type {
 import { runTransaction } from '../transactions/run.js';
 import type { Runner } from '../transactions/run.js';
 import { Turns } from '../transactions/scheduler.js';
-import { TransactionManager, superviseTransactions } from '../transactions/transaction-manager.js';
+import { TransactionManager } from '../transactions/transaction-manager.js';
 import type { Transaction } from '../transactions/transaction.js';
 import type { EngineStats, VerifyOptions, VerifyReport } from '../types.js';
 import { checkConfig, configuredEngines, maxValueBytesOf } from './config.js';
@@ -71,8 +71,8 @@ export interface RegisterOptions {
  */
 export class StorageManager implements AsyncDisposable {
   readonly #defaultEngine: string;
-  readonly #engines = new Map<string, Engine>();
-  readonly #own = new Set<Engine>();
+  readonly #engines = new Map<string, InternalEngine>();
+  readonly #own = new Set<InternalEngine>();
   readonly #events = new EventEmitter<StorageEvents>();
   readonly #hooks: EngineHooks;
   readonly #runner: Runner;
@@ -97,12 +97,12 @@ export class StorageManager implements AsyncDisposable {
       timeout: config.transactions?.timeout ?? DEFAULT_TIMEOUT,
       logFolder: this.#logFolder,
       durability: config.durability ?? 'full',
-      resolve: (name) => ({ name: name ?? this.#defaultEngine, engine: this.getEngine(name) }),
+      resolve: (name) => ({ name: name ?? this.#defaultEngine, engine: this.getEngine(name) as InternalEngine }),
     });
     this.#runner = {
       retry: this.#hooks.retry,
       turns: new Turns(),
-      begin: (options) => superviseTransactions(this.transactions).begin(options),
+      begin: (options) => this.transactions[supervision].begin(options),
       pause: (engine, attempt, delay, error) => {
         this.#events.emit('retry', {
           engine: engine ?? this.#defaultEngine,
@@ -111,11 +111,11 @@ export class StorageManager implements AsyncDisposable {
           delay,
           error,
         });
-        return superviseTransactions(this.transactions).pause(delay);
+        return this.transactions[supervision].pause(delay);
       },
     };
     for (const [name, engine] of configuredEngines(config)) {
-      hookEngine(engine, this.#hooks);
+      engine[setHooks](this.#hooks);
       this.#recoverAtOpening(engine, name);
       this.#engines.set(name, engine);
       this.#own.add(engine);
@@ -151,12 +151,12 @@ export class StorageManager implements AsyncDisposable {
     checkOptions('registerEngine', options, { own: boolean });
     this.#refuseClosed('registerEngine');
     const full = toEngine(engine, name);
-    if (full instanceof JavaScriptEngine) hookJavaScriptEngine(full, this.#hooks);
+    if (full instanceof JavaScriptEngine) full[setHooks](this.#hooks);
     this.#recoverAtOpening(full, name);
     const replaced = this.#engines.get(name);
     // Nobody else would close it any more.
     if (replaced !== undefined && replaced !== full && this.#own.delete(replaced))
-      this.#end(replaced).catch((error: unknown) => this.#fail(error, name));
+      replaced[closeForGood]().catch((error: unknown) => this.#fail(error, name));
     this.#engines.set(name, full);
     if (options?.own === true) this.#own.add(full);
     return this;
@@ -231,7 +231,7 @@ export class StorageManager implements AsyncDisposable {
   async stats(): Promise<StorageStats> {
     this.#refuseClosed('stats');
     const engines = await this.#ofEach((engine) => engine.stats());
-    return { ...engines, transactions: superviseTransactions(this.transactions).stats() } as StorageStats;
+    return { ...engines, transactions: this.transactions[supervision].stats() } as StorageStats;
   }
 
   /** Reads everything in every engine and reports what is damaged, by the engine's name. */
@@ -279,44 +279,37 @@ export class StorageManager implements AsyncDisposable {
 
   async #close(): Promise<void> {
     // All in one step, so that nothing is called in between.
-    const closes = [
-      superviseTransactions(this.transactions).close(),
-      ...[...this.#own].map((engine) => this.#end(engine)),
-    ];
+    const closes = [this.transactions[supervision].close(), ...[...this.#own].map((engine) => engine[closeForGood]())];
     const ends = await Promise.allSettled(closes);
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
   }
 
-  #end(engine: Engine): Promise<void> {
-    return engine instanceof BaseStorageEngine ? closeEngine(engine) : engine.disconnect();
-  }
-
-  async #ofEach<T>(ask: (engine: Engine) => Promise<T>): Promise<Record<string, T>> {
+  async #ofEach<T>(ask: (engine: InternalEngine) => Promise<T>): Promise<Record<string, T>> {
     const answers = await Promise.all(
       [...this.#engines].map(async ([name, engine]) => [name, await ask(engine)] as const),
     );
     return Object.fromEntries(answers);
   }
 
-  #engineOf(engine: string | StorageEngine, option: string): Engine {
+  #engineOf(engine: string | StorageEngine, option: string): InternalEngine {
     if (engine === undefined)
       throw new StorageTypeError(`Expected option ${option} of copy to be a string or an engine; it is missing`);
-    return typeof engine === 'string' ? this.getEngine(engine) : toEngine(engine);
+    return typeof engine === 'string' ? (this.getEngine(engine) as InternalEngine) : toEngine(engine);
   }
 
   /** What a crash left in the engine is seen to before anything is read there. */
-  #recoverAtOpening(engine: Engine, name: string): void {
+  #recoverAtOpening(engine: InternalEngine, name: string): void {
     const done = (outcome: string): void => {
       const { problems, ...recovered } = JSON.parse(outcome) as RecoveredTransactions & { problems: unknown[] };
       const count = recovered.applied + recovered.dropped + recovered.undone;
       if (count > 0) {
-        superviseTransactions(this.transactions).recovered(count);
+        this.transactions[supervision].recovered(count);
         this.#events.emit('recovered', name, recovered);
       }
       for (const problem of problems)
         this.#fail(addContext(fromNative(problem), { engine: name, operation: 'connect' }), name);
     };
-    leaseSourceOf(engine).recovery = { folder: this.#logFolder, name, done };
+    engine[connection].recovery = { folder: this.#logFolder, name, done };
   }
 
   #fail(error: unknown, engine: string): void {

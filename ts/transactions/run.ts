@@ -3,12 +3,12 @@ import { describeKind } from '../codec/kinds.js';
 import { isFailedCondition } from '../engines/data/native-data.js';
 import { StorageTypeError, isStorageError } from '../errors/storage-error.js';
 import type { StorageError } from '../errors/storage-error.js';
+import { state } from '../internal.js';
 import { retryDelay } from '../retry.js';
 import type { RetryPolicy } from '../retry.js';
 import { DEFAULT_RETRIES, checkRun } from './options.js';
 import type { RunTransactionOptions } from './options.js';
 import type { Turns } from './scheduler.js';
-import { lifeOf } from './transaction.js';
 import type { Transaction } from './transaction.js';
 
 /** What a function to be run in a transaction may be. */
@@ -46,7 +46,7 @@ export async function runTransaction<T>(
     try {
       if (signal?.aborted === true) throw abortError(signal, options?.engine, 'transaction');
       transaction = runner.begin(options);
-      const life = lifeOf(transaction);
+      const life = transaction[state];
       const result = await (signal === undefined ? fn(transaction) : untilAborted(transaction, fn, options!));
       // A signal changes nothing from here on, so that ABORTED means that nothing was written.
       const concluded = life.conclude();
@@ -56,7 +56,7 @@ export async function runTransaction<T>(
     } catch (error) {
       end();
       if (transaction === undefined) throw error;
-      const life = lifeOf(transaction);
+      const life = transaction[state];
       life.end(isStorageError(error) && error.code === 'CONFLICT' ? 'conflict' : 'rolled back');
       // The function's own commit, if it did not wait for it.
       await life.settled();
@@ -87,7 +87,7 @@ function untilAborted<T>(
     engine,
     'transaction',
     async () => fn(transaction),
-    () => lifeOf(transaction).end('aborted'),
+    () => transaction[state].end('aborted'),
   );
 }
 

@@ -1,7 +1,7 @@
-import type { Engine } from '../engines/contract.js';
-import { leaseSourceOf } from '../engines/custom/wrap.js';
+import type { InternalEngine } from '../engines/internal-engine.js';
 import type { ErrorCode } from '../errors/codes.js';
 import { StorageError, isStorageError } from '../errors/storage-error.js';
+import { connection } from '../internal.js';
 import type { NativeTransactionLog } from '../native/interface.js';
 import { DONE } from '../native/lease.js';
 import type { Dependent, Place } from '../native/lease.js';
@@ -12,7 +12,7 @@ import type { TransactionStatus } from './options.js';
 /** An engine and the name the manager knows it by. */
 export interface NamedEngine {
   readonly name: string;
-  readonly engine: Engine;
+  readonly engine: InternalEngine;
 }
 
 /** How a transaction came to its end. */
@@ -42,7 +42,7 @@ export class Life implements Dependent {
   id: string | undefined;
   readonly begunAt = Date.now();
   readonly #keeper: Keeper;
-  readonly #engines: Engine[] = [];
+  readonly #engines: InternalEngine[] = [];
   /** Of each of the engines. */
   readonly #parts: Part[] = [];
   /** Where the transaction began. */
@@ -88,7 +88,7 @@ export class Life implements Dependent {
   part({ name, engine }: NamedEngine): Part {
     const known = this.#engines.indexOf(engine);
     if (known >= 0) return this.#parts[known];
-    const part = new Part(this, name, leaseSourceOf(engine), engine.capabilities.snapshots);
+    const part = new Part(this, name, engine[connection], engine.capabilities.snapshots);
     this.#engines.push(engine);
     this.#parts.push(part);
     return part;

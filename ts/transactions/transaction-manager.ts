@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { describeKind } from '../codec/kinds.js';
 import { StorageError, StorageTypeError } from '../errors/storage-error.js';
+import { supervision } from '../internal.js';
 import { nativeSession } from '../native/environment.js';
 import type { NativeTransactionLog } from '../native/interface.js';
 import type { Durability } from '../types.js';
@@ -34,8 +35,6 @@ export interface Supervision {
   close(): Promise<void>;
 }
 
-export let superviseTransactions: (manager: TransactionManager) => Supervision;
-
 /**
  * The open transactions of a {@link StorageManager}: `storage.transactions`.
  *
@@ -44,10 +43,6 @@ export let superviseTransactions: (manager: TransactionManager) => Supervision;
  * await storage.transactions.rollback(id);
  */
 export class TransactionManager {
-  static {
-    superviseTransactions = (manager) => manager.#supervision;
-  }
-
   readonly #host: TransactionHost;
   readonly #keeper: Keeper & TransactionNaming;
   /** Those whose commit is under way, too. */
@@ -117,6 +112,11 @@ export class TransactionManager {
   /** The transactions that are open, in the order they were begun. */
   list(): Transaction[] {
     return [...this.#open].filter(([life]) => !life.isShut).map(([, transaction]) => transaction);
+  }
+
+  /** @internal */
+  get [supervision](): Supervision {
+    return this.#supervision;
   }
 
   /** Shows how many are open. */

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import type { DataMethods } from '../engines/contract.js';
 import { NativeData } from '../engines/data/native-data.js';
+import { state } from '../internal.js';
 import { DONE } from '../native/lease.js';
 import type { Part } from './branch.js';
 import type { TransactionStatus } from './options.js';
@@ -12,9 +13,6 @@ export interface TransactionNaming {
   name(life: Life): string;
   resolve(engine?: string): NamedEngine;
 }
-
-/** The course of a transaction. */
-export let lifeOf: (transaction: Transaction) => Life;
 
 /**
  * Reads and writes that take effect together at `commit()`, or not at all. It has the data methods of an engine, with
@@ -36,10 +34,6 @@ export let lifeOf: (transaction: Transaction) => Life;
  * }
  */
 export class Transaction extends NativeData implements AsyncDisposable {
-  static {
-    lifeOf = (transaction) => transaction.#life;
-  }
-
   readonly #life: Life;
   readonly #host: TransactionNaming;
   readonly #own: Part;
@@ -101,6 +95,11 @@ export class Transaction extends NativeData implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     this.#life.end('rolled back');
     return DONE;
+  }
+
+  /** @internal */
+  get [state](): Life {
+    return this.#life;
   }
 
   /** Shows id and status only. */

@@ -1,4 +1,4 @@
-import { copyOf } from '../engines/custom/engine-calls.js';
+import { copyOf } from '../codec/copy.js';
 import { StorageError } from '../errors/storage-error.js';
 import type { InnerRange } from '../range/range.js';
 import { selectKeys } from '../range/selection.js';

@@ -4,6 +4,7 @@ import { VERIFY_SHAPE } from '../../arguments/shapes.js';
 import { decode } from '../../codec/decode.js';
 import { rejection } from '../../errors/rejection.js';
 import { StorageError } from '../../errors/storage-error.js';
+import { access, connection, markConnected, setHooks } from '../../internal.js';
 import type { NativeValue } from '../../native/interface.js';
 import { abortableCall } from '../../native/lease-source.js';
 import type { Lease } from '../../native/lease.js';
@@ -30,20 +31,15 @@ import { watching } from '../../watch/iterator.js';
 import { checkedOptions, watchedRange } from '../../watch/options.js';
 import type { CheckedOptions } from '../../watch/options.js';
 import type { WatchIterator, WatchOptions } from '../../watch/types.js';
-import { BaseStorageEngine, markConnected } from '../base.js';
+import { BaseStorageEngine } from '../base.js';
 import type { Engine } from '../contract.js';
-import { grantAccess } from '../data/access.js';
+import type { Access } from '../data/access.js';
 import { encodeAt } from '../data/batch.js';
-import { NativeData, accessOfData } from '../data/native-data.js';
+import { NativeData } from '../data/native-data.js';
 import { writeOptions } from '../data/write-options.js';
 import type { EngineHooks } from '../hooks.js';
 import { progressListener, toReport, toStats } from '../report.js';
 import { Connection } from './connection.js';
-
-/** Gives an engine what its manager decides. */
-export let hookEngine: (engine: NativeEngine<unknown>, hooks: EngineHooks) => void;
-/** What opens an engine's store. */
-export let connectionOf: (engine: NativeEngine<unknown>) => Connection;
 
 /** What a built-in engine is besides its options. */
 export interface NativeTraits {
@@ -56,13 +52,9 @@ export interface NativeTraits {
 
 /** The built-in engines: each call goes to the addon, inline where it answers at once, else queued. */
 export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> implements Engine {
-  static {
-    hookEngine = (engine, hooks) => (engine.#connection.hooks = hooks);
-    connectionOf = (engine) => engine.#connection;
-  }
-
   readonly #connection: Connection;
   readonly #data: NativeData;
+  readonly #access: Access;
   #capabilities: Capabilities;
 
   /** @internal */
@@ -73,7 +65,7 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
         name: this.name,
         closed: () => this.status === 'closed',
         connect: () => this.connect(),
-        openedSync: () => markConnected(this),
+        openedSync: () => this[markConnected](),
         opened: (text) => (this.#capabilities = { ...capabilities, ...(JSON.parse(text) as Capabilities) }),
       },
       open,
@@ -81,11 +73,11 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
     );
     this.#capabilities = capabilities;
     this.#data = new NativeData(this.#connection);
-    grantAccess(this, {
-      ...accessOfData(this.#data)!,
+    this.#access = {
+      ...this.#data[access],
       watch: <T>(range: InnerRange, strip: number, options: CheckedOptions) =>
         new NativeWatchSource<T>(this.#connection, range, strip, options),
-    });
+    };
   }
 
   /** {@inheritDoc Engine.capabilities} */
@@ -266,6 +258,21 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
   /** @internal */
   protected override doClose(): Promise<void> {
     return this.#connection.close();
+  }
+
+  /** @internal */
+  get [access](): Access {
+    return this.#access;
+  }
+
+  /** @internal */
+  get [connection](): Connection {
+    return this.#connection;
+  }
+
+  /** @internal */
+  [setHooks](hooks: EngineHooks): void {
+    this.#connection.hooks = hooks;
   }
 
   #sync<T>(operation: string, key: string, run: (lease: Lease) => T): T {

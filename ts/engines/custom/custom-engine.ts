@@ -2,10 +2,12 @@ import { abortable } from '../../abort.js';
 import { keyList } from '../../arguments/iterables.js';
 import { checkOptions } from '../../arguments/options.js';
 import { ABORT_SHAPE, VERIFY_SHAPE } from '../../arguments/shapes.js';
+import { copyOf } from '../../codec/copy.js';
 import { decode } from '../../codec/decode.js';
 import { describeKind } from '../../codec/kinds.js';
 import { rejection } from '../../errors/rejection.js';
 import { StorageError, StorageTypeError } from '../../errors/storage-error.js';
+import { access, connection, setHooks } from '../../internal.js';
 import { PageIterator } from '../../iteration/page-iterator.js';
 import type { PageSource } from '../../iteration/page-iterator.js';
 import type { PageContent } from '../../native/interface.js';
@@ -35,7 +37,7 @@ import type { CheckedOptions } from '../../watch/options.js';
 import type { WatchIterator, WatchOptions } from '../../watch/types.js';
 import { BaseStorageEngine } from '../base.js';
 import type { DeclaredCapabilities, Engine, StorageEngine } from '../contract.js';
-import { grantAccess } from '../data/access.js';
+import type { Access } from '../data/access.js';
 import { batchSteps, eachEntry } from '../data/batch.js';
 import type { Step } from '../data/batch.js';
 import { checkExpected, writeOptions } from '../data/write-options.js';
@@ -45,14 +47,9 @@ import type { EngineHooks } from '../hooks.js';
 import { UNCOUNTED, report } from '../report.js';
 import { CallOrder } from './call-order.js';
 import { CustomConnection } from './connection.js';
-import { Target, copyOf } from './engine-calls.js';
+import { Target } from './engine-calls.js';
 import { CustomHost } from './host.js';
 import { checkUserKey, checkUserSteps, checkUserWrite } from './own-keys.js';
-
-/** Gives a wrapped engine what its manager decides. */
-export let hookJavaScriptEngine: (engine: JavaScriptEngine, hooks: EngineHooks) => void;
-/** What opens it for the core. */
-export let customConnectionOf: (engine: JavaScriptEngine) => CustomConnection;
 
 const PAGE_KEYS = 64;
 
@@ -61,11 +58,6 @@ const PAGE_KEYS = 64;
  * so that what takes several of its calls (`increment`, `batch`) is one step among the calls of this process.
  */
 export class JavaScriptEngine extends BaseStorageEngine implements Engine {
-  static {
-    hookJavaScriptEngine = (engine, hooks) => (engine.#hooks = hooks);
-    customConnectionOf = (engine) => engine.#connection;
-  }
-
   /** The engine that is wrapped. */
   readonly target: StorageEngine;
   readonly #calls: Target;
@@ -74,6 +66,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
   #hooks: EngineHooks = NO_HOOKS;
   readonly #order = new CallOrder();
   readonly #connection: CustomConnection;
+  readonly #access: Access;
   /** Counts disconnects: iterators of an earlier time have ended. */
   #use = 0;
 
@@ -84,7 +77,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
     this.#declared = target.capabilities ?? {};
     this.#calls = new Target(target, name, this.#declared, this.#feed);
     this.#connection = this.#connectionFor(name);
-    grantAccess(this, {
+    this.#access = {
       keys: (range) => this.#enqueue('keys', () => this.#select(range, 'keys')),
       count: (range) => this.#enqueue('count', async () => (await this.#select(range, 'count')).length),
       iterate: (range, what, strip) => this.#iterate(range, what, strip),
@@ -93,7 +86,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
           for (const key of await this.#select(range, 'clear')) await this.#calls.delete(key, 'clear');
         }),
       watch: (range, strip, options) => this.#watch(range, strip, options),
-    });
+    };
   }
 
   /** {@inheritDoc Engine.capabilities} */
@@ -397,6 +390,21 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
     );
     await this.#order.change(true, () => this.#connection.finish());
     await this.#calls.call('disconnect', undefined, () => this.target.disconnect());
+  }
+
+  /** @internal */
+  get [access](): Access {
+    return this.#access;
+  }
+
+  /** @internal */
+  get [connection](): CustomConnection {
+    return this.#connection;
+  }
+
+  /** @internal */
+  [setHooks](hooks: EngineHooks): void {
+    this.#hooks = hooks;
   }
 
   #connectionFor(name: string): CustomConnection {

@@ -1,3 +1,4 @@
+import { decodedCopy } from '../../codec/copy.js';
 import { decode } from '../../codec/decode.js';
 import { encode } from '../../codec/encode.js';
 import { StorageError, addContext, isStorageError } from '../../errors/storage-error.js';
@@ -177,13 +178,4 @@ export class Target {
       throw new StorageError('CORRUPTED', message, { engine: this.name, operation, key, cause: error });
     }
   }
-}
-
-/** A copy of a value as every engine would give it back; throws for what none would store. */
-export function copyOf(value: unknown, maxBytes: number): unknown {
-  return decodedCopy(encode(value, maxBytes));
-}
-
-function decodedCopy(encoded: NativeValue): unknown {
-  return typeof encoded === 'string' ? decode(encoded) : Buffer.from(encoded);
 }

@@ -1,18 +1,17 @@
 import { describeKind } from '../../codec/kinds.js';
 import { StorageTypeError } from '../../errors/storage-error.js';
 import { BaseStorageEngine } from '../base.js';
-import type { Connection } from '../built-in/connection.js';
-import { NativeEngine, connectionOf } from '../built-in/native-engine.js';
-import type { DataMethods, Engine, StorageEngine } from '../contract.js';
+import { NativeEngine } from '../built-in/native-engine.js';
+import type { DataMethods, StorageEngine } from '../contract.js';
 import { accessOf } from '../data/access.js';
-import type { CustomConnection } from './connection.js';
-import { JavaScriptEngine, customConnectionOf } from './custom-engine.js';
+import type { InternalEngine } from '../internal-engine.js';
+import { JavaScriptEngine } from './custom-engine.js';
 
 const METHODS = ['connect', 'disconnect', 'get', 'set', 'delete', 'has', 'keys', 'clear'] as const;
 const wrappers = new WeakMap<StorageEngine, JavaScriptEngine>();
 
 /** The full engine that `engine` is, or that it is wrapped in: one wrapper an engine, however often it is given. */
-export function toEngine(engine: StorageEngine, name?: string): Engine {
+export function toEngine(engine: StorageEngine, name?: string): InternalEngine {
   if (isFull(engine)) return engine;
   checkEngine(engine);
   let wrapper = wrappers.get(engine);
@@ -27,13 +26,6 @@ export function toEngine(engine: StorageEngine, name?: string): Engine {
 export function toDataMethods(store: StorageEngine | DataMethods): DataMethods {
   if (typeof store === 'object' && store !== null && accessOf(store) !== undefined) return store as DataMethods;
   return toEngine(store as StorageEngine);
-}
-
-/** What opens an engine for a transaction. */
-export function leaseSourceOf(engine: Engine): Connection | CustomConnection {
-  return engine instanceof JavaScriptEngine
-    ? customConnectionOf(engine)
-    : connectionOf(engine as NativeEngine<unknown>);
 }
 
 function isFull(engine: unknown): engine is NativeEngine<unknown> | JavaScriptEngine {

@@ -1,10 +1,9 @@
+import { access } from '../../internal.js';
 import type { PageContent } from '../../native/interface.js';
 import type { InnerRange } from '../../range/range.js';
 import type { StorageIterator } from '../../types.js';
 import type { CheckedOptions } from '../../watch/options.js';
 import type { WatchSource } from '../../watch/source.js';
-import type { DataMethods } from '../contract.js';
-import { accessOfData } from './native-data.js';
 
 /** What the models need of a store besides its public methods. Ranges are checked already. */
 export interface Access {
@@ -18,13 +17,7 @@ export interface Access {
   watch?<T>(range: InnerRange, strip: number, options: CheckedOptions): WatchSource<T>;
 }
 
-// Beside the objects, not in them: it is no part of what users see.
-const accesses = new WeakMap<object, Access>();
-
-export function grantAccess(store: DataMethods, access: Access): void {
-  accesses.set(store, access);
-}
-
+/** The access that an engine or a transaction gives; undefined for any other object. */
 export function accessOf(store: object): Access | undefined {
-  return accesses.get(store) ?? accessOfData(store);
+  return (store as { readonly [access]?: Access })[access];
 }

@@ -8,6 +8,7 @@ import { encode } from '../../codec/encode.js';
 import { describeKind } from '../../codec/kinds.js';
 import { rejection } from '../../errors/rejection.js';
 import { StorageTypeError, isStorageError } from '../../errors/storage-error.js';
+import { access } from '../../internal.js';
 import { PageIterator } from '../../iteration/page-iterator.js';
 import { ViewSource } from '../../iteration/view-source.js';
 import {
@@ -41,9 +42,6 @@ import type { Access } from './access.js';
 import { batchText, eachEntry, encodeAt } from './batch.js';
 import { checkExpected, writeOptions } from './write-options.js';
 
-/** What the models need of such data methods; undefined for any other object. */
-export let accessOfData: (data: object) => Access | undefined;
-
 // Errors of conditions, looked at against one moment: trying again at once would not help.
 const failedConditions = new WeakSet<object>();
 
@@ -54,10 +52,6 @@ export function isFailedCondition(error: object): boolean {
 
 /** The data methods over the addon: each call goes there, inline where it answers at once, else queued. */
 export class NativeData implements DataMethods {
-  static {
-    accessOfData = (data) => (#source in data ? data.#access() : undefined);
-  }
-
   readonly #source: LeaseSource;
 
   /** @internal */
@@ -237,7 +231,8 @@ export class NativeData implements DataMethods {
     });
   }
 
-  #access(): Access {
+  /** @internal */
+  get [access](): Access {
     return {
       keys: (range) => this.#read('keys', rangeText(range), parseKeys),
       count: (range) => this.#read('count', rangeText(range), itself<number>),
