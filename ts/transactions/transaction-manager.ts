@@ -4,6 +4,7 @@ import { StorageError, StorageTypeError } from '../errors/storage-error.js';
 import { supervision } from '../internal.js';
 import { nativeSession } from '../native/environment.js';
 import type { NativeTransactionLog } from '../native/interface.js';
+import { LatestAnchor } from '../native/v8-anchors.js';
 import type { Durability } from '../types.js';
 import { checkBegin } from './options.js';
 import type { TransactionOptions, TransactionStats } from './options.js';
@@ -62,11 +63,8 @@ export class TransactionManager {
     retries: 0,
     recovered: 0,
   };
-  /**
-   * The last one that ended. V8 gives up the hidden classes of objects of which none is left at a full garbage collection, and with them all
-   * code optimised for them: the next transactions would take twice as long.
-   */
-  readonly #remains: { last?: Transaction | undefined } = {};
+  /** Keeps the transaction that ended last. */
+  readonly #anchor = new LatestAnchor<Transaction>();
   #log: NativeTransactionLog | undefined;
   #closed = false;
   #timer: NodeJS.Timeout | undefined;
@@ -143,7 +141,7 @@ export class TransactionManager {
   }
 
   #ended(life: Life, ending: Ending): void {
-    this.#remains.last = this.#open.get(life);
+    this.#anchor.keep(this.#open.get(life));
     this.#open.delete(life);
     if (life.id !== undefined) this.#named.delete(life.id);
     this.#stats.active--;
@@ -213,7 +211,7 @@ export class TransactionManager {
     const lives = [...this.#open.keys()];
     for (const life of lives) life.end('closed');
     await Promise.all(lives.map((life) => life.settled()));
-    this.#remains.last = undefined;
+    this.#anchor.release();
     this.#log?.close();
   }
 }
