@@ -1,6 +1,6 @@
 import { abortError, abortable } from '../abort.js';
 import { describeKind } from '../codec/kinds.js';
-import { isFailedCondition } from '../engines/data/native-data.js';
+import { isFailedCondition } from '../engines/data/conditions.js';
 import { StorageTypeError, isStorageError } from '../errors/storage-error.js';
 import type { StorageError } from '../errors/storage-error.js';
 import { state } from '../internal.js';

@@ -23,6 +23,7 @@ import {
 import type { NativeValue, PageContent } from '../../native/interface.js';
 import { abortableCall } from '../../native/lease-source.js';
 import type { LeaseSource } from '../../native/lease-source.js';
+import { decodeFound, itself, nothing, parseKeys } from '../../native/results.js';
 import type { ReadOperation } from '../../native/view.js';
 import { rangeText, toRange } from '../../range/range.js';
 import type { InnerRange } from '../../range/range.js';
@@ -40,15 +41,8 @@ import type {
 import type { DataMethods } from '../contract.js';
 import type { Access } from './access.js';
 import { batchText, eachEntry, encodeAt } from './batch.js';
+import { noteFailedConditions } from './conditions.js';
 import { checkExpected, writeOptions } from './write-options.js';
-
-// Errors of conditions, looked at against one moment: trying again at once would not help.
-const failedConditions = new WeakSet<object>();
-
-/** Whether a condition given to a call in a transaction did not hold. */
-export function isFailedCondition(error: object): boolean {
-  return failedConditions.has(error);
-}
 
 /** The data methods over the addon: each call goes there, inline where it answers at once, else queued. */
 export class NativeData implements DataMethods {
@@ -275,13 +269,8 @@ export class NativeData implements DataMethods {
     );
   }
 
-  /** Notes that a CONFLICT of `written` is about its own conditions, where it can be about nothing else. */
   #conditional(written: Promise<void>): Promise<void> {
-    if (this.#source.isOneMoment !== true) return written;
-    return written.catch((error: unknown) => {
-      if (isStorageError(error) && error.code === 'CONFLICT') failedConditions.add(error);
-      throw error;
-    });
+    return this.#source.isOneMoment === true ? noteFailedConditions(written) : written;
   }
 
   #iterateQuery<T>(query: string | Range | undefined, what: PageContent): StorageIterator<T> {
@@ -314,20 +303,6 @@ export class NativeData implements DataMethods {
   #refuse(error: unknown, operation: string, key?: unknown): Promise<never> {
     return rejection(error, { engine: this.#source.name, operation, key: typeof key === 'string' ? key : undefined });
   }
-}
-
-function nothing(): void {}
-
-function itself<T>(result: T): T {
-  return result;
-}
-
-function parseKeys(text: string): string[] {
-  return JSON.parse(text) as string[];
-}
-
-function decodeFound<T>(found: NativeValue | null): T | null {
-  return found === null ? null : decode<T>(found);
 }
 
 function outcomes<O>(text: string): O[] {
