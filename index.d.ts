@@ -807,10 +807,10 @@ declare class NativeData implements DataMethods {
 
 /**
  * Reads and writes that take effect together at `commit()`, or not at all. It has the data methods of an engine, with
- * their options: reads see one moment of the engine, taken at the first of them, with the transaction's own writes over
+ * their options. Reads see one moment of the engine, taken at the first of them, with the transaction's own writes over
  * it. `commit()` rejects with CONFLICT if something that was read has been changed since; see docs/transactions.md.
  *
- * `storage.transaction(fn)` begins, commits, rolls back and tries again by itself; this is for doing so by hand.
+ * `storage.transaction(fn)` begins, commits, rolls back and tries again by itself; this class is for doing so by hand.
  *
  * @example
  * const tx = await storage.beginTransaction();
@@ -828,10 +828,11 @@ declare class Transaction extends NativeData implements AsyncDisposable {
     #private;
     /** `tx_`, the time of its beginning in milliseconds since 1970, `_`, and letters that tell it from others. */
     get id(): string;
-    /** Where it stands. */
+    /** Whether it is pending, committed or rolled back. */
     get status(): TransactionStatus;
     /**
-     * Another engine of the manager inside this transaction. A transaction that writes to several is atomic over them.
+     * Another engine of the manager inside this transaction. A transaction that writes to several engines is atomic over
+     * them.
      *
      * @param name - Default: the transaction's own engine.
      * @throws StorageError ENGINE_NOT_FOUND.
@@ -840,10 +841,10 @@ declare class Transaction extends NativeData implements AsyncDisposable {
      */
     engine(name?: string): DataMethods;
     /**
-     * Makes everything take effect at once, behind the calls made before, also those not awaited.
+     * Makes everything take effect at once, behind the calls made before, also those that were not awaited.
      *
      * @throws CONFLICT if what was read has been changed since; TRANSACTION_COMPLETED, TRANSACTION_TIMEOUT; UNKNOWN_OUTCOME
-     * if a server's answer was lost; whatever the engine's writes reject with. Nothing is written then, but for
+     * if a server's answer was lost; whatever the engine's writes reject with. Nothing is written then, except perhaps after
      * UNKNOWN_OUTCOME.
      */
     commit(): Promise<void>;
@@ -870,7 +871,7 @@ declare class TransactionManager {
     commit(id: string): Promise<void>;
     /** Rolls a transaction back by its id. @throws TRANSACTION_NOT_FOUND. */
     rollback(id: string): Promise<void>;
-    /** The transactions that are open, in the order they were begun. */
+    /** The transactions that are open, in the order in which they were begun. */
     list(): Transaction[];
     /** Shows how many are open. */
     [inspect.custom](): string;

@@ -24,7 +24,7 @@ import type {
 } from '../transactions/options.js';
 import { runTransaction } from '../transactions/run.js';
 import type { Runner } from '../transactions/run.js';
-import { Turns } from '../transactions/scheduler.js';
+import { Scheduler } from '../transactions/scheduler.js';
 import { TransactionManager } from '../transactions/transaction-manager.js';
 import type { Transaction } from '../transactions/transaction.js';
 import type { EngineStats, VerifyOptions, VerifyReport } from '../types.js';
@@ -101,7 +101,7 @@ export class StorageManager implements AsyncDisposable {
     });
     this.#runner = {
       retry: this.#hooks.retry,
-      turns: new Turns(),
+      scheduler: new Scheduler(),
       begin: (options) => this.transactions[supervision].begin(options),
       pause: (engine, attempt, delay, error) => {
         this.#events.emit('retry', {

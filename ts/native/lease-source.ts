@@ -1,6 +1,7 @@
 import { abortable } from '../abort.js';
-import { cancelCall } from './lease.js';
-import type { CallHandle, Lease } from './lease.js';
+import { cancelCall } from './call-queue.js';
+import type { CallHandle } from './call-queue.js';
+import type { Lease } from './lease.js';
 
 /** Where data methods get the store they call: an engine's connection, or an engine as a transaction sees it. */
 export interface LeaseSource {

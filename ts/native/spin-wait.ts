@@ -1,23 +1,24 @@
 import { availableParallelism } from 'node:os';
 import { isAlone, settle } from './calls.js';
 import { nativeSession } from './environment.js';
+import type { NativeStore } from './interface.js';
 
-/** Microseconds that a look lasts at most: the event loop stands still meanwhile. */
+/** The most microseconds that one wait lasts. The event loop stands still meanwhile. */
 const LONGEST = 400;
-/** Microseconds: calls that take longer on average are not looked for. */
+/** Calls that take more microseconds than this on average are not waited for. */
 const SHORT = 300;
-/** Calls that go by before the next look, once they were found to be long. */
+/** How many calls are left to the event loop after calls were found to be long. */
 const REST = 256;
 
-// With one core there is nobody else to get on with the work.
-const canLook = availableParallelism() > 1;
+// With one core there is no other thread that could get on with the work.
+const canSpin = availableParallelism() > 1;
 
 /**
- * Looks for the end of a call instead of sleeping until it is woken. A commit with its sync takes 150 us on a fast disk, and to wake the thread
- * that makes it, then this one, with all that has left their caches, half as long again. Only a call that is alone is looked for, once the event loop has turned,
- * so that calls made together share a sync; and only where the last ones were short.
+ * Waits for the end of a short call without sleeping. A commit with its sync takes 150 us on a fast disk. Waking the thread
+ * that makes it, and then this one, takes half as long again. Only a call that is alone is waited for, and only once the
+ * event loop has turned, so that calls made together share a sync; and only where the last calls were short.
  */
-export class Lookout {
+export class SpinWait {
   #average = 0;
   #resting = 0;
   #since = 0;
@@ -25,17 +26,17 @@ export class Lookout {
 
   /** A call was queued. */
   queued(): void {
-    if (!canLook || this.#planned || !isAlone()) return;
+    if (!canSpin || this.#planned || !isAlone()) return;
     if (this.#resting > 0) {
       this.#resting--;
       return;
     }
     this.#planned = true;
     this.#since = performance.now();
-    setImmediate(this.#look);
+    setImmediate(this.#spin);
   }
 
-  readonly #look = (): void => {
+  readonly #spin = (): void => {
     this.#planned = false;
     if (!isAlone()) return;
     const done = nativeSession().look(LONGEST);
@@ -47,4 +48,10 @@ export class Lookout {
     }
     if (done !== undefined) settle(...done);
   };
+}
+
+/** The wait for calls of a store; undefined for one whose calls go to a server or to JavaScript and are never short. */
+export function spinWaitFor(store: NativeStore): SpinWait | undefined {
+  const { sync } = JSON.parse(store.capabilities) as { sync: boolean };
+  return sync ? new SpinWait() : undefined;
 }

@@ -1,42 +1,51 @@
 import { setText } from '../native/batch-text.js';
+import type { CallHandle, LeaseHost } from '../native/call-queue.js';
 import type { NativeValue } from '../native/interface.js';
-import { DONE, Lease } from '../native/lease.js';
-import type { CallHandle, Decode, LeaseHost, Place } from '../native/lease.js';
-import type { LeasedView, ReadOperation } from '../native/view.js';
+import { Lease } from '../native/lease.js';
+import { DONE, nothing } from '../native/results.js';
+import type { Decode } from '../native/results.js';
+import type { TransactionSlot } from '../native/transaction-slot.js';
 
-/** Units of text that gather before they cross by themselves. */
+/** Gathered writes that take more UTF-16 units than this are sent. */
 const MOST_GATHERED = 1 << 18;
 
 /**
- * The lease of a store as a transaction has it. Plain writes cannot fail before the commit, so they gather here and cross as one text: before
- * the first call that could see them, at the latest with the commit.
+ * The lease through which a transaction calls one engine. A plain write cannot fail before the commit, so it is gathered
+ * here as text. All gathered writes are sent as one batch: before the next call to the addon, at the latest with the
+ * commit (docs/decisions/0013-gathered-writes.md).
  */
-export class PartLease extends Lease {
+export class BranchLease extends Lease {
   readonly #mayGather: boolean;
-  /** Texts by key, each the latest. */
+  /** The latest text of each key. */
   #writes: Map<string, string> | undefined;
   #units = 0;
-  /** Writes that had to be queued, and whether that failed. */
-  #crossing: Promise<unknown> | undefined;
+  /** Batches of gathered writes that had to be queued. It rejects if one failed. */
+  #sending: Promise<unknown> | undefined;
 
-  /** @param mayGather - Whether writes may wait: those of a transaction that only reads are refused at once. */
+  /** @param mayGather - Whether writes are gathered: those of a read-only transaction are refused at once. */
   constructor(
-    readonly place: Place,
+    readonly slot: TransactionSlot,
     host: LeaseHost,
     beneath: Lease,
     mayGather: boolean,
   ) {
-    super(place.store, host, place.hot, beneath);
+    super(slot, host, beneath);
     this.#mayGather = mayGather;
   }
 
-  override tryGet(key: string): NativeValue | null | undefined {
-    return this.#writes?.get(key) ?? this.hot.tryGet(key);
+  /** The gathered writes come before every call. */
+  override call(): TransactionSlot {
+    this.#flush();
+    return this.slot;
   }
 
-  override read<T>(operation: ReadOperation, argument: string, decode: Decode<T>): Promise<T> {
-    this.#cross();
-    return super.read(operation, argument, decode);
+  // A get of one key does not depend on writes of other keys, so they stay gathered.
+  override tryGet(key: string): NativeValue | null | undefined {
+    return this.#writes?.get(key) ?? this.slot.hot.tryGet(key);
+  }
+
+  override queueGet<T>(key: string, decode: Decode<T>): Promise<T> {
+    return this.queue('get', key, decode, (id) => this.slot.store.submitGet(id, key), true);
   }
 
   override set(
@@ -49,93 +58,58 @@ export class PartLease extends Lease {
     if (typeof value === 'string' && expiresAt === undefined && metadata === undefined && this.#mayGather) {
       (this.#writes ??= new Map()).set(key, value);
       this.#units += key.length + value.length;
-      if (this.#units > MOST_GATHERED) this.#cross();
+      if (this.#units > MOST_GATHERED) this.#flush();
       return DONE;
     }
-    this.#cross();
     return super.set(key, value, expiresAt, metadata, handle);
   }
 
-  override delete(key: string): Promise<boolean> {
-    this.#cross();
-    return super.delete(key);
-  }
-
-  override batch<T>(
-    operation: string,
-    key: string | undefined,
-    ops: string,
-    report: boolean,
-    decode: Decode<T>,
-    handle?: CallHandle,
-  ): Promise<T> {
-    this.#cross();
-    return super.batch(operation, key, ops, report, decode, handle);
-  }
-
-  override openView(operation: string): Promise<LeasedView> {
-    this.#cross();
-    return super.openView(operation);
-  }
-
-  /** Commits the transaction that began here; true if that could be done at once. Throws what went wrong. */
+  /** Commits the transaction that began in the slot. True: that was done at once. Throws what went wrong. */
   tryCommit(): boolean {
-    // What had to be queued may have failed.
-    if (this.#crossing !== undefined) return false;
+    // A batch that had to be queued may have failed.
+    if (this.#sending !== undefined) return false;
     const writes = this.#take();
-    const done = this.place.hot.tryCommit(writes);
+    const done = this.slot.hot.tryCommit(writes);
     if (done === undefined && writes !== undefined) this.#queueWrites(writes);
     return done === true;
   }
 
-  /** Whether there is anything for {@link cross} to do. */
-  gathers(): boolean {
-    return this.#units !== 0 || this.#crossing !== undefined;
+  /** Whether there is anything for {@link sent} to wait for. */
+  hasUnsent(): boolean {
+    return this.#units !== 0 || this.#sending !== undefined;
   }
 
-  /** Sends what has gathered, and waits where it had to be queued: what is queued afterwards comes behind it. Rejects if it failed. */
-  async cross(): Promise<void> {
-    this.#cross();
-    await this.#crossing;
+  /** Sends the gathered writes, and waits for batches that had to be queued. Rejects if one of them failed. */
+  async sent(): Promise<void> {
+    this.#flush();
+    await this.#sending;
   }
 
-  /** The same for the commit of the transaction that began here. */
+  /** Commits the transaction that began in the slot, behind the calls made before. */
   commit(): Promise<void> {
-    return this.queue(
-      'commit',
-      undefined,
-      () => {},
-      (id) => this.place.store.submitCommit(id),
-    );
+    return this.queue('commit', undefined, nothing, (id) => this.slot.store.submitCommit(id));
   }
 
-  #cross(): void {
+  #flush(): void {
     const writes = this.#take();
     if (writes === undefined) return;
     try {
-      if (this.store.tryBatch(writes, false) === undefined) this.#queueWrites(writes);
+      if (this.slot.store.tryBatch(writes, false) === undefined) this.#queueWrites(writes);
     } catch (error) {
       this.#keep(Promise.reject(this.explain(error, 'set', undefined)));
     }
   }
 
   #queueWrites(writes: string): void {
-    this.#keep(
-      this.queue(
-        'set',
-        undefined,
-        () => {},
-        (id) => this.store.submitBatch(id, writes, false),
-      ),
-    );
+    this.#keep(this.queue('set', undefined, nothing, (id) => this.slot.store.submitBatch(id, writes, false)));
   }
 
-  #keep(crossing: Promise<unknown>): void {
-    const before = this.#crossing;
-    const both = before === undefined ? crossing : Promise.all([before, crossing]);
-    // Whoever commits is told; nobody else waits for it.
+  #keep(sending: Promise<unknown>): void {
+    const before = this.#sending;
+    const both = before === undefined ? sending : Promise.all([before, sending]);
+    // The commit is told of a failure. Nobody else waits for it.
     both.catch(() => {});
-    this.#crossing = both;
+    this.#sending = both;
   }
 
   #take(): string | undefined {

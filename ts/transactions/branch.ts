@@ -1,35 +1,50 @@
 import { rejection } from '../errors/rejection.js';
 import type { StorageError } from '../errors/storage-error.js';
+import type { CallHandle, LeaseHost } from '../native/call-queue.js';
 import type { LeaseSource } from '../native/lease-source.js';
-import type { CallHandle, Lease, LeaseHost } from '../native/lease.js';
+import type { Dependent, Lease } from '../native/lease.js';
+import type { TransactionSlot } from '../native/transaction-slot.js';
 import type { RetryPolicy } from '../retry.js';
-import { PartLease } from './branch-lease.js';
-import type { Life } from './state.js';
+import { BranchLease } from './branch-lease.js';
 
-// One call made again would read of another moment: the transaction is made again as a whole.
+// A call made again would read another moment. The transaction is made again as a whole instead.
 const ONCE: RetryPolicy = { attempts: 1, minDelay: 0, maxDelay: 0 };
 
-/** One engine as a transaction sees it. The engine is opened by the first call. */
-export class Part implements LeaseSource, LeaseHost {
+/** What a branch needs of its transaction. */
+export interface BranchOwner extends Dependent {
+  readonly readOnly: boolean;
+  /** Counts the calls. */
+  calls: number;
+  /** Whether the transaction takes no more calls. */
+  readonly isShut: boolean;
+  readonly isOver: boolean;
+  /** The error of a call that is not taken any more. */
+  refuse(operation: string, engine?: string): StorageError | undefined;
+  /** Makes the calls of a slot calls of the transaction. */
+  enter(slot: TransactionSlot, engine: string): void;
+}
+
+/** An engine as one transaction sees it. Its first call opens the engine. */
+export class TransactionBranch implements LeaseSource, LeaseHost {
   readonly retry = ONCE;
-  readonly #life: Life;
+  readonly #owner: BranchOwner;
   readonly #connection: LeaseSource;
   /** The engine's own lease, once the transaction uses it. */
   #beneath: Lease | undefined;
-  /** What calls go to; undefined before the first and once no more are taken. */
-  #lease: PartLease | undefined;
-  /** The same, until the transaction is over, and as long as the object afterwards: see `TransactionManager.#remains`. */
-  #held: PartLease | undefined;
+  /** The lease that calls go to. Undefined before the first call and once no more are taken. */
+  #lease: BranchLease | undefined;
+  /** The same lease. It stays here after the end, as native/v8-anchors.ts wants. */
+  #held: BranchLease | undefined;
   #isOver = false;
   #opening: Promise<void> | undefined;
 
   constructor(
-    life: Life,
+    owner: BranchOwner,
     readonly name: string,
     connection: LeaseSource,
     readonly isOneMoment: boolean,
   ) {
-    this.#life = life;
+    this.#owner = owner;
     this.#connection = connection;
   }
 
@@ -42,20 +57,20 @@ export class Part implements LeaseSource, LeaseHost {
   }
 
   get lease(): Lease | undefined {
-    this.#life.uses++;
+    this.#owner.calls++;
     try {
-      return this.#lease ?? this.#now();
+      return this.#lease ?? this.#beginNow();
     } catch {
-      return undefined; // whoever needs it asks withLease(), which rejects
+      return undefined; // the caller then calls withLease(), which rejects
     }
   }
 
-  /** The lease for what ends the transaction. */
-  get held(): PartLease | undefined {
+  /** The lease with which the transaction ends. */
+  get held(): BranchLease | undefined {
     return this.#isOver ? undefined : this.#held;
   }
 
-  /** The engine is being opened for calls that wait. */
+  /** The opening of the engine for calls that wait. */
   get opening(): Promise<void> | undefined {
     return this.#held === undefined ? this.#opening : undefined;
   }
@@ -63,17 +78,17 @@ export class Part implements LeaseSource, LeaseHost {
   onRetry(): void {}
 
   gone(operation: string): StorageError {
-    return this.#life.refuse(operation, this.name)!;
+    return this.#owner.refuse(operation, this.name)!;
   }
 
   withLease<T>(operation: string, run: (lease: Lease) => Promise<T>, handle?: CallHandle): Promise<T> {
-    const life = this.#life;
-    const refusal = life.refuse(operation, this.name);
+    const owner = this.#owner;
+    const refusal = owner.refuse(operation, this.name);
     if (refusal !== undefined) return Promise.reject(refusal);
-    life.uses++;
+    owner.calls++;
     let lease;
     try {
-      lease = this.#lease ?? this.#now();
+      lease = this.#lease ?? this.#beginNow();
     } catch (error) {
       return rejection(error, { engine: this.name, operation });
     }
@@ -91,41 +106,41 @@ export class Part implements LeaseSource, LeaseHost {
     this.#lease = undefined;
   }
 
-  /** The transaction is over. */
+  /** Gives the slot back: the transaction is over. */
   end(): void {
     const { held } = this;
     this.#lease = undefined;
     this.#isOver = true;
     if (held === undefined) return;
-    this.#beneath!.removeDependent(this.#life);
+    this.#beneath!.removeDependent(this.#owner);
     held.end();
-    this.#beneath!.giveBackPlace(held.place);
+    this.#beneath!.slots.giveBack(held.slot);
   }
 
-  /** The lease, if the engine is open and no call waits for it. */
-  #now(): PartLease | undefined {
+  /** Begins if the engine is open and no call waits for it. */
+  #beginNow(): BranchLease | undefined {
     const { lease } = this.#connection;
-    return lease === undefined || this.#opening !== undefined || this.#life.isShut ? undefined : this.#begin(lease);
+    return lease === undefined || this.#opening !== undefined || this.#owner.isShut ? undefined : this.#begin(lease);
   }
 
   #open(operation: string): Promise<void> {
     const opening = this.#connection.withLease(operation, async (lease) => {
-      if (!this.#life.isOver) this.#begin(lease);
+      if (!this.#owner.isOver) this.#begin(lease);
     });
-    // The calls that wait are told; and the next one tries again.
+    // The calls that wait are told of a failure, and the next call tries again.
     opening.catch(() => (this.#opening = undefined));
     return opening;
   }
 
-  #begin(beneath: Lease): PartLease {
-    const life = this.#life;
-    const place = beneath.takePlace();
-    life.enter(place, this.name);
-    beneath.addDependent(life);
+  #begin(beneath: Lease): BranchLease {
+    const owner = this.#owner;
+    const slot = beneath.slots.take();
+    owner.enter(slot, this.name);
+    beneath.addDependent(owner);
     this.#beneath = beneath;
-    const held = new PartLease(place, this, beneath, !life.readOnly);
+    const held = new BranchLease(slot, this, beneath, !owner.readOnly);
     this.#held = held;
-    if (!life.isShut) this.#lease = held;
+    if (!owner.isShut) this.#lease = held;
     return held;
   }
 }

@@ -1,14 +1,15 @@
 /**
- * Who of many functions that run in transactions goes first. One at a time, for as long as that one goes on within a turn of the event
- * loop: where an engine answers at once, transactions begun together so run one behind the other, each with the last one's
- * writes before it, and do not conflict. Whoever waits for anything else lets all others begin, so that none waits for another for long.
+ * Lets functions in transactions take turns. One function runs at a time, for as long as it goes on within one turn of the
+ * event loop. Where an engine answers at once, transactions begun together so run one behind the other: each reads the
+ * writes of the one before, and they do not conflict. A function that waits for anything else lets all others begin, so
+ * that none waits for another for long (docs/decisions/0012-turns-of-transactions.md).
  */
-export class Turns {
-  /** The turn that others wait for. */
+export class Scheduler {
+  /** Ends the turn that others wait for. */
   #current: (() => void) | undefined;
   #waiting: (() => void)[] = [];
 
-  /** Gives what ends the turn, once it is one's own. */
+  /** Gives the function that ends the turn, once the caller has it. */
   take(): (() => void) | Promise<() => void> {
     if (this.#current === undefined) return this.#begin();
     return new Promise((resolve) => {

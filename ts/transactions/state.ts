@@ -3,19 +3,20 @@ import type { ErrorCode } from '../errors/codes.js';
 import { StorageError, isStorageError } from '../errors/storage-error.js';
 import { connection } from '../internal.js';
 import type { NativeTransactionLog } from '../native/interface.js';
-import { DONE } from '../native/lease.js';
-import type { Dependent, Place } from '../native/lease.js';
-import type { PartLease } from './branch-lease.js';
-import { Part } from './branch.js';
+import { DONE } from '../native/results.js';
+import type { TransactionSlot } from '../native/transaction-slot.js';
+import type { BranchLease } from './branch-lease.js';
+import { TransactionBranch } from './branch.js';
+import type { BranchOwner } from './branch.js';
 import type { TransactionStatus } from './options.js';
 
-/** An engine and the name the manager knows it by. */
+/** An engine and the name under which the manager knows it. */
 export interface NamedEngine {
   readonly name: string;
   readonly engine: InternalEngine;
 }
 
-/** How a transaction came to its end. */
+/** How a transaction ended. */
 export type Ending = 'committed' | 'rolled back' | 'conflict' | 'failed' | 'unknown' | 'timeout' | 'closed' | 'aborted';
 
 const REFUSALS: Partial<Record<Ending, [ErrorCode, string]>> = {
@@ -25,40 +26,40 @@ const REFUSALS: Partial<Record<Ending, [ErrorCode, string]>> = {
 };
 const COMPLETED = ['TRANSACTION_COMPLETED', 'Transaction already completed'] as const;
 
-/** Whoever began a transaction. */
-export interface Keeper {
-  /** The share of the log that transactions over several engines need. */
+/** What a transaction needs of the manager that began it. */
+export interface TransactionOwner {
+  /** A share of the log that transactions over several engines need. */
   log(): NativeTransactionLog;
   /** The transaction is over. */
-  ended(life: Life, ending: Ending): void;
+  ended(state: TransactionState, ending: Ending): void;
 }
 
-/** The course of one transaction over its engines. */
-export class Life implements Dependent {
+/** The state machine of one transaction: open, committing, over. */
+export class TransactionState implements BranchOwner {
   status: TransactionStatus = 'pending';
-  /** Counts calls, which is all that tells an idle transaction from a busy one. */
-  uses = 0;
+  /** Counts the calls: only that tells an idle transaction from a busy one. */
+  calls = 0;
   /** Made when it is asked for. */
   id: string | undefined;
   readonly begunAt = Date.now();
-  readonly #keeper: Keeper;
+  readonly #owner: TransactionOwner;
   readonly #engines: InternalEngine[] = [];
-  /** Of each of the engines. */
-  readonly #parts: Part[] = [];
-  /** Where the transaction began. */
-  #place: Place | undefined;
+  /** The branch of each of the engines. */
+  readonly #branches: TransactionBranch[] = [];
+  /** The slot in which the transaction began. */
+  #slot: TransactionSlot | undefined;
   #ending: Ending | undefined;
   #commit: Promise<void> | undefined;
-  #seenUses = -1;
-  #lookedAt = 0;
+  #seenCalls = -1;
+  #checkedAt = 0;
   #idle = 0;
 
   constructor(
     readonly timeout: number,
     readonly readOnly: boolean,
-    keeper: Keeper,
+    owner: TransactionOwner,
   ) {
-    this.#keeper = keeper;
+    this.#owner = owner;
   }
 
   /** Whether no more calls are taken. */
@@ -70,28 +71,28 @@ export class Life implements Dependent {
     return this.#ending !== undefined;
   }
 
-  /** Makes the calls of a place those of this transaction. */
-  enter(place: Place, name: string): void {
-    const log = this.#keeper.log();
-    if (place.name !== name || place.log !== log) {
-      place.store.serve(name, log);
-      place.name = name;
-      place.log = log;
+  /** Makes the calls of a slot calls of this transaction. */
+  enter(slot: TransactionSlot, engine: string): void {
+    const log = this.#owner.log();
+    if (slot.name !== engine || slot.log !== log) {
+      slot.store.serve(engine, log);
+      slot.name = engine;
+      slot.log = log;
     }
-    if (this.#place === undefined) {
-      place.hot.begin(this.readOnly);
-      this.#place = place;
-    } else place.store.join(this.#place.store);
+    if (this.#slot === undefined) {
+      slot.hot.begin(this.readOnly);
+      this.#slot = slot;
+    } else slot.store.join(this.#slot.store);
   }
 
-  /** The engine as the transaction sees it; the same each time. */
-  part({ name, engine }: NamedEngine): Part {
+  /** The branch of an engine; the same each time. */
+  branch({ name, engine }: NamedEngine): TransactionBranch {
     const known = this.#engines.indexOf(engine);
-    if (known >= 0) return this.#parts[known];
-    const part = new Part(this, name, engine[connection], engine.capabilities.snapshots);
+    if (known >= 0) return this.#branches[known];
+    const branch = new TransactionBranch(this, name, engine[connection], engine.capabilities.snapshots);
     this.#engines.push(engine);
-    this.#parts.push(part);
-    return part;
+    this.#branches.push(branch);
+    return branch;
   }
 
   /** The error of a call that is not taken any more. */
@@ -105,15 +106,15 @@ export class Life implements Dependent {
     const refusal = this.refuse('commit');
     if (refusal !== undefined) return Promise.reject(refusal);
     let openings: Promise<void>[] | undefined;
-    for (const part of this.#parts) {
-      part.shut();
-      if (part.opening !== undefined) (openings ??= []).push(part.opening);
+    for (const branch of this.#branches) {
+      branch.shut();
+      if (branch.opening !== undefined) (openings ??= []).push(branch.opening);
     }
     this.#commit = openings === undefined ? this.#send() : this.#sendAfter(openings);
     return this.#commit;
   }
 
-  /** Commits, unless the transaction was ended on purpose; whatever went wrong with it rejects. */
+  /** Commits, unless the transaction was rolled back on purpose. Rejects with whatever else went wrong with it. */
   conclude(): Promise<void> {
     if (this.#commit !== undefined) return this.#commit;
     return this.#ending === 'rolled back' ? DONE : this.commit();
@@ -129,39 +130,39 @@ export class Life implements Dependent {
   /** Rolls back, unless the transaction is over or its commit is under way. */
   end(ending: Ending): void {
     if (this.isShut) return;
-    this.#place?.hot.rollback();
+    this.#slot?.hot.rollback();
     this.#over('rolled_back', ending);
   }
 
-  /** An engine of it goes. */
+  /** One of its engines disconnects. */
   engineEnded(): void {
     this.end('closed');
   }
 
-  /** The end of a commit that is under way, if one is; how it ended is not told. */
+  /** Waits for the commit that is under way, if there is one. It does not tell how that ended. */
   async settled(): Promise<void> {
     await this.#commit?.catch(() => {});
   }
 
-  /** Ends the transaction if it was idle for too long; gives the milliseconds until it has to be looked at again. */
-  watch(now: number): number {
-    // Often enough to tell within a quarter when the last call was. A process that stood still, and looks late, had no
-    // chance to make calls: that time does not count.
+  /** Ends the transaction if it was idle for too long. Returns after how many milliseconds it has to be checked again. */
+  checkIdle(now: number): number {
+    // Four checks in a timeout tell within a quarter of it when the last call was. The time of a process that stood still
+    // does not count, as it had no chance to make calls.
     const most = this.timeout / 4;
-    if (this.uses !== this.#seenUses || this.#isBusy()) {
-      this.#seenUses = this.uses;
+    if (this.calls !== this.#seenCalls || this.#isBusy()) {
+      this.#seenCalls = this.calls;
       this.#idle = 0;
     } else {
-      this.#idle += Math.min(now - this.#lookedAt, most);
+      this.#idle += Math.min(now - this.#checkedAt, most);
     }
-    this.#lookedAt = now;
+    this.#checkedAt = now;
     const left = this.timeout - this.#idle;
     if (left <= 0) this.end('timeout');
     return Math.min(left, most);
   }
 
   #isBusy(): boolean {
-    for (const part of this.#parts) if (part.held?.busy === true || part.opening !== undefined) return true;
+    for (const branch of this.#branches) if (branch.held?.busy === true || branch.opening !== undefined) return true;
     return false;
   }
 
@@ -169,20 +170,20 @@ export class Life implements Dependent {
     try {
       await Promise.all(openings);
     } catch (error) {
-      this.#place?.hot.rollback();
+      this.#slot?.hot.rollback();
       throw this.#failed(error);
     }
-    // Whatever waited for an engine has been sent to it by now.
+    // The calls that waited for an engine have been sent to it by now.
     await this.#send();
   }
 
   #send(): Promise<void> {
-    const leases: PartLease[] = [];
-    for (const { held } of this.#parts) if (held !== undefined) leases.push(held);
-    // Without a part no call was made.
+    const leases: BranchLease[] = [];
+    for (const { held } of this.#branches) if (held !== undefined) leases.push(held);
+    // Without a lease no call was made.
     if (leases.length === 0) return this.#committed();
-    // The transaction began in the first of them, whichever was asked for first.
-    const first = leases.find(({ place }) => place === this.#place)!;
+    // The transaction began in the slot of one of them, which need not be the first.
+    const first = leases.find(({ slot }) => slot === this.#slot)!;
     if (leases.length === 1) {
       try {
         if (first.tryCommit()) return this.#committed();
@@ -193,11 +194,11 @@ export class Life implements Dependent {
     return this.#queue(first, leases);
   }
 
-  async #queue(first: PartLease, leases: PartLease[]): Promise<void> {
-    // No engine of it goes before the commit is through.
+  async #queue(first: BranchLease, leases: BranchLease[]): Promise<void> {
+    // No engine of the transaction is disconnected before the commit is through.
     for (const lease of leases) lease.hold();
     try {
-      for (const lease of leases) if (lease.gathers()) await this.#cross(lease);
+      for (const lease of leases) if (lease.hasUnsent()) await this.#sent(lease);
       await first.commit();
       void this.#committed();
     } catch (error) {
@@ -207,11 +208,11 @@ export class Life implements Dependent {
     }
   }
 
-  async #cross(lease: PartLease): Promise<void> {
+  async #sent(lease: BranchLease): Promise<void> {
     try {
-      await lease.cross();
+      await lease.sent();
     } catch (error) {
-      this.#place?.hot.rollback();
+      this.#slot?.hot.rollback();
       throw error;
     }
   }
@@ -231,8 +232,8 @@ export class Life implements Dependent {
   #over(status: TransactionStatus, ending: Ending): void {
     this.status = status;
     this.#ending = ending;
-    for (const part of this.#parts) part.end();
-    this.#place = undefined;
-    this.#keeper.ended(this, ending);
+    for (const branch of this.#branches) branch.end();
+    this.#slot = undefined;
+    this.#owner.ended(this, ending);
   }
 }

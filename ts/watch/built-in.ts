@@ -63,7 +63,7 @@ export class NativeWatchSource<T> extends WatchSource<T> {
     // The last ring has a text; until then the id is the addon's.
     const bell: number = listenForProgress((text) => (text === '' ? this.#rung() : forgetProgress(bell)));
     try {
-      this.#watch = lease.store.watch(bell, rangeText(range), since, maxQueue);
+      this.#watch = lease.call().store.watch(bell, rangeText(range), since, maxQueue);
     } catch (error) {
       return lease.refuse(fromNative(error), 'watch', undefined);
     }

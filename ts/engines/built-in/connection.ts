@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StorageError, isStorageError } from '../../errors/storage-error.js';
 import type { StorageTypeError } from '../../errors/storage-error.js';
+import type { CallHandle, LeaseHost } from '../../native/call-queue.js';
 import type { LeaseSource } from '../../native/lease-source.js';
-import { Lease } from '../../native/lease.js';
-import type { CallHandle, LeaseHost } from '../../native/lease.js';
+import { Lease, handleOf } from '../../native/lease.js';
 import { openStore, openStoreSync } from '../../native/open.js';
 import type { OpenRequest, Recovery } from '../../native/open.js';
 import { retryDelay } from '../../retry.js';
@@ -76,7 +76,7 @@ export class Connection implements LeaseSource {
     let lease;
     for (let failures = 1; lease === undefined; failures++) {
       try {
-        lease = new Lease(await openStore(this.#request, this.recovery), this.#host);
+        lease = new Lease(handleOf(await openStore(this.#request, this.recovery)), this.#host);
       } catch (error) {
         if (await this.#pause(error, failures)) continue;
         // A call that blocks may have opened it meanwhile, and answered whoever waited.
@@ -119,7 +119,7 @@ export class Connection implements LeaseSource {
   now(operation: string): Lease {
     if (this.lease === undefined) {
       if (this.#owner.closed()) throw this.#closedError(operation);
-      this.#use(this.#kept ?? new Lease(openStoreSync(this.#request, this.recovery), this.#host));
+      this.#use(this.#kept ?? new Lease(handleOf(openStoreSync(this.#request, this.recovery)), this.#host));
       this.#owner.openedSync();
     }
     return this.lease!;
@@ -165,7 +165,7 @@ export class Connection implements LeaseSource {
       lease.resume();
     }
     this.lease = lease;
-    this.#owner.opened(lease.store.capabilities);
+    this.#owner.opened(lease.call().store.capabilities);
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const call of waiting) call.run(lease);

@@ -1,14 +1,13 @@
 import { checkKey, checkWritableKey } from '../../arguments/keys.js';
 import { checkOptions } from '../../arguments/options.js';
 import { VERIFY_SHAPE } from '../../arguments/shapes.js';
-import { decode } from '../../codec/decode.js';
 import { rejection } from '../../errors/rejection.js';
 import { StorageError } from '../../errors/storage-error.js';
 import { access, connection, markConnected, setHooks } from '../../internal.js';
-import type { NativeValue } from '../../native/interface.js';
+import type { NativeStore } from '../../native/interface.js';
 import { abortableCall } from '../../native/lease-source.js';
-import type { Lease } from '../../native/lease.js';
 import type { OpenRequest } from '../../native/open.js';
+import { decodeFound } from '../../native/results.js';
 import type { InnerRange } from '../../range/range.js';
 import { Snapshot } from '../../snapshot.js';
 import type {
@@ -222,13 +221,13 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
   /** {@inheritDoc Engine.getSync} */
   getSync<T = unknown>(key: string): T | null {
     checkKey(key, 'getSync');
-    return this.#sync('getSync', key, ({ store }) => decodeFound<T>(store.getSync(key)));
+    return this.#sync('getSync', key, (store) => decodeFound<T>(store.getSync(key)));
   }
 
   /** {@inheritDoc Engine.hasSync} */
   hasSync(key: string): boolean {
     checkKey(key, 'hasSync');
-    return this.#sync('hasSync', key, ({ store }) => store.hasSync(key));
+    return this.#sync('hasSync', key, (store) => store.hasSync(key));
   }
 
   /** {@inheritDoc Engine.setSync} */
@@ -236,13 +235,13 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
     checkWritableKey(key, 'setSync');
     const { expiresAt, metadata } = writeOptions('setSync', 'record', options, this.#connection.maxBytes);
     const encoded = encodeAt(key, value, this.#connection.maxBytes);
-    this.#sync('setSync', key, ({ store }) => store.setSync(key, encoded, expiresAt, metadata));
+    this.#sync('setSync', key, (store) => store.setSync(key, encoded, expiresAt, metadata));
   }
 
   /** {@inheritDoc Engine.deleteSync} */
   deleteSync(key: string): boolean {
     checkWritableKey(key, 'deleteSync');
-    return this.#sync('deleteSync', key, ({ store }) => store.deleteSync(key));
+    return this.#sync('deleteSync', key, (store) => store.deleteSync(key));
   }
 
   /** Opens what the engine needs. */
@@ -275,7 +274,7 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
     this.#connection.hooks = hooks;
   }
 
-  #sync<T>(operation: string, key: string, run: (lease: Lease) => T): T {
+  #sync<T>(operation: string, key: string, run: (store: NativeStore) => T): T {
     if (!this.capabilities.sync) {
       throw new StorageError('NOT_SUPPORTED', `The engine ${this.name} has no synchronous calls`, {
         engine: this.name,
@@ -285,7 +284,7 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
     }
     const lease = this.#connection.now(operation);
     try {
-      return run(lease);
+      return run(lease.call().store);
     } catch (error) {
       throw lease.explain(error, operation, key);
     }
@@ -299,8 +298,4 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
       return rejection(error, { engine: this.name, operation });
     }
   }
-}
-
-function decodeFound<T>(found: NativeValue | null): T | null {
-  return found === null ? null : decode<T>(found);
 }

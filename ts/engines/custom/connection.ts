@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { StorageError } from '../../errors/storage-error.js';
+import type { CallHandle, LeaseHost } from '../../native/call-queue.js';
 import type { LeaseSource } from '../../native/lease-source.js';
-import { Lease } from '../../native/lease.js';
-import type { CallHandle, LeaseHost } from '../../native/lease.js';
+import { Lease, handleOf } from '../../native/lease.js';
 import type { Recovery } from '../../native/open.js';
 import type { EngineHooks } from '../hooks.js';
 import type { CustomHost } from './host.js';
@@ -101,7 +101,7 @@ export class CustomConnection implements LeaseSource {
 
   // The last step is one: no call comes between those that waited and the direct ones.
   async #openNow(): Promise<void> {
-    const lease = (this.lease = new Lease(await this.#host.open(this.recovery), this.#leaseHost));
+    const lease = (this.lease = new Lease(handleOf(await this.#host.open(this.recovery)), this.#leaseHost));
     for (const call of this.#waiting.splice(0)) call.run(lease);
   }
 }
