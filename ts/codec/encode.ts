@@ -54,16 +54,17 @@ function explain(error: unknown, writer: Writer | undefined, maxBytes: number): 
   if (error instanceof RangeError) {
     // Engines word these alike enough: V8 and JavaScriptCore agree on the first.
     if (/call stack|recursion/i.test(error.message)) {
-      return new StorageError('UNSUPPORTED_VALUE', `Cannot store a value nested this deep at ${writer?.path ?? '$'}`);
+      const message = `Cannot store a value nested this deep at ${writer?.path ?? '$'}`;
+      return new StorageError('UNSUPPORTED_VALUE', message, { cause: error });
     }
-    if (/string length|out of memory/i.test(error.message)) return tooLarge(maxBytes);
+    if (/string length|out of memory/i.test(error.message)) return tooLarge(maxBytes, undefined, error);
   }
   return new StorageError('UNSUPPORTED_VALUE', `Cannot read the value at ${writer?.path ?? '$'}: its own code threw`, {
     cause: error,
   });
 }
 
-function tooLarge(maxBytes: number, bytes?: number): StorageError {
+function tooLarge(maxBytes: number, bytes?: number, cause?: unknown): StorageError {
   const size = bytes === undefined ? 'more than' : `${bytes} bytes, over`;
-  return new StorageError('VALUE_TOO_LARGE', `The encoded value is ${size} the limit of ${maxBytes} bytes`);
+  return new StorageError('VALUE_TOO_LARGE', `The encoded value is ${size} the limit of ${maxBytes} bytes`, { cause });
 }

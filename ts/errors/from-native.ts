@@ -1,5 +1,6 @@
 import { ERROR_CODES } from './codes.js';
 import type { ErrorCode } from './codes.js';
+import { causeOf } from './custom-causes.js';
 import { StorageError, StorageTypeError, isStorageError } from './storage-error.js';
 import type { ErrorContext } from './storage-error.js';
 
@@ -57,7 +58,7 @@ function describe(thrown: unknown): ({ code: ErrorCode; message: string } & Erro
     engine: optionalString(engine),
     key: optionalString(key),
     operation: optionalString(operation),
-    cause: typeof cause === 'string' ? new Error(cause) : (cause ?? undefined),
+    cause: typeof cause === 'string' ? causeOf(cause) : (cause ?? undefined),
   };
 }
 

@@ -1,4 +1,5 @@
 import { decode } from '../../codec/decode.js';
+import { keepCause } from '../../errors/custom-causes.js';
 import { isStorageError } from '../../errors/storage-error.js';
 import { keysText } from '../../native/batch-text.js';
 import { forgetProgress, listenForProgress } from '../../native/calls.js';
@@ -120,12 +121,7 @@ function storedOptions(expiresAt: number | null, metadata: unknown): StoredOptio
 /** What an engine threw, as the addon takes it. */
 function errorText(error: unknown): string {
   if (!isStorageError(error))
-    return JSON.stringify({ code: 'IO', message: 'The engine failed inside', cause: String(error) });
+    return JSON.stringify({ code: 'IO', message: 'The engine failed inside', cause: keepCause(error) });
   const { code, message, key, cause } = error;
-  return JSON.stringify({
-    code,
-    message,
-    key,
-    cause: cause === undefined ? undefined : cause instanceof Error ? cause.message : 'an error of its own',
-  });
+  return JSON.stringify({ code, message, key, cause: cause === undefined ? undefined : keepCause(cause) });
 }
