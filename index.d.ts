@@ -1329,8 +1329,8 @@ declare class StorageManager implements AsyncDisposable {
 }
 
 /**
- * An engine of the user's own with every method an engine has. Its calls run one at a time, in the order they were made,
- * so that what takes several of its calls (`increment`, `batch`) is one step among the calls of this process.
+ * A custom engine with every method an engine has. Its calls run one at a time, in the order they were made. So a method
+ * that takes several of its calls (`increment`, `batch`) is one step among the calls of this process.
  */
 declare class JavaScriptEngine extends BaseStorageEngine implements Engine {
     #private;
@@ -1372,15 +1372,15 @@ declare class JavaScriptEngine extends BaseStorageEngine implements Engine {
     increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
     /** {@inheritDoc DataMethods.getEntry} */
     getEntry<T = unknown>(key: string): Promise<Entry<T> | null>;
-    /** Rejects with NOT_SUPPORTED: an engine of a user's has no snapshots. */
+    /** Rejects with NOT_SUPPORTED: a custom engine has no snapshots. */
     snapshot(): Promise<Snapshot>;
     /** {@inheritDoc Engine.watch} Changes made past this object are not seen, and there is no `since`. */
     watch<T = unknown>(pattern?: string, options?: WatchOptions): WatchIterator<T>;
     /** {@inheritDoc Engine.stats} */
     stats(): Promise<EngineStats>;
-    /** Reads every key and reports those whose value is none. */
+    /** Reads every key and reports those whose value is no storable value. */
     verify(options?: VerifyOptions): Promise<VerifyReport>;
-    /** Does nothing: how an engine of a user's keeps its data is its own business. */
+    /** Does nothing: a custom engine keeps its data as it likes. */
     compact(): Promise<void>;
     /** Throws NOT_SUPPORTED. */
     getSync<T = unknown>(key: string): T | null;
@@ -1390,9 +1390,9 @@ declare class JavaScriptEngine extends BaseStorageEngine implements Engine {
     setSync(key: string): void;
     /** Throws NOT_SUPPORTED. */
     deleteSync(key: string): boolean;
-    /** Opens what the engine needs. */
+    /** Connects the wrapped engine. */
     protected doConnect(): Promise<void>;
-    /** Lets go of it. */
+    /** Disconnects the wrapped engine. */
     protected doDisconnect(): Promise<void>;
 }
 

@@ -25,8 +25,8 @@ import type {
   VerifyOptions,
   VerifyReport,
 } from '../../types.js';
-import { NativeWatchSource } from '../../watch/built-in.js';
 import { watching } from '../../watch/iterator.js';
+import { NativeWatchSource } from '../../watch/native-source.js';
 import { checkedOptions, watchedRange } from '../../watch/options.js';
 import type { CheckedOptions } from '../../watch/options.js';
 import type { WatchIterator, WatchOptions } from '../../watch/types.js';

@@ -1,19 +1,12 @@
-import { abortable } from '../../abort.js';
 import { keyList } from '../../arguments/iterables.js';
 import { checkOptions } from '../../arguments/options.js';
-import { ABORT_SHAPE, VERIFY_SHAPE } from '../../arguments/shapes.js';
-import { copyOf } from '../../codec/copy.js';
-import { decode } from '../../codec/decode.js';
-import { describeKind } from '../../codec/kinds.js';
-import { rejection } from '../../errors/rejection.js';
-import { StorageError, StorageTypeError } from '../../errors/storage-error.js';
+import { VERIFY_SHAPE } from '../../arguments/shapes.js';
+import { StorageError } from '../../errors/storage-error.js';
 import { access, connection, setHooks } from '../../internal.js';
 import { PageIterator } from '../../iteration/page-iterator.js';
-import type { PageSource } from '../../iteration/page-iterator.js';
 import type { PageContent } from '../../native/interface.js';
 import { toRange } from '../../range/range.js';
 import type { InnerRange } from '../../range/range.js';
-import { selectKeys } from '../../range/selection.js';
 import type { Snapshot } from '../../snapshot.js';
 import type {
   AbortOptions,
@@ -30,139 +23,111 @@ import type {
   VerifyOptions,
   VerifyReport,
 } from '../../types.js';
-import { JavaScriptFeed, JavaScriptWatchSource } from '../../watch/custom.js';
+import { CustomFeed } from '../../watch/custom-feed.js';
+import { CustomWatchSource } from '../../watch/custom-source.js';
 import { watching } from '../../watch/iterator.js';
 import { checkedOptions, watchedRange } from '../../watch/options.js';
 import type { CheckedOptions } from '../../watch/options.js';
 import type { WatchIterator, WatchOptions } from '../../watch/types.js';
 import { BaseStorageEngine } from '../base.js';
-import type { DeclaredCapabilities, Engine, StorageEngine } from '../contract.js';
+import type { Engine, StorageEngine } from '../contract.js';
 import type { Access } from '../data/access.js';
-import { batchSteps, eachEntry } from '../data/batch.js';
-import type { Step } from '../data/batch.js';
-import { checkExpected, writeOptions } from '../data/write-options.js';
-import type { WriteOptions } from '../data/write-options.js';
 import { NO_HOOKS } from '../hooks.js';
 import type { EngineHooks } from '../hooks.js';
-import { UNCOUNTED, report } from '../report.js';
+import { UNCOUNTED } from '../report.js';
+import { WriteArguments } from './arguments.js';
 import { CallOrder } from './call-order.js';
+import { CallRunner } from './call-runner.js';
+import { CompoundCalls } from './compound-calls.js';
 import { CustomConnection } from './connection.js';
-import { Target } from './engine-calls.js';
+import { EngineCalls } from './engine-calls.js';
 import { CustomHost } from './host.js';
-import { checkUserKey, checkUserSteps, checkUserWrite } from './own-keys.js';
-
-const PAGE_KEYS = 64;
+import { KeyPages } from './key-pages.js';
+import { checkUserKey, checkUserWrite } from './own-keys.js';
 
 /**
- * An engine of the user's own with every method an engine has. Its calls run one at a time, in the order they were made,
- * so that what takes several of its calls (`increment`, `batch`) is one step among the calls of this process.
+ * A custom engine with every method an engine has. Its calls run one at a time, in the order they were made. So a method
+ * that takes several of its calls (`increment`, `batch`) is one step among the calls of this process.
  */
 export class JavaScriptEngine extends BaseStorageEngine implements Engine {
   /** The engine that is wrapped. */
   readonly target: StorageEngine;
-  readonly #calls: Target;
-  readonly #declared: DeclaredCapabilities;
-  readonly #feed = new JavaScriptFeed();
-  #hooks: EngineHooks = NO_HOOKS;
+  readonly #feed = new CustomFeed();
   readonly #order = new CallOrder();
+  readonly #calls: EngineCalls;
+  readonly #compound: CompoundCalls;
+  readonly #arguments: WriteArguments;
+  readonly #runner: CallRunner;
   readonly #connection: CustomConnection;
   readonly #access: Access;
-  /** Counts disconnects: iterators of an earlier time have ended. */
+  #hooks: EngineHooks = NO_HOOKS;
+  /** Counts disconnects, which end the iterators made before. */
   #use = 0;
 
   /** @internal */
   constructor(name: string, target: StorageEngine) {
     super(name);
     this.target = target;
-    this.#declared = target.capabilities ?? {};
-    this.#calls = new Target(target, name, this.#declared, this.#feed);
-    this.#connection = this.#connectionFor(name);
+    this.#calls = new EngineCalls(target, name, this.#feed);
+    this.#compound = new CompoundCalls(this.#calls);
+    const owner = this.#owner(name);
+    this.#arguments = new WriteArguments(this.#calls, owner);
+    this.#runner = new CallRunner(owner, this.#order, this.#feed);
+    this.#connection = new CustomConnection(owner, new CustomHost(this.#calls, this.#order));
     this.#access = {
-      keys: (range) => this.#enqueue('keys', () => this.#select(range, 'keys')),
-      count: (range) => this.#enqueue('count', async () => (await this.#select(range, 'count')).length),
+      keys: (range) => this.#runner.enqueue('keys', () => this.#compound.select(range, 'keys')),
+      count: (range) => this.#runner.enqueue('count', () => this.#compound.count(range)),
       iterate: (range, what, strip) => this.#iterate(range, what, strip),
-      clear: (range) =>
-        this.#enqueue('clear', async () => {
-          for (const key of await this.#select(range, 'clear')) await this.#calls.delete(key, 'clear');
-        }),
+      clear: (range) => this.#runner.enqueue('clear', () => this.#compound.clear(range)),
       watch: (range, strip, options) => this.#watch(range, strip, options),
     };
   }
 
   /** {@inheritDoc Engine.capabilities} */
   get capabilities(): Capabilities {
-    const { atomicBatch = false, atomicClear = false, timestamps = false, multiProcess = false } = this.#declared;
+    const { atomicBatch = false, atomicClear = false, timestamps = false, multiProcess = false } = this.#calls.declared;
     return { snapshots: false, atomicBatch, atomicClear, timestamps, watch: 'process', multiProcess, sync: false };
   }
 
   /** {@inheritDoc DataMethods.get} */
   get<T = unknown>(key: string): Promise<T | null> {
-    return this.#run(
-      'get',
-      () => checkUserKey(key, 'get'),
-      () => this.#calls.get(key, 'get') as Promise<T | null>,
-    );
+    const check = () => checkUserKey(key, 'get');
+    return this.#runner.run('get', check, () => this.#calls.get(key, 'get') as Promise<T | null>);
   }
 
   /** {@inheritDoc DataMethods.set} */
   set(key: string, value: unknown, options?: SetOptions): Promise<void> {
-    const check = (): [unknown, WriteOptions] => {
-      checkUserWrite(key, 'set');
-      return [this.#copy(value), this.#writeOptions('set', 'set', options)];
-    };
-    return this.#run(
-      'set',
-      check,
-      async ([copy, write]) => {
-        await this.#checkConditions(key, write);
-        await this.#calls.set(key, copy, write, 'set');
-      },
-      options,
-    );
+    const check = () => this.#arguments.set(key, value, options);
+    return this.#runner.run('set', check, ([copy, write]) => this.#compound.set(key, copy, write), options);
   }
 
   /** {@inheritDoc DataMethods.delete} */
   delete(key: string): Promise<boolean> {
-    return this.#run(
-      'delete',
-      () => checkUserWrite(key, 'delete'),
-      () => this.#calls.delete(key, 'delete'),
-    );
+    const check = () => checkUserWrite(key, 'delete');
+    return this.#runner.run('delete', check, () => this.#calls.delete(key, 'delete'));
   }
 
   /** {@inheritDoc DataMethods.has} */
   has(key: string): Promise<boolean> {
-    return this.#run(
-      'has',
-      () => checkUserKey(key, 'has'),
-      () => this.#calls.has(key, 'has'),
-    );
+    const check = () => checkUserKey(key, 'has');
+    return this.#runner.run('has', check, () => this.#calls.has(key, 'has'));
   }
 
   /** {@inheritDoc DataMethods.keys} */
   keys(query?: string | Range): Promise<string[]> {
-    return this.#run(
-      'keys',
-      () => toRange(query, 'keys'),
-      (range) => this.#select(range, 'keys'),
-    );
+    const check = () => toRange(query, 'keys');
+    return this.#runner.run('keys', check, (range) => this.#compound.select(range, 'keys'));
   }
 
   /** {@inheritDoc DataMethods.count} */
   count(query?: string | Range): Promise<number> {
-    return this.#run(
-      'count',
-      () => toRange(query, 'count'),
-      async (range) => (await this.#select(range, 'count')).length,
-    );
+    const check = () => toRange(query, 'count');
+    return this.#runner.run('count', check, (range) => this.#compound.count(range));
   }
 
   /** {@inheritDoc DataMethods.clear} */
   clear(): Promise<void> {
-    return this.#enqueue('clear', async () => {
-      await this.#calls.change('clear', undefined, () => this.target.clear());
-      this.#feed.note({ type: 'clear' });
-    });
+    return this.#runner.enqueue('clear', () => this.#calls.clear());
   }
 
   /** {@inheritDoc DataMethods.entries} */
@@ -182,56 +147,26 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
 
   /** {@inheritDoc DataMethods.getMany} */
   getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]> {
-    return this.#run(
-      'getMany',
-      () => keyList(keys, 'getMany', checkUserKey),
-      async (list) => {
-        const values: unknown[] = [];
-        for (const key of list) values.push(await this.#calls.get(key, 'getMany'));
-        return values as (T | null)[];
-      },
-    );
+    const check = () => keyList(keys, 'getMany', checkUserKey);
+    return this.#runner.run('getMany', check, (list) => this.#compound.getMany(list) as Promise<(T | null)[]>);
   }
 
   /** {@inheritDoc DataMethods.setMany} */
   setMany(entries: Iterable<readonly [string, unknown]>, options?: SetManyOptions): Promise<void> {
-    const check = (): Step[] => {
-      const write = this.#writeOptions('setMany', 'setMany', options);
-      const checks: Step[] = [];
-      const sets: Step[] = [];
-      eachEntry(entries, this.#hooks.maxValueBytes, (key, value) => {
-        if (write.ifAbsent) checks.push({ type: 'check', key, version: null });
-        sets.push({ type: 'set', key, value, write });
-      });
-      checkUserSteps(sets, 'setMany');
-      return [...checks, ...sets];
-    };
-    return this.#run('setMany', check, (steps) => this.#apply(steps, 'setMany'), options);
+    const check = () => this.#arguments.setMany(entries, options);
+    return this.#runner.run('setMany', check, (steps) => this.#compound.apply(steps, 'setMany'), options);
   }
 
   /** {@inheritDoc DataMethods.deleteMany} */
   deleteMany(keys: Iterable<string>): Promise<number> {
-    return this.#run(
-      'deleteMany',
-      () => keyList(keys, 'deleteMany', checkUserWrite),
-      async (list) => {
-        let count = 0;
-        for (const key of list) if (await this.#calls.delete(key, 'deleteMany')) count++;
-        return count;
-      },
-    );
+    const check = () => keyList(keys, 'deleteMany', checkUserWrite);
+    return this.#runner.run('deleteMany', check, (list) => this.#compound.deleteMany(list));
   }
 
   /** {@inheritDoc DataMethods.batch} */
   batch(operations: Iterable<BatchOperation>, options?: AbortOptions): Promise<void> {
-    const check = (): Step[] => {
-      checkOptions('batch', options, ABORT_SHAPE);
-      const steps = batchSteps(operations, this.#hooks.maxValueBytes);
-      checkUserSteps(steps, 'batch');
-      for (const step of steps) if (step.type === 'set') this.#calls.stored(step.write, 'batch');
-      return steps;
-    };
-    return this.#run('batch', check, (steps) => this.#apply(steps, 'batch'), options);
+    const check = () => this.#arguments.batch(operations, options);
+    return this.#runner.run('batch', check, (steps) => this.#compound.apply(steps, 'batch'), options);
   }
 
   /** {@inheritDoc DataMethods.compareAndSet} */
@@ -241,65 +176,28 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
     value: unknown,
     options?: RecordOptions,
   ): Promise<CompareAndSetResult> {
-    const check = (): [unknown, WriteOptions] => {
-      checkUserWrite(key, 'compareAndSet');
-      checkExpected(expected, 'compareAndSet');
-      this.#needVersions('compareAndSet', key);
-      return [this.#copy(value), this.#writeOptions('compareAndSet', 'record', options)];
-    };
-    return this.#run(
+    const check = () => this.#arguments.compareAndSet(key, expected, value, options);
+    return this.#runner.run(
       'compareAndSet',
       check,
-      async ([copy, write]) => {
-        const stored = this.#calls.stored(write, 'compareAndSet');
-        const done = await this.#calls.change('compareAndSet', key, () =>
-          this.target.compareAndSet!(key, expected, copy, stored),
-        );
-        if (done.ok) this.#feed.note({ type: 'set', key, value: copy, version: done.version });
-        return done;
-      },
+      ([copy, write]) => this.#calls.compareAndSet(key, expected, copy, write),
       options,
     );
   }
 
   /** {@inheritDoc DataMethods.increment} */
   increment(key: string, by: number = 1, options?: RecordOptions): Promise<number> {
-    const check = (): WriteOptions => {
-      checkUserWrite(key, 'increment');
-      if (typeof by !== 'number')
-        throw new StorageTypeError(`Expected what increment adds to be a number, got ${describeKind(by)}`, { key });
-      return this.#writeOptions('increment', 'record', options);
-    };
-    return this.#run(
-      'increment',
-      check,
-      async (write) => {
-        const found = await this.#calls.get(key, 'increment');
-        if (typeof found !== 'number' && (found !== null || (await this.#calls.has(key, 'increment')))) {
-          throw new StorageTypeError('Expected the key to hold a number', {
-            engine: this.name,
-            operation: 'increment',
-            key,
-          });
-        }
-        const sum = (found ?? 0) + by;
-        await this.#calls.set(key, sum, await this.#keeping(key, write), 'increment');
-        return sum;
-      },
-      options,
-    );
+    const check = () => this.#arguments.increment(key, by, options);
+    return this.#runner.run('increment', check, (write) => this.#compound.increment(key, by, write), options);
   }
 
   /** {@inheritDoc DataMethods.getEntry} */
   getEntry<T = unknown>(key: string): Promise<Entry<T> | null> {
-    return this.#run(
-      'getEntry',
-      () => checkUserKey(key, 'getEntry'),
-      () => this.#calls.getEntry(key, 'getEntry') as Promise<Entry<T> | null>,
-    );
+    const check = () => checkUserKey(key, 'getEntry');
+    return this.#runner.run('getEntry', check, () => this.#calls.getEntry(key, 'getEntry') as Promise<Entry<T> | null>);
   }
 
-  /** Rejects with NOT_SUPPORTED: an engine of a user's has no snapshots. */
+  /** Rejects with NOT_SUPPORTED: a custom engine has no snapshots. */
   snapshot(): Promise<Snapshot> {
     return Promise.reject(this.#calls.notSupported('snapshots', 'snapshot'));
   }
@@ -322,35 +220,18 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
     };
   }
 
-  /** Reads every key and reports those whose value is none. */
+  /** Reads every key and reports those whose value is no storable value. */
   verify(options?: VerifyOptions): Promise<VerifyReport> {
-    const check = (): VerifyOptions => {
+    const check = () => {
       checkOptions('verify', options, VERIFY_SHAPE);
       return { ...options };
     };
-    return this.#run(
-      'verify',
-      check,
-      async ({ signal, onProgress }) => {
-        const errors: VerifyReport['errors'] = [];
-        const keys = await this.#calls.keys('verify');
-        for (const [done, key] of keys.entries()) {
-          if (signal?.aborted === true) break; // whoever called has been told already
-          await this.#calls.get(key, 'verify').catch((error: unknown) => {
-            const { code, message } = error as StorageError;
-            errors.push({ key, code, message });
-          });
-          report(onProgress, { phase: 'verify', done: done + 1, total: keys.length, bytes: null });
-        }
-        return { ok: errors.length === 0, checked: keys.length, errors };
-      },
-      options,
-    );
+    return this.#runner.run('verify', check, (checked) => this.#compound.verify(checked), options);
   }
 
-  /** Does nothing: how an engine of a user's keeps its data is its own business. */
+  /** Does nothing: a custom engine keeps its data as it likes. */
   compact(): Promise<void> {
-    return this.#enqueue('compact', () => Promise.resolve());
+    return this.#runner.enqueue('compact', () => Promise.resolve());
   }
 
   /** Throws NOT_SUPPORTED. */
@@ -373,13 +254,13 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
     throw this.#calls.notSupported('synchronous calls', 'deleteSync', key);
   }
 
-  /** Opens what the engine needs. */
+  /** Connects the wrapped engine. */
   protected async doConnect(): Promise<void> {
     await this.#calls.call('connect', undefined, () => this.target.connect());
     await this.#order.change(false, () => this.#connection.recover());
   }
 
-  /** Lets go of it. */
+  /** Disconnects the wrapped engine. */
   protected async doDisconnect(): Promise<void> {
     this.#use++;
     this.#feed.end(
@@ -407,168 +288,46 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
     this.#hooks = hooks;
   }
 
-  #connectionFor(name: string): CustomConnection {
+  /** What the runner and the connection need of this engine. */
+  #owner(name: string) {
     const hooks = (): EngineHooks => this.#hooks;
     const isReady = (): boolean => this.isConnected;
-    const owner = {
+    const isClosed = (): boolean => this.status === 'closed';
+    return {
       name,
       connect: () => this.connect(),
+      closedError: (operation: string) => this.closedError(operation),
       get hooks() {
         return hooks();
       },
       get isReady() {
         return isReady();
       },
+      get isClosed() {
+        return isClosed();
+      },
     };
-    return new CustomConnection(owner, new CustomHost(this.#calls, this.#order));
-  }
-
-  #copy(value: unknown): unknown {
-    return copyOf(value, this.#hooks.maxValueBytes);
-  }
-
-  #writeOptions(operation: string, kind: 'set' | 'setMany' | 'record', options: SetOptions | undefined): WriteOptions {
-    const write = writeOptions(operation, kind, options, this.#hooks.maxValueBytes);
-    this.#calls.stored(write, operation);
-    if (write.ifVersion !== undefined) this.#needVersions(operation);
-    return write;
-  }
-
-  #needVersions(operation: string, key?: string): void {
-    if (
-      this.#declared.versions !== true ||
-      this.target.compareAndSet === undefined ||
-      this.target.getEntry === undefined
-    ) {
-      throw this.#calls.notSupported('versions', operation, key);
-    }
-  }
-
-  async #checkConditions(
-    key: string,
-    { ifAbsent, ifVersion }: Pick<WriteOptions, 'ifAbsent' | 'ifVersion'>,
-  ): Promise<void> {
-    const holds = ifAbsent
-      ? !(await this.#calls.has(key, 'set'))
-      : ifVersion === undefined || (await this.#calls.getEntry(key, 'set'))?.version === ifVersion;
-    if (!holds) throw new StorageError('CONFLICT', 'The key was changed by someone else', { engine: this.name, key });
-  }
-
-  /** Expiry and metadata stay where an increment gives none, if the engine can say what they are. */
-  async #keeping(key: string, write: WriteOptions): Promise<WriteOptions> {
-    const { ttl, metadata } = this.#declared;
-    if ((ttl !== true && metadata !== true) || this.target.getEntry === undefined) return write;
-    const found = await this.#calls.getEntry(key, 'increment');
-    if (found === null) return write;
-    const kept = writeOptions('increment', 'record', {
-      metadata: found.metadata ?? undefined,
-      expiresAt: found.expiresAt ?? undefined,
-    });
-    return { ...write, expiresAt: write.expiresAt ?? kept.expiresAt, metadata: write.metadata ?? kept.metadata };
-  }
-
-  async #apply(steps: Step[], operation: string): Promise<void> {
-    if (this.#calls.atomicBatch)
-      return this.#calls.batch(
-        steps.map((step) => this.#toOperation(step, operation)),
-        operation,
-      );
-    for (const step of steps)
-      if (step.type === 'check' && step.version !== null) this.#needVersions(operation, step.key);
-    for (const step of steps) {
-      if (step.type === 'check')
-        await this.#checkConditions(step.key, {
-          ifAbsent: step.version === null,
-          ifVersion: step.version ?? undefined,
-        });
-    }
-    for (const step of steps) {
-      if (step.type === 'set') await this.#calls.set(step.key, decode(step.value), step.write, operation);
-      else if (step.type === 'delete') await this.#calls.delete(step.key, operation);
-    }
-  }
-
-  #toOperation(step: Step, operation: string): BatchOperation {
-    if (step.type !== 'set') return step;
-    return { type: 'set', key: step.key, value: decode(step.value), ...this.#calls.stored(step.write, operation) };
-  }
-
-  async #select(range: InnerRange, operation: string): Promise<string[]> {
-    return selectKeys(await this.#calls.keys(operation), range);
   }
 
   #iterateQuery<T>(query: string | Range | undefined, what: PageContent): StorageIterator<T> {
     try {
       return this.#iterate(toRange(query, what), what, 0);
     } catch (error) {
-      return new PageIterator<T>(() => this.#reject(error, what));
+      return new PageIterator<T>(() => this.#runner.reject(error, what));
     }
   }
 
   #iterate<T>(range: InnerRange, what: PageContent, strip: number): StorageIterator<T> {
-    return new PageIterator<T>(async () =>
-      this.#source(await this.#enqueue(what, () => this.#select(range, what)), what, strip),
-    );
+    return new PageIterator<T>(async () => {
+      const keys = await this.#runner.enqueue(what, () => this.#compound.select(range, what));
+      const use = this.#use;
+      const fault = (): Error | undefined => (use === this.#use ? undefined : this.closedError(what));
+      return new KeyPages<T>(this.#calls, this.#runner, keys, what, strip, fault);
+    });
   }
 
-  /** Pages of keys that were listed already; keys that went meanwhile are left out. */
-  #source<T>(keys: string[], what: PageContent, strip: number): PageSource<T> {
-    const use = this.#use;
-    let at = 0;
-    const fault = (): Error | undefined => (use === this.#use ? undefined : this.closedError(what));
-    const page = async (): Promise<{ items: T[]; next: string | null }> => {
-      const gone = fault();
-      if (gone !== undefined) throw gone;
-      const part = keys.slice(at, (at += PAGE_KEYS));
-      const items: unknown[] = [];
-      for (const key of part) {
-        const name = key.slice(strip);
-        if (what === 'keys') items.push(name);
-        else {
-          const value = await this.#calls.get(key, what);
-          if (value === null && !(await this.#calls.has(key, what))) continue;
-          items.push(what === 'entries' ? [name, value] : value);
-        }
-      }
-      return { items: items as T[], next: at < keys.length ? String(at) : null };
-    };
-    return { page: () => this.#enqueue(what, page), close() {}, fault };
-  }
-
-  #watch<T>(range: InnerRange, strip: number, options: CheckedOptions): JavaScriptWatchSource<T> {
+  #watch<T>(range: InnerRange, strip: number, options: CheckedOptions): CustomWatchSource<T> {
     if (this.status === 'closed') throw this.closedError('watch');
-    return new JavaScriptWatchSource<T>(this.name, this.#feed, range, strip, options);
-  }
-
-  /** Checks at once, then runs behind the calls made before. */
-  #run<A, T>(operation: string, check: () => A, run: (checked: A) => Promise<T>, options?: AbortOptions): Promise<T> {
-    let checked: A;
-    let signal: AbortSignal | undefined;
-    try {
-      checked = check();
-      signal = options?.signal; // an accessor of the caller's may throw
-    } catch (error) {
-      return this.#reject(error, operation);
-    }
-    let dropped = false;
-    const start = (): Promise<T> => this.#enqueue(operation, () => (dropped ? (undefined as never) : run(checked)));
-    return abortable(signal, this.name, operation, start, () => (dropped = true));
-  }
-
-  #enqueue<T>(operation: string, run: () => Promise<T>): Promise<T> {
-    if (this.status === 'closed') return Promise.reject(this.closedError(operation));
-    const connected = this.isConnected ? undefined : this.connect();
-    connected?.catch(() => {}); // the call itself is told when its turn comes
-    const result = this.#order
-      .run(async () => {
-        await connected;
-        return run();
-      })
-      .finally(() => this.#feed.flush());
-    return result.catch((error: unknown) => this.#reject(error, operation));
-  }
-
-  #reject(error: unknown, operation: string): Promise<never> {
-    return rejection(error, { engine: this.name, operation });
+    return new CustomWatchSource<T>(this.name, this.#feed, range, strip, options);
   }
 }

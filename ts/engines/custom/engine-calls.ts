@@ -5,8 +5,8 @@ import { StorageError, addContext, isStorageError } from '../../errors/storage-e
 import { asText } from '../../native/batch-text.js';
 import type { NativeValue } from '../../native/interface.js';
 import { compareKeys } from '../../range/key-order.js';
-import type { BatchOperation, Entry } from '../../types.js';
-import type { JavaScriptChange, JavaScriptFeed } from '../../watch/custom.js';
+import type { BatchOperation, CompareAndSetResult, Entry } from '../../types.js';
+import type { CustomChange, CustomFeed } from '../../watch/custom-feed.js';
 import type { DeclaredCapabilities, StorageEngine, StoredOptions } from '../contract.js';
 import type { WriteOptions } from '../data/write-options.js';
 import { isOurs } from './own-keys.js';
@@ -19,34 +19,39 @@ export interface StoredRecord {
   readonly metadata?: string | undefined;
 }
 
-/** Calls to the methods of an engine of a user's: what goes in is a copy, what comes out is checked, errors are ours. */
-export class Target {
-  /** How often something was changed, or may have been. */
+/**
+ * The calls to the methods of a custom engine. The engine gets copies, what it returns is checked, and what it throws
+ * becomes a StorageError.
+ */
+export class EngineCalls {
+  /** Counts the calls that changed something, or may have. */
   changes = 0;
+  readonly declared: DeclaredCapabilities;
 
   constructor(
     readonly engine: StorageEngine,
     readonly name: string,
-    readonly declared: DeclaredCapabilities,
-    readonly feed: JavaScriptFeed,
-  ) {}
+    readonly feed: CustomFeed,
+  ) {
+    this.declared = engine.capabilities ?? {};
+  }
 
   /** Whether `batch` is there and atomic. */
   get atomicBatch(): boolean {
     return this.declared.atomicBatch === true && this.engine.batch !== undefined;
   }
 
-  /** Whether expiry is taken and can be read again. */
+  /** Whether `set` takes an expiry and `getEntry` returns it. */
   get keepsExpiry(): boolean {
     return this.declared.ttl === true && this.engine.getEntry !== undefined;
   }
 
-  /** Whether metadata is taken and can be read again. */
+  /** Whether `set` takes metadata and `getEntry` returns it. */
   get keepsMetadata(): boolean {
     return this.declared.metadata === true && this.engine.getEntry !== undefined;
   }
 
-  /** Runs a method and explains what it throws: errors of ours pass, others become IO with the cause. */
+  /** Runs a method. A StorageError that it throws passes; anything else becomes IO, with what was thrown as the cause. */
   async call<T>(operation: string, key: string | undefined, run: () => Promise<T> | T): Promise<T> {
     try {
       return await run();
@@ -57,15 +62,10 @@ export class Target {
     }
   }
 
-  /** Runs a method that changes something, though it fail. */
+  /** Runs a method that changes something. It counts even if it fails. */
   change<T>(operation: string, key: string | undefined, run: () => Promise<T> | T): Promise<T> {
     this.changes++;
     return this.call(operation, key, run);
-  }
-
-  /** Tells who watches of a change to a user's key. */
-  private note(change: JavaScriptChange & { key: string }): void {
-    if (!isOurs(change.key)) this.feed.note(change);
   }
 
   async get(key: string, operation: string): Promise<unknown> {
@@ -94,6 +94,21 @@ export class Target {
     this.note({ type: 'set', key, value, version: null });
   }
 
+  /** Called only where the engine has `compareAndSet`. */
+  async compareAndSet(
+    key: string,
+    expected: string | null,
+    value: unknown,
+    write: WriteOptions,
+  ): Promise<CompareAndSetResult> {
+    const operation = 'compareAndSet';
+    const stored = this.stored(write, operation);
+    const done = await this.change(operation, key, () => this.engine.compareAndSet!(key, expected, value, stored));
+    if (done.ok) this.feed.note({ type: 'set', key, value, version: done.version });
+    return done;
+  }
+
+  /** Called only where the engine has `batch`. */
   async batch(operations: BatchOperation[], operation: string): Promise<void> {
     await this.change(operation, undefined, () => this.engine.batch!(operations));
     for (const { type, key, ...rest } of operations) {
@@ -102,7 +117,12 @@ export class Target {
     }
   }
 
-  /** What a key holds, in its stored form; null if it is absent. */
+  async clear(): Promise<void> {
+    await this.change('clear', undefined, () => this.engine.clear());
+    this.feed.note({ type: 'clear' });
+  }
+
+  /** The record of a key in its stored form; null if the key is absent. */
   async record(key: string, operation: string): Promise<StoredRecord | null> {
     if (this.engine.getEntry === undefined) {
       const found = await this.call(operation, key, () => this.engine.get(key));
@@ -128,13 +148,13 @@ export class Target {
     return { value: this.received(value, key, operation), version, createdAt, updatedAt, expiresAt, metadata };
   }
 
-  /** The keys of users, in order. */
+  /** The keys that belong to users, in order. */
   async keys(operation: string): Promise<string[]> {
     const keys = (await this.allKeys(operation)).filter((key) => !isOurs(key));
     return [...new Set(keys)].sort(compareKeys);
   }
 
-  /** Every key. */
+  /** Every key, also those that belong to the library. */
   async allKeys(operation: string): Promise<string[]> {
     const keys: unknown = await this.call(operation, undefined, () => this.engine.keys());
     if (!Array.isArray(keys) || !keys.every((key) => typeof key === 'string')) {
@@ -146,7 +166,7 @@ export class Target {
     return keys;
   }
 
-  /** Expiry and metadata as the engine takes them, if it declared them. */
+  /** Expiry and metadata as the engine takes them. Throws if it did not declare them. */
   stored({ expiresAt, metadata }: WriteOptions, operation: string): StoredOptions | undefined {
     if (expiresAt !== undefined && this.declared.ttl !== true) throw this.notSupported('ttl', operation);
     if (metadata !== undefined && this.declared.metadata !== true) throw this.notSupported('metadata', operation);
@@ -157,12 +177,24 @@ export class Target {
     };
   }
 
+  /** Throws unless the engine has versions. */
+  needVersions(operation: string, key?: string): void {
+    const { declared, engine } = this;
+    if (declared.versions !== true || engine.compareAndSet === undefined || engine.getEntry === undefined)
+      throw this.notSupported('versions', operation, key);
+  }
+
   notSupported(what: string, operation: string, key?: string): StorageError {
     return new StorageError('NOT_SUPPORTED', `The engine ${this.name} does not declare ${what}`, {
       engine: this.name,
       operation,
       key,
     });
+  }
+
+  /** Tells watchers of a change, unless the key belongs to the library. */
+  private note(change: CustomChange & { key: string }): void {
+    if (!isOurs(change.key)) this.feed.note(change);
   }
 
   /** A copy of what the engine returned, so that nobody changes what it keeps. */

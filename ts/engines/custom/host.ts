@@ -10,27 +10,27 @@ import type { Recovery } from '../../native/open.js';
 import type { BatchOperation } from '../../types.js';
 import type { StoredOptions } from '../contract.js';
 import type { CallOrder } from './call-order.js';
-import type { Target } from './engine-calls.js';
+import type { EngineCalls } from './engine-calls.js';
 
 type Written = [key: string] | [key: string, value: unknown, expiresAt: number | null, metadata: unknown];
 
 /** Carries out what the core asks of an engine of a user's, among that engine's other calls. */
 export class CustomHost {
-  readonly #target: Target;
+  readonly #calls: EngineCalls;
   readonly #order: CallOrder;
   #listener = 0;
   #native: NativeHost | undefined;
   /** Ends the step that holds the engine. */
   #endStep = (): void => {};
 
-  constructor(target: Target, order: CallOrder) {
-    this.#target = target;
+  constructor(calls: EngineCalls, order: CallOrder) {
+    this.#calls = calls;
     this.#order = order;
   }
 
   /** The engine as a store of the core's. */
   async open(recovery: Recovery | undefined): Promise<NativeStore> {
-    const { name, atomicBatch, keepsExpiry, keepsMetadata } = this.#target;
+    const { name, atomicBatch, keepsExpiry, keepsMetadata } = this.#calls;
     this.#listener = listenForProgress((call) => this.#hear(call));
     const traits = JSON.stringify({ name, atomicBatch, expiry: keepsExpiry, metadata: keepsMetadata });
     try {
@@ -53,7 +53,7 @@ export class CustomHost {
   #hear(call: string): void {
     const [id, what, ...rest] = decode<[number, string, ...unknown[]]>(call);
     const native = this.#native!;
-    const done = (): void => native.done(id, this.#target.changes);
+    const done = (): void => native.done(id, this.#calls.changes);
     const answer = async (perform: () => Promise<void>): Promise<void> => {
       try {
         await perform();
@@ -72,8 +72,8 @@ export class CustomHost {
         );
         return;
       case 'end':
-        if (rest[0] === true) this.#target.feed.flush();
-        else this.#target.feed.forget();
+        if (rest[0] === true) this.#calls.feed.flush();
+        else this.#calls.feed.forget();
         this.#endStep();
         return done();
       case 'write':
@@ -89,18 +89,18 @@ export class CustomHost {
   }
 
   async #get(native: NativeHost, id: number, key: string): Promise<void> {
-    const found = await this.#target.record(key, 'get');
-    native.record(id, this.#target.changes, found?.value, found?.expiresAt, found?.metadata);
+    const found = await this.#calls.record(key, 'get');
+    native.record(id, this.#calls.changes, found?.value, found?.expiresAt, found?.metadata);
   }
 
   async #keys(native: NativeHost, id: number): Promise<void> {
-    const keys = await this.#target.allKeys('keys');
-    native.keys(id, this.#target.changes, keysText(keys));
+    const keys = await this.#calls.allKeys('keys');
+    native.keys(id, this.#calls.changes, keysText(keys));
   }
 
   async #write([key, ...set]: Written): Promise<void> {
-    if (set.length === 0) await this.#target.delete(key, 'delete');
-    else await this.#target.put(key, set[0], storedOptions(set[1], set[2]), 'set');
+    if (set.length === 0) await this.#calls.delete(key, 'delete');
+    else await this.#calls.put(key, set[0], storedOptions(set[1], set[2]), 'set');
   }
 
   #batch(writes: Written[]): Promise<void> {
@@ -109,7 +109,7 @@ export class CustomHost {
         ? { type: 'delete', key }
         : { type: 'set', key, value: set[0], ...storedOptions(set[1], set[2]) },
     );
-    return this.#target.batch(operations, 'batch');
+    return this.#calls.batch(operations, 'batch');
   }
 }
 
