@@ -536,20 +536,6 @@ interface Engine extends DataMethods, AsyncDisposable {
     [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** A call that is made again. */
-interface RetryEvent {
-    /** Name of the engine. */
-    readonly engine: string;
-    /** The method called; `'connect'` for the opening of an engine that calls wait for, `'transaction'` for a transaction. */
-    readonly operation: string;
-    /** Which attempt comes next; the second is 2. */
-    readonly attempt: number;
-    /** Milliseconds until then. */
-    readonly delay: number;
-    /** Why the last attempt failed. */
-    readonly error: Error;
-}
-
 /**
  * Keys and values under a prefix of an engine. Stores of one engine do not see each other's keys, except that a prefix
  * `p/q` lies inside `p` as a folder does. Every method rejects as the engine's do.
@@ -765,6 +751,20 @@ declare class StorageTypeError extends TypeError {
  * if (isStorageError(error) && error.retryable) return again();
  */
 declare function isStorageError(error: unknown): error is StorageError | StorageTypeError;
+
+/** A call that is made again. */
+interface RetryEvent {
+    /** Name of the engine. */
+    readonly engine: string;
+    /** The method called; `'connect'` for the opening of an engine that calls wait for, `'transaction'` for a transaction. */
+    readonly operation: string;
+    /** Which attempt comes next; the second is 2. */
+    readonly attempt: number;
+    /** Milliseconds until then. */
+    readonly delay: number;
+    /** Why the last attempt failed. */
+    readonly error: Error;
+}
 
 /** The data methods over the addon: each call goes there, inline where it answers at once, else queued. */
 declare class NativeData implements DataMethods {
@@ -1205,23 +1205,27 @@ interface CopyResult {
     skipped: number;
 }
 
-/** What {@link StorageManager} tells its listeners. */
+/** The events of a {@link StorageManager}, with the arguments of their listeners. */
 interface StorageEvents {
-    /** An engine could not be connected for calls that were waiting; they reject too. Without a listener nothing is thrown. */
+    /** An engine could not be connected for calls that were waiting. They reject too. Without a listener nothing is thrown. */
     error: [error: unknown, engine: string];
-    /** A read, a transaction, or the opening of an engine for calls that wait, failed with a retryable error and is made again. */
+    /**
+     * A read, a transaction, or the opening of an engine for calls that wait failed with a retryable error and is made
+     * again.
+     */
     retry: [event: RetryEvent];
     /** An engine is connected again after a disconnect. */
     reconnect: [engine: string];
-    /** What a crashed process had left half done of transactions was finished or undone as the engine was opened. */
+    /** Transactions that a crashed process had left unfinished were finished or undone as the engine was opened. */
     recovered: [engine: string, transactions: RecoveredTransactions];
 }
-/** Which engine a model uses. */
+
+/** The choice of the engine that a model uses. */
 interface ModelOptions {
     /** The engine's name. Default: the manager's `defaultEngine`. */
     engine?: string | undefined;
 }
-/** What `storage.stats()` gives: the figures of each engine by its name, and those of the transactions. */
+/** The result of `storage.stats()`: the figures of each engine by its name, and those of the transactions. */
 type StorageStats = {
     readonly [engine: string]: EngineStats;
 } & {
@@ -1232,8 +1236,10 @@ interface RegisterOptions {
     /** Whether the manager's `close()` closes the engine too. Default: false. */
     own?: boolean | undefined;
 }
+
 /**
- * The engines of an application and what stands on them. Making one does no I/O: engines connect on first use.
+ * The engines of an application, with the models and transactions that use them. The constructor does no I/O: engines
+ * connect on first use.
  *
  * @example
  * const storage = new StorageManager({ defaultEngine: 'sqlite', sqlite: { path: './data/app.db' } });
@@ -1243,7 +1249,7 @@ interface RegisterOptions {
  */
 declare class StorageManager implements AsyncDisposable {
     #private;
-    /** The open transactions, by their ids. */
+    /** The open transactions. */
     readonly transactions: TransactionManager;
     /** @throws StorageTypeError for an unknown option or one of a wrong type. */
     constructor(config?: StorageConfig);
@@ -1255,13 +1261,13 @@ declare class StorageManager implements AsyncDisposable {
      */
     getEngine(name?: string): Engine;
     /**
-     * Adds an engine, one of your own or one made by hand, or replaces what has this name. One of your own is wrapped once;
-     * `getEngine(name)` gives the wrapper, whose `target` is the original.
+     * Adds an engine, one of your own or one made by hand, or replaces the engine of this name. An engine of your own is
+     * wrapped once; `getEngine(name)` gives the wrapper, whose `target` is the original.
      *
      * @throws StorageTypeError if `engine` lacks one of the eight methods.
      */
     registerEngine(name: string, engine: StorageEngine, options?: RegisterOptions): this;
-    /** Connects every engine, and rejects if one cannot be. Without it engines connect on first use. */
+    /** Connects every engine, and rejects if one cannot be connected. Without it engines connect on first use. */
     connect(): Promise<void>;
     /**
      * A key-value store.
@@ -1272,8 +1278,8 @@ declare class StorageManager implements AsyncDisposable {
      */
     keyValue<Value = unknown>(prefix?: string, options?: ModelOptions): KeyValueStore<Value>;
     /**
-     * Begins a transaction, to be ended by its `commit()` or `rollback()`. It does no I/O: the engine is opened by the first
-     * call, and what reads see is of the moment of the first of them.
+     * Begins a transaction, which its `commit()` or `rollback()` ends. It does no I/O: the first call opens the engine, and
+     * all reads see the moment of the first of them.
      *
      * @throws ENGINE_NOT_FOUND; CLOSED.
      * @example
@@ -1284,12 +1290,12 @@ declare class StorageManager implements AsyncDisposable {
     beginTransaction(options?: TransactionOptions): Promise<Transaction>;
     /**
      * Runs a function in a transaction: commits when it returns, rolls back when it throws, and runs it again, in a new
-     * transaction, after a CONFLICT or another error that may pass. So it may run several times: what it does besides its
-     * transaction should bear that.
+     * transaction, after a CONFLICT or another error that may pass. So the function may run several times, with whatever it
+     * does besides its transaction.
      *
      * @returns What the function returned.
      * @throws Whatever the function throws, and whatever the commit rejects with once there are no more retries. Nothing is
-     * written then, unless the error is UNKNOWN_OUTCOME, or the function committed by itself before.
+     * written then, unless the error is UNKNOWN_OUTCOME or the function had committed by itself.
      * @example
      * const left = await storage.transaction(async (tx) => {
      *   const stock = (await tx.get<number>('stock')) ?? 0;
@@ -1301,7 +1307,7 @@ declare class StorageManager implements AsyncDisposable {
     transaction<T>(run: (transaction: Transaction) => Promise<T> | T, options?: RunTransactionOptions): Promise<T>;
     /**
      * Copies the records of one engine to another, with expiry and metadata, in steps: writes meanwhile may or may not be
-     * copied. The folders of the models are left out. An abort between two steps leaves what was copied.
+     * copied. It leaves out the folders of the models. An abort between two steps keeps what was copied.
      *
      * @example
      * const { copied } = await storage.copy({ from: 'file', to: 'sqlite', prefix: 'users/' });
@@ -1309,17 +1315,18 @@ declare class StorageManager implements AsyncDisposable {
     copy(options: CopyOptions): Promise<CopyResult>;
     /** Figures of every engine, by name, and of the transactions. */
     stats(): Promise<StorageStats>;
-    /** Reads everything in every engine and reports what is damaged, by the engine's name. */
+    /** Reads everything in every engine and reports damage, by the engine's name. */
     verify(options?: VerifyOptions): Promise<Record<string, VerifyReport>>;
     /** Calls `listener` each time an event happens. */
     on<Event extends keyof StorageEvents>(event: Event, listener: (...args: StorageEvents[Event]) => void): this;
     /** Calls `listener` the next time an event happens. */
     once<Event extends keyof StorageEvents>(event: Event, listener: (...args: StorageEvents[Event]) => void): this;
-    /** Forgets a listener. */
+    /** Removes a listener. */
     off<Event extends keyof StorageEvents>(event: Event, listener: (...args: StorageEvents[Event]) => void): this;
     /**
-     * Ends it all: new calls reject with CLOSED, running ones finish, open transactions are rolled back, iterators and snapshots end, and the engines the
-     * manager made are closed; those it was given only if registered with `own: true`. Closing again does nothing.
+     * Closes the manager: new calls reject with CLOSED, running ones finish, open transactions are rolled back, iterators
+     * and snapshots end. The engines that the manager made are closed; those that it was given only if they were registered
+     * with `own: true`. Closing again does nothing.
      */
     close(): Promise<void>;
     /** The same as `close()`. */

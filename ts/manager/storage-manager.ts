@@ -1,4 +1,3 @@
-import { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
 import { boolean, nonEmptyString } from '../arguments/option-types.js';
 import { checkOptions } from '../arguments/options.js';
@@ -8,7 +7,7 @@ import { absolute } from '../engines/built-in/options.js';
 import type { Engine, StorageEngine } from '../engines/contract.js';
 import { JavaScriptEngine } from '../engines/custom/custom-engine.js';
 import { toEngine } from '../engines/custom/wrap.js';
-import type { EngineHooks, RetryEvent } from '../engines/hooks.js';
+import type { EngineHooks } from '../engines/hooks.js';
 import type { InternalEngine } from '../engines/internal-engine.js';
 import { fromNative } from '../errors/from-native.js';
 import { StorageError, StorageTypeError, addContext } from '../errors/storage-error.js';
@@ -16,52 +15,25 @@ import { closeForGood, connection, setHooks, supervision } from '../internal.js'
 import { KeyValueStore } from '../models/key-value-store.js';
 import { retryPolicy } from '../retry.js';
 import { DEFAULT_PATH, DEFAULT_TIMEOUT } from '../transactions/options.js';
-import type {
-  RecoveredTransactions,
-  RunTransactionOptions,
-  TransactionOptions,
-  TransactionStats,
-} from '../transactions/options.js';
+import type { RecoveredTransactions, RunTransactionOptions, TransactionOptions } from '../transactions/options.js';
 import { runTransaction } from '../transactions/run.js';
 import type { Runner } from '../transactions/run.js';
 import { Scheduler } from '../transactions/scheduler.js';
 import { TransactionManager } from '../transactions/transaction-manager.js';
+import type { Supervision } from '../transactions/transaction-manager.js';
 import type { Transaction } from '../transactions/transaction.js';
-import type { EngineStats, VerifyOptions, VerifyReport } from '../types.js';
+import type { VerifyOptions, VerifyReport } from '../types.js';
 import { checkConfig, configuredEngines, maxValueBytesOf } from './config.js';
 import type { StorageConfig } from './config.js';
 import { COPY_SHAPE, copyRecords } from './copy.js';
 import type { CopyOptions, CopyResult } from './copy.js';
-
-/** What {@link StorageManager} tells its listeners. */
-export interface StorageEvents {
-  /** An engine could not be connected for calls that were waiting; they reject too. Without a listener nothing is thrown. */
-  error: [error: unknown, engine: string];
-  /** A read, a transaction, or the opening of an engine for calls that wait, failed with a retryable error and is made again. */
-  retry: [event: RetryEvent];
-  /** An engine is connected again after a disconnect. */
-  reconnect: [engine: string];
-  /** What a crashed process had left half done of transactions was finished or undone as the engine was opened. */
-  recovered: [engine: string, transactions: RecoveredTransactions];
-}
-
-/** Which engine a model uses. */
-export interface ModelOptions {
-  /** The engine's name. Default: the manager's `defaultEngine`. */
-  engine?: string | undefined;
-}
-
-/** What `storage.stats()` gives: the figures of each engine by its name, and those of the transactions. */
-export type StorageStats = { readonly [engine: string]: EngineStats } & { readonly transactions: TransactionStats };
-
-/** Options of `registerEngine`. */
-export interface RegisterOptions {
-  /** Whether the manager's `close()` closes the engine too. Default: false. */
-  own?: boolean | undefined;
-}
+import { ManagerEvents } from './events.js';
+import type { StorageEvents } from './events.js';
+import type { ModelOptions, RegisterOptions, StorageStats } from './options.js';
 
 /**
- * The engines of an application and what stands on them. Making one does no I/O: engines connect on first use.
+ * The engines of an application, with the models and transactions that use them. The constructor does no I/O: engines
+ * connect on first use.
  *
  * @example
  * const storage = new StorageManager({ defaultEngine: 'sqlite', sqlite: { path: './data/app.db' } });
@@ -73,12 +45,13 @@ export class StorageManager implements AsyncDisposable {
   readonly #defaultEngine: string;
   readonly #engines = new Map<string, InternalEngine>();
   readonly #own = new Set<InternalEngine>();
-  readonly #events = new EventEmitter<StorageEvents>();
+  readonly #events = new ManagerEvents();
   readonly #hooks: EngineHooks;
   readonly #runner: Runner;
   readonly #logFolder: string;
-  /** The open transactions, by their ids. */
+  /** The open transactions. */
   readonly transactions: TransactionManager;
+  readonly #supervision: Supervision;
   #closing: Promise<void> | undefined;
 
   /** @throws StorageTypeError for an unknown option or one of a wrong type. */
@@ -88,9 +61,9 @@ export class StorageManager implements AsyncDisposable {
     this.#hooks = {
       maxValueBytes: maxValueBytesOf(config),
       retry: retryPolicy(config.retry),
-      onRetry: (event) => this.#events.emit('retry', event),
-      onReconnect: (engine) => this.#events.emit('reconnect', engine),
-      onError: (error, engine) => this.#fail(error, engine),
+      onRetry: (event) => this.#events.retry(event),
+      onReconnect: (engine) => this.#events.reconnect(engine),
+      onError: (error, engine) => this.#events.error(error, engine),
     };
     this.#logFolder = absolute(config.transactions?.path ?? DEFAULT_PATH);
     this.transactions = new TransactionManager({
@@ -99,19 +72,20 @@ export class StorageManager implements AsyncDisposable {
       durability: config.durability ?? 'full',
       resolve: (name) => ({ name: name ?? this.#defaultEngine, engine: this.getEngine(name) as InternalEngine }),
     });
+    this.#supervision = this.transactions[supervision];
     this.#runner = {
       retry: this.#hooks.retry,
       scheduler: new Scheduler(),
-      begin: (options) => this.transactions[supervision].begin(options),
+      begin: (options) => this.#supervision.begin(options),
       pause: (engine, attempt, delay, error) => {
-        this.#events.emit('retry', {
+        this.#events.retry({
           engine: engine ?? this.#defaultEngine,
           operation: 'transaction',
           attempt,
           delay,
           error,
         });
-        return this.transactions[supervision].pause(delay);
+        return this.#supervision.pause(delay);
       },
     };
     for (const [name, engine] of configuredEngines(config)) {
@@ -140,8 +114,8 @@ export class StorageManager implements AsyncDisposable {
   }
 
   /**
-   * Adds an engine, one of your own or one made by hand, or replaces what has this name. One of your own is wrapped once;
-   * `getEngine(name)` gives the wrapper, whose `target` is the original.
+   * Adds an engine, one of your own or one made by hand, or replaces the engine of this name. An engine of your own is
+   * wrapped once; `getEngine(name)` gives the wrapper, whose `target` is the original.
    *
    * @throws StorageTypeError if `engine` lacks one of the eight methods.
    */
@@ -154,15 +128,15 @@ export class StorageManager implements AsyncDisposable {
     if (full instanceof JavaScriptEngine) full[setHooks](this.#hooks);
     this.#recoverAtOpening(full, name);
     const replaced = this.#engines.get(name);
-    // Nobody else would close it any more.
+    // Nobody else would close the replaced engine.
     if (replaced !== undefined && replaced !== full && this.#own.delete(replaced))
-      replaced[closeForGood]().catch((error: unknown) => this.#fail(error, name));
+      replaced[closeForGood]().catch((error: unknown) => this.#events.error(error, name));
     this.#engines.set(name, full);
     if (options?.own === true) this.#own.add(full);
     return this;
   }
 
-  /** Connects every engine, and rejects if one cannot be. Without it engines connect on first use. */
+  /** Connects every engine, and rejects if one cannot be connected. Without it engines connect on first use. */
   async connect(): Promise<void> {
     this.#refuseClosed('connect');
     await Promise.all([...this.#engines.values()].map((engine) => engine.connect()));
@@ -181,8 +155,8 @@ export class StorageManager implements AsyncDisposable {
   }
 
   /**
-   * Begins a transaction, to be ended by its `commit()` or `rollback()`. It does no I/O: the engine is opened by the first
-   * call, and what reads see is of the moment of the first of them.
+   * Begins a transaction, which its `commit()` or `rollback()` ends. It does no I/O: the first call opens the engine, and
+   * all reads see the moment of the first of them.
    *
    * @throws ENGINE_NOT_FOUND; CLOSED.
    * @example
@@ -196,12 +170,12 @@ export class StorageManager implements AsyncDisposable {
 
   /**
    * Runs a function in a transaction: commits when it returns, rolls back when it throws, and runs it again, in a new
-   * transaction, after a CONFLICT or another error that may pass. So it may run several times: what it does besides its
-   * transaction should bear that.
+   * transaction, after a CONFLICT or another error that may pass. So the function may run several times, with whatever it
+   * does besides its transaction.
    *
    * @returns What the function returned.
    * @throws Whatever the function throws, and whatever the commit rejects with once there are no more retries. Nothing is
-   * written then, unless the error is UNKNOWN_OUTCOME, or the function committed by itself before.
+   * written then, unless the error is UNKNOWN_OUTCOME or the function had committed by itself.
    * @example
    * const left = await storage.transaction(async (tx) => {
    *   const stock = (await tx.get<number>('stock')) ?? 0;
@@ -216,7 +190,7 @@ export class StorageManager implements AsyncDisposable {
 
   /**
    * Copies the records of one engine to another, with expiry and metadata, in steps: writes meanwhile may or may not be
-   * copied. The folders of the models are left out. An abort between two steps leaves what was copied.
+   * copied. It leaves out the folders of the models. An abort between two steps keeps what was copied.
    *
    * @example
    * const { copied } = await storage.copy({ from: 'file', to: 'sqlite', prefix: 'users/' });
@@ -231,10 +205,10 @@ export class StorageManager implements AsyncDisposable {
   async stats(): Promise<StorageStats> {
     this.#refuseClosed('stats');
     const engines = await this.#ofEach((engine) => engine.stats());
-    return { ...engines, transactions: this.transactions[supervision].stats() } as StorageStats;
+    return { ...engines, transactions: this.#supervision.stats() } as StorageStats;
   }
 
-  /** Reads everything in every engine and reports what is damaged, by the engine's name. */
+  /** Reads everything in every engine and reports damage, by the engine's name. */
   async verify(options?: VerifyOptions): Promise<Record<string, VerifyReport>> {
     this.#refuseClosed('verify');
     checkOptions('verify', options, VERIFY_SHAPE);
@@ -243,25 +217,26 @@ export class StorageManager implements AsyncDisposable {
 
   /** Calls `listener` each time an event happens. */
   on<Event extends keyof StorageEvents>(event: Event, listener: (...args: StorageEvents[Event]) => void): this {
-    this.#events.on(checkEvent(event), checkListener(listener) as never);
+    this.#events.on(event, listener);
     return this;
   }
 
   /** Calls `listener` the next time an event happens. */
   once<Event extends keyof StorageEvents>(event: Event, listener: (...args: StorageEvents[Event]) => void): this {
-    this.#events.once(checkEvent(event), checkListener(listener) as never);
+    this.#events.once(event, listener);
     return this;
   }
 
-  /** Forgets a listener. */
+  /** Removes a listener. */
   off<Event extends keyof StorageEvents>(event: Event, listener: (...args: StorageEvents[Event]) => void): this {
-    this.#events.off(checkEvent(event), checkListener(listener) as never);
+    this.#events.off(event, listener);
     return this;
   }
 
   /**
-   * Ends it all: new calls reject with CLOSED, running ones finish, open transactions are rolled back, iterators and snapshots end, and the engines the
-   * manager made are closed; those it was given only if registered with `own: true`. Closing again does nothing.
+   * Closes the manager: new calls reject with CLOSED, running ones finish, open transactions are rolled back, iterators
+   * and snapshots end. The engines that the manager made are closed; those that it was given only if they were registered
+   * with `own: true`. Closing again does nothing.
    */
   close(): Promise<void> {
     return (this.#closing ??= this.#close());
@@ -278,8 +253,8 @@ export class StorageManager implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    // All in one step, so that nothing is called in between.
-    const closes = [this.transactions[supervision].close(), ...[...this.#own].map((engine) => engine[closeForGood]())];
+    // All closes begin in one step, so no call comes in between.
+    const closes = [this.#supervision.close(), ...[...this.#own].map((engine) => engine[closeForGood]())];
     const ends = await Promise.allSettled(closes);
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
   }
@@ -297,40 +272,22 @@ export class StorageManager implements AsyncDisposable {
     return typeof engine === 'string' ? (this.getEngine(engine) as InternalEngine) : toEngine(engine);
   }
 
-  /** What a crash left in the engine is seen to before anything is read there. */
+  /** Lets the engine finish what a crash left there as it opens, before anything is read. */
   #recoverAtOpening(engine: InternalEngine, name: string): void {
     const done = (outcome: string): void => {
       const { problems, ...recovered } = JSON.parse(outcome) as RecoveredTransactions & { problems: unknown[] };
       const count = recovered.applied + recovered.dropped + recovered.undone;
       if (count > 0) {
-        this.transactions[supervision].recovered(count);
-        this.#events.emit('recovered', name, recovered);
+        this.#supervision.recovered(count);
+        this.#events.recovered(name, recovered);
       }
       for (const problem of problems)
-        this.#fail(addContext(fromNative(problem), { engine: name, operation: 'connect' }), name);
+        this.#events.error(addContext(fromNative(problem), { engine: name, operation: 'connect' }), name);
     };
     engine[connection].recovery = { folder: this.#logFolder, name, done };
-  }
-
-  #fail(error: unknown, engine: string): void {
-    if (this.#events.listenerCount('error') > 0) this.#events.emit('error', error, engine);
   }
 
   #refuseClosed(operation: string): void {
     if (this.#closing !== undefined) throw new StorageError('CLOSED', 'The storage manager is closed', { operation });
   }
-}
-
-const EVENTS: readonly string[] = ['error', 'retry', 'reconnect', 'recovered'] satisfies (keyof StorageEvents)[];
-
-function checkEvent<Event>(event: Event): Event {
-  if (EVENTS.includes(event as string)) return event;
-  throw new StorageTypeError(
-    `Expected an event to be one of ${EVENTS.join(', ')}, got ${typeof event === 'string' ? `'${event}'` : describeKind(event)}`,
-  );
-}
-
-function checkListener<Listener>(listener: Listener): Listener {
-  if (typeof listener === 'function') return listener;
-  throw new StorageTypeError(`Expected a listener to be a function, got ${describeKind(listener)}`);
 }

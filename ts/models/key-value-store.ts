@@ -3,10 +3,10 @@ import { checkPair, iterated } from '../arguments/iterables.js';
 import { describeKind } from '../codec/kinds.js';
 import type { DataMethods, StorageEngine } from '../engines/contract.js';
 import { toDataMethods } from '../engines/custom/wrap.js';
-import { accessOf } from '../engines/data/access.js';
 import type { Access } from '../engines/data/access.js';
 import { rejection } from '../errors/rejection.js';
 import { StorageError, StorageTypeError } from '../errors/storage-error.js';
+import { access } from '../internal.js';
 import { PageIterator } from '../iteration/page-iterator.js';
 import type { PageContent } from '../native/interface.js';
 import { within } from '../range/prefix.js';
@@ -52,8 +52,9 @@ export class KeyValueStore<Value = unknown> {
       throw new StorageTypeError(`Expected the prefix of a KeyValueStore to be a string, got ${describeKind(prefix)}`);
     if (!prefix.isWellFormed())
       throw new StorageError('INVALID_KEY', 'The prefix of a KeyValueStore holds a lone surrogate');
-    this.#engine = toDataMethods(engine);
-    this.#access = accessOf(this.#engine)!;
+    const data = toDataMethods(engine);
+    this.#engine = data;
+    this.#access = data[access];
     this.#folder = prefix === '' ? '' : `${prefix}/`;
   }
 

@@ -3,16 +3,17 @@ import { StorageTypeError } from '../../errors/storage-error.js';
 import { BaseStorageEngine } from '../base.js';
 import { NativeEngine } from '../built-in/native-engine.js';
 import type { DataMethods, StorageEngine } from '../contract.js';
-import { accessOf } from '../data/access.js';
+import type { AccessibleData } from '../data/access.js';
+import { NativeData } from '../data/native-data.js';
 import type { InternalEngine } from '../internal-engine.js';
 import { JavaScriptEngine } from './custom-engine.js';
 
 const METHODS = ['connect', 'disconnect', 'get', 'set', 'delete', 'has', 'keys', 'clear'] as const;
 const wrappers = new WeakMap<StorageEngine, JavaScriptEngine>();
 
-/** The full engine that `engine` is, or that it is wrapped in: one wrapper an engine, however often it is given. */
+/** The engine itself if it has every method, else its wrapper: one wrapper an engine, however often it is given. */
 export function toEngine(engine: StorageEngine, name?: string): InternalEngine {
-  if (isFull(engine)) return engine;
+  if (isInternal(engine)) return engine;
   checkEngine(engine);
   let wrapper = wrappers.get(engine);
   if (wrapper === undefined) {
@@ -22,13 +23,12 @@ export function toEngine(engine: StorageEngine, name?: string): InternalEngine {
   return wrapper;
 }
 
-/** The data methods of an engine, or of whatever stands for one. */
-export function toDataMethods(store: StorageEngine | DataMethods): DataMethods {
-  if (typeof store === 'object' && store !== null && accessOf(store) !== undefined) return store as DataMethods;
-  return toEngine(store as StorageEngine);
+/** The data methods of an engine or a transaction. */
+export function toDataMethods(store: StorageEngine | DataMethods): AccessibleData {
+  return store instanceof NativeData ? store : toEngine(store as StorageEngine);
 }
 
-function isFull(engine: unknown): engine is NativeEngine<unknown> | JavaScriptEngine {
+function isInternal(engine: unknown): engine is NativeEngine<unknown> | JavaScriptEngine {
   return engine instanceof NativeEngine || engine instanceof JavaScriptEngine;
 }
 

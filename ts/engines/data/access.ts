@@ -1,11 +1,12 @@
-import { access } from '../../internal.js';
+import type { access } from '../../internal.js';
 import type { PageContent } from '../../native/interface.js';
 import type { InnerRange } from '../../range/range.js';
 import type { StorageIterator } from '../../types.js';
 import type { CheckedOptions } from '../../watch/options.js';
 import type { WatchSource } from '../../watch/source.js';
+import type { DataMethods } from '../contract.js';
 
-/** What the models need of a store besides its public methods. Ranges are checked already. */
+/** The calls that models make besides the data methods. Ranges are checked already. */
 export interface Access {
   keys(range: InnerRange): Promise<string[]>;
   count(range: InnerRange): Promise<number>;
@@ -17,7 +18,7 @@ export interface Access {
   watch?<T>(range: InnerRange, strip: number, options: CheckedOptions): WatchSource<T>;
 }
 
-/** The access that an engine or a transaction gives; undefined for any other object. */
-export function accessOf(store: object): Access | undefined {
-  return (store as { readonly [access]?: Access })[access];
+/** Data methods with the access that models need: those of an engine or of a transaction. */
+export interface AccessibleData extends DataMethods {
+  readonly [access]: Access;
 }
