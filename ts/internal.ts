@@ -25,8 +25,8 @@ export const connection: unique symbol = Symbol('connection');
 export const access: unique symbol = Symbol('access');
 
 /**
- * An iterator: gives its next items, as many as are at hand, at least one and at most `max`; none at the end. Must not be
- * called while another call is under way.
+ * An iterator: gives its next items, as many as are at hand, at least one and at most `max`; none at the end. Must not
+ * be called while another call is under way.
  */
 export const takeItems: unique symbol = Symbol('takeItems');
 

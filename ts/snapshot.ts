@@ -13,8 +13,9 @@ import { rangeText, toRange } from './range/range.js';
 import type { Range, StorageIterator } from './types.js';
 
 /**
- * A read-only view of one moment of a store, which later writes do not change. It holds back the freeing of what was
- * deleted since, so close it. After `close()`, and after the engine's disconnect, its methods reject with CLOSED.
+ * A read-only view of one moment of a store, which later writes do not change. The store keeps what was deleted since
+ * as long as the snapshot is open, so close it. After `close()`, and after the engine's disconnect, its methods reject
+ * with CLOSED.
  *
  * @example
  * const snapshot = await engine.snapshot();

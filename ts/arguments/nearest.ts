@@ -1,8 +1,8 @@
-/** The name of `known` most like `given`, if one is alike enough to be meant. */
+/** The name in `known` that is most similar to `given`; undefined if none is similar enough. */
 export function nearest(given: string, known: readonly string[]): string | undefined {
   if (given.length > 64) return undefined;
   let best: string | undefined;
-  // A third of the letters wrong is another word.
+  // A name with a third of its letters wrong is another word.
   let least = Math.max(1, Math.floor(given.length / 3)) + 1;
   for (const name of known) {
     const distance = editDistance(given.toLowerCase(), name.toLowerCase());

@@ -1,6 +1,6 @@
 import type { EngineCounters, EngineStats, Progress, VerifyReport } from '../types.js';
 
-/** The counters of an engine that counts nothing. */
+/** The counters of an engine that does not count. */
 export const UNCOUNTED: Readonly<EngineCounters> = {
   commits: null,
   conflicts: null,
@@ -12,7 +12,7 @@ export const UNCOUNTED: Readonly<EngineCounters> = {
   retries: null,
 };
 
-/** Figures as the addon gives them, with null for what it leaves out, and what was counted here. */
+/** The figures that the addon gave as text, with null for those that it left out, and with `retries` of the facade. */
 export function toStats(text: string, retries: number): EngineStats {
   const figures = JSON.parse(text) as Partial<EngineStats>;
   const {
@@ -32,7 +32,7 @@ export function toReport(text: string): VerifyReport {
   return { ok: errors.length === 0, checked, errors };
 }
 
-/** Hands the addon's progress on. */
+/** Makes a listener to the addon's progress of one for users. */
 export function progressListener(
   phase: string,
   onProgress: ((progress: Progress) => void) | undefined,
@@ -44,11 +44,11 @@ export function progressListener(
   };
 }
 
-/** Tells how far a call is. A display that fails does not stop what it displays. */
+/** Reports progress. A listener that throws does not stop the call. */
 export function report(onProgress: ((progress: Progress) => void) | undefined, progress: Progress): void {
   try {
     onProgress?.(progress);
   } catch {
-    // As promised in LongCallOptions.
+    // LongCallOptions promises to ignore it.
   }
 }

@@ -7,8 +7,8 @@ import type { ErrorContext } from './storage-error.js';
 const KNOWN: ReadonlySet<string> = new Set(ERROR_CODES);
 
 /**
- * The error the addon means. It describes one as JSON text or as an object of
- * `{ code, message, engine, key, operation, cause }`, or throws an Error whose message is such a text.
+ * The error for what the addon threw or settled with: JSON text or an object of
+ * `{ code, message, engine, key, operation, cause }`, or an Error whose message is such a text.
  */
 export function fromNative(thrown: unknown): StorageError | StorageTypeError {
   if (isStorageError(thrown)) return thrown;
@@ -22,11 +22,11 @@ export function fromNative(thrown: unknown): StorageError | StorageTypeError {
   if (thrown instanceof Error && CONVERSION_STATUS.has(String((thrown as Error & { code?: unknown }).code))) {
     return new StorageTypeError(thrown.message, { cause: thrown });
   }
-  // A panic, or a failure of the binding itself: nobody can say how far the call came.
+  // A panic, or a failure of the binding itself: nobody knows how far the call came.
   return new StorageError('UNKNOWN_OUTCOME', 'The native call failed without saying why', { cause: thrown });
 }
 
-// What napi-rs reports when an argument is not of the type the addon asked for.
+// The codes with which napi-rs refuses an argument of another type than the addon asked for.
 const CONVERSION_STATUS: ReadonlySet<string> = new Set([
   'InvalidArg',
   'ObjectExpected',

@@ -1,7 +1,7 @@
 import { RETRYABLE_CODES } from './codes.js';
 import type { ErrorCode } from './codes.js';
 
-/** Where an error arose. */
+/** The place at which an error arose, and its cause. */
 export interface ErrorContext {
   /** Name of the engine, such as `'sqlite'`. */
   readonly engine?: string | undefined;
@@ -13,8 +13,8 @@ export interface ErrorContext {
   readonly cause?: unknown;
 }
 
-// A registered symbol, because an application may load two copies of this module
-// (CommonJS and ES module, or two versions) and `instanceof` tells them apart.
+// A registered symbol, because an application may load two copies of this module (CommonJS and ES module, or two
+// versions), and `instanceof` fails between copies.
 const BRAND = Symbol.for('holdfast.StorageError');
 
 const RETRYABLE: ReadonlySet<ErrorCode> = new Set(RETRYABLE_CODES);
@@ -32,9 +32,9 @@ const RETRYABLE: ReadonlySet<ErrorCode> = new Set(RETRYABLE_CODES);
  * }
  */
 export class StorageError extends Error {
-  /** What went wrong, as a stable upper-case code. */
+  /** A stable upper-case code that says what went wrong. */
   readonly code: ErrorCode;
-  /** Whether the same call may succeed when made again: CONFLICT, LOCKED, TIMEOUT and CONNECTION. */
+  /** Whether the same call may succeed when it is made again: after CONFLICT, LOCKED, TIMEOUT and CONNECTION. */
   readonly retryable: boolean;
   /** Name of the engine concerned, if one is. */
   declare readonly engine?: string;
@@ -43,7 +43,7 @@ export class StorageError extends Error {
   /** The method that failed, if known. */
   declare readonly operation?: string;
 
-  /** For engines of your own that want to say what went wrong. */
+  /** Engines of your own make one to say what went wrong. */
   constructor(code: ErrorCode, message: string, context?: ErrorContext) {
     super(message, causeOf(context));
     this.code = code;
@@ -51,7 +51,7 @@ export class StorageError extends Error {
     setContext(this, context);
     if (code === 'ABORTED') {
       Object.defineProperty(this, 'name', { value: 'AbortError', configurable: true, writable: true });
-      // The stack's first line was written with the class's name.
+      // The first line of the stack has the class's name: write it again.
       Error.captureStackTrace?.(this, StorageError);
     }
   }
@@ -75,7 +75,7 @@ export class StorageTypeError extends TypeError {
   /** The method that failed, if known. */
   declare readonly operation?: string;
 
-  /** For engines of your own that check what they are given. */
+  /** Engines of your own make one when they check their arguments. */
   constructor(message: string, context?: ErrorContext) {
     super(message, causeOf(context));
     setContext(this, context);
@@ -91,7 +91,8 @@ for (const [constructor, name] of [
 }
 
 /**
- * Whether `error` is a {@link StorageError} or a {@link StorageTypeError}, also one made by another copy of this package.
+ * Whether `error` is a {@link StorageError} or a {@link StorageTypeError}, also one made by another copy of this
+ * package.
  *
  * @example
  * if (isStorageError(error) && error.retryable) return again();
@@ -104,7 +105,7 @@ export function isStorageError(error: unknown): error is StorageError | StorageT
   }
 }
 
-/** Adds what `error` does not say yet of where it arose, and returns it. */
+/** Adds the parts of `context` that `error` does not have yet, and returns it. */
 export function addContext<E extends StorageError | StorageTypeError>(error: E, context: ErrorContext): E {
   setContext(error, context);
   return error;
@@ -114,7 +115,7 @@ function causeOf(context: ErrorContext | undefined): ErrorOptions | undefined {
   return context !== undefined && context.cause !== undefined ? { cause: context.cause } : undefined;
 }
 
-// Absent fields are left out, so that `util.inspect` shows only what is known.
+// Absent fields are left out, so that `util.inspect` shows known ones only.
 function setContext(error: StorageError | StorageTypeError, context: ErrorContext | undefined): void {
   if (context === undefined) return;
   const target = error as { engine?: string; key?: string; operation?: string };

@@ -2,29 +2,29 @@ import { rejection } from '../errors/rejection.js';
 import { takeItems } from '../internal.js';
 import type { StorageIterator } from '../types.js';
 
-/** A part of an iteration. */
+/** A page of an iteration. */
 export interface IteratorPage<T> {
   readonly items: T[];
-  /** Where the next page starts; null: this was the last. */
+  /** Where the next page starts; null: this is the last page. */
   readonly next: string | null;
 }
 
-/** What an iterator reads from, opened at the first `next()`. */
+/** The pages that an iterator reads. */
 export interface PageSource<T> {
   page(after: string | null, maxBytes: number): Promise<IteratorPage<T>>;
   /** Frees what the source holds. Called once. */
   close(): void;
-  /** Why nothing more may be handed out, if that is so: the store has gone. */
+  /** The error of `next()` if nothing more may be handed out, because the store was disconnected. */
   fault?(): Error | undefined;
 }
 
-// Small, so that a loop that is left early costs little; then large, so that crossings cost nothing.
+// The first page is small, so that a loop that is left early costs little. The others are large, so that there are few.
 const FIRST_PAGE_BYTES = 32 << 10;
 const PAGE_BYTES = 256 << 10;
 
 /**
- * An iterator over pages. While one page is consumed the next is under way; at the end, at an error and at an early
- * return the source is closed.
+ * An iterator over pages. It opens the source at the first `next()`, and loads the next page while one is consumed. It
+ * closes the source at the end, at an error and at an early return.
  */
 export class PageIterator<T> implements StorageIterator<T> {
   readonly #openSource: () => Promise<PageSource<T>>;
@@ -34,12 +34,12 @@ export class PageIterator<T> implements StorageIterator<T> {
   #items: T[] = [];
   #index = 0;
   #done = false;
-  /** The load that calls of `next` wait for. */
+  /** The load of a page that calls of `next` wait for. */
   #loading: Promise<void> | undefined;
-  /** The page after the current one, on its way. */
+  /** The page after the current one, which is being loaded. */
   #ahead: Promise<IteratorPage<T>> | undefined;
 
-  /** @param limit - How many items there are at most. */
+  /** @param limit - The most items. */
   constructor(open: () => Promise<PageSource<T>>, limit: number = Infinity) {
     this.#openSource = open;
     this.#left = limit;
@@ -60,7 +60,7 @@ export class PageIterator<T> implements StorageIterator<T> {
       if (this.#left <= 0) return this.return();
       this.#loading = this.#load().finally(() => (this.#loading = undefined));
     }
-    // Calls that wait come to their turn in the order they were made.
+    // Calls that wait go on in the order in which they were made.
     return this.#loading.then(() => this.next());
   }
 
@@ -99,7 +99,7 @@ export class PageIterator<T> implements StorageIterator<T> {
         page = await this.#ahead;
       } else {
         const source = await this.#openSource();
-        if (this.#done) return source.close(); // left while it was being opened
+        if (this.#done) return source.close(); // the iterator was left while the source was being opened
         this.#source = source;
         this.#isOpen = true;
         page = await source.page(null, FIRST_PAGE_BYTES);
@@ -112,7 +112,7 @@ export class PageIterator<T> implements StorageIterator<T> {
         this.#release();
       } else {
         this.#ahead = this.#source!.page(page.next, PAGE_BYTES);
-        // Whoever asks for the page gets its error; if nobody does, it does not matter.
+        // next() rejects with the page's error. If nobody calls it, the error does not matter.
         this.#ahead.catch(() => {});
       }
     } catch (error) {
@@ -121,7 +121,7 @@ export class PageIterator<T> implements StorageIterator<T> {
     }
   }
 
-  /** Nothing more will be read; what is at hand is still handed out. */
+  /** Closes the source. The items at hand are still handed out. */
   #release(): void {
     this.#done = true;
     this.#ahead = undefined;

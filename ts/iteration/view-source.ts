@@ -3,7 +3,7 @@ import type { PageContent } from '../native/interface.js';
 import type { LeasedView } from '../native/view.js';
 import type { IteratorPage, PageSource } from './page-iterator.js';
 
-/** The pages of a range of a view. */
+/** The pages of a range of a view. The addon reads them. */
 export class ViewSource<T> implements PageSource<T> {
   readonly #toPage: (text: string) => IteratorPage<T>;
 

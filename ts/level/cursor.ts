@@ -10,26 +10,26 @@ import { startingAt } from './folder.js';
 import type { Bounds } from './folder.js';
 import { LevelSnapshot, release } from './snapshot.js';
 
-/** What a cursor reads. */
+/** Options of a cursor. */
 export interface CursorOptions {
   readonly what: PageContent;
   readonly bounds: Bounds;
   readonly reverse: boolean;
-  /** The option `snapshot` of the call. */
+  /** The option `snapshot` that was given to the call of abstract-level. */
   readonly snapshot?: unknown;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * A place in a range of an engine. Where the engine has snapshots, all is read from one: the one given, or one requested
- * when the cursor is made, so that seeking back shows the same moment.
+ * A position in a range of an engine. Where the engine has snapshots, the cursor reads one: the one given, or one that
+ * is requested when the cursor is made. So seeking back shows the same moment.
  */
 export class Cursor<T> {
   readonly #engine: Engine;
   readonly #options: CursorOptions;
   readonly #view: Promise<Snapshot> | undefined;
   readonly #owned: boolean;
-  /** What is left to read; undefined: nothing, as a seek went outside of the range. */
+  /** The rest of the range; undefined: nothing, because a seek went outside of the range. */
   #bounds: Bounds | undefined;
   #items: PageIterator<T> | undefined;
 
@@ -43,13 +43,13 @@ export class Cursor<T> {
       : options.snapshot === undefined
         ? undefined
         : LevelSnapshot.taken(options.snapshot);
-    this.#view?.catch(() => {}); // told to whoever reads
+    this.#view?.catch(() => {}); // take() rejects with it
   }
 
   /**
    * The next items: as many as are at hand, at least one, at most `max`; none at the end.
    *
-   * @param left - How many will be asked for in all.
+   * @param left - The most items that this and later calls will take.
    */
   take(max: number, left: number): Promise<T[]> {
     return abortable(
@@ -72,10 +72,10 @@ export class Cursor<T> {
     return items;
   }
 
-  /** Goes on at the first key from `place` on, in the cursor's direction; to the end if `place` is outside of the range. */
-  seek(place: string): void {
+  /** Goes to the first key from `key` on, in the cursor's direction; to the end if `key` is outside of the range. */
+  seek(key: string): void {
     this.#drop();
-    this.#bounds = startingAt(this.#options.bounds, place, this.#options.reverse);
+    this.#bounds = startingAt(this.#options.bounds, key, this.#options.reverse);
   }
 
   /** Frees what the cursor holds. */

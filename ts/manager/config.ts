@@ -20,31 +20,31 @@ import type { Durability, RetryOptions } from '../types.js';
 
 /** Options of {@link StorageManager}. */
 export interface StorageConfig {
-  /** The engine meant where none is named. Default: `'file'`. */
+  /** The engine that is used where none is named. Default: `'file'`. */
   defaultEngine?: string | undefined;
-  /** The engine `file`; there is one if this is given. */
+  /** Adds the engine `file`. */
   file?: FileStorageConfig | undefined;
-  /** The engine `sqlite`; there is one if this is given. */
+  /** Adds the engine `sqlite`. */
   sqlite?: SQLiteStorageConfig | undefined;
-  /** The engine `leveldb`; there is one if this is given. */
+  /** Adds the engine `leveldb`. */
   leveldb?: LevelDBStorageConfig | undefined;
-  /** The engine `redis`; there is one if this is given. */
+  /** Adds the engine `redis`. */
   redis?: RedisStorageConfig | undefined;
-  /** The engine `memory`, which there always is. */
+  /** Options of the engine `memory`, which is always there. */
   memory?: MemoryStorageConfig | undefined;
   /** Engines of your own, by name. */
   engines?: Record<string, StorageEngine> | undefined;
-  /** How sure a resolved write is, for engines whose section does not say. Default: `'full'`. */
+  /** What a resolved write survives, for engines whose section does not say it. Default: `'full'`. */
   durability?: Durability | undefined;
-  /** The most UTF-8 bytes an encoded value may have, else VALUE_TOO_LARGE. Default: 64 MiB. */
+  /** The most UTF-8 bytes of an encoded value. Larger ones are refused with VALUE_TOO_LARGE. Default: 64 MiB. */
   maxValueBytes?: number | undefined;
-  /** How reads, transactions and connections that failed with a retryable error are made again. */
+  /** How reads, transactions and connections are made again after a retryable error. */
   retry?: RetryOptions | undefined;
-  /** How long transactions may be idle, and where those over several engines keep their log. */
+  /** The idle timeout of transactions, and the folder of their log. */
   transactions?: TransactionsConfig | undefined;
 }
 
-/** Throws a StorageTypeError for an unknown option or one of a wrong type. Sections are checked by their engines. */
+/** Throws a StorageTypeError for an unknown option or one of a wrong type. The engines check their sections. */
 export function checkConfig(config: unknown): void {
   checkOptions('StorageManager', config, {
     defaultEngine: nonEmptyString,
@@ -61,7 +61,7 @@ export function checkConfig(config: unknown): void {
   });
 }
 
-/** The engines that a configuration asks for. */
+/** The engines of a configuration. */
 export function configuredEngines(config: StorageConfig): Map<string, NativeEngine<unknown>> {
   const { durability } = config;
   const engines = new Map<string, NativeEngine<unknown>>();

@@ -12,21 +12,21 @@ import type { BatchOperation, Entry, LongCallOptions } from '../types.js';
 
 /** Options of `storage.copy`. */
 export interface CopyOptions extends LongCallOptions {
-  /** The engine to read: its name, or itself. */
+  /** The engine to read, or its name. */
   from: string | StorageEngine;
-  /** The engine to write: its name, or itself. */
+  /** The engine to write, or its name. */
   to: string | StorageEngine;
   /** Only keys that start with this text. Default: all. */
   prefix?: string | undefined;
-  /** Whether keys that `to` has already are written anew; else they are skipped. Default: true. */
+  /** Whether keys that `to` has already are overwritten; else they are skipped. Default: true. */
   overwrite?: boolean | undefined;
 }
 
-/** What `storage.copy` did. */
+/** The result of `storage.copy`. */
 export interface CopyResult {
-  /** Keys written. */
+  /** The number of keys written. */
   copied: number;
-  /** Keys left alone, because they were there and `overwrite` is false. */
+  /** The number of keys skipped, because they were there and `overwrite` is false. */
   skipped: number;
 }
 
@@ -79,7 +79,7 @@ async function readRecord(from: Engine, key: string): Promise<SetOperation | nul
     entry = await from.getEntry(key);
   } catch (error) {
     if (!isStorageError(error) || error.code !== 'NOT_SUPPORTED') throw error;
-    // An engine of a user's that keeps no more than values.
+    // A custom engine that keeps values alone.
     const value = await from.get(key);
     entry = value === null && !(await from.has(key)) ? null : { value, expiresAt: null, metadata: null };
   }

@@ -155,8 +155,8 @@ export class StorageManager implements AsyncDisposable {
   }
 
   /**
-   * Begins a transaction, which its `commit()` or `rollback()` ends. It does no I/O: the first call opens the engine, and
-   * all reads see the moment of the first of them.
+   * Begins a transaction, which its `commit()` or `rollback()` ends. It does no I/O: the first call opens the engine,
+   * and all reads see the moment of the first of them.
    *
    * @throws ENGINE_NOT_FOUND; CLOSED.
    * @example
@@ -170,12 +170,12 @@ export class StorageManager implements AsyncDisposable {
 
   /**
    * Runs a function in a transaction: commits when it returns, rolls back when it throws, and runs it again, in a new
-   * transaction, after a CONFLICT or another error that may pass. So the function may run several times, with whatever it
-   * does besides its transaction.
+   * transaction, after a CONFLICT or another error that may pass. So the function may run several times, with whatever
+   * it does besides its transaction.
    *
    * @returns What the function returned.
-   * @throws Whatever the function throws, and whatever the commit rejects with once there are no more retries. Nothing is
-   * written then, unless the error is UNKNOWN_OUTCOME or the function had committed by itself.
+   * @throws Whatever the function throws, and whatever the commit rejects with once there are no more retries. Nothing
+   * is written then, unless the error is UNKNOWN_OUTCOME or the function had committed by itself.
    * @example
    * const left = await storage.transaction(async (tx) => {
    *   const stock = (await tx.get<number>('stock')) ?? 0;
@@ -235,8 +235,8 @@ export class StorageManager implements AsyncDisposable {
 
   /**
    * Closes the manager: new calls reject with CLOSED, running ones finish, open transactions are rolled back, iterators
-   * and snapshots end. The engines that the manager made are closed; those that it was given only if they were registered
-   * with `own: true`. Closing again does nothing.
+   * and snapshots end. The engines that the manager made are closed; those that it was given only if they were
+   * registered with `own: true`. Closing again does nothing.
    */
   close(): Promise<void> {
     return (this.#closing ??= this.#close());

@@ -1,6 +1,6 @@
-// What the addon offers. "Text" is canonical JSON text (docs/formats/value.md) unless said otherwise; a Buffer is a value
-// that is a Buffer itself. Inline calls return `undefined` if the call has to be queued. A call that fails throws an Error
-// whose message is JSON.
+// What the addon offers. "Text" is canonical JSON text (docs/formats/value.md) unless said otherwise; a Buffer is a
+// value that is a Buffer itself. Inline calls return `undefined` if the call has to be queued. A call that fails throws
+// an Error whose message is JSON.
 
 import type { Buffer } from 'node:buffer';
 
@@ -18,8 +18,8 @@ export interface NativeReads {
 }
 
 /**
- * The calls that are made most, as plain functions. The facade reads them once from the store and keeps them: they cost a
- * fraction of a method. Metadata is JSON text.
+ * The calls that are made most, as plain functions. The facade reads them once from the store and keeps them: they cost
+ * a fraction of a method. Metadata is JSON text.
  */
 export interface NativeHotCalls {
   tryGet(key: string): NativeValue | null | undefined;
@@ -68,8 +68,8 @@ export interface NativeSlotCalls extends NativeHotCalls {
   /** Begins a transaction. All calls of the slot go to it from now on. */
   begin(readOnly: boolean): void;
   /**
-   * Commits. `writes` come behind what was written before. True: committed; false: queue the commit; undefined: queue the
-   * writes, then the commit.
+   * Commits. `writes` come behind what was written before. True: committed; false: queue the commit; undefined: queue
+   * the writes, then the commit.
    */
   tryCommit(writes: string | undefined): boolean | undefined;
   /** Drops what was written, at once. */
@@ -91,7 +91,9 @@ export interface NativeSlot extends NativeStore {
 export interface NativeWatch {
   /** Whether everything committed from now on will be told. */
   readonly begun: boolean;
-  /** The next commits; null: none now; true: the change log has to be read on. Throws the reason if the watch is over. */
+  /**
+   * The next commits; null: none now; true: the change log has to be read on. Throws the reason if the watch is over.
+   */
   take(max: number): string | null | true;
   submitLog(id: number): void;
   /** Ends the watch. The last progress under its bell has a text. */
@@ -135,9 +137,9 @@ export interface NativeSession {
 
 /**
  * The core's side of a custom engine. The core's calls come under the listener's id as JSON text: `[call, 'begin']`,
- * `[call, 'end', kept]`, `[call, 'get', inside, key]`, `[call, 'keys', inside]`, `[call, 'write', write]`,
- * `[call, 'batch', ...writes]`. A write is `[key]` for a delete, else `[key, value, expiresAt | null, metadata | null]`.
- * The facade answers each call by one of the methods that take its id, with the count of the engine's changes.
+ * `[call, 'end', kept]`, `[call, 'get', inside, key]`, `[call, 'keys', inside]`, `[call, 'write', write]`, `[call,
+ * 'batch', ...writes]`. A write is `[key]` for a delete, else `[key, value, expiresAt | null, metadata | null]`. The
+ * facade answers each call by one of the methods that take its id, with the count of the engine's changes.
  */
 export interface NativeHost {
   /** Settles with a {@link NativeStore}. */
@@ -160,8 +162,8 @@ export interface NativeTransactionLog {
 
 export interface NativeAddon {
   /**
-   * Called once in an environment. `results[i]` belongs to `ids[i]`. A failed call has its id with a minus sign, and the
-   * JSON text of the error as its result.
+   * Called once in an environment. `results[i]` belongs to `ids[i]`. A failed call has its id with a minus sign, and
+   * the JSON text of the error as its result.
    */
   init(settle: (ids: number[], results: unknown[]) => void): NativeSession;
   matchKeys(pattern: string, keys: string[]): boolean[];

@@ -26,8 +26,8 @@ export interface Dependent {
 }
 
 /**
- * One use of an open store, from connect to disconnect. It knows the calls under way and the open views, so that the store
- * is given back in order: after the last call, with every view closed.
+ * One use of an open store, from connect to disconnect. It knows the calls under way and the open views, so that the
+ * store is given back in order: after the last call, with every view closed.
  */
 export class Lease extends CallQueue {
   readonly #handle: StoreHandle;

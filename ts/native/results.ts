@@ -23,3 +23,8 @@ export function decodeFound<T>(found: NativeValue | null): T | null {
 export function parseKeys(text: string): string[] {
   return JSON.parse(text) as string[];
 }
+
+/** What a batch did, for each of its operations. */
+export function outcomes<O>(text: string): O[] {
+  return (JSON.parse(text) as { outcomes: O[] }).outcomes;
+}

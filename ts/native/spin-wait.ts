@@ -14,9 +14,9 @@ const REST = 256;
 const canSpin = availableParallelism() > 1;
 
 /**
- * Waits for the end of a short call without sleeping. A commit with its sync takes 150 us on a fast disk. Waking the thread
- * that makes it, and then this one, takes half as long again. Only a call that is alone is waited for, and only once the
- * event loop has turned, so that calls made together share a sync; and only where the last calls were short.
+ * Waits for the end of a short call without sleeping. A commit with its sync takes 150 us on a fast disk. Waking the
+ * thread that makes it, and then this one, takes half as long again. Only a call that is alone is waited for, and only
+ * once the event loop has turned, so that calls made together share a sync; and only where the last calls were short.
  */
 export class SpinWait {
   #average = 0;

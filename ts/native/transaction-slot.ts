@@ -1,8 +1,8 @@
 import type { NativeSlot, NativeSlotCalls, NativeStore, NativeTransactionLog } from './interface.js';
 
 /**
- * A reusable handle of a store: its calls go to the transaction that began in it most recently. Making a handle takes as
- * long as a short transaction, so slots are used again.
+ * A reusable handle of a store: its calls go to the transaction that began in it most recently. Making a handle takes
+ * as long as a short transaction, so slots are used again.
  */
 export interface TransactionSlot {
   readonly store: NativeSlot;

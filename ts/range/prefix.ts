@@ -2,10 +2,10 @@ import type { Range } from '../types.js';
 import type { InnerRange } from './range.js';
 import { OUTSIDE_MODELS } from './reserved.js';
 
-// What has a meaning in a glob outside of a class.
+// The characters with a meaning in a glob, outside of a class.
 const GLOB = /[*?[\]\\]/g;
 
-/** A range of a store's own keys as a range of its engine. `folder` ends in `/`, or is empty for the whole engine. */
+/** The range of an engine for a range of a store's own keys. `folder` ends in `/`, or is empty for the whole engine. */
 export function within(folder: string, range: Range): InnerRange {
   if (folder === '') return { ...range, ...OUTSIDE_MODELS };
   const { prefix = '', gt, gte, lt, lte, pattern, reverse, limit } = range;

@@ -2,7 +2,7 @@ import { matchKeys } from '../native/environment.js';
 import { compareKeys } from './key-order.js';
 import type { InnerRange } from './range.js';
 
-/** The keys of a range among all keys, in its order. Globs are matched by the one matcher that every engine uses. */
+/** The keys of `all` that are in a range, in its order. Globs are matched by the addon, as for every engine. */
 export function selectKeys(all: readonly string[], range: InnerRange): string[] {
   const { prefix, gt, gte, lt, lte, pattern, reverse, limit, except } = range;
   let keys = all.filter(

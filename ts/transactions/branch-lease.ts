@@ -10,9 +10,9 @@ import type { TransactionSlot } from '../native/transaction-slot.js';
 const MOST_GATHERED = 1 << 18;
 
 /**
- * The lease through which a transaction calls one engine. A plain write cannot fail before the commit, so it is gathered
- * here as text. All gathered writes are sent as one batch: before the next call to the addon, at the latest with the
- * commit (docs/decisions/0013-gathered-writes.md).
+ * The lease through which a transaction calls one engine. A plain write cannot fail before the commit, so it is
+ * gathered here as text. All gathered writes are sent as one batch: before the next call to the addon, at the latest
+ * with the commit (docs/decisions/0013-gathered-writes.md).
  */
 export class BranchLease extends Lease {
   readonly #mayGather: boolean;

@@ -110,8 +110,8 @@ function turnOf(turn: Promise<() => void>, options: RunTransactionOptions | unde
 function allowed(error: StorageError | StorageTypeError, retries: number, { attempts }: RetryPolicy): number {
   // A condition of the caller that did not hold would not hold again.
   if (!error.retryable || isFailedCondition(error)) return 0;
-  // Other transactions soon commit or release a lock. A server or a locked store may be away for long, and the retry policy
-  // says how long the caller waits for it.
+  // Other transactions soon commit or release a lock. A server or a locked store may be away for long, and the retry
+  // policy says how long the caller waits for it.
   const opening = error.operation === 'connect';
   if (error.code === 'CONFLICT' || (error.code === 'LOCKED' && !opening)) return retries;
   // The connection has tried the opening of a server's engine as often as the policy allows.

@@ -1,8 +1,8 @@
 /**
- * Lets functions in transactions take turns. One function runs at a time, for as long as it goes on within one turn of the
- * event loop. Where an engine answers at once, transactions begun together so run one behind the other: each reads the
- * writes of the one before, and they do not conflict. A function that waits for anything else lets all others begin, so
- * that none waits for another for long (docs/decisions/0012-turns-of-transactions.md).
+ * Lets functions in transactions take turns. One function runs at a time, for as long as it goes on within one turn of
+ * the event loop. Where an engine answers at once, transactions begun together so run one behind the other: each reads
+ * the writes of the one before, and they do not conflict. A function that waits for anything else lets all others
+ * begin, so that none waits for another for long (docs/decisions/0012-turns-of-transactions.md).
  */
 export class Scheduler {
   /** Ends the turn that others wait for. */

@@ -144,10 +144,12 @@ export class TransactionState implements BranchOwner {
     await this.#commit?.catch(() => {});
   }
 
-  /** Ends the transaction if it was idle for too long. Returns after how many milliseconds it has to be checked again. */
+  /**
+   * Ends the transaction if it was idle for too long. Returns after how many milliseconds it has to be checked again.
+   */
   checkIdle(now: number): number {
-    // Four checks in a timeout tell within a quarter of it when the last call was. The time of a process that stood still
-    // does not count, as it had no chance to make calls.
+    // Four checks in a timeout tell within a quarter of it when the last call was. The time of a process that stood
+    // still does not count, as it had no chance to make calls.
     const most = this.timeout / 4;
     if (this.calls !== this.#seenCalls || this.#isBusy()) {
       this.#seenCalls = this.calls;

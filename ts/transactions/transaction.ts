@@ -79,9 +79,9 @@ export class Transaction extends NativeData implements AsyncDisposable {
   /**
    * Makes everything take effect at once, behind the calls made before, also those that were not awaited.
    *
-   * @throws CONFLICT if what was read has been changed since; TRANSACTION_COMPLETED, TRANSACTION_TIMEOUT; UNKNOWN_OUTCOME
-   * if a server's answer was lost; whatever the engine's writes reject with. Nothing is written then, except perhaps after
-   * UNKNOWN_OUTCOME.
+   * @throws CONFLICT if what was read has been changed since; TRANSACTION_COMPLETED, TRANSACTION_TIMEOUT;
+   * UNKNOWN_OUTCOME if a server's answer was lost; whatever the engine's writes reject with. Nothing is written then,
+   * except perhaps after UNKNOWN_OUTCOME.
    */
   commit(): Promise<void> {
     return this.#state.commit();

@@ -10,10 +10,10 @@ import type { CheckedOptions } from './options.js';
 import { WatchSource } from './source.js';
 import type { ClearEvent, WatchEvent } from './types.js';
 
-// Commits taken over at once.
+// The most commits that are taken at once.
 const PAGE_COMMITS = 64;
 
-/** A watch of a built-in engine: the addon rings, and events are fetched when they are asked for. */
+/** A watch of a built-in engine. The addon rings when there are events; they are fetched when they are asked for. */
 export class NativeWatchSource<T> extends WatchSource<T> {
   readonly #strip: number;
   #lease: Lease | undefined;
@@ -26,7 +26,7 @@ export class NativeWatchSource<T> extends WatchSource<T> {
     this.#strip = strip;
     this.open(options);
     if (this.isOver) return;
-    // Behind the calls made before, and before those made after.
+    // In order with the other calls to the engine.
     from.withLease('watch', (lease) => this.#start(lease, range, options)).catch((error: Error) => this.end(error));
   }
 
@@ -60,7 +60,7 @@ export class NativeWatchSource<T> extends WatchSource<T> {
 
   #start(lease: Lease, range: InnerRange, { since, maxQueue }: CheckedOptions): Promise<void> {
     if (this.isOver) return Promise.resolve();
-    // The last ring has a text; until then the id is the addon's.
+    // Until the last ring, which has a text, the addon uses the id.
     const bell: number = listenForProgress((text) => (text === '' ? this.#rung() : forgetProgress(bell)));
     try {
       this.#watch = lease.call().store.watch(bell, rangeText(range), since, maxQueue);

@@ -9,7 +9,7 @@ import type { WatchOptions } from './types.js';
 
 const WATCH_SHAPE: Shape = { since: integer(0), maxQueue: integer(1, 1_000_000), persistent: boolean, signal };
 
-/** Options of a watch, checked. */
+/** The checked options of a watch. */
 export interface CheckedOptions {
   readonly since: number | undefined;
   readonly maxQueue: number;
@@ -23,7 +23,7 @@ export function checkedOptions(options: WatchOptions | undefined): CheckedOption
   return { since, maxQueue, persistent, signal };
 }
 
-/** A pattern as a range. */
+/** The range of a pattern. */
 export function watchedRange(pattern: string | undefined): Range {
   if (pattern !== undefined && typeof pattern !== 'string') {
     throw new StorageTypeError(`Expected the pattern of watch to be a string, got ${describeKind(pattern)}`);

@@ -10,14 +10,14 @@ import { retryDelay } from '../../retry.js';
 import { NO_HOOKS } from '../hooks.js';
 import type { EngineHooks } from '../hooks.js';
 
-/** What a connection needs of its engine. */
+/** The engine of a connection. */
 export interface ConnectionOwner {
   readonly name: string;
   closed(): boolean;
   connect(): Promise<void>;
-  /** The store was opened by a call that blocks. */
+  /** A blocking call has opened the store. */
   openedSync(): void;
-  /** The store is open; this is what it says it can do, as JSON. */
+  /** The store is open. `capabilities` is the JSON of its abilities. */
   opened(capabilities: string): void;
 }
 
@@ -26,14 +26,14 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-/** Opens and gives back the store of an engine, and keeps its calls in order meanwhile. */
+/** Opens and closes the store of a built-in engine. Calls that are made meanwhile keep their order. */
 export class Connection implements LeaseSource {
-  /** The open store. Undefined while there is none, and with it while earlier calls wait for it. */
+  /** The open store. Undefined while there is none: calls then wait for it. */
   lease: Lease | undefined;
   hooks: EngineHooks = NO_HOOKS;
-  /** Set by a manager: an engine that stands alone knows no logs. */
+  /** Set by a manager. An engine without a manager knows no transaction logs. */
   recovery: Recovery | undefined;
-  /** Calls and openings that were made again. */
+  /** Counts calls and openings that were made again. */
   retries = 0;
   readonly #owner: ConnectionOwner;
   readonly #request: OpenRequest;
@@ -43,7 +43,7 @@ export class Connection implements LeaseSource {
   #waiting: Waiting[] = [];
   #connectedBefore = false;
 
-  /** @param keeps - Whether the store outlives a disconnect, as it lives in memory only. */
+  /** @param keeps - Whether a disconnect keeps the store, because it lives in memory. */
   constructor(owner: ConnectionOwner, request: OpenRequest, keeps: boolean) {
     this.#owner = owner;
     this.#request = request;
@@ -79,7 +79,7 @@ export class Connection implements LeaseSource {
         lease = new Lease(handleOf(await openStore(this.#request, this.recovery)), this.#host);
       } catch (error) {
         if (await this.#pause(error, failures)) continue;
-        // A call that blocks may have opened it meanwhile, and answered whoever waited.
+        // A blocking call may have opened the store meanwhile, and run the calls that waited.
         if (this.lease !== undefined) return;
         const waiting = this.#waiting;
         this.#waiting = [];
@@ -92,30 +92,30 @@ export class Connection implements LeaseSource {
     else await lease.giveBack();
   }
 
-  /** Finishes what runs and gives the store back, or keeps it. */
+  /** Finishes the calls under way and gives the store back, or keeps it. */
   async finish(): Promise<void> {
     const lease = this.lease;
     if (lease === undefined) return;
     this.lease = undefined;
-    // Kept from now on: a call that blocks may want it while others still finish.
+    // Kept from now on: a blocking call may need it while others still finish.
     if (this.#keeps) this.#kept = lease;
     await lease.finish();
     if (!this.#keeps) await lease.giveBack();
   }
 
-  /** Gives back what was kept. */
+  /** Gives back a store that was kept. */
   async close(): Promise<void> {
     const kept = this.#kept;
     this.#kept = undefined;
     await kept?.giveBack();
   }
 
-  /** Runs a call now if the store is open, else once it is, behind the calls made before. */
+  /** Runs a call now if the store is open, else once it is open, after the calls made before. */
   withLease<T>(operation: string, run: (lease: Lease) => Promise<T>, handle?: CallHandle): Promise<T> {
     return this.lease === undefined ? this.#whenOpen(operation, run, handle) : run(this.lease);
   }
 
-  /** The open store, opened by this very call if need be. Calls that wait for it go first. */
+  /** The open store. If there is none, this call opens it and first runs the calls that wait for it. */
   now(operation: string): Lease {
     if (this.lease === undefined) {
       if (this.#owner.closed()) throw this.#closedError(operation);
@@ -134,14 +134,15 @@ export class Connection implements LeaseSource {
         },
         reject,
       });
-      // Its failure reaches the call through the list.
+      // The calls in the list are told of a failure.
       this.#owner.connect().catch(() => {});
     });
   }
 
   /**
-   * Waits before the store is opened again, if a server was away and calls wait for it. Nothing was sent yet, and the calls stay
-   * in order. A `connect()` of the user's is told at once, and another process's lock has a patience of its own: `lockTimeout`.
+   * Waits before the store is opened again, if a server was away and calls wait for it: nothing was sent yet, and the
+   * calls stay in order. Without waiting calls, a `connect()` of the user's rejects at once. `lockTimeout`, not this,
+   * says how long to wait for another process's lock.
    */
   async #pause(error: unknown, failures: number): Promise<boolean> {
     const { retry } = this.hooks;
@@ -158,7 +159,7 @@ export class Connection implements LeaseSource {
     this.hooks.onRetry({ engine: this.#owner.name, operation, attempt, delay, error });
   }
 
-  // In one step: no call comes between those that waited and the direct ones.
+  // This is one step, so no call comes between those that waited and direct ones.
   #use(lease: Lease): void {
     if (lease === this.#kept) {
       this.#kept = undefined;

@@ -6,19 +6,19 @@ import type { DurabilityOptions } from './options.js';
 
 /** Options of {@link FileStorage}. */
 export interface FileStorageConfig extends DurabilityOptions {
-  /** The folder of the store; made, with its parents, if it is not there. */
+  /** The folder of the store. It is made, with its parents, if it is not there. */
   basePath: string;
-  /** How the files' text is encoded. Default: `'utf-8'`. */
+  /** The encoding of the files' text. Default: `'utf-8'`. */
   encoding?: 'utf-8' | 'utf16le' | undefined;
-  /** Only read; nothing is made or locked. Default: false. */
+  /** Only read, and make and lock nothing. Default: false. */
   readOnly?: boolean | undefined;
-  /** Milliseconds to wait for another process to let the folder go before LOCKED. Default: 0. */
+  /** Milliseconds to wait for another process that holds the folder, before LOCKED. Default: 0. */
   lockTimeout?: number | undefined;
 }
 
 /**
- * One `.json` file a key, in folders where the key has a `/`: readable and editable with any tool. One process at a time;
- * another gets LOCKED.
+ * Each key is a `.json` file, in folders where the key has a `/`: readable and editable with any tool. One process at a
+ * time uses the store; another gets LOCKED.
  *
  * @example
  * const notes = new FileStorage({ basePath: './notes' });

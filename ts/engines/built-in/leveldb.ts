@@ -6,23 +6,23 @@ import type { DurabilityOptions } from './options.js';
 
 /** Options of {@link LevelDBStorage}. */
 export interface LevelDBStorageConfig extends DurabilityOptions {
-  /** The folder of the store; made, with its parents, if it is not there. */
+  /** The folder of the store. It is made, with its parents, if it is not there. */
   path: string;
-  /** Bytes of the cache of blocks read from disk. Default: the engine's choice. */
+  /** The bytes of the cache of blocks read from disk. Default: the engine's choice. */
   cacheSize?: number | undefined;
-  /** How blocks are compressed on disk. Default: the engine's choice. */
+  /** The compression of blocks on disk. Default: the engine's choice. */
   compression?: 'none' | 'snappy' | 'lz4' | 'zstd' | undefined;
-  /** Bits a key of the bloom filter, which spares reads of absent keys; 0: none. Default: the engine's choice. */
+  /** Bits per key of the bloom filter, which saves reads of absent keys; 0: no filter. Default: the engine's choice. */
   bloomBits?: number | undefined;
   /** Only read. Default: false. */
   readOnly?: boolean | undefined;
-  /** Milliseconds to wait for another process to let the folder go before LOCKED. Default: 0. */
+  /** Milliseconds to wait for another process that holds the folder, before LOCKED. Default: 0. */
   lockTimeout?: number | undefined;
 }
 
 /**
- * A RocksDB store: the fastest for much data on disk. One process at a time; another gets LOCKED. A folder that LevelDB
- * itself wrote is refused with UNSUPPORTED_FORMAT.
+ * A RocksDB store: the fastest for much data on disk. One process at a time uses it; another gets LOCKED. A folder that
+ * LevelDB itself wrote is refused with UNSUPPORTED_FORMAT.
  *
  * @example
  * const store = new LevelDBStorage({ path: './data/level', compression: 'lz4' });

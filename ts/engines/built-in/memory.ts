@@ -6,14 +6,18 @@ import type { DurabilityOptions } from './options.js';
 
 /** Options of {@link MemoryStorage}. */
 export interface MemoryStorageConfig extends DurabilityOptions {
-  /** The most bytes of keys and values. Over it, writes reject with NO_SPACE, or old keys go: see `eviction`. Default: no limit. */
+  /**
+   * The most bytes of keys and values. Over it, writes reject with NO_SPACE or old keys are dropped, as `eviction`
+   * says. Default: no limit.
+   */
   maxBytes?: number | undefined;
-  /** What happens at `maxBytes`: `'none'` refuses writes, `'lru'` drops the keys unused for longest. Default: `'none'`. */
+  /** `'none'` refuses writes at `maxBytes`, `'lru'` drops the keys that were unused for longest. Default: `'none'`. */
   eviction?: 'none' | 'lru' | undefined;
 }
 
 /**
- * Keys in memory, ordered, with snapshots that copy nothing. Each instance is a store of its own; a disconnect keeps its data.
+ * Ordered keys in memory, with snapshots that copy nothing. Each instance is a store of its own. A disconnect keeps its
+ * data.
  *
  * @example
  * const cache = new MemoryStorage({ maxBytes: 64 * 2 ** 20, eviction: 'lru' });

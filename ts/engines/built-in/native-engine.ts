@@ -40,16 +40,16 @@ import type { EngineHooks } from '../hooks.js';
 import { progressListener, toReport, toStats } from '../report.js';
 import { Connection } from './connection.js';
 
-/** What a built-in engine is besides its options. */
+/** How a built-in engine differs from the others. */
 export interface NativeTraits {
   readonly open: OpenRequest;
-  /** What holds before the store is open; the store knows better. */
+  /** The abilities before the store is open. Those of the open store replace them. */
   readonly capabilities: Capabilities;
-  /** Whether a disconnect keeps the store, as it lives in memory. */
+  /** Whether a disconnect keeps the store, because it lives in memory. */
   readonly keeps: boolean;
 }
 
-/** The built-in engines: each call goes to the addon, inline where it answers at once, else queued. */
+/** The base of the built-in engines. Each call goes to the addon, inline if the addon answers at once, else queued. */
 export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> implements Engine {
   readonly #connection: Connection;
   readonly #data: NativeData;
@@ -244,12 +244,12 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
     return this.#sync('deleteSync', key, (store) => store.deleteSync(key));
   }
 
-  /** Opens what the engine needs. */
+  /** Opens the store. */
   protected doConnect(): Promise<void> {
     return this.#connection.open();
   }
 
-  /** Lets go of it. */
+  /** Closes the store. */
   protected doDisconnect(): Promise<void> {
     return this.#connection.finish();
   }
@@ -290,7 +290,7 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
     }
   }
 
-  /** Makes a rejection of whatever `run` throws. */
+  /** Turns what `run` throws into a rejection. */
   #try<T>(operation: string, run: () => Promise<T>): Promise<T> {
     try {
       return run();

@@ -3,11 +3,11 @@ import { boolean, oneOf } from '../../arguments/option-types.js';
 import type { Shape } from '../../arguments/options.js';
 import type { Capabilities, Durability } from '../../types.js';
 
-/** What the engines have in common in their options. */
+/** Options that all built-in engines have. */
 export interface DurabilityOptions {
   /**
-   * How sure a resolved write is: `'full'` survives power loss, `'normal'` a killed process, with `'none'` a crash may
-   * lose it. No level shows half a write. Default: the manager's `durability`, else `'full'`.
+   * What a resolved write survives: `'full'` power loss, `'normal'` a killed process, `'none'` neither. No level shows
+   * half a write. Default: the manager's `durability`, else `'full'`.
    */
   durability?: Durability | undefined;
 }
@@ -15,12 +15,12 @@ export interface DurabilityOptions {
 export const DURABILITY_SHAPE: Shape = { durability: oneOf('full', 'normal', 'none') };
 export const READ_ONLY_SHAPE: Shape = { readOnly: boolean };
 
-/** An absolute path: a later change of the working folder moves no store. */
+/** The absolute path, so that a later change of the working folder moves no store. */
 export function absolute(path: string): string {
   return resolve(path);
 }
 
-/** What an engine on a disk of its own can do. */
+/** The abilities of engines in this process. */
 export const EMBEDDED: Capabilities = {
   snapshots: true,
   atomicBatch: true,

@@ -5,9 +5,9 @@ import { NativeEngine } from './native-engine.js';
 import { DURABILITY_SHAPE } from './options.js';
 import type { DurabilityOptions } from './options.js';
 
-/** How a {@link RedisStorage} proves who it is and whom it trusts. Certificates and keys are PEM texts. */
+/** The certificates of a {@link RedisStorage} and those that it trusts. Certificates and keys are PEM texts. */
 export interface RedisTlsOptions {
-  /** Certificates to trust instead of the public ones. */
+  /** The certificates to trust instead of the public ones. */
   ca?: string | undefined;
   /** The client's certificate. */
   cert?: string | undefined;
@@ -15,7 +15,7 @@ export interface RedisTlsOptions {
   key?: string | undefined;
   /** Whether the server's certificate is checked. Default: true. */
   rejectUnauthorized?: boolean | undefined;
-  /** The name the server's certificate must be for. Default: the host. */
+  /** The name that the server's certificate must have. Default: the host. */
   serverName?: string | undefined;
 }
 
@@ -25,7 +25,7 @@ export interface RedisStorageConfig extends DurabilityOptions {
   url?: string | undefined;
   /** The server. Default: `'127.0.0.1'`. */
   host?: string | undefined;
-  /** Its port. Default: 6379. */
+  /** The server's port. Default: 6379. */
   port?: number | undefined;
   /** The user's name. Default: the server's default user. */
   username?: string | undefined;
@@ -33,24 +33,27 @@ export interface RedisStorageConfig extends DurabilityOptions {
   password?: string | undefined;
   /** The number of the database. Default: 0. */
   db?: number | undefined;
-  /** Speak TLS; an object says how. Default: false, or what `url` says. */
+  /** Use TLS, with the options of an object. Default: false, or what `url` says. */
   tls?: boolean | RedisTlsOptions | undefined;
-  /** Comes before every key on the server, and sets this store apart from others there. Default: `''`. */
+  /** A prefix of every key on the server, which separates this store from others there. Default: `''`. */
   keyPrefix?: string | undefined;
-  /** Milliseconds to connect in before CONNECTION. Default: the engine's choice. */
+  /** The most milliseconds to connect, before CONNECTION. Default: the engine's choice. */
   connectTimeout?: number | undefined;
-  /** Milliseconds a command may take before TIMEOUT. Default: the engine's choice. */
+  /** The most milliseconds of a command, before TIMEOUT. Default: the engine's choice. */
   commandTimeout?: number | undefined;
-  /** Further connections, made by the first scan; 0 sends scans over the one connection. At most 64. Default: 1. */
+  /**
+   * Further connections for scans, at most 64. The first scan makes them; 0: scans use the one connection. Default: 1.
+   */
   poolSize?: number | undefined;
-  /** Keep `createdAt` and `updatedAt` of every key; it costs time and memory. Default: false. */
+  /** Keep `createdAt` and `updatedAt` of every key. It costs time and memory. Default: false. */
   timestamps?: boolean | undefined;
 }
 
 const TLS = { ca: string, cert: string, key: string, rejectUnauthorized: boolean, serverName: text };
 
 /**
- * Keys on a Redis server, each under its own name, so that other clients read them. Connections come back by themselves.
+ * Keys on a Redis server, each under its own name, so that other clients can read them. A lost connection is made
+ * again.
  *
  * @example
  * const store = new RedisStorage({ url: process.env.REDIS_URL, keyPrefix: 'app:' });

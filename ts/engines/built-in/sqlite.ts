@@ -6,25 +6,27 @@ import type { DurabilityOptions } from './options.js';
 
 /** Options of {@link SQLiteStorage}. */
 export interface SQLiteStorageConfig extends DurabilityOptions {
-  /** The database file, made with its folders if it is not there; or `':memory:'`. */
+  /** The database file, or `':memory:'`. The file is made, with its folders, if it is not there. */
   path: string;
   /** The table of the records: letters, digits and `_`, not starting with a digit. Default: `'storage'`. */
   tableName?: string | undefined;
-  /** Is given each statement, with placeholders, never values; true prints them to the console. Default: false. */
+  /**
+   * Is called with each statement, with placeholders and never values. True prints them to the console. Default: false.
+   */
   verbose?: boolean | ((sql: string) => void) | undefined;
-  /** How many connections read at a time. Default: the engine's choice. */
+  /** The number of connections that read at a time. Default: the engine's choice. */
   poolSize?: number | undefined;
   /** Milliseconds to wait for another process's write before TIMEOUT. Default: 5,000. */
   busyTimeout?: number | undefined;
   /** Only read. Default: false. */
   readOnly?: boolean | undefined;
-  /** Keep an index on `updated_at`, for other tools; it slows writes. Default: false. */
+  /** Keep an index on `updated_at` for other tools. It slows writes. Default: false. */
   indexUpdatedAt?: boolean | undefined;
 }
 
 /**
  * A table of a SQLite database (WAL mode), which other processes may share. Other libraries must not open the same file
- * in the same process: two copies of SQLite there would undo each other's locks.
+ * in the same process: two copies of SQLite in one process would undo each other's locks.
  *
  * @example
  * const store = new SQLiteStorage({ path: './data/app.db', durability: 'normal' });

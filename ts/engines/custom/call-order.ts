@@ -1,19 +1,20 @@
 /**
- * Runs the calls to an engine one at a time, in the order they were made. While the engine is being connected or disconnected,
- * calls wait for that; what belongs to it (finishing transactions) passes them.
+ * Runs the calls to a custom engine one at a time, in the order in which they were made. Calls wait while the engine is
+ * being connected or disconnected. The core's calls that belong to that change, such as finishing transactions, pass
+ * them.
  */
 export class CallOrder {
   #last: Promise<unknown> = Promise.resolve();
   #passing: Promise<unknown> | undefined;
 
-  /** Runs behind everything made before. */
+  /** Runs a call after all calls made before. */
   run<T>(call: () => Promise<T>): Promise<T> {
     const result = this.#last.then(call);
     this.#last = result.catch(() => {});
     return result;
   }
 
-  /** Runs for the core: the same, but past the calls that wait for a change that is under way. */
+  /** Runs a call of the core's. While a change is under way, it passes the calls that wait for the change. */
   pass<T>(call: () => Promise<T>): Promise<T> {
     if (this.#passing === undefined) return this.run(call);
     const result = this.#passing.then(call);
@@ -22,14 +23,14 @@ export class CallOrder {
   }
 
   /**
-   * Runs a part of a change: every call made from now on waits for the change by itself.
+   * Runs a change. Every call made from now on waits for the change by itself.
    *
-   * @param behind - Whether calls made before are still to be run.
+   * @param behind - Whether the calls made before run first.
    */
-  async change(behind: boolean, part: () => Promise<void>): Promise<void> {
+  async change(behind: boolean, run: () => Promise<void>): Promise<void> {
     this.#passing = behind ? this.#last : Promise.resolve();
     try {
-      await part();
+      await run();
     } finally {
       await this.#passing;
       this.#passing = undefined;

@@ -7,7 +7,7 @@ import type { Recovery } from '../../native/open.js';
 import type { EngineHooks } from '../hooks.js';
 import type { CustomHost } from './host.js';
 
-/** What it needs of the engine. */
+/** The engine of a connection. */
 export interface CustomOwner {
   readonly name: string;
   readonly hooks: EngineHooks;
@@ -20,10 +20,13 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-/** An engine of a user's as the core sees it: opened when the first transaction needs it, and given back with the disconnect. */
+/**
+ * Opens a custom engine as a store of the core's when the first transaction needs it, and closes it with the
+ * disconnect.
+ */
 export class CustomConnection implements LeaseSource {
   lease: Lease | undefined;
-  /** Set by a manager: an engine that stands alone knows no logs. */
+  /** Set by a manager. An engine without a manager knows no transaction logs. */
   recovery: Recovery | undefined;
   readonly #owner: CustomOwner;
   readonly #host: CustomHost;
@@ -39,7 +42,7 @@ export class CustomConnection implements LeaseSource {
       get retry() {
         return owner.hooks.retry;
       },
-      onRetry() {}, // only transactions read here, and those are made again as a whole
+      onRetry() {}, // only transactions read here, and they are made again as a whole
       gone: (operation) =>
         new StorageError('CLOSED', 'The engine was closed or disconnected meanwhile', {
           engine: owner.name,
@@ -56,7 +59,7 @@ export class CustomConnection implements LeaseSource {
     return this.#owner.hooks.maxValueBytes;
   }
 
-  /** What a crash left is seen to as the engine connects, before anything else is read. */
+  /** Finishes what a crash left, as the engine connects and before anything else is read. */
   async recover(): Promise<void> {
     if (this.recovery !== undefined && existsSync(this.recovery.folder)) await this.#open();
   }
@@ -72,7 +75,7 @@ export class CustomConnection implements LeaseSource {
     });
   }
 
-  /** Finishes what runs and gives the store back. */
+  /** Finishes the calls under way and gives the store back. */
   async finish(): Promise<void> {
     await this.#opening?.catch(() => {});
     const { lease } = this;
@@ -83,7 +86,7 @@ export class CustomConnection implements LeaseSource {
     this.#host.close();
   }
 
-  /** Opens for the calls that wait, or fails them. */
+  /** Opens the store for the calls that wait, or rejects them. */
   async #connect(): Promise<void> {
     try {
       do await this.#owner.connect();
@@ -99,7 +102,7 @@ export class CustomConnection implements LeaseSource {
     return (this.#opening ??= this.#openNow().finally(() => (this.#opening = undefined)));
   }
 
-  // The last step is one: no call comes between those that waited and the direct ones.
+  // What follows the await is one step, so no call comes between those that waited and direct ones.
   async #openNow(): Promise<void> {
     const lease = (this.lease = new Lease(handleOf(await this.#host.open(this.recovery)), this.#leaseHost));
     for (const call of this.#waiting.splice(0)) call.run(lease);

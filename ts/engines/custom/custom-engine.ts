@@ -46,8 +46,8 @@ import { KeyPages } from './key-pages.js';
 import { checkUserKey, checkUserWrite } from './own-keys.js';
 
 /**
- * A custom engine with every method an engine has. Its calls run one at a time, in the order they were made. So a method
- * that takes several of its calls (`increment`, `batch`) is one step among the calls of this process.
+ * A custom engine with every method an engine has. Its calls run one at a time, in the order they were made. So a
+ * method that takes several of its calls (`increment`, `batch`) is one step among the calls of this process.
  */
 export class JavaScriptEngine extends BaseStorageEngine implements Engine {
   /** The engine that is wrapped. */

@@ -51,7 +51,9 @@ export class EngineCalls {
     return this.declared.metadata === true && this.engine.getEntry !== undefined;
   }
 
-  /** Runs a method. A StorageError that it throws passes; anything else becomes IO, with what was thrown as the cause. */
+  /**
+   * Runs a method. A StorageError that it throws passes; anything else becomes IO, with what was thrown as the cause.
+   */
   async call<T>(operation: string, key: string | undefined, run: () => Promise<T> | T): Promise<T> {
     try {
       return await run();

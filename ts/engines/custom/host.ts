@@ -14,13 +14,13 @@ import type { EngineCalls } from './engine-calls.js';
 
 type Written = [key: string] | [key: string, value: unknown, expiresAt: number | null, metadata: unknown];
 
-/** Carries out what the core asks of an engine of a user's, among that engine's other calls. */
+/** Carries out the calls that the core makes to a custom engine, in their turn among the engine's other calls. */
 export class CustomHost {
   readonly #calls: EngineCalls;
   readonly #order: CallOrder;
   #listener = 0;
   #native: NativeHost | undefined;
-  /** Ends the step that holds the engine. */
+  /** Ends the step of the core's that holds the engine. */
   #endStep = (): void => {};
 
   constructor(calls: EngineCalls, order: CallOrder) {
@@ -28,7 +28,7 @@ export class CustomHost {
     this.#order = order;
   }
 
-  /** The engine as a store of the core's. */
+  /** Opens the engine as a store of the core's. */
   async open(recovery: Recovery | undefined): Promise<NativeStore> {
     const { name, atomicBatch, keepsExpiry, keepsMetadata } = this.#calls;
     this.#listener = listenForProgress((call) => this.#hear(call));
@@ -42,7 +42,7 @@ export class CustomHost {
     }
   }
 
-  /** Nothing more is asked. */
+  /** The core makes no more calls. */
   close(): void {
     this.#endStep();
     forgetProgress(this.#listener);
@@ -84,7 +84,7 @@ export class CustomHost {
     const [inside, key] = rest as [boolean, string];
     const read = (): Promise<void> =>
       answer(() => (what === 'get' ? this.#get(native, id, key) : this.#keys(native, id)));
-    // The step that a call is inside of holds the engine already.
+    // A call inside of a step has no turn to wait for: the step holds the engine.
     void (inside ? read() : this.#order.pass(read));
   }
 
@@ -118,7 +118,7 @@ function storedOptions(expiresAt: number | null, metadata: unknown): StoredOptio
   return { ...(expiresAt !== null && { expiresAt }), ...(metadata !== null && { metadata }) };
 }
 
-/** What an engine threw, as the addon takes it. */
+/** The text of an error for the addon. */
 function errorText(error: unknown): string {
   if (!isStorageError(error))
     return JSON.stringify({ code: 'IO', message: 'The engine failed inside', cause: keepCause(error) });

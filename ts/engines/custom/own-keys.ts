@@ -2,26 +2,28 @@ import { checkKey, checkWritableKey } from '../../arguments/keys.js';
 import { StorageError } from '../../errors/storage-error.js';
 import type { Step } from '../data/batch.js';
 
-/** Keys that start with this are the library's in an engine of a user's: what other engines keep in a space apart. */
+/**
+ * Keys of a custom engine that start with this belong to the library. The built-in engines have a keyspace for them.
+ */
 const OURS = '.holdfast~';
 
 export function isOurs(key: string): boolean {
   return key.startsWith(OURS);
 }
 
-/** Throws unless `key` may be read in an engine of a user's. */
+/** Throws unless users may read `key` in a custom engine. */
 export function checkUserKey(key: unknown, operation: string): asserts key is string {
   checkKey(key, operation);
   refuseOurs(key, operation);
 }
 
-/** Throws unless `key` may be written there. */
+/** Throws unless users may write `key` there. */
 export function checkUserWrite(key: unknown, operation: string): asserts key is string {
   checkWritableKey(key, operation);
   refuseOurs(key, operation);
 }
 
-/** Throws unless the steps of a batch may be made there. */
+/** Throws unless users may write the keys of all steps there. */
 export function checkUserSteps(steps: readonly Step[], operation: string): void {
   for (const { key } of steps) refuseOurs(key, operation);
 }

@@ -12,7 +12,7 @@ import type { SetOptions } from '../../types.js';
 import { BATCH_SET_SHAPE, checkExpected, writeOptions } from './write-options.js';
 import type { WriteOptions } from './write-options.js';
 
-/** A step of a batch, checked, its value encoded. */
+/** A checked step of a batch, with its value encoded. */
 export type Step =
   | { readonly type: 'set'; readonly key: string; readonly value: NativeValue; readonly write: WriteOptions }
   | { readonly type: 'delete'; readonly key: string }
@@ -22,7 +22,7 @@ const TYPE = required(oneOf('set', 'delete', 'check'));
 const DELETE_SHAPE: Shape = { type: TYPE, key: required(string) };
 const CHECK_SHAPE: Shape = { ...DELETE_SHAPE, version: anything };
 
-/** The steps of a batch, conditions of a set as checks of their own. */
+/** The steps of a batch. A condition of a set becomes a step of its own. */
 export function batchSteps(operations: unknown, maxBytes: number): Step[] {
   const steps: Step[] = [];
   for (const given of iterated(operations, 'batch', 'operations')) {
@@ -51,7 +51,7 @@ export function batchSteps(operations: unknown, maxBytes: number): Step[] {
   return steps;
 }
 
-/** The operations of a batch as the addon takes them. */
+/** The text of a batch for the addon. */
 export function batchText(operations: unknown, maxBytes: number): string {
   let text = '';
   for (const step of batchSteps(operations, maxBytes)) {
@@ -62,7 +62,7 @@ export function batchText(operations: unknown, maxBytes: number): string {
   return text;
 }
 
-/** The entries of `setMany`, checked, their values encoded. */
+/** Checks the entries of `setMany`, and calls `take` for each with its value encoded. */
 export function eachEntry(entries: unknown, maxBytes: number, take: (key: string, value: NativeValue) => void): void {
   for (const entry of iterated(entries, 'setMany', '[key, value] pairs')) {
     checkPair(entry, 'setMany');
@@ -72,7 +72,7 @@ export function eachEntry(entries: unknown, maxBytes: number, take: (key: string
   }
 }
 
-/** Encodes the value of one key among several, and names the key if that fails. */
+/** Encodes the value of a key. An error names the key. */
 export function encodeAt(key: string, value: unknown, maxBytes: number): NativeValue {
   try {
     return encode(value, maxBytes);

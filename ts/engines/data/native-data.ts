@@ -23,7 +23,7 @@ import {
 import type { NativeValue, PageContent } from '../../native/interface.js';
 import { abortableCall } from '../../native/lease-source.js';
 import type { LeaseSource } from '../../native/lease-source.js';
-import { decodeFound, itself, nothing, parseKeys } from '../../native/results.js';
+import { decodeFound, itself, nothing, outcomes, parseKeys } from '../../native/results.js';
 import type { ReadOperation } from '../../native/view.js';
 import { rangeText, toRange } from '../../range/range.js';
 import type { InnerRange } from '../../range/range.js';
@@ -44,7 +44,9 @@ import { batchText, eachEntry, encodeAt } from './batch.js';
 import { noteFailedConditions } from './conditions.js';
 import { checkExpected, writeOptions } from './write-options.js';
 
-/** The data methods over the addon: each call goes there, inline where it answers at once, else queued. */
+/**
+ * The data methods of built-in engines and transactions. The addon answers a call at once if it can, else queues it.
+ */
 export class NativeData implements DataMethods {
   readonly #source: LeaseSource;
 
@@ -277,7 +279,7 @@ export class NativeData implements DataMethods {
     try {
       return this.#iterate(toRange(query, what), what, 0);
     } catch (error) {
-      // Whoever calls next() hears of it: nothing that is asynchronous throws.
+      // next() rejects with it, because nothing that is asynchronous throws.
       return new PageIterator<T>(() => this.#refuse(error, what));
     }
   }
@@ -291,7 +293,7 @@ export class NativeData implements DataMethods {
     return new PageIterator<T>(open, range.limit);
   }
 
-  /** Makes a rejection of whatever `run` throws. */
+  /** Turns what `run` throws into a rejection. */
   #try<T>(operation: string, run: () => Promise<T>): Promise<T> {
     try {
       return run();
@@ -305,11 +307,7 @@ export class NativeData implements DataMethods {
   }
 }
 
-function outcomes<O>(text: string): O[] {
-  return (JSON.parse(text) as { outcomes: O[] }).outcomes;
-}
-
-/** A Buffer that waits is copied: its owner may write to it meanwhile. */
+/** A copy of a Buffer that has to wait, because its owner may write to it meanwhile. */
 function copied(value: NativeValue): NativeValue {
   return typeof value === 'string' ? value : Buffer.from(value);
 }
