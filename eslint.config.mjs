@@ -1,6 +1,7 @@
 import js from '@eslint/js';
 import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
+import noImportCycles from './scripts/lib/no-import-cycles.mjs';
 
 const node = Object.fromEntries(
   [
@@ -62,7 +63,9 @@ export default defineConfig(
     files: ['ts/**/*.ts'],
     extends: [tseslint.configs.recommendedTypeChecked],
     languageOptions: { parserOptions: { project: './tsconfig.json', tsconfigRootDir: import.meta.dirname } },
+    plugins: { holdfast: { rules: { 'no-import-cycles': noImportCycles } } },
     rules: {
+      'holdfast/no-import-cycles': 'error',
       '@typescript-eslint/no-floating-promises': 'error',
       '@typescript-eslint/no-misused-promises': 'error',
       '@typescript-eslint/return-await': ['error', 'error-handling-correctness-only'],

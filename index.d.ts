@@ -2,13 +2,13 @@
 import { inspect } from 'node:util';
 import { Buffer } from 'node:buffer';
 
-/** Which keys a call means. Bounds and prefix compare by UTF-8 bytes; all that is given has to hold. */
+/** The keys that a call applies to. Bounds and prefix compare by UTF-8 bytes. A key has to match everything given. */
 interface Range {
     /** Only keys that start with this text. */
     prefix?: string | undefined;
-    /** Only keys behind this one. */
+    /** Only keys after this one. */
     gt?: string | undefined;
-    /** Only this key and those behind it. */
+    /** Only this key and those after it. */
     gte?: string | undefined;
     /** Only keys before this one. */
     lt?: string | undefined;
@@ -19,19 +19,17 @@ interface Range {
      * character that stands for itself.
      */
     pattern?: string | undefined;
-    /** From the last key to the first. Default: false. */
+    /** Order the keys from the last to the first. Default: false. */
     reverse?: boolean | undefined;
-    /** At most so many keys, counted in the direction of `reverse`. Default: all. */
+    /** The largest number of keys, counted in the direction of `reverse`. Default: all. */
     limit?: number | undefined;
 }
-/** A call that can be given up. */
+/** Options of a call that can be aborted. */
 interface AbortOptions {
-    /**
-     * Gives the call up: it rejects with ABORTED, an `AbortError`. What was queued already may still take effect.
-     */
+    /** Aborts the call: it rejects with ABORTED, an `AbortError`. What was queued already may still take effect. */
     signal?: AbortSignal | undefined;
 }
-/** How long a written record stays, and what it carries. */
+/** The expiry and the metadata of a record that is written. */
 interface RecordOptions extends AbortOptions {
     /** Milliseconds from now until the key is absent; more than 0. Not together with `expiresAt`. */
     ttl?: number | undefined;
@@ -40,19 +38,22 @@ interface RecordOptions extends AbortOptions {
     /** Any storable value kept beside the record; `getEntry` returns it. */
     metadata?: unknown;
 }
-/** Options of `set`. A record is written whole: expiry and metadata it had before are gone unless given again. */
+/**
+ * Options of `set`. A record is written whole: it loses expiry and metadata that it had before unless they are given
+ * again.
+ */
 interface SetOptions extends RecordOptions {
-    /** Write only if the key has this version now, else reject with CONFLICT. */
+    /** Write only if the key has this version, else reject with CONFLICT. */
     ifVersion?: string | undefined;
     /** Write only if the key is absent, else reject with CONFLICT. Default: false. */
     ifAbsent?: boolean | undefined;
 }
-/** Options of `setMany`; they hold for each of its entries. */
+/** Options of `setMany`. They apply to each of its entries. */
 interface SetManyOptions extends RecordOptions {
     /** Write only if every key is absent, else reject with CONFLICT and write none. Default: false. */
     ifAbsent?: boolean | undefined;
 }
-/** One step of `batch`. Checks are made against the state before the batch; the others apply in order. */
+/** One step of `batch`. All checks are made against the state before the batch. The other steps apply in order. */
 type BatchOperation = ({
     type: 'set';
     key: string;
@@ -70,90 +71,102 @@ type BatchOperation = ({
 interface Entry<T = unknown> {
     /** The value. */
     value: T;
-    /** Opaque; equal versions mean the same value and expiry. */
+    /** An opaque text. Equal versions mean the same value and expiry. */
     version: string;
-    /** When the key was first written, in milliseconds since 1970; null if the engine does not keep it. */
+    /** When the key was written first, in milliseconds since 1970; null if the engine does not keep it. */
     createdAt: number | null;
-    /** When the key was last written, in milliseconds since 1970; null if the engine does not keep it. */
+    /** When the key was written last, in milliseconds since 1970; null if the engine does not keep it. */
     updatedAt: number | null;
     /** When the key becomes absent, in milliseconds since 1970; null: never. */
     expiresAt: number | null;
-    /** What was given as `metadata`; null if nothing was. */
+    /** The metadata that was given; null if there was none. */
     metadata: unknown;
 }
-/** What `compareAndSet` did. */
+/** The result of `compareAndSet`. */
 interface CompareAndSetResult {
     /** Whether the value was written. */
     ok: boolean;
-    /** The version written, or if nothing was, the one found there instead; null: the key is absent. */
+    /** The version written, or else the version found; null: the key is absent. */
     version: string | null;
 }
-/** What an engine can do. */
+/** The abilities of an engine. */
 interface Capabilities {
-    /** `snapshot()` gives one moment of the store, and so does every iterator. */
+    /** `snapshot()` shows one moment of the store, and so does every iterator. */
     readonly snapshots: boolean;
     /** `batch`, `setMany` and `deleteMany` take effect as one. */
     readonly atomicBatch: boolean;
     /** `clear` takes effect as one. */
     readonly atomicClear: boolean;
-    /** Records have `createdAt` and `updatedAt` without being asked for. */
+    /** Records have `createdAt` and `updatedAt`. */
     readonly timestamps: boolean;
-    /** Whose changes can be watched: none, those of this process, or those of every process. */
+    /** Whose changes can be watched: nobody's, those of this process, or those of every process. */
     readonly watch: 'none' | 'process' | 'shared';
     /** Several processes may open one store. */
     readonly multiProcess: boolean;
     /** `getSync`, `hasSync`, `setSync` and `deleteSync` work. */
     readonly sync: boolean;
 }
-/** Where an engine stands: `idle` connects on the next call; `closed` is final. */
+/** The status of an engine: `idle` connects on the next call; `closed` is final. */
 type EngineStatus = 'idle' | 'connecting' | 'connected' | 'closed';
-/** How sure a resolved write is: `full` survives power loss, `normal` the death of the process, `none` neither. */
+/** What a resolved write survives: `full` power loss, `normal` the death of the process, `none` neither. */
 type Durability = 'full' | 'normal' | 'none';
 /**
- * What a store has counted since this process opened it, by whichever engines share it. What an engine cannot tell is null: memory has
- * no cache beside itself, an engine of the user's own counts nothing.
+ * The counts of a store since this process opened it. All engines of the process that share the store are counted
+ * together. A count that an engine does not have is null: memory has no cache beside itself, a custom engine counts
+ * nothing.
  */
 interface EngineCounters {
-    /** Batches that took effect. A write of one key is a batch, and so is the commit of a transaction. */
+    /** Batches that took effect. A write of one key is a batch, as is the commit of a transaction. */
     commits: number | null;
-    /** Batches refused with CONFLICT: a condition did not hold, or an undecided transaction over several engines holds a key. */
+    /**
+     * Batches refused with CONFLICT: a condition did not hold, or an undecided transaction over several engines holds a
+     * key.
+     */
     conflicts: number | null;
-    /** Writes of the medium that those commits took: fewer than commits where concurrent ones were written, and synced, together. */
+    /**
+     * Writes to the medium for those commits: fewer than commits where concurrent ones were written and synced together.
+     */
     groups: number | null;
     /**
-     * Syncs of files and folders that the engine asked the system for. On leveldb those for commits, not RocksDB's own at flushes and
-     * compactions; on sqlite one a synced commit and two a checkpoint.
+     * Syncs of files and folders that the engine asked the system for. On leveldb those for commits, without RocksDB's
+     * own at flushes and compactions; on sqlite one for a synced commit and two for a checkpoint.
      */
     fsyncs: number | null;
-    /** Keys read, outside snapshots and listings, that the engine's own cache held. */
+    /** Keys read, outside snapshots and listings, that were in the engine's own cache. */
     cacheHits: number | null;
-    /** Keys read, outside snapshots and listings, for which files or database were asked. */
+    /** Keys read, outside snapshots and listings, that were read from files or a database. */
     cacheMisses: number | null;
-    /** Pieces of work left by a crash that were finished or dropped: batches of the file engine, parts of transactions over several engines. */
+    /**
+     * Pieces of work that a crash had left and that were finished or dropped: batches of the file engine, branches of
+     * transactions over several engines.
+     */
     recoveries: number | null;
-    /** Reads made again after a retryable error, and openings of the engine for calls that waited. Transactions run again are counted by the manager. */
+    /**
+     * Reads made again after a retryable error, and openings of the engine made again for calls that waited. The manager
+     * counts transactions that are run again.
+     */
     retries: number | null;
 }
-/** Figures of a store. What an engine cannot tell is null. */
+/** Figures of a store. A figure that an engine does not have is null. */
 interface EngineStats {
-    /** Keys, expired ones that are not swept yet included. */
+    /** The number of keys, including expired ones that are not swept yet. */
     keys: number | null;
     /** Bytes in memory that the store itself accounts for. */
     memoryBytes: number | null;
     /** Bytes on disk. */
     diskBytes: number | null;
-    /** The number of the latest commit: what `watch` takes as `since`. */
+    /** The number of the latest commit, which `watch` takes as `since`. */
     commit: number | null;
-    /** The first commit that `since` can name, as far as the change log reaches back; null while it is off. */
+    /** The earliest commit that `since` may name, by how far the change log reaches back; null while it is off. */
     logFloor: number | null;
-    /** What happened since this process opened the store. */
+    /** Counts since this process opened the store. */
     counters: EngineCounters;
     /** Figures of this engine alone, by name. */
     details: Record<string, number>;
 }
-/** How far a long call is. */
+/** The progress of a long call. */
 interface Progress {
-    /** What is being done, such as `'verify'` or `'copy'`. */
+    /** The work, such as `'verify'` or `'copy'`. */
     phase: string;
     /** Keys done. */
     done: number;
@@ -164,7 +177,7 @@ interface Progress {
 }
 /** Options of calls that may take long. */
 interface LongCallOptions extends AbortOptions {
-    /** Is told from time to time how far the call is. What it throws is ignored. */
+    /** Is called from time to time with the call's progress. What it throws is ignored. */
     onProgress?: ((progress: Progress) => void) | undefined;
 }
 /** Options of `verify`. */
@@ -172,13 +185,13 @@ interface VerifyOptions extends LongCallOptions {
     /** Set damaged data aside, so that the store works again; nothing is destroyed. Default: false. */
     repair?: boolean | undefined;
 }
-/** What `verify` found. */
+/** The result of `verify`. */
 interface VerifyReport {
     /** Whether nothing is damaged. */
     ok: boolean;
-    /** Keys looked at. */
+    /** The number of keys checked. */
     checked: number;
-    /** What is damaged. */
+    /** The damage found. */
     errors: {
         key?: string;
         code: string;
@@ -186,20 +199,21 @@ interface VerifyReport {
     }[];
 }
 /**
- * How reads, transactions and connections that failed with a retryable error are made again. Other writes are not: they would come
- * behind later ones.
+ * How reads, transactions and connections are made again after a retryable error. Writes outside of transactions are
+ * not made again: they would come after later ones.
  */
 interface RetryOptions {
-    /** Attempts in all, the first included. Default: 3. */
+    /** The number of attempts, including the first. Default: 3. */
     attempts?: number | undefined;
-    /** Milliseconds before the second attempt; it doubles each time, with jitter. Default: 50. */
+    /** Milliseconds before the second attempt. The delay doubles each time, with jitter. Default: 50. */
     minDelay?: number | undefined;
     /** The most milliseconds between two attempts. Default: 2,000. */
     maxDelay?: number | undefined;
 }
 /**
- * An async iterator over a store, in key order. Leaving a `for await` loop early, `return()` and disposal free what it
- * holds; so does the engine's close, after which `next()` rejects with CLOSED. Nothing is read before the first `next()`.
+ * An async iterator over a store, in key order. It reads nothing before the first `next()`. Leaving a `for await` loop
+ * early, `return()` and disposal free what it holds. So does the engine's close, after which `next()` rejects with
+ * CLOSED.
  */
 interface StorageIterator<T> extends AsyncIterableIterator<T>, AsyncDisposable {
     /** The next item. */
@@ -215,8 +229,9 @@ interface StorageIterator<T> extends AsyncIterableIterator<T>, AsyncDisposable {
 }
 
 /**
- * A read-only view of one moment of a store, which later writes do not change. It holds back the freeing of what was
- * deleted since, so close it. After `close()`, and after the engine's disconnect, its methods reject with CLOSED.
+ * A read-only view of one moment of a store, which later writes do not change. The store keeps what was deleted since
+ * as long as the snapshot is open, so close it. After `close()`, and after the engine's disconnect, its methods reject
+ * with CLOSED.
  *
  * @example
  * const snapshot = await engine.snapshot();
@@ -255,11 +270,14 @@ declare class Snapshot implements AsyncDisposable {
 /** Options of `watch`. */
 interface WatchOptions extends AbortOptions {
     /**
-     * The commit behind which to begin, from an event or from `stats()`: what was committed since then comes first, over the
-     * change log, and nothing is left out or told twice. Asking for it switches the log on, for good. Default: from now on.
+     * The commit after which to begin, from an event or from `stats()`. What was committed since comes first, from the
+     * change log; nothing is left out or told twice. The option switches the change log on, for good. Default: begin now.
      */
     since?: number | undefined;
-    /** Commits that may wait to be taken; one more ends the watch with NO_SPACE, and so do 16 MiB of keys and values. Default: 1,024. */
+    /**
+     * The most commits that may wait to be taken. One more ends the watch with NO_SPACE, and so do 16 MiB of keys and
+     * values. Default: 1,024.
+     */
     maxQueue?: number | undefined;
     /** Whether the open watch keeps the process alive. Default: true. */
     persistent?: boolean | undefined;
@@ -268,11 +286,14 @@ interface WatchOptions extends AbortOptions {
 interface SetEvent<T = unknown> {
     type: 'set';
     key: string;
-    /** What was written. Left out where the change comes from the log and the key has been changed since: a later event says how. */
+    /**
+     * The value written. It is left out if the event comes from the change log and the key has been changed since; a
+     * later event tells that change.
+     */
     value?: T;
-    /** As `getEntry` has it; null on an engine of your own without versions. */
+    /** The version that `getEntry` returns; null on an engine of your own without versions. */
     version: string | null;
-    /** The number of the commit. Events of one batch have the same, and come one behind the other. */
+    /** The number of the commit. The events of a batch have the same number, and come one after the other. */
     commit: number;
 }
 /** A key was removed. */
@@ -285,24 +306,24 @@ interface DeleteEvent {
 /** Keys were removed together, by `clear`. */
 interface ClearEvent {
     type: 'clear';
-    /** Which: absent if they are all that the watch matches, else their bounds. */
+    /** The bounds of the keys; absent if they are all keys that the watch matches. */
     range?: Pick<Range, 'prefix' | 'gt' | 'gte' | 'lt' | 'lte'>;
     version: null;
     commit: number;
 }
-/** What `watch` tells. */
+/** A change that `watch` tells. */
 type WatchEvent<T = unknown> = SetEvent<T> | DeleteEvent | ClearEvent;
 /**
- * The changes of a store as they are committed. It is open from the call of `watch` on; leaving a `for await` loop,
- * `return()`, disposal and the signal end it at once.
+ * The changes of a store as they are committed. The watch is open from the call of `watch` on. Leaving a `for await`
+ * loop, `return()`, disposal and the signal end it at once.
  */
 interface WatchIterator<T = unknown> extends AsyncIterableIterator<WatchEvent<T>>, AsyncDisposable {
     /**
-     * Resolves once everything committed from now on is told: changes made through this process are from the call of `watch`
-     * on, those of others from here. Rejects if the watch ends before.
+     * Resolves once the watch tells everything committed from now on, also by other processes. Changes made by this
+     * process are told from the call of `watch` on. Rejects if the watch ends before.
      */
     readonly ready: Promise<void>;
-    /** The next event. Rejects with why the watch ended, once. */
+    /** The next event. Rejects once with the error that ended the watch. */
     next(): Promise<IteratorResult<WatchEvent<T>, undefined>>;
     /** Ends the watch. */
     return(): Promise<IteratorResult<WatchEvent<T>, undefined>>;
@@ -315,13 +336,12 @@ interface WatchIterator<T = unknown> extends AsyncIterableIterator<WatchEvent<T>
 }
 
 /**
- * What an engine of your own has to offer: these eight methods, on any object. Register it with
- * `storage.registerEngine(name, engine)` or hand it to a model; it is wrapped once and gets every other method of
- * {@link Engine}.
+ * An engine of your own: any object with these eight methods. Register it with `storage.registerEngine(name, engine)`
+ * or give it to a model. It is wrapped once, and the wrapper has every other method of {@link Engine}.
  *
- * It receives copies of JavaScript values that were checked to be storable, one call at a time and in order. Transactions work
- * on it, too; docs/engines/custom.md says how. Keys that start with `.holdfast~` are what the library keeps in it: records like others
- * for the engine, hidden from listings and refused with INVALID_KEY by {@link Engine}.
+ * The engine receives copies of JavaScript values that were checked to be storable, one call at a time and in order.
+ * Transactions work on it, too; see docs/engines/custom.md. The library keeps records of its own in the engine, under
+ * keys that start with `.holdfast~`. {@link Engine} leaves them out of listings and refuses such keys with INVALID_KEY.
  *
  * @example
  * const map = new Map();
@@ -335,45 +355,50 @@ interface WatchIterator<T = unknown> extends AsyncIterableIterator<WatchEvent<T>
 interface StorageEngine {
     /** A name for messages. Default: the one it is registered under. */
     readonly name?: string;
-    /** What it declares beyond the eight methods. Default: nothing. */
+    /** The abilities beyond the eight methods. Default: none. */
     readonly capabilities?: DeclaredCapabilities | Capabilities;
-    /** Gets ready. Called once before the first call. */
+    /** Opens what the engine needs. It is called once before the first call. */
     connect(): Promise<void>;
-    /** Lets go of what `connect` took. */
+    /** Closes what `connect` opened. */
     disconnect(): Promise<void>;
     /** The value of a key; null or undefined if it is absent. */
     get(key: string): Promise<unknown>;
-    /** Writes a value. `record` comes only if `ttl` or `metadata` is declared and given. */
+    /** Writes a value. `record` is given only if `ttl` or `metadata` is declared and used. */
     set(key: string, value: unknown, record?: StoredOptions): Promise<void>;
-    /** Removes a key, and says whether it was there. */
+    /** Removes a key. True: the key was there. */
     delete(key: string): Promise<boolean>;
     /** Whether a key is there. */
     has(key: string): Promise<boolean>;
-    /** All keys, in any order; called without a pattern. */
+    /** All keys, in any order. It is called without a pattern. */
     keys(pattern?: string): Promise<string[]>;
     /** Removes everything. */
     clear(): Promise<void>;
-    /** The record with what is declared of version, expiry and metadata. Needed for these three to be read. */
+    /**
+     * The record, with those of version, expiry and metadata that are declared. They can be read only through this
+     * method.
+     */
     getEntry?(key: string): Promise<(Partial<Entry> & {
         value: unknown;
     }) | null>;
-    /** Writes if the version is `expected`, null meaning absent. Needed if `versions` is declared. */
+    /** Writes if the version is `expected`; null: if the key is absent. Needed if `versions` is declared. */
     compareAndSet?(key: string, expected: string | null, value: unknown, record?: StoredOptions): Promise<CompareAndSetResult>;
     /**
-     * Applies all or nothing. Needed if `atomicBatch` is declared; a check that fails rejects with CONFLICT. A transaction's commit
-     * is one batch without checks.
+     * Applies all operations or none. Needed if `atomicBatch` is declared. It rejects with CONFLICT if a check fails. A
+     * transaction's commit is one batch without checks.
      */
     batch?(operations: BatchOperation[]): Promise<void>;
 }
-/** What an engine of your own may declare. */
+/** Abilities that an engine of your own may declare. */
 interface DeclaredCapabilities {
-    /** `set` takes `expiresAt`, and an expired key is absent at once. In transactions it needs `getEntry`. Default: false. */
+    /**
+     * `set` takes `expiresAt`, and an expired key is absent at once. Transactions need `getEntry` for it. Default: false.
+     */
     readonly ttl?: boolean;
-    /** `set` takes `metadata`, and `getEntry` returns it; in transactions that has to be there. Default: false. */
+    /** `set` takes `metadata`, and `getEntry` returns it. Transactions need `getEntry` for it. Default: false. */
     readonly metadata?: boolean;
     /** `getEntry` returns versions and `compareAndSet` takes them. Default: false. */
     readonly versions?: boolean;
-    /** `batch` is there and applies all or nothing. Default: false. */
+    /** `batch` is there and applies all operations or none. Default: false. */
     readonly atomicBatch?: boolean;
     /** `clear` takes effect as one. Default: false. */
     readonly atomicClear?: boolean;
@@ -382,39 +407,41 @@ interface DeclaredCapabilities {
     /** Several processes may use it at once. Default: false. */
     readonly multiProcess?: boolean;
 }
-/** What an engine of your own is given beside a value. */
+/** The parts of a record, beside its value, that an engine of your own is given. */
 interface StoredOptions {
-    /** The moment, in milliseconds since 1970, from which on the key is absent. */
+    /** When the key becomes absent, in milliseconds since 1970. */
     readonly expiresAt?: number;
-    /** A value to keep beside the record. */
+    /** A value to be kept with the record. */
     readonly metadata?: unknown;
 }
 /**
- * The data methods that an engine and whatever stands for one share.
+ * The data methods that engines and transactions share.
  *
  * Keys are non-empty strings of at most 4,096 UTF-8 bytes without lone surrogates (else INVALID_KEY), ordered by their
  * bytes. Writes to keys under `docs/`, `objects/` and `graphs/`, which belong to the models, reject with INVALID_KEY.
- * Calls take effect in the order they were made. Every method that returns a promise rejects; none throws.
+ * Calls take effect in the order in which they were made. A method that returns a promise never throws: it rejects.
  */
 interface DataMethods {
     /**
-     * The value of a key, or null if it is absent. A stored null is null too: `has` tells them apart.
+     * The value of a key, or null if it is absent. A stored null is null too; `has` tells them apart.
      *
-     * @throws INVALID_KEY; CORRUPTED if what is stored is no value.
+     * @throws INVALID_KEY; CORRUPTED if the stored bytes are no value.
      * @example
      * const user = await engine.get<User>('user:1');
      */
     get<T = unknown>(key: string): Promise<T | null>;
     /**
      * Writes a value: null, boolean, number, string, bigint, Date, Buffer, typed array, ArrayBuffer, Map, Set, RegExp, or
-     * arrays and plain objects of these. It is encoded before the call returns; later changes to it are not seen.
+     * arrays and plain objects of these. The value is encoded before the call returns, so later changes to it do not
+     * count.
      *
-     * @throws INVALID_KEY, UNSUPPORTED_VALUE, VALUE_TOO_LARGE; CONFLICT if a condition does not hold; READ_ONLY, NO_SPACE.
+     * @throws INVALID_KEY, UNSUPPORTED_VALUE, VALUE_TOO_LARGE; CONFLICT if a condition does not hold; READ_ONLY,
+     * NO_SPACE.
      * @example
      * await engine.set('session:1', { user: 7 }, { ttl: 60_000 });
      */
     set(key: string, value: unknown, options?: SetOptions): Promise<void>;
-    /** Removes a key, and says whether it was there. */
+    /** Removes a key. True: the key was there. */
     delete(key: string): Promise<boolean>;
     /** Whether a key is there. */
     has(key: string): Promise<boolean>;
@@ -429,10 +456,10 @@ interface DataMethods {
     keys(query?: string | Range): Promise<string[]>;
     /** How many keys a range holds. */
     count(query?: string | Range): Promise<number>;
-    /** Removes everything, what the models keep included. In one step where `capabilities.atomicClear`. */
+    /** Removes everything, including what the models keep. It takes one step where `capabilities.atomicClear`. */
     clear(): Promise<void>;
     /**
-     * The keys and values of a range, lazily and in order. Of one moment where `capabilities.snapshots`.
+     * The keys and values of a range, lazily and in order. They are of one moment where `capabilities.snapshots`.
      *
      * @example
      * for await (const [key, user] of engine.entries<User>({ prefix: 'user:' })) console.log(key, user.name);
@@ -451,10 +478,10 @@ interface DataMethods {
      * await engine.setMany([['a', 1], ['b', 2]]);
      */
     setMany(entries: Iterable<readonly [string, unknown]>, options?: SetManyOptions): Promise<void>;
-    /** Removes many keys, and says how many of them were there. */
+    /** Removes many keys, and returns how many of them were there. */
     deleteMany(keys: Iterable<string>): Promise<number>;
     /**
-     * Applies writes in order, all or none where `capabilities.atomicBatch`, if every check holds.
+     * Applies writes in order if every check holds, all or none where `capabilities.atomicBatch`.
      *
      * @throws CONFLICT if a check does not hold; nothing is written then.
      * @example
@@ -466,7 +493,7 @@ interface DataMethods {
      */
     batch(operations: Iterable<BatchOperation>, options?: AbortOptions): Promise<void>;
     /**
-     * Writes a value if the key has the version `expected`, null meaning that it is absent.
+     * Writes a value if the key has the version `expected`; null: if it is absent.
      *
      * @returns `ok`, and the version written or found.
      * @example
@@ -474,44 +501,45 @@ interface DataMethods {
      */
     compareAndSet(key: string, expected: string | null, value: unknown, options?: RecordOptions): Promise<CompareAndSetResult>;
     /**
-     * Adds to a number in one step and returns the sum; an absent key counts as 0. Expiry and metadata stay unless given.
+     * Adds to a number in one step and returns the sum. An absent key counts as 0. Expiry and metadata stay unless they
+     * are given.
      *
-     * @param by - What to add. Default: 1.
+     * @param by - The number to add. Default: 1.
      * @throws INVALID_ARGUMENT if the key holds no number.
      */
     increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
     /** The record of a key with its version, times, expiry and metadata; null if it is absent. */
     getEntry<T = unknown>(key: string): Promise<Entry<T> | null>;
 }
-/** A storage engine in full, as `storage.getEngine()` returns it. */
+/** A storage engine with all its methods, as `storage.getEngine()` returns it. */
 interface Engine extends DataMethods, AsyncDisposable {
     /** Its name: `'file'`, `'sqlite'`, `'leveldb'`, `'redis'`, `'memory'`, or that of an engine of your own. */
     readonly name: string;
-    /** Where it stands. */
+    /** Whether it is idle, connecting, connected or closed. */
     readonly status: EngineStatus;
-    /** What it can do. */
+    /** Its abilities. */
     readonly capabilities: Capabilities;
-    /** Opens the store. Calls do so by themselves, once however many race; this tells early whether it works. */
+    /** Opens the store. Calls do so by themselves; this method tells early whether it works. */
     connect(): Promise<void>;
-    /** Finishes running calls, ends iterators and snapshots, and lets the store go. A later call connects again. */
+    /** Finishes running calls, ends iterators and snapshots, and closes the store. A later call connects again. */
     disconnect(): Promise<void>;
     /**
-     * A read-only view of this moment, which sees every write requested before it. Close it.
+     * A read-only view of this moment, which sees every write that was requested before. Close it.
      *
      * @throws NOT_SUPPORTED where `capabilities.snapshots` is false.
      */
     snapshot(): Promise<Snapshot>;
     /**
-     * The changes of keys as they are committed: those of everybody in this process, and of our own clients in other processes
-     * where `capabilities.watch` is `'shared'`. In commit order; the changes of a batch come one behind the other, with one
-     * `commit`. An expiry is no change. `docs/watch.md` has the details.
+     * The changes of keys as they are committed: those of everybody in this process, and of our own clients in other
+     * processes where `capabilities.watch` is `'shared'`. They come in the order of commits; the changes of a batch come
+     * one after the other, with one `commit`. An expiry is no change. `docs/watch.md` has the details.
      *
-     * What is committed after this call is told, however late the first `next()` comes. The open watch keeps the process alive
-     * unless `persistent` is false.
+     * The watch tells everything that is committed after this call, however late the first `next()` comes. The open watch
+     * keeps the process alive unless `persistent` is false.
      *
      * @param pattern - A glob. Default: all keys.
-     * @throws From `next()`: NOT_SUPPORTED where `capabilities.watch` is `'none'`; NO_SPACE if events are taken too slowly;
-     * PRECONDITION_FAILED if the change log does not reach back to `since`; ABORTED; CLOSED; CONNECTION.
+     * @throws From `next()`: NOT_SUPPORTED where `capabilities.watch` is `'none'`; NO_SPACE if events are taken too
+     * slowly; PRECONDITION_FAILED if the change log does not reach back to `since`; ABORTED; CLOSED; CONNECTION.
      * @example
      * for await (const change of engine.watch('user:*')) {
      *   console.log(change.commit, change.type, change.key);
@@ -520,9 +548,9 @@ interface Engine extends DataMethods, AsyncDisposable {
     watch<T = unknown>(pattern?: string, options?: WatchOptions): WatchIterator<T>;
     /** Figures of the store. */
     stats(): Promise<EngineStats>;
-    /** Reads everything and reports what is damaged. */
+    /** Reads everything and reports damage. */
     verify(options?: VerifyOptions): Promise<VerifyReport>;
-    /** Gives back space that deleted data still takes. */
+    /** Frees space that deleted data still takes. */
     compact(): Promise<void>;
     /** Like `get`, blocking. @throws NOT_SUPPORTED where `capabilities.sync` is false. */
     getSync<T = unknown>(key: string): T | null;
@@ -536,11 +564,167 @@ interface Engine extends DataMethods, AsyncDisposable {
     [Symbol.asyncDispose](): Promise<void>;
 }
 
+/**
+ * Keys and values under a prefix of an engine. Stores of one engine do not see each other's keys, except that a prefix
+ * `p/q` lies inside `p` as a folder does. Every method rejects as the engine's method does.
+ *
+ * @typeParam Value - The type of the store's values, if they have one.
+ * @example
+ * const settings = new KeyValueStore(engine, 'settings'); // or storage.keyValue('settings')
+ * await settings.set('theme', 'dark');
+ * await settings.keys(); // ['theme']; the engine calls it 'settings/theme'
+ */
+declare class KeyValueStore<Value = unknown> {
+    #private;
+    /**
+     * @param engine - An engine, also one of your own, or a transaction, or `tx.engine(name)`.
+     * @param prefix - The folder of the keys, without a `/` at its end. Default: `''`, the whole engine except the
+     * folders of the other models.
+     * @throws StorageTypeError for anything else.
+     */
+    constructor(engine: StorageEngine | DataMethods, prefix?: string);
+    /** The prefix that was given. */
+    get prefix(): string;
+    /** The value of a key, or null if it is absent. */
+    get<T = Value>(key: string): Promise<T | null>;
+    /**
+     * Writes a value. Options are those of {@link Engine}'s `set`: `ttl`, `expiresAt`, `metadata`, `ifVersion`,
+     * `ifAbsent`, `signal`.
+     */
+    set<T = Value>(key: string, value: T, options?: SetOptions): Promise<void>;
+    /** Removes a key. True: the key was there. */
+    delete(key: string): Promise<boolean>;
+    /** Whether a key is there. */
+    has(key: string): Promise<boolean>;
+    /** The values of many keys, in their order, null for those that are absent. */
+    mget<T = Value>(keys: Iterable<string>): Promise<(T | null)[]>;
+    /**
+     * Writes many entries, all or none where the engine's `capabilities.atomicBatch`.
+     *
+     * @example
+     * await settings.mset([['theme', 'dark'], ['size', 12]]);
+     */
+    mset<T = Value>(entries: Iterable<readonly [string, T]>, options?: SetManyOptions): Promise<void>;
+    /**
+     * The store's keys of a range, in order and without the prefix.
+     *
+     * @param query - A glob over the keys without the prefix, or a range of them. Default: all.
+     */
+    keys(query?: string | Range): Promise<string[]>;
+    /** How many keys of the store a range holds. */
+    count(query?: string | Range): Promise<number>;
+    /** Removes the store's own keys, in one step where the engine's `capabilities.atomicClear`. */
+    clear(): Promise<void>;
+    /** The store's keys and values of a range, lazily, in order and without the prefix. */
+    entries<T = Value>(query?: string | Range): StorageIterator<[string, T]>;
+    /** The store's values of a range, lazily and in the order of their keys. */
+    values<T = Value>(query?: string | Range): StorageIterator<T>;
+    /** The store's keys of a range, lazily, in order and without the prefix. */
+    keysIterator(query?: string | Range): StorageIterator<string>;
+    /** Writes a value if the key has the version `expected`; null: if it is absent. */
+    compareAndSet<T = Value>(key: string, expected: string | null, value: T, options?: RecordOptions): Promise<CompareAndSetResult>;
+    /** Adds to a number in one step and returns the sum. An absent key counts as 0. */
+    increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
+    /** The record of a key with its version, times, expiry and metadata; null if it is absent. */
+    getEntry<T = Value>(key: string): Promise<Entry<T> | null>;
+    /**
+     * The changes of the store's own keys as they are committed, without the prefix. Options and events are those of
+     * {@link Engine}'s `watch`.
+     *
+     * @param pattern - A glob over the keys without the prefix. Default: all.
+     * @example
+     * for await (const change of settings.watch('ui:*', { signal })) console.log(change.type, change.key);
+     */
+    watch<T = Value>(pattern?: string, options?: WatchOptions): WatchIterator<T>;
+    /** Shows the prefix only. */
+    [inspect.custom](): string;
+}
+
+/** The status of a transaction. After a commit that failed with UNKNOWN_OUTCOME it stays `'pending'`: nobody knows. */
+type TransactionStatus = 'pending' | 'committed' | 'rolled_back';
+/** The section `transactions` of the manager's configuration. */
+interface TransactionsConfig {
+    /**
+     * The folder of the log that transactions over several engines need. The first of them makes it. A process locks one
+     * file in it. Default: `'./.holdfast/tx'`.
+     */
+    path?: string | undefined;
+    /** The most milliseconds that a transaction may be idle before it is rolled back; 0: for ever. Default: 30,000. */
+    timeout?: number | undefined;
+}
+/** Options of `beginTransaction`. */
+interface TransactionOptions {
+    /** The engine of the transaction's own methods. Default: the manager's `defaultEngine`. */
+    engine?: string | undefined;
+    /**
+     * The most milliseconds that it may be idle, with no call made or under way. After them, or up to a quarter later, it
+     * is rolled back and its calls reject with TRANSACTION_TIMEOUT. 0: for ever. Default: `transactions.timeout`, 30,000.
+     */
+    timeout?: number | undefined;
+    /** Refuse writes with READ_ONLY. The transaction then need not remember what it reads. Default: false. */
+    readOnly?: boolean | undefined;
+}
+/** Options of `storage.transaction`. */
+interface RunTransactionOptions extends TransactionOptions, AbortOptions {
+    /** How many times the function may be run again after a CONFLICT or LOCKED. Default: 10. */
+    retries?: number | undefined;
+    /**
+     * Aborts: the transaction is rolled back and the call rejects with ABORTED. A commit that has begun is not aborted.
+     */
+    signal?: AbortSignal | undefined;
+}
+/** The counts of a manager's transactions since it was made. */
+interface TransactionStats {
+    /** Open now. */
+    active: number;
+    /** Committed. */
+    committed: number;
+    /** Rolled back for whatever reason, failed commits included. */
+    rolledBack: number;
+    /** Ended by UNKNOWN_OUTCOME: committed or not. */
+    unknown: number;
+    /** Of those rolled back: refused because what they had read was changed meanwhile. */
+    conflicts: number;
+    /** Of those rolled back: idle for too long. */
+    timeouts: number;
+    /** How many times `storage.transaction` ran its function again. */
+    retries: number;
+    /**
+     * Transactions of a crashed process that were finished or undone as an engine was opened, counted once per engine.
+     */
+    recovered: number;
+    /** The log of transactions over several engines, of all managers of this process that share it. */
+    log: {
+        /** Committed with it. */
+        commits: number;
+        /** Begun with it and not committed. */
+        rollbacks: number;
+        /** Writes to it. Each carries the records of all transactions that waited for it. */
+        writes: number;
+        /** Syncs of it. */
+        fsyncs: number;
+        /** Log files made. */
+        logs: number;
+    };
+}
+/**
+ * The transactions over several engines that a crash had left in an engine, and that were finished as it was opened.
+ */
+interface RecoveredTransactions {
+    /** Carried out: they had been decided. */
+    applied: number;
+    /** Dropped: they had not. */
+    dropped: number;
+    /** Taken back, in an engine without atomic batches. */
+    undone: number;
+}
+
 /** Every code a {@link StorageError} can carry. Codes are stable: programs may branch on them. */
 declare const ERROR_CODES: readonly ["ENGINE_NOT_FOUND", "INVALID_ARGUMENT", "INVALID_KEY", "UNSUPPORTED_VALUE", "VALUE_TOO_LARGE", "NOT_SUPPORTED", "CLOSED", "LOCKED", "IO", "NO_SPACE", "READ_ONLY", "CORRUPTED", "UNSUPPORTED_FORMAT", "CONNECTION", "TIMEOUT", "ABORTED", "CONFLICT", "TRANSACTION_NOT_FOUND", "TRANSACTION_COMPLETED", "TRANSACTION_TIMEOUT", "DOCUMENT_NOT_FOUND", "DUPLICATE_KEY", "VALIDATION_FAILED", "OBJECT_NOT_FOUND", "PRECONDITION_FAILED", "NODE_NOT_FOUND", "EDGE_NOT_FOUND", "BACKUP_NOT_FOUND", "BACKUP_CORRUPTED", "DECRYPTION_FAILED", "MIGRATION_LOCKED", "MIGRATION_CHANGED", "MIGRATION_FAILED", "UNKNOWN_OUTCOME"];
 /** One of {@link ERROR_CODES}. */
 type ErrorCode = (typeof ERROR_CODES)[number];
-/** Where an error arose. */
+
+/** The place at which an error arose, and its cause. */
 interface ErrorContext {
     /** Name of the engine, such as `'sqlite'`. */
     readonly engine?: string | undefined;
@@ -564,9 +748,9 @@ interface ErrorContext {
  * }
  */
 declare class StorageError extends Error {
-    /** What went wrong, as a stable upper-case code. */
+    /** A stable upper-case code that says what went wrong. */
     readonly code: ErrorCode;
-    /** Whether the same call may succeed when made again: CONFLICT, LOCKED, TIMEOUT and CONNECTION. */
+    /** Whether the same call may succeed when it is made again: after CONFLICT, LOCKED, TIMEOUT and CONNECTION. */
     readonly retryable: boolean;
     /** Name of the engine concerned, if one is. */
     readonly engine?: string;
@@ -574,7 +758,7 @@ declare class StorageError extends Error {
     readonly key?: string;
     /** The method that failed, if known. */
     readonly operation?: string;
-    /** For engines of your own that want to say what went wrong. */
+    /** Engines of your own make one to say what went wrong. */
     constructor(code: ErrorCode, message: string, context?: ErrorContext);
 }
 /**
@@ -594,20 +778,148 @@ declare class StorageTypeError extends TypeError {
     readonly key?: string;
     /** The method that failed, if known. */
     readonly operation?: string;
-    /** For engines of your own that check what they are given. */
+    /** Engines of your own make one when they check their arguments. */
     constructor(message: string, context?: ErrorContext);
 }
 /**
- * Whether `error` is a {@link StorageError} or a {@link StorageTypeError}, also one made by another copy of this package.
+ * Whether `error` is a {@link StorageError} or a {@link StorageTypeError}, also one made by another copy of this
+ * package.
  *
  * @example
  * if (isStorageError(error) && error.retryable) return again();
  */
 declare function isStorageError(error: unknown): error is StorageError | StorageTypeError;
 
+/** The repetition of a call. */
+interface RetryEvent {
+    /** Name of the engine. */
+    readonly engine: string;
+    /** The method called; `'connect'` if an engine is opened for calls that wait, `'transaction'` for a transaction. */
+    readonly operation: string;
+    /** The number of the next attempt; the second is 2. */
+    readonly attempt: number;
+    /** Milliseconds until the next attempt. */
+    readonly delay: number;
+    /** The error of the last attempt. */
+    readonly error: Error;
+}
+
 /**
- * The base of every engine. Extend it for one of your own: give `doConnect`, `doDisconnect` and the data methods, and it
- * connects once however many calls race.
+ * The data methods of built-in engines and transactions. The addon answers a call at once if it can, else queues it.
+ */
+declare class NativeData implements DataMethods {
+    #private;
+    /** {@inheritDoc DataMethods.get} */
+    get<T = unknown>(key: string): Promise<T | null>;
+    /** {@inheritDoc DataMethods.set} */
+    set(key: string, value: unknown, options?: SetOptions): Promise<void>;
+    /** {@inheritDoc DataMethods.delete} */
+    delete(key: string): Promise<boolean>;
+    /** {@inheritDoc DataMethods.has} */
+    has(key: string): Promise<boolean>;
+    /** {@inheritDoc DataMethods.keys} */
+    keys(query?: string | Range): Promise<string[]>;
+    /** {@inheritDoc DataMethods.count} */
+    count(query?: string | Range): Promise<number>;
+    /** {@inheritDoc DataMethods.clear} */
+    clear(): Promise<void>;
+    /** {@inheritDoc DataMethods.entries} */
+    entries<T = unknown>(query?: string | Range): StorageIterator<[string, T]>;
+    /** {@inheritDoc DataMethods.values} */
+    values<T = unknown>(query?: string | Range): StorageIterator<T>;
+    /** {@inheritDoc DataMethods.keysIterator} */
+    keysIterator(query?: string | Range): StorageIterator<string>;
+    /** {@inheritDoc DataMethods.getMany} */
+    getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]>;
+    /** {@inheritDoc DataMethods.setMany} */
+    setMany(entries: Iterable<readonly [string, unknown]>, options?: SetManyOptions): Promise<void>;
+    /** {@inheritDoc DataMethods.deleteMany} */
+    deleteMany(keys: Iterable<string>): Promise<number>;
+    /** {@inheritDoc DataMethods.batch} */
+    batch(operations: Iterable<BatchOperation>, options?: AbortOptions): Promise<void>;
+    /** {@inheritDoc DataMethods.compareAndSet} */
+    compareAndSet(key: string, expected: string | null, value: unknown, options?: RecordOptions): Promise<CompareAndSetResult>;
+    /** {@inheritDoc DataMethods.increment} */
+    increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
+    /** {@inheritDoc DataMethods.getEntry} */
+    getEntry<T = unknown>(key: string): Promise<Entry<T> | null>;
+}
+
+/**
+ * Reads and writes that take effect together at `commit()`, or not at all. It has the data methods of an engine, with
+ * their options. Reads see one moment of the engine, taken at the first of them, with the transaction's own writes over
+ * it. `commit()` rejects with CONFLICT if something that was read has been changed since; see docs/transactions.md.
+ *
+ * `storage.transaction(fn)` begins, commits, rolls back and tries again by itself; this class is for doing so by hand.
+ *
+ * @example
+ * const tx = await storage.beginTransaction();
+ * try {
+ *   const stock = await tx.get('stock');
+ *   await tx.set('stock', stock - 1);
+ *   await tx.set('order:7', { item: 'book' });
+ *   await tx.commit();
+ * } catch (error) {
+ *   if (tx.status === 'pending') await tx.rollback();
+ *   throw error;
+ * }
+ */
+declare class Transaction extends NativeData implements AsyncDisposable {
+    #private;
+    /** `tx_`, the time of its beginning in milliseconds since 1970, `_`, and letters that tell it from others. */
+    get id(): string;
+    /** Whether it is pending, committed or rolled back. */
+    get status(): TransactionStatus;
+    /**
+     * Another engine of the manager inside this transaction. A transaction that writes to several engines is atomic over
+     * them.
+     *
+     * @param name - Default: the transaction's own engine.
+     * @throws StorageError ENGINE_NOT_FOUND.
+     * @example
+     * await tx.engine('file').set('report', report);
+     */
+    engine(name?: string): DataMethods;
+    /**
+     * Makes everything take effect at once, behind the calls made before, also those that were not awaited.
+     *
+     * @throws CONFLICT if what was read has been changed since; TRANSACTION_COMPLETED, TRANSACTION_TIMEOUT;
+     * UNKNOWN_OUTCOME if a server's answer was lost; whatever the engine's writes reject with. Nothing is written then,
+     * except perhaps after UNKNOWN_OUTCOME.
+     */
+    commit(): Promise<void>;
+    /** Drops what was written. @throws TRANSACTION_COMPLETED, TRANSACTION_TIMEOUT. */
+    rollback(): Promise<void>;
+    /** Rolls back if it is still pending. */
+    [Symbol.asyncDispose](): Promise<void>;
+    /** Shows id and status only. */
+    [inspect.custom](): string;
+}
+
+/**
+ * The open transactions of a {@link StorageManager}: `storage.transactions`.
+ *
+ * @example
+ * const { id } = await storage.beginTransaction();
+ * await storage.transactions.rollback(id);
+ */
+declare class TransactionManager {
+    #private;
+    /** The same as `storage.beginTransaction(options)`. */
+    begin(options?: TransactionOptions): Promise<Transaction>;
+    /** Commits a transaction by its id. @throws TRANSACTION_NOT_FOUND, and whatever its `commit()` rejects with. */
+    commit(id: string): Promise<void>;
+    /** Rolls a transaction back by its id. @throws TRANSACTION_NOT_FOUND. */
+    rollback(id: string): Promise<void>;
+    /** The transactions that are open, in the order in which they were begun. */
+    list(): Transaction[];
+    /** Shows how many are open. */
+    [inspect.custom](): string;
+}
+
+/**
+ * The base of every engine. Extend it for an engine of your own: implement `doConnect`, `doDisconnect` and the data
+ * methods. It connects once, however many calls race.
  *
  * @example
  * class MyStorage extends BaseStorageEngine {
@@ -620,42 +932,42 @@ declare function isStorageError(error: unknown): error is StorageError | Storage
  */
 declare abstract class BaseStorageEngine<Config = unknown> implements StorageEngine, AsyncDisposable {
     #private;
-    /** The engine's name, as errors give it. */
+    /** The engine's name, as errors show it. */
     readonly name: string;
     /**
-     * @param name - How errors call the engine.
-     * @param config - Whatever the engine needs; kept as `this.config`.
+     * @param name - The engine's name for errors.
+     * @param config - Anything the engine needs. It is kept as `this.config`.
      */
     constructor(name: string, config?: Config);
-    /** What the constructor was given. It is never printed. */
+    /** The configuration that was given to the constructor. It is never printed. */
     protected get config(): Config;
     /** Whether the engine is connected now. */
     protected get isConnected(): boolean;
-    /** Where the engine stands. */
+    /** Whether the engine is idle, connecting, connected or closed. */
     get status(): EngineStatus;
-    /** Opens the store, once however many calls race. Rejects with CLOSED after the manager's `close()`. */
+    /** Opens the store once, however many calls race. Rejects with CLOSED after the manager's `close()`. */
     connect(): Promise<void>;
-    /** Finishes running calls and lets the store go. A later call connects again. */
+    /** Finishes running calls and closes the store. A later call connects again. */
     disconnect(): Promise<void>;
     /** The same as `disconnect()`. */
     [Symbol.asyncDispose](): Promise<void>;
-    /** Connects unless that is done. Await it first in each data method of an engine of your own. */
+    /** Connects if the engine is not connected. Await it first in each data method of an engine of your own. */
     protected ensureConnected(): Promise<void>;
-    /** The error of a call after the end. */
+    /** The error of a call after the engine was closed. */
     protected closedError(operation: string): StorageError;
-    /** Opens what the engine needs. Never called twice at a time, nor while connected. */
+    /** Opens what the engine needs. It is never called twice at a time, nor while the engine is connected. */
     protected abstract doConnect(): Promise<void>;
-    /** Lets go of what `doConnect` opened. */
+    /** Closes what `doConnect` opened. */
     protected abstract doDisconnect(): Promise<void>;
     /** The value of a key, or null. */
     abstract get<T = unknown>(key: string): Promise<T | null>;
     /** Writes a value. */
     abstract set(key: string, value: unknown): Promise<void>;
-    /** Removes a key, and says whether it was there. */
+    /** Removes a key. True: the key was there. */
     abstract delete(key: string): Promise<boolean>;
     /** Whether a key is there. */
     abstract has(key: string): Promise<boolean>;
-    /** The keys that match a glob; without one, all. */
+    /** The keys that match a glob. Default: all keys. */
     abstract keys(pattern?: string): Promise<string[]>;
     /** Removes everything. */
     abstract clear(): Promise<void>;
@@ -663,21 +975,7 @@ declare abstract class BaseStorageEngine<Config = unknown> implements StorageEng
     [inspect.custom](): string;
 }
 
-/** A call that is made again. */
-interface RetryEvent {
-    /** Name of the engine. */
-    readonly engine: string;
-    /** The method called; `'connect'` for the opening of an engine that calls wait for, `'transaction'` for a transaction. */
-    readonly operation: string;
-    /** Which attempt comes next; the second is 2. */
-    readonly attempt: number;
-    /** Milliseconds until then. */
-    readonly delay: number;
-    /** Why the last attempt failed. */
-    readonly error: Error;
-}
-
-/** The built-in engines: each call goes to the addon, inline where it answers at once, else queued. */
+/** The base of the built-in engines. Each call goes to the addon, inline if the addon answers at once, else queued. */
 declare abstract class NativeEngine<Config> extends BaseStorageEngine<Config> implements Engine {
     #private;
     /** {@inheritDoc Engine.capabilities} */
@@ -734,35 +1032,35 @@ declare abstract class NativeEngine<Config> extends BaseStorageEngine<Config> im
     setSync(key: string, value: unknown, options?: Omit<RecordOptions, 'signal'>): void;
     /** {@inheritDoc Engine.deleteSync} */
     deleteSync(key: string): boolean;
-    /** Opens what the engine needs. */
+    /** Opens the store. */
     protected doConnect(): Promise<void>;
-    /** Lets go of it. */
+    /** Closes the store. */
     protected doDisconnect(): Promise<void>;
 }
 
-/** What the engines have in common in their options. */
+/** Options that all built-in engines have. */
 interface DurabilityOptions {
     /**
-     * How sure a resolved write is: `'full'` survives power loss, `'normal'` a killed process, with `'none'` a crash may
-     * lose it. No level shows half a write. Default: the manager's `durability`, else `'full'`.
+     * What a resolved write survives: `'full'` power loss, `'normal'` a killed process, `'none'` neither. No level shows
+     * half a write. Default: the manager's `durability`, else `'full'`.
      */
     durability?: Durability | undefined;
 }
 
 /** Options of {@link FileStorage}. */
 interface FileStorageConfig extends DurabilityOptions {
-    /** The folder of the store; made, with its parents, if it is not there. */
+    /** The folder of the store. It is made, with its parents, if it is not there. */
     basePath: string;
-    /** How the files' text is encoded. Default: `'utf-8'`. */
+    /** The encoding of the files' text. Default: `'utf-8'`. */
     encoding?: 'utf-8' | 'utf16le' | undefined;
-    /** Only read; nothing is made or locked. Default: false. */
+    /** Only read, and make and lock nothing. Default: false. */
     readOnly?: boolean | undefined;
-    /** Milliseconds to wait for another process to let the folder go before LOCKED. Default: 0. */
+    /** Milliseconds to wait for another process that holds the folder, before LOCKED. Default: 0. */
     lockTimeout?: number | undefined;
 }
 /**
- * One `.json` file a key, in folders where the key has a `/`: readable and editable with any tool. One process at a time;
- * another gets LOCKED.
+ * Each key is a `.json` file, in folders where the key has a `/`: readable and editable with any tool. One process at a
+ * time uses the store; another gets LOCKED.
  *
  * @example
  * const notes = new FileStorage({ basePath: './notes' });
@@ -775,22 +1073,22 @@ declare class FileStorage extends NativeEngine<FileStorageConfig> {
 
 /** Options of {@link LevelDBStorage}. */
 interface LevelDBStorageConfig extends DurabilityOptions {
-    /** The folder of the store; made, with its parents, if it is not there. */
+    /** The folder of the store. It is made, with its parents, if it is not there. */
     path: string;
-    /** Bytes of the cache of blocks read from disk. Default: the engine's choice. */
+    /** The bytes of the cache of blocks read from disk. Default: the engine's choice. */
     cacheSize?: number | undefined;
-    /** How blocks are compressed on disk. Default: the engine's choice. */
+    /** The compression of blocks on disk. Default: the engine's choice. */
     compression?: 'none' | 'snappy' | 'lz4' | 'zstd' | undefined;
-    /** Bits a key of the bloom filter, which spares reads of absent keys; 0: none. Default: the engine's choice. */
+    /** Bits per key of the bloom filter, which saves reads of absent keys; 0: no filter. Default: the engine's choice. */
     bloomBits?: number | undefined;
     /** Only read. Default: false. */
     readOnly?: boolean | undefined;
-    /** Milliseconds to wait for another process to let the folder go before LOCKED. Default: 0. */
+    /** Milliseconds to wait for another process that holds the folder, before LOCKED. Default: 0. */
     lockTimeout?: number | undefined;
 }
 /**
- * A RocksDB store: the fastest for much data on disk. One process at a time; another gets LOCKED. A folder that LevelDB
- * itself wrote is refused with UNSUPPORTED_FORMAT.
+ * A RocksDB store: the fastest for much data on disk. One process at a time uses it; another gets LOCKED. A folder that
+ * LevelDB itself wrote is refused with UNSUPPORTED_FORMAT.
  *
  * @example
  * const store = new LevelDBStorage({ path: './data/level', compression: 'lz4' });
@@ -803,13 +1101,17 @@ declare class LevelDBStorage extends NativeEngine<LevelDBStorageConfig> {
 
 /** Options of {@link MemoryStorage}. */
 interface MemoryStorageConfig extends DurabilityOptions {
-    /** The most bytes of keys and values. Over it, writes reject with NO_SPACE, or old keys go: see `eviction`. Default: no limit. */
+    /**
+     * The most bytes of keys and values. Over it, writes reject with NO_SPACE or old keys are dropped, as `eviction`
+     * says. Default: no limit.
+     */
     maxBytes?: number | undefined;
-    /** What happens at `maxBytes`: `'none'` refuses writes, `'lru'` drops the keys unused for longest. Default: `'none'`. */
+    /** `'none'` refuses writes at `maxBytes`, `'lru'` drops the keys that were unused for longest. Default: `'none'`. */
     eviction?: 'none' | 'lru' | undefined;
 }
 /**
- * Keys in memory, ordered, with snapshots that copy nothing. Each instance is a store of its own; a disconnect keeps its data.
+ * Ordered keys in memory, with snapshots that copy nothing. Each instance is a store of its own. A disconnect keeps its
+ * data.
  *
  * @example
  * const cache = new MemoryStorage({ maxBytes: 64 * 2 ** 20, eviction: 'lru' });
@@ -820,9 +1122,9 @@ declare class MemoryStorage extends NativeEngine<MemoryStorageConfig> {
     constructor(config?: MemoryStorageConfig);
 }
 
-/** How a {@link RedisStorage} proves who it is and whom it trusts. Certificates and keys are PEM texts. */
+/** The certificates of a {@link RedisStorage} and those that it trusts. Certificates and keys are PEM texts. */
 interface RedisTlsOptions {
-    /** Certificates to trust instead of the public ones. */
+    /** The certificates to trust instead of the public ones. */
     ca?: string | undefined;
     /** The client's certificate. */
     cert?: string | undefined;
@@ -830,7 +1132,7 @@ interface RedisTlsOptions {
     key?: string | undefined;
     /** Whether the server's certificate is checked. Default: true. */
     rejectUnauthorized?: boolean | undefined;
-    /** The name the server's certificate must be for. Default: the host. */
+    /** The name that the server's certificate must have. Default: the host. */
     serverName?: string | undefined;
 }
 /** Options of {@link RedisStorage}: a `url`, or `host` and the others. */
@@ -839,7 +1141,7 @@ interface RedisStorageConfig extends DurabilityOptions {
     url?: string | undefined;
     /** The server. Default: `'127.0.0.1'`. */
     host?: string | undefined;
-    /** Its port. Default: 6379. */
+    /** The server's port. Default: 6379. */
     port?: number | undefined;
     /** The user's name. Default: the server's default user. */
     username?: string | undefined;
@@ -847,21 +1149,24 @@ interface RedisStorageConfig extends DurabilityOptions {
     password?: string | undefined;
     /** The number of the database. Default: 0. */
     db?: number | undefined;
-    /** Speak TLS; an object says how. Default: false, or what `url` says. */
+    /** Use TLS, with the options of an object. Default: false, or what `url` says. */
     tls?: boolean | RedisTlsOptions | undefined;
-    /** Comes before every key on the server, and sets this store apart from others there. Default: `''`. */
+    /** A prefix of every key on the server, which separates this store from others there. Default: `''`. */
     keyPrefix?: string | undefined;
-    /** Milliseconds to connect in before CONNECTION. Default: the engine's choice. */
+    /** The most milliseconds to connect, before CONNECTION. Default: the engine's choice. */
     connectTimeout?: number | undefined;
-    /** Milliseconds a command may take before TIMEOUT. Default: the engine's choice. */
+    /** The most milliseconds of a command, before TIMEOUT. Default: the engine's choice. */
     commandTimeout?: number | undefined;
-    /** Further connections, made by the first scan; 0 sends scans over the one connection. At most 64. Default: 1. */
+    /**
+     * Further connections for scans, at most 64. The first scan makes them; 0: scans use the one connection. Default: 1.
+     */
     poolSize?: number | undefined;
-    /** Keep `createdAt` and `updatedAt` of every key; it costs time and memory. Default: false. */
+    /** Keep `createdAt` and `updatedAt` of every key. It costs time and memory. Default: false. */
     timestamps?: boolean | undefined;
 }
 /**
- * Keys on a Redis server, each under its own name, so that other clients read them. Connections come back by themselves.
+ * Keys on a Redis server, each under its own name, so that other clients can read them. A lost connection is made
+ * again.
  *
  * @example
  * const store = new RedisStorage({ url: process.env.REDIS_URL, keyPrefix: 'app:' });
@@ -874,24 +1179,26 @@ declare class RedisStorage extends NativeEngine<RedisStorageConfig> {
 
 /** Options of {@link SQLiteStorage}. */
 interface SQLiteStorageConfig extends DurabilityOptions {
-    /** The database file, made with its folders if it is not there; or `':memory:'`. */
+    /** The database file, or `':memory:'`. The file is made, with its folders, if it is not there. */
     path: string;
     /** The table of the records: letters, digits and `_`, not starting with a digit. Default: `'storage'`. */
     tableName?: string | undefined;
-    /** Is given each statement, with placeholders, never values; true prints them to the console. Default: false. */
+    /**
+     * Is called with each statement, with placeholders and never values. True prints them to the console. Default: false.
+     */
     verbose?: boolean | ((sql: string) => void) | undefined;
-    /** How many connections read at a time. Default: the engine's choice. */
+    /** The number of connections that read at a time. Default: the engine's choice. */
     poolSize?: number | undefined;
     /** Milliseconds to wait for another process's write before TIMEOUT. Default: 5,000. */
     busyTimeout?: number | undefined;
     /** Only read. Default: false. */
     readOnly?: boolean | undefined;
-    /** Keep an index on `updated_at`, for other tools; it slows writes. Default: false. */
+    /** Keep an index on `updated_at` for other tools. It slows writes. Default: false. */
     indexUpdatedAt?: boolean | undefined;
 }
 /**
  * A table of a SQLite database (WAL mode), which other processes may share. Other libraries must not open the same file
- * in the same process: two copies of SQLite there would undo each other's locks.
+ * in the same process: two copies of SQLite in one process would undo each other's locks.
  *
  * @example
  * const store = new SQLiteStorage({ path: './data/app.db', durability: 'normal' });
@@ -902,324 +1209,75 @@ declare class SQLiteStorage extends NativeEngine<SQLiteStorageConfig> {
     constructor(config: SQLiteStorageConfig);
 }
 
-/** Where a transaction stands. After a commit that failed with UNKNOWN_OUTCOME it stays `'pending'`: nobody knows. */
-type TransactionStatus = 'pending' | 'committed' | 'rolled_back';
-/** The section `transactions` of the manager's configuration. */
-interface TransactionsConfig {
-    /**
-     * The folder of the log that transactions over several engines need; made by the first of them. A process locks one
-     * file in it. Default: `'./.holdfast/tx'`.
-     */
-    path?: string | undefined;
-    /** Milliseconds a transaction may be idle before it is rolled back; 0: for ever. Default: 30,000. */
-    timeout?: number | undefined;
-}
-/** Options of `beginTransaction`. */
-interface TransactionOptions {
-    /** The engine its own methods work on. Default: the manager's `defaultEngine`. */
-    engine?: string | undefined;
-    /**
-     * Milliseconds it may be idle, with no call made or under way, before it is rolled back and its calls reject with
-     * TRANSACTION_TIMEOUT; it may take a quarter longer. 0: for ever. Default: `transactions.timeout`, 30,000.
-     */
-    timeout?: number | undefined;
-    /** Refuse writes with READ_ONLY; what is read need not be remembered then. Default: false. */
-    readOnly?: boolean | undefined;
-}
-/** Options of `storage.transaction`. */
-interface RunTransactionOptions extends TransactionOptions, AbortOptions {
-    /** How often the function may be run again after a CONFLICT or LOCKED. Default: 10. */
-    retries?: number | undefined;
-    /** Gives up: the transaction is rolled back and the call rejects with ABORTED. A commit that has begun is waited for. */
-    signal?: AbortSignal | undefined;
-}
-/** Figures of a manager's transactions since it was made. */
-interface TransactionStats {
-    /** Open now. */
-    active: number;
-    /** Committed. */
-    committed: number;
-    /** Rolled back for whatever reason, failed commits included. */
-    rolledBack: number;
-    /** Ended by UNKNOWN_OUTCOME: committed or not. */
-    unknown: number;
-    /** Of those rolled back, refused because what they had read was changed meanwhile. */
-    conflicts: number;
-    /** Of those rolled back, idle for too long. */
-    timeouts: number;
-    /** Times that `storage.transaction` ran its function again. */
-    retries: number;
-    /** Transactions of a crashed process that were finished or undone as an engine was opened, counted by engine. */
-    recovered: number;
-    /** The log of transactions over several engines, of all managers of this process that share it. */
-    log: {
-        /** Committed with it. */
-        commits: number;
-        /** Begun with it and not committed. */
-        rollbacks: number;
-        /** Writes to it; each carries the records of all who waited for it. */
-        writes: number;
-        /** Syncs of it. */
-        fsyncs: number;
-        /** Log files made. */
-        logs: number;
-    };
-}
-/** What a crash had left of transactions over several engines in one of them, and was seen to as it was opened. */
-interface RecoveredTransactions {
-    /** Carried out: they had been decided. */
-    applied: number;
-    /** Dropped: they had not. */
-    dropped: number;
-    /** Taken back, in an engine without atomic batches. */
-    undone: number;
-}
-
 /** Options of {@link StorageManager}. */
 interface StorageConfig {
-    /** The engine meant where none is named. Default: `'file'`. */
+    /** The engine that is used where none is named. Default: `'file'`. */
     defaultEngine?: string | undefined;
-    /** The engine `file`; there is one if this is given. */
+    /** Adds the engine `file`. */
     file?: FileStorageConfig | undefined;
-    /** The engine `sqlite`; there is one if this is given. */
+    /** Adds the engine `sqlite`. */
     sqlite?: SQLiteStorageConfig | undefined;
-    /** The engine `leveldb`; there is one if this is given. */
+    /** Adds the engine `leveldb`. */
     leveldb?: LevelDBStorageConfig | undefined;
-    /** The engine `redis`; there is one if this is given. */
+    /** Adds the engine `redis`. */
     redis?: RedisStorageConfig | undefined;
-    /** The engine `memory`, which there always is. */
+    /** Options of the engine `memory`, which is always there. */
     memory?: MemoryStorageConfig | undefined;
     /** Engines of your own, by name. */
     engines?: Record<string, StorageEngine> | undefined;
-    /** How sure a resolved write is, for engines whose section does not say. Default: `'full'`. */
+    /** What a resolved write survives, for engines whose section does not say it. Default: `'full'`. */
     durability?: Durability | undefined;
-    /** The most UTF-8 bytes an encoded value may have, else VALUE_TOO_LARGE. Default: 64 MiB. */
+    /** The most UTF-8 bytes of an encoded value. Larger ones are refused with VALUE_TOO_LARGE. Default: 64 MiB. */
     maxValueBytes?: number | undefined;
-    /** How reads, transactions and connections that failed with a retryable error are made again. */
+    /** How reads, transactions and connections are made again after a retryable error. */
     retry?: RetryOptions | undefined;
-    /** How long transactions may be idle, and where those over several engines keep their log. */
+    /** The idle timeout of transactions, and the folder of their log. */
     transactions?: TransactionsConfig | undefined;
 }
 
 /** Options of `storage.copy`. */
 interface CopyOptions extends LongCallOptions {
-    /** The engine to read: its name, or itself. */
+    /** The engine to read, or its name. */
     from: string | StorageEngine;
-    /** The engine to write: its name, or itself. */
+    /** The engine to write, or its name. */
     to: string | StorageEngine;
     /** Only keys that start with this text. Default: all. */
     prefix?: string | undefined;
-    /** Whether keys that `to` has already are written anew; else they are skipped. Default: true. */
+    /** Whether keys that `to` has already are overwritten; else they are skipped. Default: true. */
     overwrite?: boolean | undefined;
 }
-/** What `storage.copy` did. */
+/** The result of `storage.copy`. */
 interface CopyResult {
-    /** Keys written. */
+    /** The number of keys written. */
     copied: number;
-    /** Keys left alone, because they were there and `overwrite` is false. */
+    /** The number of keys skipped, because they were there and `overwrite` is false. */
     skipped: number;
 }
 
-/**
- * Keys and values under a prefix of an engine. Stores of one engine do not see each other's keys, except that a prefix
- * `p/q` lies inside `p` as a folder does. Every method rejects as the engine's do.
- *
- * @typeParam Value - What the store holds, if it is all of one kind.
- * @example
- * const settings = new KeyValueStore(engine, 'settings'); // or storage.keyValue('settings')
- * await settings.set('theme', 'dark');
- * await settings.keys(); // ['theme']; the engine calls it 'settings/theme'
- */
-declare class KeyValueStore<Value = unknown> {
-    #private;
-    /**
-     * @param engine - An engine, also one of your own, or a transaction, or `tx.engine(name)`.
-     * @param prefix - The folder the keys lie in, without a `/` at its end. Default: `''`, the whole engine but for the
-     * folders of the other models.
-     * @throws StorageTypeError for anything else.
-     */
-    constructor(engine: StorageEngine | DataMethods, prefix?: string);
-    /** The prefix given. */
-    get prefix(): string;
-    /** The value of a key, or null if it is absent. */
-    get<T = Value>(key: string): Promise<T | null>;
-    /** Writes a value. Options are those of {@link Engine}'s `set`: `ttl`, `expiresAt`, `metadata`, `ifVersion`, `ifAbsent`, `signal`. */
-    set<T = Value>(key: string, value: T, options?: SetOptions): Promise<void>;
-    /** Removes a key, and says whether it was there. */
-    delete(key: string): Promise<boolean>;
-    /** Whether a key is there. */
-    has(key: string): Promise<boolean>;
-    /** The values of many keys, in their order, null for those that are absent. */
-    mget<T = Value>(keys: Iterable<string>): Promise<(T | null)[]>;
-    /**
-     * Writes many entries, all or none where the engine's `capabilities.atomicBatch`.
-     *
-     * @example
-     * await settings.mset([['theme', 'dark'], ['size', 12]]);
-     */
-    mset<T = Value>(entries: Iterable<readonly [string, T]>, options?: SetManyOptions): Promise<void>;
-    /**
-     * The store's keys of a range, in order and without the prefix.
-     *
-     * @param query - A glob over the keys without the prefix, or a range of them. Default: all.
-     */
-    keys(query?: string | Range): Promise<string[]>;
-    /** How many keys of the store a range holds. */
-    count(query?: string | Range): Promise<number>;
-    /** Removes the store's own keys and no others, in one step where the engine's `capabilities.atomicClear`. */
-    clear(): Promise<void>;
-    /** The store's keys and values of a range, lazily, in order and without the prefix. */
-    entries<T = Value>(query?: string | Range): StorageIterator<[string, T]>;
-    /** The store's values of a range, lazily and in the order of their keys. */
-    values<T = Value>(query?: string | Range): StorageIterator<T>;
-    /** The store's keys of a range, lazily, in order and without the prefix. */
-    keysIterator(query?: string | Range): StorageIterator<string>;
-    /** Writes a value if the key has the version `expected`, null meaning that it is absent. */
-    compareAndSet<T = Value>(key: string, expected: string | null, value: T, options?: RecordOptions): Promise<CompareAndSetResult>;
-    /** Adds to a number in one step and returns the sum; an absent key counts as 0. */
-    increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
-    /** The record of a key with its version, times, expiry and metadata; null if it is absent. */
-    getEntry<T = Value>(key: string): Promise<Entry<T> | null>;
-    /**
-     * The changes of the store's own keys as they are committed, without the prefix. Options and events are those of
-     * {@link Engine}'s `watch`.
-     *
-     * @param pattern - A glob over the keys without the prefix. Default: all.
-     * @example
-     * for await (const change of settings.watch('ui:*', { signal })) console.log(change.type, change.key);
-     */
-    watch<T = Value>(pattern?: string, options?: WatchOptions): WatchIterator<T>;
-    /** Shows the prefix only. */
-    [inspect.custom](): string;
-}
-
-/** The data methods over the addon: each call goes there, inline where it answers at once, else queued. */
-declare class NativeData implements DataMethods {
-    #private;
-    /** {@inheritDoc DataMethods.get} */
-    get<T = unknown>(key: string): Promise<T | null>;
-    /** {@inheritDoc DataMethods.set} */
-    set(key: string, value: unknown, options?: SetOptions): Promise<void>;
-    /** {@inheritDoc DataMethods.delete} */
-    delete(key: string): Promise<boolean>;
-    /** {@inheritDoc DataMethods.has} */
-    has(key: string): Promise<boolean>;
-    /** {@inheritDoc DataMethods.keys} */
-    keys(query?: string | Range): Promise<string[]>;
-    /** {@inheritDoc DataMethods.count} */
-    count(query?: string | Range): Promise<number>;
-    /** {@inheritDoc DataMethods.clear} */
-    clear(): Promise<void>;
-    /** {@inheritDoc DataMethods.entries} */
-    entries<T = unknown>(query?: string | Range): StorageIterator<[string, T]>;
-    /** {@inheritDoc DataMethods.values} */
-    values<T = unknown>(query?: string | Range): StorageIterator<T>;
-    /** {@inheritDoc DataMethods.keysIterator} */
-    keysIterator(query?: string | Range): StorageIterator<string>;
-    /** {@inheritDoc DataMethods.getMany} */
-    getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]>;
-    /** {@inheritDoc DataMethods.setMany} */
-    setMany(entries: Iterable<readonly [string, unknown]>, options?: SetManyOptions): Promise<void>;
-    /** {@inheritDoc DataMethods.deleteMany} */
-    deleteMany(keys: Iterable<string>): Promise<number>;
-    /** {@inheritDoc DataMethods.batch} */
-    batch(operations: Iterable<BatchOperation>, options?: AbortOptions): Promise<void>;
-    /** {@inheritDoc DataMethods.compareAndSet} */
-    compareAndSet(key: string, expected: string | null, value: unknown, options?: RecordOptions): Promise<CompareAndSetResult>;
-    /** {@inheritDoc DataMethods.increment} */
-    increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
-    /** {@inheritDoc DataMethods.getEntry} */
-    getEntry<T = unknown>(key: string): Promise<Entry<T> | null>;
-}
-
-/**
- * Reads and writes that take effect together at `commit()`, or not at all. It has the data methods of an engine, with
- * their options: reads see one moment of the engine, taken at the first of them, with the transaction's own writes over
- * it. `commit()` rejects with CONFLICT if something that was read has been changed since; see docs/transactions.md.
- *
- * `storage.transaction(fn)` begins, commits, rolls back and tries again by itself; this is for doing so by hand.
- *
- * @example
- * const tx = await storage.beginTransaction();
- * try {
- *   const stock = await tx.get('stock');
- *   await tx.set('stock', stock - 1);
- *   await tx.set('order:7', { item: 'book' });
- *   await tx.commit();
- * } catch (error) {
- *   if (tx.status === 'pending') await tx.rollback();
- *   throw error;
- * }
- */
-declare class Transaction extends NativeData implements AsyncDisposable {
-    #private;
-    /** `tx_`, the time of its beginning in milliseconds since 1970, `_`, and letters that tell it from others. */
-    get id(): string;
-    /** Where it stands. */
-    get status(): TransactionStatus;
-    /**
-     * Another engine of the manager inside this transaction. A transaction that writes to several is atomic over them.
-     *
-     * @param name - Default: the transaction's own engine.
-     * @throws StorageError ENGINE_NOT_FOUND.
-     * @example
-     * await tx.engine('file').set('report', report);
-     */
-    engine(name?: string): DataMethods;
-    /**
-     * Makes everything take effect at once, behind the calls made before, also those not awaited.
-     *
-     * @throws CONFLICT if what was read has been changed since; TRANSACTION_COMPLETED, TRANSACTION_TIMEOUT; UNKNOWN_OUTCOME
-     * if a server's answer was lost; whatever the engine's writes reject with. Nothing is written then, but for
-     * UNKNOWN_OUTCOME.
-     */
-    commit(): Promise<void>;
-    /** Drops what was written. @throws TRANSACTION_COMPLETED, TRANSACTION_TIMEOUT. */
-    rollback(): Promise<void>;
-    /** Rolls back if it is still pending. */
-    [Symbol.asyncDispose](): Promise<void>;
-    /** Shows id and status only. */
-    [inspect.custom](): string;
-}
-
-/**
- * The open transactions of a {@link StorageManager}: `storage.transactions`.
- *
- * @example
- * const { id } = await storage.beginTransaction();
- * await storage.transactions.rollback(id);
- */
-declare class TransactionManager {
-    #private;
-    /** The same as `storage.beginTransaction(options)`. */
-    begin(options?: TransactionOptions): Promise<Transaction>;
-    /** Commits a transaction by its id. @throws TRANSACTION_NOT_FOUND, and whatever its `commit()` rejects with. */
-    commit(id: string): Promise<void>;
-    /** Rolls a transaction back by its id. @throws TRANSACTION_NOT_FOUND. */
-    rollback(id: string): Promise<void>;
-    /** The transactions that are open, in the order they were begun. */
-    list(): Transaction[];
-    /** Shows how many are open. */
-    [inspect.custom](): string;
-}
-
-/** What {@link StorageManager} tells its listeners. */
+/** The events of a {@link StorageManager}, with the arguments of their listeners. */
 interface StorageEvents {
-    /** An engine could not be connected for calls that were waiting; they reject too. Without a listener nothing is thrown. */
+    /**
+     * An engine could not be connected for calls that were waiting. They reject too. Without a listener nothing is
+     * thrown.
+     */
     error: [error: unknown, engine: string];
-    /** A read, a transaction, or the opening of an engine for calls that wait, failed with a retryable error and is made again. */
+    /**
+     * A read, a transaction, or the opening of an engine for calls that wait failed with a retryable error and is made
+     * again.
+     */
     retry: [event: RetryEvent];
     /** An engine is connected again after a disconnect. */
     reconnect: [engine: string];
-    /** What a crashed process had left half done of transactions was finished or undone as the engine was opened. */
+    /** Transactions that a crashed process had left unfinished were finished or undone as the engine was opened. */
     recovered: [engine: string, transactions: RecoveredTransactions];
 }
-/** Which engine a model uses. */
+
+/** The choice of the engine that a model uses. */
 interface ModelOptions {
     /** The engine's name. Default: the manager's `defaultEngine`. */
     engine?: string | undefined;
 }
-/** What `storage.stats()` gives: the figures of each engine by its name, and those of the transactions. */
+/** The result of `storage.stats()`: the figures of each engine by its name, and those of the transactions. */
 type StorageStats = {
     readonly [engine: string]: EngineStats;
 } & {
@@ -1230,8 +1288,10 @@ interface RegisterOptions {
     /** Whether the manager's `close()` closes the engine too. Default: false. */
     own?: boolean | undefined;
 }
+
 /**
- * The engines of an application and what stands on them. Making one does no I/O: engines connect on first use.
+ * The engines of an application, with the models and transactions that use them. The constructor does no I/O: engines
+ * connect on first use.
  *
  * @example
  * const storage = new StorageManager({ defaultEngine: 'sqlite', sqlite: { path: './data/app.db' } });
@@ -1241,7 +1301,7 @@ interface RegisterOptions {
  */
 declare class StorageManager implements AsyncDisposable {
     #private;
-    /** The open transactions, by their ids. */
+    /** The open transactions. */
     readonly transactions: TransactionManager;
     /** @throws StorageTypeError for an unknown option or one of a wrong type. */
     constructor(config?: StorageConfig);
@@ -1253,13 +1313,13 @@ declare class StorageManager implements AsyncDisposable {
      */
     getEngine(name?: string): Engine;
     /**
-     * Adds an engine, one of your own or one made by hand, or replaces what has this name. One of your own is wrapped once;
-     * `getEngine(name)` gives the wrapper, whose `target` is the original.
+     * Adds an engine, one of your own or one made by hand, or replaces the engine of this name. An engine of your own is
+     * wrapped once; `getEngine(name)` gives the wrapper, whose `target` is the original.
      *
      * @throws StorageTypeError if `engine` lacks one of the eight methods.
      */
     registerEngine(name: string, engine: StorageEngine, options?: RegisterOptions): this;
-    /** Connects every engine, and rejects if one cannot be. Without it engines connect on first use. */
+    /** Connects every engine, and rejects if one cannot be connected. Without it engines connect on first use. */
     connect(): Promise<void>;
     /**
      * A key-value store.
@@ -1270,8 +1330,8 @@ declare class StorageManager implements AsyncDisposable {
      */
     keyValue<Value = unknown>(prefix?: string, options?: ModelOptions): KeyValueStore<Value>;
     /**
-     * Begins a transaction, to be ended by its `commit()` or `rollback()`. It does no I/O: the engine is opened by the first
-     * call, and what reads see is of the moment of the first of them.
+     * Begins a transaction, which its `commit()` or `rollback()` ends. It does no I/O: the first call opens the engine,
+     * and all reads see the moment of the first of them.
      *
      * @throws ENGINE_NOT_FOUND; CLOSED.
      * @example
@@ -1282,12 +1342,12 @@ declare class StorageManager implements AsyncDisposable {
     beginTransaction(options?: TransactionOptions): Promise<Transaction>;
     /**
      * Runs a function in a transaction: commits when it returns, rolls back when it throws, and runs it again, in a new
-     * transaction, after a CONFLICT or another error that may pass. So it may run several times: what it does besides its
-     * transaction should bear that.
+     * transaction, after a CONFLICT or another error that may pass. So the function may run several times, with whatever
+     * it does besides its transaction.
      *
      * @returns What the function returned.
-     * @throws Whatever the function throws, and whatever the commit rejects with once there are no more retries. Nothing is
-     * written then, unless the error is UNKNOWN_OUTCOME, or the function committed by itself before.
+     * @throws Whatever the function throws, and whatever the commit rejects with once there are no more retries. Nothing
+     * is written then, unless the error is UNKNOWN_OUTCOME or the function had committed by itself.
      * @example
      * const left = await storage.transaction(async (tx) => {
      *   const stock = (await tx.get<number>('stock')) ?? 0;
@@ -1299,7 +1359,7 @@ declare class StorageManager implements AsyncDisposable {
     transaction<T>(run: (transaction: Transaction) => Promise<T> | T, options?: RunTransactionOptions): Promise<T>;
     /**
      * Copies the records of one engine to another, with expiry and metadata, in steps: writes meanwhile may or may not be
-     * copied. The folders of the models are left out. An abort between two steps leaves what was copied.
+     * copied. It leaves out the folders of the models. An abort between two steps keeps what was copied.
      *
      * @example
      * const { copied } = await storage.copy({ from: 'file', to: 'sqlite', prefix: 'users/' });
@@ -1307,17 +1367,18 @@ declare class StorageManager implements AsyncDisposable {
     copy(options: CopyOptions): Promise<CopyResult>;
     /** Figures of every engine, by name, and of the transactions. */
     stats(): Promise<StorageStats>;
-    /** Reads everything in every engine and reports what is damaged, by the engine's name. */
+    /** Reads everything in every engine and reports damage, by the engine's name. */
     verify(options?: VerifyOptions): Promise<Record<string, VerifyReport>>;
     /** Calls `listener` each time an event happens. */
     on<Event extends keyof StorageEvents>(event: Event, listener: (...args: StorageEvents[Event]) => void): this;
     /** Calls `listener` the next time an event happens. */
     once<Event extends keyof StorageEvents>(event: Event, listener: (...args: StorageEvents[Event]) => void): this;
-    /** Forgets a listener. */
+    /** Removes a listener. */
     off<Event extends keyof StorageEvents>(event: Event, listener: (...args: StorageEvents[Event]) => void): this;
     /**
-     * Ends it all: new calls reject with CLOSED, running ones finish, open transactions are rolled back, iterators and snapshots end, and the engines the
-     * manager made are closed; those it was given only if registered with `own: true`. Closing again does nothing.
+     * Closes the manager: new calls reject with CLOSED, running ones finish, open transactions are rolled back, iterators
+     * and snapshots end. The engines that the manager made are closed; those that it was given only if they were
+     * registered with `own: true`. Closing again does nothing.
      */
     close(): Promise<void>;
     /** The same as `close()`. */
@@ -1327,8 +1388,8 @@ declare class StorageManager implements AsyncDisposable {
 }
 
 /**
- * An engine of the user's own with every method an engine has. Its calls run one at a time, in the order they were made,
- * so that what takes several of its calls (`increment`, `batch`) is one step among the calls of this process.
+ * A custom engine with every method an engine has. Its calls run one at a time, in the order they were made. So a
+ * method that takes several of its calls (`increment`, `batch`) is one step among the calls of this process.
  */
 declare class JavaScriptEngine extends BaseStorageEngine implements Engine {
     #private;
@@ -1370,15 +1431,15 @@ declare class JavaScriptEngine extends BaseStorageEngine implements Engine {
     increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
     /** {@inheritDoc DataMethods.getEntry} */
     getEntry<T = unknown>(key: string): Promise<Entry<T> | null>;
-    /** Rejects with NOT_SUPPORTED: an engine of a user's has no snapshots. */
+    /** Rejects with NOT_SUPPORTED: a custom engine has no snapshots. */
     snapshot(): Promise<Snapshot>;
     /** {@inheritDoc Engine.watch} Changes made past this object are not seen, and there is no `since`. */
     watch<T = unknown>(pattern?: string, options?: WatchOptions): WatchIterator<T>;
     /** {@inheritDoc Engine.stats} */
     stats(): Promise<EngineStats>;
-    /** Reads every key and reports those whose value is none. */
+    /** Reads every key and reports those whose value is no storable value. */
     verify(options?: VerifyOptions): Promise<VerifyReport>;
-    /** Does nothing: how an engine of a user's keeps its data is its own business. */
+    /** Does nothing: a custom engine keeps its data as it likes. */
     compact(): Promise<void>;
     /** Throws NOT_SUPPORTED. */
     getSync<T = unknown>(key: string): T | null;
@@ -1388,15 +1449,15 @@ declare class JavaScriptEngine extends BaseStorageEngine implements Engine {
     setSync(key: string): void;
     /** Throws NOT_SUPPORTED. */
     deleteSync(key: string): boolean;
-    /** Opens what the engine needs. */
+    /** Connects the wrapped engine. */
     protected doConnect(): Promise<void>;
-    /** Lets go of it. */
+    /** Disconnects the wrapped engine. */
     protected doDisconnect(): Promise<void>;
 }
 
 /**
- * Decodes what {@link encode} returned, or any JSON text. A tag counts only in its exact shape; anything that merely
- * looks like one is a plain object.
+ * Decodes what {@link encode} returned, or any JSON text. A tag counts only in its exact shape; an object that merely
+ * looks like a tag is a plain object.
  *
  * @param stored - JSON text, or a Buffer, which is the value itself.
  * @throws {@link StorageError} CORRUPTED if the text is not JSON; {@link StorageTypeError} for any other type.
@@ -1406,14 +1467,14 @@ declare class JavaScriptEngine extends BaseStorageEngine implements Engine {
 declare function decode<T = unknown>(stored: string | Buffer): T;
 
 /**
- * Encodes a value as every engine stores it: a Buffer as itself, anything else as JSON text. Plain JSON values give
- * exactly what `JSON.stringify` gives; other types are tagged, as in `{"$date":"2026-01-02T03:04:05.678Z"}`.
+ * Encodes a value as every engine stores it: a Buffer as itself, anything else as JSON text. The text of plain JSON
+ * values is that of `JSON.stringify`; other types are tagged, as in `{"$date":"2026-01-02T03:04:05.678Z"}`.
  *
  * @param value - null, boolean, number, string, bigint, Date, Buffer, typed array, ArrayBuffer, Map, Set, RegExp, an
  * array or a plain object of these, or an object with `toJSON`.
- * @param maxBytes - The most UTF-8 bytes the text, or bytes the Buffer, may have; 64 MiB by default.
+ * @param maxBytes - The most UTF-8 bytes of the text, or bytes of the Buffer. Default: 64 MiB.
  * @throws {@link StorageError} UNSUPPORTED_VALUE, with the path, for functions, symbols, cycles, holes, invalid Dates,
- * class instances without `toJSON` and whatever else would not come back; VALUE_TOO_LARGE over `maxBytes`.
+ * class instances without `toJSON` and other values that would not come back; VALUE_TOO_LARGE over `maxBytes`.
  * @example
  * encode({ born: new Date(0) }); // '{"born":{"$date":"1970-01-01T00:00:00.000Z"}}'
  */

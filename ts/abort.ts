@@ -1,6 +1,6 @@
-import { StorageError } from './errors.js';
+import { StorageError } from './errors/storage-error.js';
 
-/** The rejection of a call whose signal fired. `cause` is the signal's reason. */
+/** The error of a call whose signal fired. Its `cause` is the signal's reason. */
 export function abortError(signal: AbortSignal, engine: string | undefined, operation: string): StorageError {
   return new StorageError('ABORTED', `The call of ${operation} was aborted`, {
     engine,
@@ -9,7 +9,7 @@ export function abortError(signal: AbortSignal, engine: string | undefined, oper
   });
 }
 
-// One listener a signal, however many calls share it: Node warns of a leak from the eleventh on.
+// Each signal has one listener, however many calls share the signal: Node warns of a leak from the eleventh on.
 const waiting = new WeakMap<AbortSignal, Set<() => void>>();
 
 function onAbort(this: AbortSignal): void {
@@ -28,7 +28,7 @@ function watch(signal: AbortSignal, abort: () => void): void {
   calls.add(abort);
 }
 
-/** The last call to end takes the listener with it, so that a long-lived signal holds nothing. */
+/** The last call that ends removes the listener, so that a long-lived signal holds nothing. */
 function unwatch(signal: AbortSignal, abort: () => void): void {
   const calls = waiting.get(signal);
   if (calls?.delete(abort) === true && calls.size === 0) {
@@ -37,15 +37,15 @@ function unwatch(signal: AbortSignal, abort: () => void): void {
   }
 }
 
-/** Calls `abort` once if `signal` fires. Gives what forgets it again. */
+/** Calls `abort` once if `signal` fires. The function that it returns takes that back. */
 export function whenAborted(signal: AbortSignal, abort: () => void): () => void {
   watch(signal, abort);
   return () => unwatch(signal, abort);
 }
 
 /**
- * What `start` promises, unless `signal` fires first: then `cancel` is told, and the promise rejects with ABORTED. An
- * already aborted signal starts nothing.
+ * Starts a call and returns its promise. If `signal` fires before the call ends, the promise rejects with ABORTED and
+ * `cancel` is called. A signal that has fired already starts nothing.
  */
 export function abortable<T>(
   signal: AbortSignal | undefined,

@@ -1,23 +1,24 @@
-export { StorageManager } from './storage-manager.js';
-export type { ModelOptions, RegisterOptions, StorageEvents, StorageStats } from './storage-manager.js';
-export type { StorageConfig } from './config.js';
-export type { CopyOptions, CopyResult } from './copy.js';
+export { StorageManager } from './manager/storage-manager.js';
+export type { StorageEvents } from './manager/events.js';
+export type { ModelOptions, RegisterOptions, StorageStats } from './manager/options.js';
+export type { StorageConfig } from './manager/config.js';
+export type { CopyOptions, CopyResult } from './manager/copy.js';
 
 export { BaseStorageEngine } from './engines/base.js';
 export type { DataMethods, DeclaredCapabilities, Engine, StorageEngine, StoredOptions } from './engines/contract.js';
-export { FileStorage } from './engines/file.js';
-export type { FileStorageConfig } from './engines/file.js';
+export { FileStorage } from './engines/built-in/file.js';
+export type { FileStorageConfig } from './engines/built-in/file.js';
 export type { RetryEvent } from './engines/hooks.js';
-export { JavaScriptEngine } from './engines/javascript.js';
-export { LevelDBStorage } from './engines/leveldb.js';
-export type { LevelDBStorageConfig } from './engines/leveldb.js';
-export { MemoryStorage } from './engines/memory.js';
-export type { MemoryStorageConfig } from './engines/memory.js';
-export type { DurabilityOptions } from './engines/options.js';
-export { RedisStorage } from './engines/redis.js';
-export type { RedisStorageConfig, RedisTlsOptions } from './engines/redis.js';
-export { SQLiteStorage } from './engines/sqlite.js';
-export type { SQLiteStorageConfig } from './engines/sqlite.js';
+export { JavaScriptEngine } from './engines/custom/custom-engine.js';
+export { LevelDBStorage } from './engines/built-in/leveldb.js';
+export type { LevelDBStorageConfig } from './engines/built-in/leveldb.js';
+export { MemoryStorage } from './engines/built-in/memory.js';
+export type { MemoryStorageConfig } from './engines/built-in/memory.js';
+export type { DurabilityOptions } from './engines/built-in/options.js';
+export { RedisStorage } from './engines/built-in/redis.js';
+export type { RedisStorageConfig, RedisTlsOptions } from './engines/built-in/redis.js';
+export { SQLiteStorage } from './engines/built-in/sqlite.js';
+export type { SQLiteStorageConfig } from './engines/built-in/sqlite.js';
 
 export { Transaction } from './transactions/transaction.js';
 export { TransactionManager } from './transactions/transaction-manager.js';
@@ -34,8 +35,10 @@ export { KeyValueStore } from './models/key-value-store.js';
 export { Snapshot } from './snapshot.js';
 export { decode } from './codec/decode.js';
 export { encode } from './codec/encode.js';
-export { ERROR_CODES, StorageError, StorageTypeError, isStorageError } from './errors.js';
-export type { ErrorCode, ErrorContext } from './errors.js';
+export { StorageError, StorageTypeError, isStorageError } from './errors/storage-error.js';
+export { ERROR_CODES } from './errors/codes.js';
+export type { ErrorContext } from './errors/storage-error.js';
+export type { ErrorCode } from './errors/codes.js';
 export type { ClearEvent, DeleteEvent, SetEvent, WatchEvent, WatchIterator, WatchOptions } from './watch/types.js';
 export type {
   AbortOptions,

@@ -1,8 +1,9 @@
-import { checkOptions, integer, milliseconds } from './arguments.js';
-import type { Shape } from './arguments.js';
+import { integer, milliseconds } from './arguments/option-types.js';
+import { checkOptions } from './arguments/options.js';
+import type { Shape } from './arguments/options.js';
 import type { RetryOptions } from './types.js';
 
-/** How reads that failed with a retryable error are made again. Delays are in milliseconds. */
+/** How often and when calls are made again after a retryable error. Delays are in milliseconds. */
 export type RetryPolicy = { readonly [name in keyof RetryOptions]-?: number };
 
 export const DEFAULT_RETRY: RetryPolicy = { attempts: 3, minDelay: 50, maxDelay: 2_000 };
@@ -18,7 +19,7 @@ export function retryPolicy(options: RetryOptions | undefined): RetryPolicy {
   };
 }
 
-/** Doubles with each failure, up to the most allowed; half of it is chance, so that callers who failed together part. */
+/** The delay doubles with each failure, up to `maxDelay`. Half is random, so that callers do not retry all at once. */
 export function retryDelay({ minDelay, maxDelay }: RetryPolicy, failures: number): number {
   const full = Math.min(maxDelay, minDelay * 2 ** (failures - 1));
   return full / 2 + Math.random() * (full / 2);

@@ -1,18 +1,21 @@
 import { inspect } from 'node:util';
-import { checkKey } from './arguments.js';
+import { keyList } from './arguments/iterables.js';
+import { checkKey } from './arguments/keys.js';
 import { decode } from './codec/decode.js';
-import { PageIterator } from './iterator.js';
+import { rejection } from './errors/rejection.js';
+import { PageIterator } from './iteration/page-iterator.js';
+import { ViewSource } from './iteration/view-source.js';
 import { keysText } from './native/batch-text.js';
 import type { PageContent } from './native/interface.js';
+import { decodeFound, itself, parseKeys } from './native/results.js';
 import type { LeasedView } from './native/view.js';
-import { ViewSource } from './native/source.js';
-import { keyList, rangeText, toRange } from './engines/shapes.js';
-import { rejection } from './rejection.js';
+import { rangeText, toRange } from './range/range.js';
 import type { Range, StorageIterator } from './types.js';
 
 /**
- * A read-only view of one moment of a store, which later writes do not change. It holds back the freeing of what was
- * deleted since, so close it. After `close()`, and after the engine's disconnect, its methods reject with CLOSED.
+ * A read-only view of one moment of a store, which later writes do not change. The store keeps what was deleted since
+ * as long as the snapshot is open, so close it. After `close()`, and after the engine's disconnect, its methods reject
+ * with CLOSED.
  *
  * @example
  * const snapshot = await engine.snapshot();
@@ -37,21 +40,17 @@ export class Snapshot implements AsyncDisposable {
 
   /** Whether a key was there. */
   has(key: string): Promise<boolean> {
-    return this.#try('has', () => this.#view.read('has', checked(key, 'has'), (found: boolean) => found));
+    return this.#try('has', () => this.#view.read('has', checked(key, 'has'), itself<boolean>));
   }
 
   /** The keys of a range, in order. */
   keys(query?: string | Range): Promise<string[]> {
-    return this.#try('keys', () =>
-      this.#view.read('keys', rangeText(toRange(query, 'keys')), (text: string) => JSON.parse(text) as string[]),
-    );
+    return this.#try('keys', () => this.#view.read('keys', rangeText(toRange(query, 'keys')), parseKeys));
   }
 
   /** How many keys a range held. */
   count(query?: string | Range): Promise<number> {
-    return this.#try('count', () =>
-      this.#view.read('count', rangeText(toRange(query, 'count')), (count: number) => count),
-    );
+    return this.#try('count', () => this.#view.read('count', rangeText(toRange(query, 'count')), itself<number>));
   }
 
   /** The values of many keys, in their order, null for those that were absent. */
@@ -122,8 +121,4 @@ export class Snapshot implements AsyncDisposable {
 function checked(key: unknown, operation: string): string {
   checkKey(key, operation);
   return key;
-}
-
-function decodeFound<T>(found: string | Buffer | null): T | null {
-  return found === null ? null : decode<T>(found);
 }

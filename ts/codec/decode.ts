@@ -1,14 +1,14 @@
 import { Buffer } from 'node:buffer';
-import { StorageError, StorageTypeError } from '../errors.js';
+import { StorageError, StorageTypeError } from '../errors/storage-error.js';
 import { describeKind } from './kinds.js';
 import { revive } from './revive.js';
 
-// The names of tags are letters, but any character may be written as an escape.
+// The name of a tag consists of letters, and any character may be written as an escape.
 const TAG_START = /"(?:\$|\\u0024)[a-zA-Z\\]/;
 
 /**
- * Decodes what {@link encode} returned, or any JSON text. A tag counts only in its exact shape; anything that merely
- * looks like one is a plain object.
+ * Decodes what {@link encode} returned, or any JSON text. A tag counts only in its exact shape; an object that merely
+ * looks like a tag is a plain object.
  *
  * @param stored - JSON text, or a Buffer, which is the value itself.
  * @throws {@link StorageError} CORRUPTED if the text is not JSON; {@link StorageTypeError} for any other type.
@@ -26,13 +26,13 @@ export function decode<T = unknown>(stored: string | Buffer): T {
   } catch (error) {
     throw corrupted(error);
   }
-  // One character first: the search for two is several times slower than for one, as every JSON text is full of quotes.
+  // Search for one character first: the search for two is several times slower, as every JSON text is full of quotes.
   if ((stored.includes('$') || (stored.includes('\\') && stored.includes('\\u0024'))) && TAG_START.test(stored))
     value = revive(value);
   return value as T;
 }
 
-// The parser's own error quotes the text, which is a stored value, so only its position is kept.
+// The parser's own error quotes the text, which is a stored value. So it is no cause, and only its position is kept.
 function corrupted(error: unknown): StorageError {
   const position = /at position (\d+)/.exec(error instanceof Error ? error.message : '')?.[1];
   const where = position === undefined ? '' : ` (at position ${position})`;

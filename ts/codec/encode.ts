@@ -1,18 +1,18 @@
 import { Buffer } from 'node:buffer';
-import { StorageError } from '../errors.js';
+import { StorageError } from '../errors/storage-error.js';
 import { isPlain } from './plain.js';
 import { DEFAULT_MAX_VALUE_BYTES } from './tags.js';
 import { Writer } from './writer.js';
 
 /**
- * Encodes a value as every engine stores it: a Buffer as itself, anything else as JSON text. Plain JSON values give
- * exactly what `JSON.stringify` gives; other types are tagged, as in `{"$date":"2026-01-02T03:04:05.678Z"}`.
+ * Encodes a value as every engine stores it: a Buffer as itself, anything else as JSON text. The text of plain JSON
+ * values is that of `JSON.stringify`; other types are tagged, as in `{"$date":"2026-01-02T03:04:05.678Z"}`.
  *
  * @param value - null, boolean, number, string, bigint, Date, Buffer, typed array, ArrayBuffer, Map, Set, RegExp, an
  * array or a plain object of these, or an object with `toJSON`.
- * @param maxBytes - The most UTF-8 bytes the text, or bytes the Buffer, may have; 64 MiB by default.
+ * @param maxBytes - The most UTF-8 bytes of the text, or bytes of the Buffer. Default: 64 MiB.
  * @throws {@link StorageError} UNSUPPORTED_VALUE, with the path, for functions, symbols, cycles, holes, invalid Dates,
- * class instances without `toJSON` and whatever else would not come back; VALUE_TOO_LARGE over `maxBytes`.
+ * class instances without `toJSON` and other values that would not come back; VALUE_TOO_LARGE over `maxBytes`.
  * @example
  * encode({ born: new Date(0) }); // '{"born":{"$date":"1970-01-01T00:00:00.000Z"}}'
  */
@@ -52,18 +52,19 @@ function explain(error: unknown, writer: Writer | undefined, maxBytes: number): 
     return writer.refusal.code === 'VALUE_TOO_LARGE' ? tooLarge(maxBytes) : writer.refusal;
   }
   if (error instanceof RangeError) {
-    // Engines word these alike enough: V8 and JavaScriptCore agree on the first.
+    // V8 and JavaScriptCore say "call stack"; other engines have similar words.
     if (/call stack|recursion/i.test(error.message)) {
-      return new StorageError('UNSUPPORTED_VALUE', `Cannot store a value nested this deep at ${writer?.path ?? '$'}`);
+      const message = `Cannot store a value nested this deep at ${writer?.path ?? '$'}`;
+      return new StorageError('UNSUPPORTED_VALUE', message, { cause: error });
     }
-    if (/string length|out of memory/i.test(error.message)) return tooLarge(maxBytes);
+    if (/string length|out of memory/i.test(error.message)) return tooLarge(maxBytes, undefined, error);
   }
   return new StorageError('UNSUPPORTED_VALUE', `Cannot read the value at ${writer?.path ?? '$'}: its own code threw`, {
     cause: error,
   });
 }
 
-function tooLarge(maxBytes: number, bytes?: number): StorageError {
+function tooLarge(maxBytes: number, bytes?: number, cause?: unknown): StorageError {
   const size = bytes === undefined ? 'more than' : `${bytes} bytes, over`;
-  return new StorageError('VALUE_TOO_LARGE', `The encoded value is ${size} the limit of ${maxBytes} bytes`);
+  return new StorageError('VALUE_TOO_LARGE', `The encoded value is ${size} the limit of ${maxBytes} bytes`, { cause });
 }

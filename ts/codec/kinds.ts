@@ -1,6 +1,7 @@
-// Objects of another realm (node:vm, and with it Jest) have other prototypes, so these look at the prototypes' shape.
+// Objects of another realm (node:vm, and with it Jest) have other prototypes, so these functions look at the shape of
+// prototypes.
 
-/** Whether `value`'s prototype is none or an Object.prototype, of any realm. */
+/** Whether `value` has no prototype, or an Object.prototype of any realm. */
 export function isPlainObject(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || isObjectPrototype(prototype as object);
@@ -8,14 +9,14 @@ export function isPlainObject(value: object): boolean {
 
 /** Whether `array` is no instance of a subclass of Array. */
 export function isPlainArray(array: readonly unknown[]): boolean {
-  // Array.prototype is an array itself; the prototype of a subclass is not.
+  // Array.prototype is an array; the prototype of a subclass is not.
   const prototype: unknown = Object.getPrototypeOf(array);
   return Array.isArray(prototype) && inherits(prototype, 1);
 }
 
 /**
- * Whether the prototypes of `value` up to Object.prototype are `count`: 2 for a Map, 3 for a typed array. One more
- * means a subclass, whose class would be lost.
+ * Whether `value` has `count` prototypes up to Object.prototype: 2 for a Map, 3 for a typed array. One more means a
+ * subclass, whose class would be lost.
  */
 export function inherits(value: object, count: number): boolean {
   let object: object | null = value;
@@ -29,7 +30,7 @@ function isObjectPrototype(object: object): boolean {
   );
 }
 
-/** What `value` is, for a message: `a function`, `an instance of Point`. Never what it holds. */
+/** The kind of `value` for a message: `a function`, `an instance of Point`. It never shows the content. */
 export function describeKind(value: unknown): string {
   if (value === null) return 'null';
   switch (typeof value) {

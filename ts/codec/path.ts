@@ -2,7 +2,7 @@ const IDENTIFIER = /^[A-Za-z_$][\w$]*$/;
 const LONGEST_NAME = 40;
 const MOST_STEPS = 24;
 
-/** A place inside a value as a reader writes it: `$.a.b[3]`. Long paths lose their middle. */
+/** The path of a place inside a value, such as `$.a.b[3]`. Long paths lose their middle. */
 export function formatPath(steps: readonly (string | number)[]): string {
   if (steps.length <= MOST_STEPS) return `$${steps.map(formatStep).join('')}`;
   const half = MOST_STEPS / 2;

@@ -1,23 +1,23 @@
 const objectPrototype = Object.prototype;
 const arrayPrototype = Array.prototype;
 
-// Deeper values, and cycles with them, are left to the writer, which knows the path.
+// The writer, which knows the path, takes deeper values. Cycles are among them.
 const MAX_DEPTH = 64;
 const DOLLAR = 36;
 
 /**
- * Whether `JSON.stringify` alone says all of `value`, in no more than about `budget` characters. Otherwise it needs a tag, an
- * escape, an error, or a closer look.
+ * Whether `JSON.stringify` alone encodes `value`, in at most about `budget` characters. If not, the value needs a tag,
+ * an escape, an error, or a closer look.
  *
- * This is the hot path of every write: a for-in loop costs half of `Object.keys`, and nothing is copied.
+ * This is the hot path of every write. A for-in loop costs half of `Object.keys`, and nothing is copied.
  */
 export function isPlain(value: unknown, budget: number): boolean {
-  // With nothing to inherit, for-in gives own keys only: asking at each key would cost more than the loop.
+  // With nothing to inherit, for-in gives own keys only. A check of each key would cost more than the loop.
   for (const _ in objectPrototype) return false;
   return check(value, budget, 0) >= 0;
 }
 
-/** What is left of `budget` after the least that the text of `value` takes; negative if it is not plain. */
+/** The rest of `budget` after the shortest text that `value` may have; negative if the value is not plain. */
 function check(value: unknown, budget: number, depth: number): number {
   switch (typeof value) {
     case 'string':
@@ -39,16 +39,16 @@ function check(value: unknown, budget: number, depth: number): number {
 
 function checkObject(object: Record<string, unknown>, budget: number, depth: number): number {
   const prototype: unknown = Object.getPrototypeOf(object);
-  // A null prototype may be JSON.rawJSON, whose text is not that of its properties.
+  // An object without a prototype may be a JSON.rawJSON, whose text is not that of its properties.
   if (prototype !== objectPrototype && (prototype !== null || object['rawJSON'] !== undefined)) return -1;
-  // JSON.stringify would call it, were it hidden or inherited too.
+  // JSON.stringify calls toJSON even if it is hidden or inherited.
   if (object['toJSON'] !== undefined || Object.getOwnPropertySymbols(object).length !== 0) return -1;
   let left = budget - 2;
   let count = 0;
   let last = '';
   for (const key in object) {
     const value = object[key];
-    // The common types are told apart here: a call for each would double the cost.
+    // The common types are checked here: a call for each of them would double the cost.
     if (typeof value === 'string') {
       left -= value.length;
     } else if (typeof value === 'number') {
@@ -56,7 +56,7 @@ function checkObject(object: Record<string, unknown>, budget: number, depth: num
     } else if (typeof value === 'object' && value !== null) {
       left = check(value, left, depth + 1);
     } else if (value === undefined) {
-      continue; // not written, so it does not count below
+      continue; // JSON leaves it out, so it does not count below
     } else if (value !== null && typeof value !== 'boolean') {
       return -1;
     }
@@ -64,7 +64,7 @@ function checkObject(object: Record<string, unknown>, budget: number, depth: num
     count++;
     last = key;
   }
-  // With one key it may look like a tag.
+  // An object with one key may look like a tag.
   return count === 1 && last.charCodeAt(0) === DOLLAR ? -1 : left;
 }
 

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { base64ToBytes, TAGS, TYPED_ARRAYS } from './tags.js';
+import { TAGS, TYPED_ARRAYS, base64ToBytes } from './tags.js';
 
 type Container = Record<string | number, unknown>;
 
@@ -12,34 +12,34 @@ const NUMBERS: ReadonlyMap<unknown, number> = new Map([
 ]);
 
 /**
- * Replaces the tags in what `JSON.parse` returned, in place. Not recursive, so that no text is nested too deep, and
- * it only assigns to own properties, so that `__proto__` stays one.
+ * Replaces the tags in a result of `JSON.parse`, in place. It does not recurse, so no text is nested too deep. It
+ * assigns to own properties only, so `__proto__` stays one.
  */
 export function revive(root: unknown): unknown {
   const top: Container = { root };
-  // Parallel lists of the places that hold containers, parents before children.
+  // Parallel lists: each container of the value is `holders[index][keys[index]]`. Parents come before children.
   const holders: Container[] = [];
   const keys: (string | number)[] = [];
   if (isContainer(root)) {
     holders.push(top);
     keys.push('root');
   }
-  for (let place = 0; place < holders.length; place++) {
-    // What $escape holds is the user's own object: only its content is looked at.
-    const value = at(holders, keys, place);
+  for (let index = 0; index < holders.length; index++) {
+    // The object in $escape is the user's own: only its content may have tags.
+    const value = at(holders, keys, index);
     pushChildren(escaped(value) ?? value, holders, keys);
   }
-  // Children before parents: a Map is built from revived entries.
-  for (let place = holders.length - 1; place >= 0; place--) {
-    const value = at(holders, keys, place);
+  // Children come before parents here: a Map is built from revived entries.
+  for (let index = holders.length - 1; index >= 0; index--) {
+    const value = at(holders, keys, index);
     const revived = Array.isArray(value) ? value : (escaped(value) ?? reviveTag(value));
-    if (revived !== value) holders[place][keys[place]] = revived;
+    if (revived !== value) holders[index][keys[index]] = revived;
   }
   return top['root'];
 }
 
-function at(holders: readonly Container[], keys: readonly (string | number)[], place: number): Container {
-  return holders[place][keys[place]] as Container;
+function at(holders: readonly Container[], keys: readonly (string | number)[], index: number): Container {
+  return holders[index][keys[index]] as Container;
 }
 
 function pushChildren(value: Container, holders: Container[], keys: (string | number)[]): void {
@@ -79,7 +79,7 @@ function escaped(value: Container): Container | undefined {
   return key !== undefined && TAGS.has(key) ? (inner as Container) : undefined;
 }
 
-/** What a tag in its exact shape stands for; anything else is itself. */
+/** The value of a tag in its exact shape. Any other object is returned as it is. */
 function reviveTag(value: Container): unknown {
   const key = onlyKey(value);
   if (key === undefined || key.charCodeAt(0) !== 36) return value;
@@ -134,7 +134,7 @@ function reviveRegExp(content: unknown): RegExp | undefined {
     const regExp = new RegExp(fields[0], fields[1]);
     return regExp.source === fields[0] && regExp.flags === fields[1] ? regExp : undefined;
   } catch {
-    return undefined; // not a pattern of this runtime: a plain object
+    return undefined; // no pattern of this runtime, so the tag stays a plain object
   }
 }
 
@@ -142,7 +142,7 @@ function reviveBigint(content: unknown): bigint | undefined {
   try {
     return typeof content === 'string' && BIGINT.test(content) ? BigInt(content) : undefined;
   } catch {
-    return undefined; // more digits than this runtime can hold
+    return undefined; // too many digits for this runtime
   }
 }
 

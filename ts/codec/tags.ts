@@ -1,10 +1,13 @@
 import { Buffer } from 'node:buffer';
 import { endianness } from 'node:os';
 
-/** The longest text or Buffer a value may be encoded to, in bytes, unless the configuration says otherwise. */
+/** The most bytes of an encoded value, unless the configuration says otherwise. */
 export const DEFAULT_MAX_VALUE_BYTES: number = 64 * 1024 * 1024;
 
-/** The only keys of the one-key objects that stand for what JSON cannot say, and `$escape` for a user's object that looks like one. */
+/**
+ * The names of tags. A tag is an object with one key, which stands for a value that JSON does not have. `$escape` marks
+ * an object of the user's that looks like a tag.
+ */
 export const TAGS: ReadonlySet<string> = new Set([
   '$date',
   '$binary',
@@ -52,16 +55,16 @@ export const TYPED_ARRAYS: ReadonlyMap<string, TypedArrayConstructor> = new Map(
 
 const BIG_ENDIAN = endianness() === 'BE';
 
-/** Base64 of a view's bytes; elements wider than a byte are little-endian whatever the host is. */
+/** Base64 of a view's bytes. Elements of several bytes are little-endian, whatever the host is. */
 export function viewToBase64(view: ArrayBufferView, elementBytes: number): string {
   const bytes = Buffer.from(view.buffer as ArrayBuffer, view.byteOffset, view.byteLength);
   return (BIG_ENDIAN ? swapped(Buffer.from(bytes), elementBytes) : bytes).toString('base64');
 }
 
-/** The bytes of a base64 text in its one canonical form, in memory of their own; undefined for any other text. */
+/** The bytes of a base64 text in its canonical form, in memory of their own; undefined for any other text. */
 export function base64ToBytes(text: string, elementBytes: number): ArrayBuffer | undefined {
-  // Comparing with what would have been written refuses what Buffer.from tolerates: spaces, the URL alphabet,
-  // missing padding, stray bits.
+  // Only a comparison with the canonical text refuses what Buffer tolerates: spaces, the URL alphabet, missing padding,
+  // stray bits.
   const length = Math.floor(text.length / 4) * 3 - (text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0);
   if (text.length % 4 !== 0 || length % elementBytes !== 0) return undefined;
   const memory = new ArrayBuffer(length);

@@ -1,10 +1,10 @@
-/* eslint-disable @typescript-eslint/unbound-method -- the methods taken from prototypes here are always called with `call` */
+/* eslint-disable @typescript-eslint/unbound-method -- methods of prototypes are always called with `call` here */
 import { Buffer } from 'node:buffer';
 import { types } from 'node:util';
-import { StorageError } from '../errors.js';
+import { StorageError } from '../errors/storage-error.js';
 import { describeKind, inherits, isPlainArray, isPlainObject } from './kinds.js';
 import { formatPath } from './path.js';
-import { TAGS, type TypedArray, TYPED_ARRAYS, viewToBase64 } from './tags.js';
+import { TAGS, TYPED_ARRAYS, type TypedArray, viewToBase64 } from './tags.js';
 
 type Replacer = { toJSON?: unknown };
 
@@ -12,7 +12,7 @@ const hasOwn = Object.prototype.hasOwnProperty;
 const isEnumerable = Object.prototype.propertyIsEnumerable;
 const { isRawJSON } = JSON as { isRawJSON?: (value: unknown) => boolean };
 
-// Called on the prototypes' own methods, because an object may hide them.
+// The methods of the prototypes, because an object may hide them.
 const dateTime = Date.prototype.getTime;
 const dateText = Date.prototype.toISOString;
 const mapForEach = Map.prototype.forEach;
@@ -23,29 +23,29 @@ const typedArrayName = Object.getOwnPropertyDescriptor(
 )!.get!;
 
 /**
- * Writes the text of any supported value: what `JSON.stringify` writes, with tags for what it cannot say. Refuses the
- * rest, naming the path. One writer writes one value.
+ * Writes the text of any supported value: that of `JSON.stringify`, with tags for values that JSON does not have. It
+ * refuses other values with their path. One writer writes one value.
  */
 export class Writer {
-  /** The error this writer threw itself, as opposed to one thrown by the value's own code. */
+  /** The error that this writer threw itself. The value's own code may throw others. */
   refusal: StorageError | undefined;
 
   readonly #path: (string | number)[] = [];
-  // The containers around the current place. A container may be met twice, but not inside itself.
+  // The containers around the current value. A container may occur twice, but not inside itself.
   readonly #ancestors = new Set<object>();
-  // Characters that may still be written. It stops values whose shared references multiply.
+  // The characters that may still be written. It stops values whose shared references multiply.
   #budget: number;
 
   constructor(budget: number) {
     this.#budget = budget;
   }
 
-  /** Where the writer is. */
+  /** The path of the value that is being written. */
   get path(): string {
     return formatPath(this.#path);
   }
 
-  /** The text of `value`; undefined where JSON leaves it out. `key` is what `toJSON` is told. */
+  /** The text of `value`; undefined where JSON leaves it out. `toJSON` gets `key`. */
   write(value: unknown, key: string | number): string | undefined {
     switch (typeof value) {
       case 'string':
@@ -118,11 +118,11 @@ export class Writer {
       count++;
       last = key;
     }
-    // What counts is the keys written: undefined beside a tag's name leaves it alone.
+    // Only keys that were written count: JSON leaves out an undefined one beside a tag's name.
     return count === 1 && TAGS.has(last) ? `{"$escape":${text}}}` : `${text}}`;
   }
 
-  /** The tag of a Date, Map, …; undefined for any other object, and for subclasses, which would come back as less. */
+  /** The tag of a Date, Map, …; undefined for other objects and for subclasses, whose class would be lost. */
   #writeBuiltIn(value: object): string | undefined {
     if (Buffer.isBuffer(value)) return tag('$binary', `"${viewToBase64(value, 1)}"`);
     if (types.isTypedArray(value)) return inherits(value, 3) ? this.#writeTypedArray(value) : undefined;

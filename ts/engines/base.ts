@@ -1,16 +1,12 @@
 import { inspect } from 'node:util';
-import { StorageError, StorageTypeError } from '../errors.js';
+import { StorageError, StorageTypeError } from '../errors/storage-error.js';
+import { closeForGood, markConnected } from '../internal.js';
 import type { EngineStatus } from '../types.js';
 import type { StorageEngine } from './contract.js';
 
-/** Ends an engine for good: what it runs is finished, then it is disconnected, and every later call rejects with CLOSED. */
-export let closeEngine: (engine: BaseStorageEngine) => Promise<void>;
-/** Notes that an engine was connected by other means than `connect`. */
-export let markConnected: (engine: BaseStorageEngine) => void;
-
 /**
- * The base of every engine. Extend it for one of your own: give `doConnect`, `doDisconnect` and the data methods, and it
- * connects once however many calls race.
+ * The base of every engine. Extend it for an engine of your own: implement `doConnect`, `doDisconnect` and the data
+ * methods. It connects once, however many calls race.
  *
  * @example
  * class MyStorage extends BaseStorageEngine {
@@ -22,17 +18,9 @@ export let markConnected: (engine: BaseStorageEngine) => void;
  * }
  */
 export abstract class BaseStorageEngine<Config = unknown> implements StorageEngine, AsyncDisposable {
-  static {
-    closeEngine = (engine) => engine.#close();
-    markConnected = (engine) => {
-      engine.#disconnecting = undefined;
-      engine.#connected = true;
-    };
-  }
-
-  /** The engine's name, as errors give it. */
+  /** The engine's name, as errors show it. */
   readonly name: string;
-  // Private, as it may hold a password: nothing that prints an engine shows it.
+  // Private, as it may hold a password, which must not show when an engine is printed.
   readonly #config: Config;
   #connected = false;
   #closed = false;
@@ -40,8 +28,8 @@ export abstract class BaseStorageEngine<Config = unknown> implements StorageEngi
   #disconnecting: Promise<void> | undefined;
 
   /**
-   * @param name - How errors call the engine.
-   * @param config - Whatever the engine needs; kept as `this.config`.
+   * @param name - The engine's name for errors.
+   * @param config - Anything the engine needs. It is kept as `this.config`.
    */
   constructor(name: string, config?: Config) {
     if (typeof name !== 'string' || name === '')
@@ -50,7 +38,7 @@ export abstract class BaseStorageEngine<Config = unknown> implements StorageEngi
     this.#config = config as Config;
   }
 
-  /** What the constructor was given. It is never printed. */
+  /** The configuration that was given to the constructor. It is never printed. */
   protected get config(): Config {
     return this.#config;
   }
@@ -60,23 +48,23 @@ export abstract class BaseStorageEngine<Config = unknown> implements StorageEngi
     return this.#connected && this.#disconnecting === undefined;
   }
 
-  /** Where the engine stands. */
+  /** Whether the engine is idle, connecting, connected or closed. */
   get status(): EngineStatus {
     if (this.#closed) return 'closed';
     if (this.#connecting !== undefined) return 'connecting';
     return this.#connected ? 'connected' : 'idle';
   }
 
-  /** Opens the store, once however many calls race. Rejects with CLOSED after the manager's `close()`. */
+  /** Opens the store once, however many calls race. Rejects with CLOSED after the manager's `close()`. */
   connect(): Promise<void> {
     if (this.#closed) return Promise.reject(this.closedError('connect'));
     if (this.isConnected) return Promise.resolve();
     return (this.#connecting ??= this.#connect());
   }
 
-  /** Finishes running calls and lets the store go. A later call connects again. */
+  /** Finishes running calls and closes the store. A later call connects again. */
   async disconnect(): Promise<void> {
-    // A connect that fails has nothing to be let go of, and tells its own caller.
+    // A connect that fails leaves nothing to disconnect, and rejects for its own caller.
     if (this.#connecting !== undefined) await this.#connecting.catch(() => {});
     if (!this.#connected) return;
     await (this.#disconnecting ??= this.#disconnect());
@@ -87,21 +75,21 @@ export abstract class BaseStorageEngine<Config = unknown> implements StorageEngi
     return this.disconnect();
   }
 
-  /** Connects unless that is done. Await it first in each data method of an engine of your own. */
+  /** Connects if the engine is not connected. Await it first in each data method of an engine of your own. */
   protected ensureConnected(): Promise<void> {
     return this.connect();
   }
 
-  /** The error of a call after the end. */
+  /** The error of a call after the engine was closed. */
   protected closedError(operation: string): StorageError {
     return new StorageError('CLOSED', `The engine ${this.name} is closed`, { engine: this.name, operation });
   }
 
-  /** Opens what the engine needs. Never called twice at a time, nor while connected. */
+  /** Opens what the engine needs. It is never called twice at a time, nor while the engine is connected. */
   protected abstract doConnect(): Promise<void>;
-  /** Lets go of what `doConnect` opened. */
+  /** Closes what `doConnect` opened. */
   protected abstract doDisconnect(): Promise<void>;
-  /** @internal Lets go of what outlives a disconnect. */
+  /** @internal Closes what outlives a disconnect. */
   protected doClose(): Promise<void> {
     return Promise.resolve();
   }
@@ -109,11 +97,11 @@ export abstract class BaseStorageEngine<Config = unknown> implements StorageEngi
   abstract get<T = unknown>(key: string): Promise<T | null>;
   /** Writes a value. */
   abstract set(key: string, value: unknown): Promise<void>;
-  /** Removes a key, and says whether it was there. */
+  /** Removes a key. True: the key was there. */
   abstract delete(key: string): Promise<boolean>;
   /** Whether a key is there. */
   abstract has(key: string): Promise<boolean>;
-  /** The keys that match a glob; without one, all. */
+  /** The keys that match a glob. Default: all keys. */
   abstract keys(pattern?: string): Promise<string[]>;
   /** Removes everything. */
   abstract clear(): Promise<void>;
@@ -121,6 +109,19 @@ export abstract class BaseStorageEngine<Config = unknown> implements StorageEngi
   /** Shows name and status only. */
   [inspect.custom](): string {
     return `${this.constructor.name} { name: '${this.name}', status: '${this.status}' }`;
+  }
+
+  /** @internal */
+  async [closeForGood](): Promise<void> {
+    this.#closed = true;
+    await this.disconnect();
+    await this.doClose();
+  }
+
+  /** @internal */
+  [markConnected](): void {
+    this.#disconnecting = undefined;
+    this.#connected = true;
   }
 
   async #connect(): Promise<void> {
@@ -135,7 +136,7 @@ export abstract class BaseStorageEngine<Config = unknown> implements StorageEngi
 
   async #disconnect(): Promise<void> {
     try {
-      // At once: calls made from now on wait for the next connect.
+      // `isConnected` is false already: calls made from now on wait for the next connect.
       await this.doDisconnect();
     } finally {
       // Unless the engine was connected again meanwhile.
@@ -144,11 +145,5 @@ export abstract class BaseStorageEngine<Config = unknown> implements StorageEngi
         this.#connected = false;
       }
     }
-  }
-
-  async #close(): Promise<void> {
-    this.#closed = true;
-    await this.disconnect();
-    await this.doClose();
   }
 }

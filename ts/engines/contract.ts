@@ -1,3 +1,4 @@
+import type { Snapshot } from '../snapshot.js';
 import type {
   AbortOptions,
   BatchOperation,
@@ -14,17 +15,15 @@ import type {
   VerifyOptions,
   VerifyReport,
 } from '../types.js';
-import type { Snapshot } from '../snapshot.js';
 import type { WatchIterator, WatchOptions } from '../watch/types.js';
 
 /**
- * What an engine of your own has to offer: these eight methods, on any object. Register it with
- * `storage.registerEngine(name, engine)` or hand it to a model; it is wrapped once and gets every other method of
- * {@link Engine}.
+ * An engine of your own: any object with these eight methods. Register it with `storage.registerEngine(name, engine)`
+ * or give it to a model. It is wrapped once, and the wrapper has every other method of {@link Engine}.
  *
- * It receives copies of JavaScript values that were checked to be storable, one call at a time and in order. Transactions work
- * on it, too; docs/engines/custom.md says how. Keys that start with `.holdfast~` are what the library keeps in it: records like others
- * for the engine, hidden from listings and refused with INVALID_KEY by {@link Engine}.
+ * The engine receives copies of JavaScript values that were checked to be storable, one call at a time and in order.
+ * Transactions work on it, too; see docs/engines/custom.md. The library keeps records of its own in the engine, under
+ * keys that start with `.holdfast~`. {@link Engine} leaves them out of listings and refuses such keys with INVALID_KEY.
  *
  * @example
  * const map = new Map();
@@ -38,27 +37,30 @@ import type { WatchIterator, WatchOptions } from '../watch/types.js';
 export interface StorageEngine {
   /** A name for messages. Default: the one it is registered under. */
   readonly name?: string;
-  /** What it declares beyond the eight methods. Default: nothing. */
+  /** The abilities beyond the eight methods. Default: none. */
   readonly capabilities?: DeclaredCapabilities | Capabilities;
-  /** Gets ready. Called once before the first call. */
+  /** Opens what the engine needs. It is called once before the first call. */
   connect(): Promise<void>;
-  /** Lets go of what `connect` took. */
+  /** Closes what `connect` opened. */
   disconnect(): Promise<void>;
   /** The value of a key; null or undefined if it is absent. */
   get(key: string): Promise<unknown>;
-  /** Writes a value. `record` comes only if `ttl` or `metadata` is declared and given. */
+  /** Writes a value. `record` is given only if `ttl` or `metadata` is declared and used. */
   set(key: string, value: unknown, record?: StoredOptions): Promise<void>;
-  /** Removes a key, and says whether it was there. */
+  /** Removes a key. True: the key was there. */
   delete(key: string): Promise<boolean>;
   /** Whether a key is there. */
   has(key: string): Promise<boolean>;
-  /** All keys, in any order; called without a pattern. */
+  /** All keys, in any order. It is called without a pattern. */
   keys(pattern?: string): Promise<string[]>;
   /** Removes everything. */
   clear(): Promise<void>;
-  /** The record with what is declared of version, expiry and metadata. Needed for these three to be read. */
+  /**
+   * The record, with those of version, expiry and metadata that are declared. They can be read only through this
+   * method.
+   */
   getEntry?(key: string): Promise<(Partial<Entry> & { value: unknown }) | null>;
-  /** Writes if the version is `expected`, null meaning absent. Needed if `versions` is declared. */
+  /** Writes if the version is `expected`; null: if the key is absent. Needed if `versions` is declared. */
   compareAndSet?(
     key: string,
     expected: string | null,
@@ -66,21 +68,23 @@ export interface StorageEngine {
     record?: StoredOptions,
   ): Promise<CompareAndSetResult>;
   /**
-   * Applies all or nothing. Needed if `atomicBatch` is declared; a check that fails rejects with CONFLICT. A transaction's commit
-   * is one batch without checks.
+   * Applies all operations or none. Needed if `atomicBatch` is declared. It rejects with CONFLICT if a check fails. A
+   * transaction's commit is one batch without checks.
    */
   batch?(operations: BatchOperation[]): Promise<void>;
 }
 
-/** What an engine of your own may declare. */
+/** Abilities that an engine of your own may declare. */
 export interface DeclaredCapabilities {
-  /** `set` takes `expiresAt`, and an expired key is absent at once. In transactions it needs `getEntry`. Default: false. */
+  /**
+   * `set` takes `expiresAt`, and an expired key is absent at once. Transactions need `getEntry` for it. Default: false.
+   */
   readonly ttl?: boolean;
-  /** `set` takes `metadata`, and `getEntry` returns it; in transactions that has to be there. Default: false. */
+  /** `set` takes `metadata`, and `getEntry` returns it. Transactions need `getEntry` for it. Default: false. */
   readonly metadata?: boolean;
   /** `getEntry` returns versions and `compareAndSet` takes them. Default: false. */
   readonly versions?: boolean;
-  /** `batch` is there and applies all or nothing. Default: false. */
+  /** `batch` is there and applies all operations or none. Default: false. */
   readonly atomicBatch?: boolean;
   /** `clear` takes effect as one. Default: false. */
   readonly atomicClear?: boolean;
@@ -90,40 +94,42 @@ export interface DeclaredCapabilities {
   readonly multiProcess?: boolean;
 }
 
-/** What an engine of your own is given beside a value. */
+/** The parts of a record, beside its value, that an engine of your own is given. */
 export interface StoredOptions {
-  /** The moment, in milliseconds since 1970, from which on the key is absent. */
+  /** When the key becomes absent, in milliseconds since 1970. */
   readonly expiresAt?: number;
-  /** A value to keep beside the record. */
+  /** A value to be kept with the record. */
   readonly metadata?: unknown;
 }
 
 /**
- * The data methods that an engine and whatever stands for one share.
+ * The data methods that engines and transactions share.
  *
  * Keys are non-empty strings of at most 4,096 UTF-8 bytes without lone surrogates (else INVALID_KEY), ordered by their
  * bytes. Writes to keys under `docs/`, `objects/` and `graphs/`, which belong to the models, reject with INVALID_KEY.
- * Calls take effect in the order they were made. Every method that returns a promise rejects; none throws.
+ * Calls take effect in the order in which they were made. A method that returns a promise never throws: it rejects.
  */
 export interface DataMethods {
   /**
-   * The value of a key, or null if it is absent. A stored null is null too: `has` tells them apart.
+   * The value of a key, or null if it is absent. A stored null is null too; `has` tells them apart.
    *
-   * @throws INVALID_KEY; CORRUPTED if what is stored is no value.
+   * @throws INVALID_KEY; CORRUPTED if the stored bytes are no value.
    * @example
    * const user = await engine.get<User>('user:1');
    */
   get<T = unknown>(key: string): Promise<T | null>;
   /**
    * Writes a value: null, boolean, number, string, bigint, Date, Buffer, typed array, ArrayBuffer, Map, Set, RegExp, or
-   * arrays and plain objects of these. It is encoded before the call returns; later changes to it are not seen.
+   * arrays and plain objects of these. The value is encoded before the call returns, so later changes to it do not
+   * count.
    *
-   * @throws INVALID_KEY, UNSUPPORTED_VALUE, VALUE_TOO_LARGE; CONFLICT if a condition does not hold; READ_ONLY, NO_SPACE.
+   * @throws INVALID_KEY, UNSUPPORTED_VALUE, VALUE_TOO_LARGE; CONFLICT if a condition does not hold; READ_ONLY,
+   * NO_SPACE.
    * @example
    * await engine.set('session:1', { user: 7 }, { ttl: 60_000 });
    */
   set(key: string, value: unknown, options?: SetOptions): Promise<void>;
-  /** Removes a key, and says whether it was there. */
+  /** Removes a key. True: the key was there. */
   delete(key: string): Promise<boolean>;
   /** Whether a key is there. */
   has(key: string): Promise<boolean>;
@@ -138,10 +144,10 @@ export interface DataMethods {
   keys(query?: string | Range): Promise<string[]>;
   /** How many keys a range holds. */
   count(query?: string | Range): Promise<number>;
-  /** Removes everything, what the models keep included. In one step where `capabilities.atomicClear`. */
+  /** Removes everything, including what the models keep. It takes one step where `capabilities.atomicClear`. */
   clear(): Promise<void>;
   /**
-   * The keys and values of a range, lazily and in order. Of one moment where `capabilities.snapshots`.
+   * The keys and values of a range, lazily and in order. They are of one moment where `capabilities.snapshots`.
    *
    * @example
    * for await (const [key, user] of engine.entries<User>({ prefix: 'user:' })) console.log(key, user.name);
@@ -160,10 +166,10 @@ export interface DataMethods {
    * await engine.setMany([['a', 1], ['b', 2]]);
    */
   setMany(entries: Iterable<readonly [string, unknown]>, options?: SetManyOptions): Promise<void>;
-  /** Removes many keys, and says how many of them were there. */
+  /** Removes many keys, and returns how many of them were there. */
   deleteMany(keys: Iterable<string>): Promise<number>;
   /**
-   * Applies writes in order, all or none where `capabilities.atomicBatch`, if every check holds.
+   * Applies writes in order if every check holds, all or none where `capabilities.atomicBatch`.
    *
    * @throws CONFLICT if a check does not hold; nothing is written then.
    * @example
@@ -175,7 +181,7 @@ export interface DataMethods {
    */
   batch(operations: Iterable<BatchOperation>, options?: AbortOptions): Promise<void>;
   /**
-   * Writes a value if the key has the version `expected`, null meaning that it is absent.
+   * Writes a value if the key has the version `expected`; null: if it is absent.
    *
    * @returns `ok`, and the version written or found.
    * @example
@@ -188,9 +194,10 @@ export interface DataMethods {
     options?: RecordOptions,
   ): Promise<CompareAndSetResult>;
   /**
-   * Adds to a number in one step and returns the sum; an absent key counts as 0. Expiry and metadata stay unless given.
+   * Adds to a number in one step and returns the sum. An absent key counts as 0. Expiry and metadata stay unless they
+   * are given.
    *
-   * @param by - What to add. Default: 1.
+   * @param by - The number to add. Default: 1.
    * @throws INVALID_ARGUMENT if the key holds no number.
    */
   increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
@@ -198,35 +205,35 @@ export interface DataMethods {
   getEntry<T = unknown>(key: string): Promise<Entry<T> | null>;
 }
 
-/** A storage engine in full, as `storage.getEngine()` returns it. */
+/** A storage engine with all its methods, as `storage.getEngine()` returns it. */
 export interface Engine extends DataMethods, AsyncDisposable {
   /** Its name: `'file'`, `'sqlite'`, `'leveldb'`, `'redis'`, `'memory'`, or that of an engine of your own. */
   readonly name: string;
-  /** Where it stands. */
+  /** Whether it is idle, connecting, connected or closed. */
   readonly status: EngineStatus;
-  /** What it can do. */
+  /** Its abilities. */
   readonly capabilities: Capabilities;
-  /** Opens the store. Calls do so by themselves, once however many race; this tells early whether it works. */
+  /** Opens the store. Calls do so by themselves; this method tells early whether it works. */
   connect(): Promise<void>;
-  /** Finishes running calls, ends iterators and snapshots, and lets the store go. A later call connects again. */
+  /** Finishes running calls, ends iterators and snapshots, and closes the store. A later call connects again. */
   disconnect(): Promise<void>;
   /**
-   * A read-only view of this moment, which sees every write requested before it. Close it.
+   * A read-only view of this moment, which sees every write that was requested before. Close it.
    *
    * @throws NOT_SUPPORTED where `capabilities.snapshots` is false.
    */
   snapshot(): Promise<Snapshot>;
   /**
-   * The changes of keys as they are committed: those of everybody in this process, and of our own clients in other processes
-   * where `capabilities.watch` is `'shared'`. In commit order; the changes of a batch come one behind the other, with one
-   * `commit`. An expiry is no change. `docs/watch.md` has the details.
+   * The changes of keys as they are committed: those of everybody in this process, and of our own clients in other
+   * processes where `capabilities.watch` is `'shared'`. They come in the order of commits; the changes of a batch come
+   * one after the other, with one `commit`. An expiry is no change. `docs/watch.md` has the details.
    *
-   * What is committed after this call is told, however late the first `next()` comes. The open watch keeps the process alive
-   * unless `persistent` is false.
+   * The watch tells everything that is committed after this call, however late the first `next()` comes. The open watch
+   * keeps the process alive unless `persistent` is false.
    *
    * @param pattern - A glob. Default: all keys.
-   * @throws From `next()`: NOT_SUPPORTED where `capabilities.watch` is `'none'`; NO_SPACE if events are taken too slowly;
-   * PRECONDITION_FAILED if the change log does not reach back to `since`; ABORTED; CLOSED; CONNECTION.
+   * @throws From `next()`: NOT_SUPPORTED where `capabilities.watch` is `'none'`; NO_SPACE if events are taken too
+   * slowly; PRECONDITION_FAILED if the change log does not reach back to `since`; ABORTED; CLOSED; CONNECTION.
    * @example
    * for await (const change of engine.watch('user:*')) {
    *   console.log(change.commit, change.type, change.key);
@@ -235,9 +242,9 @@ export interface Engine extends DataMethods, AsyncDisposable {
   watch<T = unknown>(pattern?: string, options?: WatchOptions): WatchIterator<T>;
   /** Figures of the store. */
   stats(): Promise<EngineStats>;
-  /** Reads everything and reports what is damaged. */
+  /** Reads everything and reports damage. */
   verify(options?: VerifyOptions): Promise<VerifyReport>;
-  /** Gives back space that deleted data still takes. */
+  /** Frees space that deleted data still takes. */
   compact(): Promise<void>;
   /** Like `get`, blocking. @throws NOT_SUPPORTED where `capabilities.sync` is false. */
   getSync<T = unknown>(key: string): T | null;

@@ -2,21 +2,21 @@ import { DEFAULT_MAX_VALUE_BYTES } from '../codec/tags.js';
 import { DEFAULT_RETRY } from '../retry.js';
 import type { RetryPolicy } from '../retry.js';
 
-/** A call that is made again. */
+/** The repetition of a call. */
 export interface RetryEvent {
   /** Name of the engine. */
   readonly engine: string;
-  /** The method called; `'connect'` for the opening of an engine that calls wait for, `'transaction'` for a transaction. */
+  /** The method called; `'connect'` if an engine is opened for calls that wait, `'transaction'` for a transaction. */
   readonly operation: string;
-  /** Which attempt comes next; the second is 2. */
+  /** The number of the next attempt; the second is 2. */
   readonly attempt: number;
-  /** Milliseconds until then. */
+  /** Milliseconds until the next attempt. */
   readonly delay: number;
-  /** Why the last attempt failed. */
+  /** The error of the last attempt. */
   readonly error: Error;
 }
 
-/** What a manager decides for its engines and hears of them. */
+/** The manager's decisions for its engines, and its listeners to them. */
 export interface EngineHooks {
   readonly maxValueBytes: number;
   readonly retry: RetryPolicy;
@@ -25,7 +25,7 @@ export interface EngineHooks {
   onError(error: unknown, engine: string): void;
 }
 
-/** For an engine that stands alone. */
+/** The hooks of an engine without a manager. */
 export const NO_HOOKS: EngineHooks = {
   maxValueBytes: DEFAULT_MAX_VALUE_BYTES,
   retry: DEFAULT_RETRY,

@@ -1,36 +1,37 @@
 import { abortable } from '../abort.js';
 import type { Engine } from '../engines/contract.js';
-import { takeItems } from '../iterator.js';
+import { takeItems } from '../internal.js';
+import type { PageIterator } from '../iteration/page-iterator.js';
 import type { PageContent } from '../native/interface.js';
 import type { Snapshot } from '../snapshot.js';
-import type { Range, StorageIterator } from '../types.js';
+import type { Range } from '../types.js';
 import { rethrow } from './errors.js';
 import { startingAt } from './folder.js';
 import type { Bounds } from './folder.js';
 import { LevelSnapshot, release } from './snapshot.js';
 
-/** What a cursor reads. */
+/** Options of a cursor. */
 export interface CursorOptions {
   readonly what: PageContent;
   readonly bounds: Bounds;
   readonly reverse: boolean;
-  /** The option `snapshot` of the call. */
+  /** The option `snapshot` that was given to the call of abstract-level. */
   readonly snapshot?: unknown;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * A place in a range of an engine. Where the engine has snapshots, all is read from one: the one given, or one requested
- * when the cursor is made, so that seeking back shows the same moment.
+ * A position in a range of an engine. Where the engine has snapshots, the cursor reads one: the one given, or one that
+ * is requested when the cursor is made. So seeking back shows the same moment.
  */
 export class Cursor<T> {
   readonly #engine: Engine;
   readonly #options: CursorOptions;
   readonly #view: Promise<Snapshot> | undefined;
   readonly #owned: boolean;
-  /** What is left to read; undefined: nothing, as a seek went outside of the range. */
+  /** The rest of the range; undefined: nothing, because a seek went outside of the range. */
   #bounds: Bounds | undefined;
-  #items: StorageIterator<T> | undefined;
+  #items: PageIterator<T> | undefined;
 
   constructor(engine: Engine, options: CursorOptions) {
     this.#engine = engine;
@@ -42,13 +43,13 @@ export class Cursor<T> {
       : options.snapshot === undefined
         ? undefined
         : LevelSnapshot.taken(options.snapshot);
-    this.#view?.catch(() => {}); // told to whoever reads
+    this.#view?.catch(() => {}); // take() rejects with it
   }
 
   /**
    * The next items: as many as are at hand, at least one, at most `max`; none at the end.
    *
-   * @param left - How many will be asked for in all.
+   * @param left - The most items that this and later calls will take.
    */
   take(max: number, left: number): Promise<T[]> {
     return abortable(
@@ -71,10 +72,10 @@ export class Cursor<T> {
     return items;
   }
 
-  /** Goes on at the first key from `place` on, in the cursor's direction; to the end if `place` is outside of the range. */
-  seek(place: string): void {
+  /** Goes to the first key from `key` on, in the cursor's direction; to the end if `key` is outside of the range. */
+  seek(key: string): void {
     this.#drop();
-    this.#bounds = startingAt(this.#options.bounds, place, this.#options.reverse);
+    this.#bounds = startingAt(this.#options.bounds, key, this.#options.reverse);
   }
 
   /** Frees what the cursor holds. */
@@ -91,7 +92,7 @@ export class Cursor<T> {
       const range = { ...this.#bounds, reverse, limit: Number.isFinite(left) ? left : undefined };
       this.#items = read<T>(this.#view === undefined ? this.#engine : await this.#view, what, range);
     }
-    return takeItems(this.#items, max);
+    return this.#items[takeItems](max);
   }
 
   #drop(): void {
@@ -104,8 +105,9 @@ function read<T>(
   source: Pick<Engine, 'entries' | 'keysIterator' | 'values'>,
   what: PageContent,
   range: Range,
-): StorageIterator<T> {
+): PageIterator<T> {
   const items =
     what === 'keys' ? source.keysIterator(range) : what === 'values' ? source.values(range) : source.entries(range);
-  return items as StorageIterator<T>;
+  // Every iterator of an engine is one.
+  return items as PageIterator<T>;
 }

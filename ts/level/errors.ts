@@ -1,7 +1,7 @@
-import { isStorageError } from '../errors.js';
-import type { ErrorCode } from '../errors.js';
+import type { ErrorCode } from '../errors/codes.js';
+import { isStorageError } from '../errors/storage-error.js';
 
-/** What abstract-level calls the errors of an engine. Those it has no name for stay as they are. */
+/** The codes of abstract-level for those of an engine. An error without a code here stays as it is. */
 const CODES: Partial<Record<ErrorCode, string>> = {
   INVALID_KEY: 'LEVEL_INVALID_KEY',
   UNSUPPORTED_VALUE: 'LEVEL_INVALID_VALUE',
@@ -20,7 +20,7 @@ const CODES: Partial<Record<ErrorCode, string>> = {
   ABORTED: 'LEVEL_ABORTED',
 };
 
-/** An error as abstract-level and what is built on it expect it; `cause` is what the engine said. */
+/** An error with a code that abstract-level and its users know. `cause` is the engine's error. */
 class LevelError extends Error {
   constructor(
     readonly code: string,
@@ -33,13 +33,13 @@ class LevelError extends Error {
   }
 }
 
-/** Throws what an engine rejected with, under the code that abstract-level has for it. */
+/** Throws the error of an engine under the code that abstract-level has for it. */
 export function rethrow(error: unknown): never {
   const code = isStorageError(error) ? CODES[error.code] : undefined;
   throw code === undefined ? error : new LevelError(code, (error as Error).message, error);
 }
 
-/** The error of a snapshot that is none of ours. */
+/** The error for a snapshot of another database class. */
 export function foreignSnapshot(): LevelError {
   return new LevelError(
     'LEVEL_NOT_SUPPORTED',

@@ -1,9 +1,9 @@
-import { compareKeys } from '../engines/key-order.js';
+import { compareKeys } from '../range/key-order.js';
 import type { Range } from '../types.js';
 import { keyOf, nameOf } from './keys.js';
 import type { Format } from './keys.js';
 
-/** The range options of abstract-level, encoded. */
+/** The range options of abstract-level, with encoded keys. */
 export interface LevelRange {
   gt?: string | Buffer;
   gte?: string | Buffer;
@@ -14,42 +14,42 @@ export interface LevelRange {
   limit: number;
 }
 
-/** Bounds of one interval, as keys of the engine. */
+/** The bounds of an interval of engine keys. */
 export type Bounds = Pick<Range, 'prefix' | 'gt' | 'gte' | 'lt' | 'lte'>;
 
-/** The part of an engine that holds a database: which key lies where. */
+/** The folder of an engine that holds a database. It translates level keys to engine keys and back. */
 export class Folder {
   /** @param path - Ends in `/`. */
   constructor(readonly path: string) {}
 
-  /** The engine's key of a key. */
-  place(key: string | Buffer): string {
+  /** The engine key of a level key. */
+  engineKey(key: string | Buffer): string {
     return this.path + nameOf(key);
   }
 
-  /** The key that an engine's key stands for. */
-  key(place: string, format: Format): string | Buffer {
-    return keyOf(place.slice(this.path.length), format);
+  /** The level key of an engine key. */
+  levelKey(engineKey: string, format: Format): string | Buffer {
+    return keyOf(engineKey.slice(this.path.length), format);
   }
 
-  /** As abstract-level has it, `gte` and `lte` count before `gt` and `lt`. */
+  /** The bounds of a range. As in abstract-level, `gte` and `lte` count before `gt` and `lt`. */
   bounds({ gt, gte, lt, lte }: LevelRange): Bounds {
     return {
       prefix: this.path,
-      ...(gte !== undefined ? { gte: this.place(gte) } : gt !== undefined && { gt: this.place(gt) }),
-      ...(lte !== undefined ? { lte: this.place(lte) } : lt !== undefined && { lt: this.place(lt) }),
+      ...(gte !== undefined ? { gte: this.engineKey(gte) } : gt !== undefined && { gt: this.engineKey(gt) }),
+      ...(lte !== undefined ? { lte: this.engineKey(lte) } : lt !== undefined && { lt: this.engineKey(lt) }),
     };
   }
 }
 
-/** What of `bounds` begins at `place`, in the direction of `reverse`; undefined if `place` lies outside. */
-export function startingAt(bounds: Bounds, place: string, reverse: boolean): Bounds | undefined {
+/** The part of `bounds` that begins at `key`, in the direction of `reverse`; undefined if `key` lies outside. */
+export function startingAt(bounds: Bounds, key: string, reverse: boolean): Bounds | undefined {
   const { gt, gte, lt, lte } = bounds;
   const inside =
-    (gt === undefined || compareKeys(place, gt) > 0) &&
-    (gte === undefined || compareKeys(place, gte) >= 0) &&
-    (lt === undefined || compareKeys(place, lt) < 0) &&
-    (lte === undefined || compareKeys(place, lte) <= 0);
+    (gt === undefined || compareKeys(key, gt) > 0) &&
+    (gte === undefined || compareKeys(key, gte) >= 0) &&
+    (lt === undefined || compareKeys(key, lt) < 0) &&
+    (lte === undefined || compareKeys(key, lte) <= 0);
   if (!inside) return undefined;
-  return reverse ? { ...bounds, lt: undefined, lte: place } : { ...bounds, gt: undefined, gte: place };
+  return reverse ? { ...bounds, lt: undefined, lte: key } : { ...bounds, gt: undefined, gte: key };
 }

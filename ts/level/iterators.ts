@@ -1,5 +1,5 @@
 import { AbstractIterator, AbstractKeyIterator, AbstractValueIterator } from 'abstract-level';
-import type { Engine } from '../engines/contract.js';
+import type { InternalEngine } from '../engines/internal-engine.js';
 import type { PageContent } from '../native/interface.js';
 import { Cursor } from './cursor.js';
 import type { Folder, LevelRange } from './folder.js';
@@ -16,25 +16,28 @@ export interface IteratorOptions extends LevelRange {
   signal?: AbortSignal;
 }
 
-/** What an iterator needs of its database. */
+/** The database of an iterator. */
 export interface IteratorHost {
-  readonly engine: Engine;
+  readonly engine: InternalEngine;
   readonly folder: Folder;
 }
 
 type Encoded = string | Buffer;
 
-// The declarations of abstract-level leave out what those who write databases override and rely on.
+// The declarations of abstract-level leave out what the authors of databases override and use.
 interface Common {
   readonly count: number;
   readonly limit: number;
 }
 type Constructor = abstract new (db: unknown, options: IteratorOptions) => Common;
 
-/** How many items are decoded ahead of `next()`. */
+/** The most items that are decoded ahead of `next()`. */
 const AHEAD = 1000;
 
-/** Adds to one of the three classes of iterators how it reads. `T` is what the engine gives, `R` what abstract-level takes. */
+/**
+ * Adds the reading to one of the three iterator classes of abstract-level. The engine gives items of type `T`, and
+ * abstract-level takes items of type `R`.
+ */
 function reading<T, R>(
   Base: Constructor,
   contentOf: (options: IteratorOptions) => PageContent,
@@ -90,7 +93,7 @@ function reading<T, R>(
 
     _seek(target: Encoded): void {
       this.#forget();
-      this.#cursor.seek(this.#folder.place(target));
+      this.#cursor.seek(this.#folder.engineKey(target));
     }
 
     _close(): Promise<void> {
@@ -105,30 +108,30 @@ function reading<T, R>(
   };
 }
 
-/** Entries, or only keys or values of them where the rest is not asked for. */
+/** Iterates over entries. It reads keys or values alone if the others are not asked for. */
 export const EntryIterator = reading<unknown, [Encoded | undefined, Encoded | undefined]>(
   AbstractIterator as unknown as Constructor,
   ({ keys, values }) => (values === false ? 'keys' : keys === false ? 'values' : 'entries'),
   (folder, { keys, values, keyEncoding, valueEncoding }) => {
-    if (values === false) return (place) => [folder.key(place as string, keyEncoding), undefined];
+    if (values === false) return (key) => [folder.levelKey(key as string, keyEncoding), undefined];
     if (keys === false) return (value) => [undefined, toFormat(value, valueEncoding)];
     return (entry) => {
-      const [place, value] = entry as [string, unknown];
-      return [folder.key(place, keyEncoding), toFormat(value, valueEncoding)];
+      const [key, value] = entry as [string, unknown];
+      return [folder.levelKey(key, keyEncoding), toFormat(value, valueEncoding)];
     };
   },
 );
 
-/** Keys alone. */
+/** Iterates over keys. */
 export const KeyIterator = reading<string, Encoded>(
   AbstractKeyIterator as unknown as Constructor,
   () => 'keys',
   (folder, { keyEncoding }) =>
-    (place) =>
-      folder.key(place, keyEncoding),
+    (key) =>
+      folder.levelKey(key, keyEncoding),
 );
 
-/** Values alone. */
+/** Iterates over values. */
 export const ValueIterator = reading<unknown, Encoded>(
   AbstractValueIterator as unknown as Constructor,
   () => 'values',

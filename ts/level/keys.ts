@@ -1,16 +1,17 @@
 import { Buffer, isUtf8 } from 'node:buffer';
 
-// Keys of a level database are any bytes; keys of an engine are text. Text stands for itself, but for the last code point
-// there is, which no text uses: it marks bytes that are no UTF-8. The last code point that sorts before those bytes comes
-// first, then the mark, then all bytes from there on in hexadecimal. Whatever text follows the same code point sorts before
-// the mark, so names come in the order of the keys' bytes. docs/decisions/0010-level.md says why, and proves it.
+// A key of a level database may be any bytes, and a key of an engine is text. The name of a level key is its text in
+// the engine. A key that is UTF-8 is its own name, except that U+10FFFF, which marks other bytes, is written as the
+// mark and a hyphen. Bytes that are no UTF-8 are written as the last code point that sorts before them, the mark, and
+// all bytes from there on in hexadecimal. Any text after the same code point sorts before the mark, so names have the
+// order of the keys' bytes. docs/decisions/0010-level.md has the reason and the proof.
 
 const MARK = '\u{10ffff}';
-/** The mark where it stands for itself: `-` sorts before every digit. */
+/** The name of the mark itself: `-` sorts before every digit. */
 const ITSELF = `${MARK}-`;
 const BINARY = /^([^]*)\u{10ffff}((?:[0-9a-f]{2})+)$/u;
 
-/** How private calls of abstract-level give and take keys and values. */
+/** The formats in which private calls of abstract-level give and take keys and values. */
 export type Format = 'utf8' | 'buffer';
 
 /** The name of a key. Lone surrogates become U+FFFD, as they do in UTF-8. */
@@ -44,11 +45,14 @@ function binaryKey(name: string): Buffer | undefined {
   const low = text.charCodeAt(text.length - 1);
   const valid = text.slice(0, low >= 0xdc00 && low <= 0xdfff ? -2 : -1);
   const key = Buffer.concat([Buffer.from(valid), Buffer.from(match[2], 'hex')]);
-  // Another program may have written a name that looks like one.
+  // Another program may have written a text that only looks like the name of bytes.
   return !isUtf8(key) && binaryName(key) === name ? key : undefined;
 }
 
-/** The bytes of the code point at `at`; or, if there is none, 0 and the last code point that sorts before what is there. */
+/**
+ * The number of bytes of the code point at `at`. If there is none: 0, and the last code point that sorts before the
+ * bytes.
+ */
 function readCodePoint(key: Buffer, at: number): { bytes: number; before: number } {
   const lead = key[at];
   if (lead < 0x80) return { bytes: 1, before: 0 };

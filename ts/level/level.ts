@@ -2,12 +2,12 @@ import type { Buffer } from 'node:buffer';
 import { AbstractLevel } from 'abstract-level';
 import type { AbstractDatabaseOptions } from 'abstract-level';
 import { describeKind } from '../codec/kinds.js';
-import { accessOf } from '../engines/access.js';
-import { MemoryStorage } from '../engines/memory.js';
-import { isReserved } from '../engines/shapes.js';
-import { toEngine } from '../engines/wrap.js';
-import { StorageError, StorageTypeError } from '../errors.js';
-// What the declarations name comes from the root entry, so that both entries have the same types.
+import { MemoryStorage } from '../engines/built-in/memory.js';
+import { access } from '../internal.js';
+import { isReserved } from '../range/reserved.js';
+import { toEngine } from '../engines/custom/wrap.js';
+import { StorageError, StorageTypeError } from '../errors/storage-error.js';
+// Types that the declarations name come from the root entry, so that both entries have the same types.
 import type { BatchOperation, Engine, StorageEngine } from '../index.js';
 import type { Snapshot } from '../snapshot.js';
 import { Cursor } from './cursor.js';
@@ -26,8 +26,8 @@ export interface HoldfastLevelOptions<KDefault = string, VDefault = string> exte
   VDefault
 > {
   /**
-   * The folder of the engine that holds the database, without a `/` at its end. Databases with different prefixes do not see
-   * each other, except that a prefix `p/q` lies inside `p` as a folder does. Default: `'level'`.
+   * The folder of the engine that holds the database, without a `/` at its end. Databases with different prefixes do
+   * not see each other, except that a prefix `p/q` lies inside `p` as a folder does. Default: `'level'`.
    */
   prefix?: string | undefined;
 }
@@ -45,17 +45,18 @@ interface Operation {
   readonly value?: Encoded;
 }
 
-/** How many keys are deleted in one step where a range cannot be. */
+/** The keys that are deleted in one step where a range cannot be deleted. */
 const CLEAR_KEYS = 1000;
 
 /**
- * An `abstract-level` 3 database in a folder of an engine, for programs and modules written for `level`, `classic-level` or
- * `memory-level`. Text keys and string values lie in the engine as they are, other values as Buffers.
+ * An `abstract-level` 3 database in a folder of an engine, for programs and modules written for `level`,
+ * `classic-level` or `memory-level`. Text keys and string values lie in the engine as they are, other values as
+ * Buffers.
  *
- * `close()` closes this handle and leaves the engine as it is; `open()`, or another handle with the same prefix, finds the data
- * again. Where the engine has no snapshots, `supports.implicitSnapshots` and `supports.explicitSnapshots` are false. What an
- * engine rejects with comes under the code that `abstract-level` has for it, such as LEVEL_LOCKED or LEVEL_CORRUPTION, with the
- * engine's error as `cause`.
+ * `close()` closes this handle and leaves the engine as it is. `open()`, or another handle with the same prefix, finds
+ * the data again. Where the engine has no snapshots, `supports.implicitSnapshots` and `supports.explicitSnapshots` are
+ * false. An error of the engine gets the code that `abstract-level` has for it, such as LEVEL_LOCKED or
+ * LEVEL_CORRUPTION, and is its `cause`.
  *
  * @typeParam KDefault - The type of keys, by `keyEncoding`.
  * @typeParam VDefault - The type of values, by `valueEncoding`.
@@ -77,8 +78,8 @@ export class HoldfastLevel<KDefault = string, VDefault = string> extends Abstrac
   /**
    * @param engine - An engine, also one of your own.
    * @param options - The prefix, and options of `abstract-level` such as `keyEncoding` and `valueEncoding`.
-   * @throws StorageTypeError if `engine` is none, or the prefix is no string; StorageError INVALID_KEY for a prefix that is
-   * empty, holds a lone surrogate or belongs to a model.
+   * @throws StorageTypeError if `engine` is no engine or the prefix is no string; StorageError INVALID_KEY for a prefix
+   * that is empty, holds a lone surrogate or belongs to a model.
    */
   constructor(engine: StorageEngine, options?: HoldfastLevelOptions<KDefault, VDefault>) {
     const { prefix = 'level', ...rest } = options ?? {};
@@ -99,12 +100,12 @@ export class HoldfastLevel<KDefault = string, VDefault = string> extends Abstrac
     this.#host = { engine: full, folder };
   }
 
-  /** The engine, or what one of your own is wrapped in. */
+  /** The engine. For one of your own it is the wrapper. */
   get engine(): Engine {
     return this.#host.engine;
   }
 
-  /** What the engine's keys of this database begin with, such as `'level/'`. */
+  /** The prefix of the engine's keys of this database, such as `'level/'`. */
   get location(): string {
     return this.#host.folder.path;
   }
@@ -121,45 +122,45 @@ export class HoldfastLevel<KDefault = string, VDefault = string> extends Abstrac
 
   /** @internal */
   async _get(key: Encoded, { valueEncoding, snapshot }: ReadOptions): Promise<Encoded | undefined> {
-    const place = this.#host.folder.place(key);
-    return found(await this.#track(this.#from(snapshot, (source) => source.get(place))), valueEncoding);
+    const engineKey = this.#host.folder.engineKey(key);
+    return found(await this.#track(this.#from(snapshot, (source) => source.get(engineKey))), valueEncoding);
   }
 
   /** @internal */
   async _getMany(keys: Encoded[], { valueEncoding, snapshot }: ReadOptions): Promise<(Encoded | undefined)[]> {
-    const places = keys.map((key) => this.#host.folder.place(key));
-    const values = await this.#track(this.#from(snapshot, (source) => source.getMany(places)));
+    const engineKeys = keys.map((key) => this.#host.folder.engineKey(key));
+    const values = await this.#track(this.#from(snapshot, (source) => source.getMany(engineKeys)));
     return values.map((value) => found(value, valueEncoding));
   }
 
   /** @internal */
   async _has(key: Encoded, { snapshot }: ReadOptions): Promise<boolean> {
-    const place = this.#host.folder.place(key);
-    return this.#track(this.#from(snapshot, (source) => source.has(place)));
+    const engineKey = this.#host.folder.engineKey(key);
+    return this.#track(this.#from(snapshot, (source) => source.has(engineKey)));
   }
 
   /** @internal */
   async _hasMany(keys: Encoded[], { snapshot }: ReadOptions): Promise<boolean[]> {
-    const places = keys.map((key) => this.#host.folder.place(key));
-    return this.#track(this.#from(snapshot, (source) => Promise.all(places.map((place) => source.has(place)))));
+    const engineKeys = keys.map((key) => this.#host.folder.engineKey(key));
+    return this.#track(this.#from(snapshot, (source) => Promise.all(engineKeys.map((key) => source.has(key)))));
   }
 
   /** @internal */
   async _put(key: Encoded, value: Encoded): Promise<void> {
-    await this.#track(this.engine.set(this.#host.folder.place(key), value));
+    await this.#track(this.engine.set(this.#host.folder.engineKey(key), value));
   }
 
   /** @internal */
   async _del(key: Encoded): Promise<void> {
-    await this.#track(this.engine.delete(this.#host.folder.place(key)));
+    await this.#track(this.engine.delete(this.#host.folder.engineKey(key)));
   }
 
   /** @internal */
   async _batch(operations: Operation[]): Promise<void> {
     const { folder, engine } = this.#host;
     const steps = operations.map(({ type, key, value }): BatchOperation => {
-      const place = folder.place(key);
-      return type === 'put' ? { type: 'set', key: place, value } : { type: 'delete', key: place };
+      const engineKey = folder.engineKey(key);
+      return type === 'put' ? { type: 'set', key: engineKey, value } : { type: 'delete', key: engineKey };
     });
     await this.#track(engine.batch(steps));
   }
@@ -168,7 +169,7 @@ export class HoldfastLevel<KDefault = string, VDefault = string> extends Abstrac
   async _clear(options: LevelRange & { snapshot?: unknown }): Promise<void> {
     const { engine, folder } = this.#host;
     const bounds = folder.bounds(options);
-    if (options.limit === -1 && options.snapshot === undefined) return this.#track(accessOf(engine)!.clear(bounds));
+    if (options.limit === -1 && options.snapshot === undefined) return this.#track(engine[access].clear(bounds));
     const cursor = new Cursor<string>(engine, {
       what: 'keys',
       bounds,
@@ -201,24 +202,24 @@ export class HoldfastLevel<KDefault = string, VDefault = string> extends Abstrac
   }
 
   #from<T>(snapshot: unknown, read: (source: Engine | Snapshot) => Promise<T>): Promise<T> {
-    // Without a snapshot the read has its place among the engine's calls at once.
+    // Without a snapshot the read is queued at once, in order with the engine's other calls.
     return snapshot === undefined ? read(this.engine) : LevelSnapshot.taken(snapshot).then(read);
   }
 
   async #deleteKeys(cursor: Cursor<string>, limit: number): Promise<void> {
     try {
       for (let left = limit; left > 0;) {
-        const places = await cursor.fill(Math.min(CLEAR_KEYS, left), left);
-        if (places.length === 0) return;
-        await this.engine.deleteMany(places);
-        left -= places.length;
+        const keys = await cursor.fill(Math.min(CLEAR_KEYS, left), left);
+        if (keys.length === 0) return;
+        await this.engine.deleteMany(keys);
+        left -= keys.length;
       }
     } finally {
       await cursor.close();
     }
   }
 
-  /** Counts a call until it is over, as `close()` waits for it, and gives its error the code it has here. */
+  /** Counts a call until it is over, because `close()` waits for it, and translates its error. */
   #track<T>(call: Promise<T>): Promise<T> {
     this.#running++;
     return call.then(

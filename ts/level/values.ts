@@ -3,8 +3,8 @@ import { encode } from '../codec/encode.js';
 import type { Format } from './keys.js';
 
 /**
- * A stored value in the format asked for. What this adapter writes are strings and Buffers; a value of another kind, which
- * another program wrote, reads as its JSON text.
+ * A stored value in the format asked for. HoldfastLevel writes strings and Buffers. Another program may have written
+ * other values, which are read as their JSON text.
  */
 export function toFormat(value: unknown, format: Format): string | Buffer {
   const stored =

@@ -3,14 +3,15 @@ import { createRequire } from 'node:module';
 import { dirname, join, resolve, sep } from 'node:path';
 import { currentPlatform, platformIds } from './platform.js';
 
-// The bundle is CommonJS, so __filename is a file of dist/; resolving from it works in Node, Bun, Deno, workers and asar archives.
+// The bundle is CommonJS, so __filename is a file of dist/. Resolving from it works in Node, Bun, Deno, workers and
+// asar archives.
 const requireFromHere = createRequire(__filename);
 
 let addon: unknown;
 
 /**
- * The native addon, loaded by the first call. Tried in this order: the file `HOLDFAST_NATIVE_PATH` names, the installed package for this
- * platform, a file built beside package.json.
+ * The native addon. The first call loads it, from the first of these that exists: the file that `HOLDFAST_NATIVE_PATH`
+ * names, the installed package for this platform, a file built beside package.json.
  */
 export function loadAddon<T>(): T {
   addon ??= load();
@@ -41,7 +42,7 @@ function resolvePackaged(name: string): string | null {
   }
 }
 
-/** Libraries cannot be loaded from inside an asar archive; packagers put them beside it. */
+/** The path outside of an asar archive, from which no library can be loaded: packagers put libraries beside it. */
 function unpacked(file: string): string {
   const outside = file.replace(`.asar${sep}`, `.asar.unpacked${sep}`);
   return outside !== file && existsSync(outside) ? outside : file;

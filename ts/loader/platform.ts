@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 
-/** The platforms with a prebuilt addon; the names of the packages under npm/. */
+/** The platforms with a prebuilt addon. The packages under npm/ have these names. */
 export const platformIds = [
   'linux-x64-gnu',
   'linux-arm64-gnu',
@@ -12,7 +12,7 @@ export const platformIds = [
   'win32-arm64-msvc',
 ] as const;
 
-/** One of {@link platformIds}, or another name that says what this machine is. */
+/** The name of this machine's platform, which need not be one of {@link platformIds}. */
 export function currentPlatform(): string {
   const { platform, arch } = process;
   if (platform === 'linux') return `linux-${arch}-${isMusl() ? 'musl' : 'gnu'}`;
@@ -20,11 +20,11 @@ export function currentPlatform(): string {
   return `${platform}-${arch}`;
 }
 
-/** Whether the running program is linked against musl: an addon has to use the C library of the process that loads it. */
+/** Whether this process uses musl: an addon has to use the C library of the process that loads it. */
 function isMusl(): boolean {
   const interpreter = elfInterpreter(process.execPath);
   if (interpreter !== null) return interpreter.includes('/ld-musl-');
-  // The report looks up host names unless told not to, which can take seconds.
+  // The report looks up host names by default, which can take seconds.
   const { report } = process as { report?: NodeJS.ProcessReport & { excludeNetwork?: boolean } };
   if (!report) return false;
   const before = report.excludeNetwork;
@@ -38,8 +38,8 @@ function isMusl(): boolean {
 }
 
 /**
- * The dynamic linker an ELF64 program names (its PT_INTERP segment), or null where the file is something else. Source: System V ABI,
- * "Program Header".
+ * The dynamic linker that an ELF64 program names in its PT_INTERP segment; null for any other file. Source: System V
+ * ABI, "Program Header".
  */
 export function elfInterpreter(file: string): string | null {
   let descriptor: number;

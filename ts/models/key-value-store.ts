@@ -1,14 +1,17 @@
 import { inspect } from 'node:util';
+import { checkPair, iterated } from '../arguments/iterables.js';
 import { describeKind } from '../codec/kinds.js';
-import { StorageError, StorageTypeError } from '../errors.js';
-import { accessOf } from '../engines/access.js';
-import type { Access } from '../engines/access.js';
 import type { DataMethods, StorageEngine } from '../engines/contract.js';
-import { checkPair, isReserved, iterated, toRange } from '../engines/shapes.js';
-import { toDataMethods } from '../engines/wrap.js';
+import { toDataMethods } from '../engines/custom/wrap.js';
+import type { Access } from '../engines/data/access.js';
+import { rejection } from '../errors/rejection.js';
+import { StorageError, StorageTypeError } from '../errors/storage-error.js';
+import { access } from '../internal.js';
+import { PageIterator } from '../iteration/page-iterator.js';
 import type { PageContent } from '../native/interface.js';
-import { PageIterator } from '../iterator.js';
-import { rejection } from '../rejection.js';
+import { within } from '../range/prefix.js';
+import { toRange } from '../range/range.js';
+import { isReserved } from '../range/reserved.js';
 import type {
   CompareAndSetResult,
   Entry,
@@ -21,13 +24,12 @@ import type {
 import { watching } from '../watch/iterator.js';
 import { checkedOptions, watchedRange } from '../watch/options.js';
 import type { WatchIterator, WatchOptions } from '../watch/types.js';
-import { within } from './prefix.js';
 
 /**
  * Keys and values under a prefix of an engine. Stores of one engine do not see each other's keys, except that a prefix
- * `p/q` lies inside `p` as a folder does. Every method rejects as the engine's do.
+ * `p/q` lies inside `p` as a folder does. Every method rejects as the engine's method does.
  *
- * @typeParam Value - What the store holds, if it is all of one kind.
+ * @typeParam Value - The type of the store's values, if they have one.
  * @example
  * const settings = new KeyValueStore(engine, 'settings'); // or storage.keyValue('settings')
  * await settings.set('theme', 'dark');
@@ -36,12 +38,12 @@ import { within } from './prefix.js';
 export class KeyValueStore<Value = unknown> {
   readonly #engine: DataMethods;
   readonly #access: Access;
-  /** The prefix with the `/` behind it, or nothing. */
+  /** The prefix with a `/` after it; empty without a prefix. */
   readonly #folder: string;
 
   /**
    * @param engine - An engine, also one of your own, or a transaction, or `tx.engine(name)`.
-   * @param prefix - The folder the keys lie in, without a `/` at its end. Default: `''`, the whole engine but for the
+   * @param prefix - The folder of the keys, without a `/` at its end. Default: `''`, the whole engine except the
    * folders of the other models.
    * @throws StorageTypeError for anything else.
    */
@@ -50,40 +52,44 @@ export class KeyValueStore<Value = unknown> {
       throw new StorageTypeError(`Expected the prefix of a KeyValueStore to be a string, got ${describeKind(prefix)}`);
     if (!prefix.isWellFormed())
       throw new StorageError('INVALID_KEY', 'The prefix of a KeyValueStore holds a lone surrogate');
-    this.#engine = toDataMethods(engine);
-    this.#access = accessOf(this.#engine)!;
+    const data = toDataMethods(engine);
+    this.#engine = data;
+    this.#access = data[access];
     this.#folder = prefix === '' ? '' : `${prefix}/`;
   }
 
-  /** The prefix given. */
+  /** The prefix that was given. */
   get prefix(): string {
     return this.#folder.slice(0, -1);
   }
 
   /** The value of a key, or null if it is absent. */
   get<T = Value>(key: string): Promise<T | null> {
-    return this.#engine.get<T>(this.#place(key));
+    return this.#engine.get<T>(this.#engineKey(key));
   }
 
-  /** Writes a value. Options are those of {@link Engine}'s `set`: `ttl`, `expiresAt`, `metadata`, `ifVersion`, `ifAbsent`, `signal`. */
+  /**
+   * Writes a value. Options are those of {@link Engine}'s `set`: `ttl`, `expiresAt`, `metadata`, `ifVersion`,
+   * `ifAbsent`, `signal`.
+   */
   set<T = Value>(key: string, value: T, options?: SetOptions): Promise<void> {
-    return this.#engine.set(this.#place(key), value, options);
+    return this.#engine.set(this.#engineKey(key), value, options);
   }
 
-  /** Removes a key, and says whether it was there. */
+  /** Removes a key. True: the key was there. */
   delete(key: string): Promise<boolean> {
-    return this.#engine.delete(this.#place(key));
+    return this.#engine.delete(this.#engineKey(key));
   }
 
   /** Whether a key is there. */
   has(key: string): Promise<boolean> {
-    return this.#engine.has(this.#place(key));
+    return this.#engine.has(this.#engineKey(key));
   }
 
   /** The values of many keys, in their order, null for those that are absent. */
   mget<T = Value>(keys: Iterable<string>): Promise<(T | null)[]> {
     return this.#try('mget', () =>
-      this.#engine.getMany<T>(iterated(keys, 'mget', 'keys').map((key) => this.#place(key))),
+      this.#engine.getMany<T>(iterated(keys, 'mget', 'keys').map((key) => this.#engineKey(key))),
     );
   }
 
@@ -95,11 +101,11 @@ export class KeyValueStore<Value = unknown> {
    */
   mset<T = Value>(entries: Iterable<readonly [string, T]>, options?: SetManyOptions): Promise<void> {
     return this.#try('mset', () => {
-      const placed = iterated(entries, 'mset', '[key, value] pairs').map((entry): [string, unknown] => {
+      const stored = iterated(entries, 'mset', '[key, value] pairs').map((entry): [string, unknown] => {
         checkPair(entry, 'mset');
-        return [this.#place(entry[0]), entry[1]];
+        return [this.#engineKey(entry[0]), entry[1]];
       });
-      return this.#engine.setMany(placed, options);
+      return this.#engine.setMany(stored, options);
     });
   }
 
@@ -121,7 +127,7 @@ export class KeyValueStore<Value = unknown> {
     return this.#try('count', () => this.#access.count(this.#within(query, 'count')));
   }
 
-  /** Removes the store's own keys and no others, in one step where the engine's `capabilities.atomicClear`. */
+  /** Removes the store's own keys, in one step where the engine's `capabilities.atomicClear`. */
   clear(): Promise<void> {
     return this.#try('clear', () => {
       if (isReserved(this.#folder))
@@ -148,24 +154,24 @@ export class KeyValueStore<Value = unknown> {
     return this.#iterate(query, 'keys');
   }
 
-  /** Writes a value if the key has the version `expected`, null meaning that it is absent. */
+  /** Writes a value if the key has the version `expected`; null: if it is absent. */
   compareAndSet<T = Value>(
     key: string,
     expected: string | null,
     value: T,
     options?: RecordOptions,
   ): Promise<CompareAndSetResult> {
-    return this.#engine.compareAndSet(this.#place(key), expected, value, options);
+    return this.#engine.compareAndSet(this.#engineKey(key), expected, value, options);
   }
 
-  /** Adds to a number in one step and returns the sum; an absent key counts as 0. */
+  /** Adds to a number in one step and returns the sum. An absent key counts as 0. */
   increment(key: string, by?: number, options?: RecordOptions): Promise<number> {
-    return this.#engine.increment(this.#place(key), by, options);
+    return this.#engine.increment(this.#engineKey(key), by, options);
   }
 
   /** The record of a key with its version, times, expiry and metadata; null if it is absent. */
   getEntry<T = Value>(key: string): Promise<Entry<T> | null> {
-    return this.#engine.getEntry<T>(this.#place(key));
+    return this.#engine.getEntry<T>(this.#engineKey(key));
   }
 
   /**
@@ -193,8 +199,8 @@ export class KeyValueStore<Value = unknown> {
     return `KeyValueStore { prefix: '${this.prefix}' }`;
   }
 
-  // A key that is no key goes to the engine as it is: it says what is wrong.
-  #place(key: unknown): string {
+  // A bad key goes to the engine as it is, which says what is wrong with it.
+  #engineKey(key: unknown): string {
     return badKey(key) ? (key as string) : this.#folder + (key as string);
   }
 

@@ -1,28 +1,28 @@
 import { Buffer } from 'node:buffer';
 import type { NativeValue } from './interface.js';
 
-// A batch crosses as one string of fields, each ended by NUL. JSON texts never hold a raw NUL; keys may, so there it and
-// the escape character itself are escaped. One string costs one crossing however many operations it holds, and V8 joins
-// it as a rope, without copying.
+// The addon takes a batch as one string of fields, each ended by NUL. JSON texts never hold a raw NUL. Keys may, so NUL
+// and the escape character itself are escaped in them. However many operations it holds, one string crosses to the
+// addon, and V8 joins it as a rope, without copying.
 
-// eslint-disable-next-line no-control-regex -- the two characters with a meaning of their own
+// eslint-disable-next-line no-control-regex -- the two characters that are escaped
 const SPECIAL = /[\0\u0001]/;
 // eslint-disable-next-line no-control-regex -- as above
 const EACH_SPECIAL = /[\0\u0001]/g;
 
-/** A key as a field: without the NUL that ends it. */
+/** The field of a key, without the NUL that ends it. */
 export function escapeKey(key: string): string {
   return SPECIAL.test(key) ? key.replace(EACH_SPECIAL, (unit) => (unit === '\0' ? '\u00010' : '\u00011')) : key;
 }
 
-/** Many keys as one text. */
+/** The text of many keys. */
 export function keysText(keys: readonly string[]): string {
   let text = '';
   for (const key of keys) text += `${escapeKey(key)}\0`;
   return text;
 }
 
-/** Expiry and metadata of a write, as the addon takes them. */
+/** The expiry and metadata of a write, as the addon takes them. */
 export interface WriteExtras {
   /** Milliseconds since 1970. */
   readonly expiresAt?: number | undefined;
@@ -41,27 +41,27 @@ export function deleteText(key: string): string {
   return `D${escapeKey(key)}\0`;
 }
 
-/** Adds to a number. */
+/** An addition to a number. */
 export function addText(key: string, by: number, extras?: WriteExtras): string {
   const number = Object.is(by, -0) ? '-0' : String(by);
   if (extras === undefined || !hasExtras(extras)) return `A${escapeKey(key)}\0${number}\0`;
   return `I${escapeKey(key)}\0${number}\0${extrasText(extras)}\0`;
 }
 
-/** Holds if the key has this version; null: if it is absent. */
+/** A check that a key has this version; null: that it is absent. */
 export function checkText(key: string, version: string | null): string {
   return `C${escapeKey(key)}\0${version ?? ''}\0`;
 }
 
-/** Deletes the keys of a range, whose text is JSON. */
+/** The deletion of all keys of a range, whose text is JSON. */
 export function clearRangeText(range: string): string {
   return `R${range}\0`;
 }
 
-/** Deletes everything, what the models keep for themselves included. */
+/** The deletion of everything, including what the models keep. */
 export const CLEAR_TEXT = 'X\0';
 
-/** The text of a value where only text fits. */
+/** The text of a value where only text is allowed. */
 export function asText(value: NativeValue): string {
   return Buffer.isBuffer(value) ? `{"$binary":"${value.toString('base64')}"}` : value;
 }

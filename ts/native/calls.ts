@@ -1,23 +1,25 @@
-import { addContext, fromNative, isStorageError } from '../errors.js';
-import type { StorageError, StorageTypeError } from '../errors.js';
+import { fromNative } from '../errors/from-native.js';
+import { addContext, isStorageError } from '../errors/storage-error.js';
+import type { StorageError, StorageTypeError } from '../errors/storage-error.js';
+import { anchor } from './v8-anchors.js';
 
-/** Who makes calls: told when one of its calls is over, and asked whether a failed read is made again. */
+/** The sender of calls. */
 export interface Caller {
   readonly engine: string;
-  /** A call is over. */
+  /** One of its calls is over. */
   settled(): void;
-  /** Whether `call` will be made again after `error`; if so, it is no longer the sender's business. */
+  /** Whether `call` will be made again after `error`. If so, the call is not over. */
   again(call: QueuedCall, error: StorageError | StorageTypeError): boolean;
 }
 
-/** A queued call of the addon that has not been settled. */
+/** A queued call to the addon that is not settled yet. */
 export class QueuedCall {
   readonly promise: Promise<unknown>;
   /** Its id while it is under way, else 0. */
   id = 0;
-  /** How often it failed. */
+  /** How many times it failed. */
   failures = 0;
-  /** Makes the same call again under a new id. Only for reads. */
+  /** Makes the same call again under a new id. Only reads have it. */
   repeat: ((id: number) => void) | undefined;
   #resolve!: (value: unknown) => void;
   #reject!: (error: unknown) => void;
@@ -34,15 +36,15 @@ export class QueuedCall {
     });
   }
 
-  /** Takes an id, under which the addon will settle it. */
+  /** Takes an id, under which the addon will settle the call. */
   enter(): number {
-    const id = free.pop() ?? calls.length;
-    calls[id] = this;
+    const id = free.pop() ?? receivers.length;
+    receivers[id] = this;
     underWay++;
     return (this.id = id);
   }
 
-  /** Gives the id back: the addon never took it, or is done with it. */
+  /** Gives the id back: the addon never took it, or has settled it. */
   leave(): void {
     if (this.id !== 0) underWay--;
     release(this.id);
@@ -53,7 +55,7 @@ export class QueuedCall {
     try {
       this.#resolve(this.decode(result as never));
     } catch (error) {
-      this.#reject(inContext(error, this));
+      this.#reject(isStorageError(error) ? addContext(error, contextOf(this)) : error);
     }
     this.caller.settled();
   }
@@ -71,32 +73,25 @@ export class QueuedCall {
   }
 }
 
-// V8 gives up the hidden class of objects of which none is left at a full garbage collection, and all code optimised for it: one is left.
-const REMAINS = new QueuedCall({ engine: '', settled() {}, again: () => false }, '', undefined, () => undefined);
+anchor(new QueuedCall({ engine: '', settled() {}, again: () => false }, '', undefined, () => undefined));
 
 type Receiver = QueuedCall | ((text: string) => void) | undefined;
 
-// Nothing is sent under index 0: ids start at 1, so that a failed one differs from it by its sign.
-const calls: Receiver[] = [REMAINS];
+// By id. Ids start at 1: the addon reports a failure under the negative id.
+const receivers: Receiver[] = [undefined];
 const free: number[] = [];
 
 let underWay = 0;
 
-/** Whether one call is under way and no more. */
+/** Whether exactly one call is under way. */
 export function isAlone(): boolean {
   return underWay === 1;
 }
 
-function release(id: number): void {
-  if (id === 0) return;
-  calls[id] = undefined;
-  free.push(id);
-}
-
-/** An id for progress events. Give it back with {@link forgetProgress} once the call is over. */
+/** Takes an id for progress events. Give it back with {@link forgetProgress} once the call is over. */
 export function listenForProgress(listener: (text: string) => void): number {
-  const id = free.pop() ?? calls.length;
-  calls[id] = listener;
+  const id = free.pop() ?? receivers.length;
+  receivers[id] = listener;
   return id;
 }
 
@@ -104,12 +99,12 @@ export function forgetProgress(id: number): void {
   release(id);
 }
 
-/** What the addon calls with whatever is done. It never throws: nobody above could handle it. */
+/** The addon calls this with the calls that are done. It never throws, as nobody above could handle that. */
 export function settle(ids: number[], results: unknown[]): void {
   for (let index = 0; index < ids.length; index++) {
     const id = ids[index];
     const failed = id < 0;
-    const receiver = calls[failed ? -id : id];
+    const receiver = receivers[failed ? -id : id];
     if (receiver === undefined) continue;
     if (typeof receiver === 'function') {
       receiver(String(results[index]));
@@ -121,16 +116,16 @@ export function settle(ids: number[], results: unknown[]): void {
   }
 }
 
-interface Place {
-  readonly caller: Caller;
-  readonly operation: string;
-  readonly key: string | undefined;
+function release(id: number): void {
+  if (id === 0) return;
+  receivers[id] = undefined;
+  free.push(id);
 }
 
-function contextOf({ caller, operation, key }: Place): { engine: string; operation: string; key: string | undefined } {
+function contextOf({ caller, operation, key }: QueuedCall): {
+  engine: string;
+  operation: string;
+  key: string | undefined;
+} {
   return { engine: caller.engine, operation, key };
-}
-
-function inContext(error: unknown, place: Place): unknown {
-  return isStorageError(error) ? addContext(error, contextOf(place)) : error;
 }

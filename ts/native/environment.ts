@@ -4,7 +4,7 @@ import type { NativeAddon, NativeSession } from './interface.js';
 
 let session: NativeSession | undefined;
 
-/** The addon's session in this environment, begun at the first use, so that importing the package costs nothing. */
+/** The addon's session in this environment. The first use begins it, so importing the package costs nothing. */
 export function nativeSession(): NativeSession {
   return (session ??= loadAddon<NativeAddon>().init(settle));
 }

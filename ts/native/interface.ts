@@ -1,11 +1,13 @@
-// What the addon offers. Text is canonical JSON text (docs/formats/value.md); a Buffer is a value that is a Buffer itself.
-// Inline calls answer `undefined` for: queue it. They throw an Error whose message is JSON.
+// What the addon offers. "Text" is canonical JSON text (docs/formats/value.md) unless said otherwise; a Buffer is a
+// value that is a Buffer itself. Inline calls return `undefined` if the call has to be queued. A call that fails throws
+// an Error whose message is JSON.
 
 import type { Buffer } from 'node:buffer';
 
+/** A value in its stored form. */
 export type NativeValue = string | Buffer;
 
-/** The reads a store and a view have in common, queued. */
+/** The queued reads that stores and views have in common. */
 export interface NativeReads {
   submitGet(id: number, key: string): void;
   submitHas(id: number, key: string): void;
@@ -16,8 +18,8 @@ export interface NativeReads {
 }
 
 /**
- * The calls made most, as plain functions: read once from the store and kept, they cost a fraction of a method. Metadata
- * is JSON text.
+ * The calls that are made most, as plain functions. The facade reads them once from the store and keeps them: they cost
+ * a fraction of a method. Metadata is JSON text.
  */
 export interface NativeHotCalls {
   tryGet(key: string): NativeValue | null | undefined;
@@ -28,15 +30,15 @@ export interface NativeHotCalls {
   tryDelete(key: string): boolean | undefined;
 }
 
-/** One open store of this environment. */
+/** An open store of this environment. */
 export interface NativeStore extends NativeReads {
   readonly hot: NativeHotCalls;
   /** JSON of the engine's capabilities. */
   readonly capabilities: string;
-  /** JSON of what was done, when it was opened, for transactions that a crash had left; null if nobody asked. */
+  /** JSON of what the opening did for transactions that a crash had left; null if nobody asked for it. */
   readonly recovered: string | null;
-  /** A store over this one, whose calls go to whichever transaction has entered it last. */
-  forTransactions(): NativePlace;
+  /** Makes a slot: a handle of this store for transactions. */
+  forTransactions(): NativeSlot;
 
   tryGetMany(keys: string): string | undefined;
   tryEntry(key: string): string | null | undefined;
@@ -47,10 +49,10 @@ export interface NativeStore extends NativeReads {
   submitDelete(id: number, key: string): void;
   submitBatch(id: number, ops: string, report: boolean): void;
   submitView(id: number): void;
-  /** Rings under `bell` when there is something to take. Throws where the engine cannot be watched. */
+  /** Rings under `bell` when there are commits to take. Throws where the engine cannot be watched. */
   watch(bell: number, range: string, since: number | undefined, maxQueue: number): NativeWatch;
   submitStats(id: number): void;
-  /** News of the progress settle under `progressId`, as JSON text; 0: none. */
+  /** Reports progress under `progressId`, as JSON text; 0: not at all. */
   submitVerify(id: number, repair: boolean, progressId: number): void;
   submitCompact(id: number): void;
   submitClose(id: number): void;
@@ -61,44 +63,49 @@ export interface NativeStore extends NativeReads {
   deleteSync(key: string): boolean;
 }
 
-/** The calls of a store for transactions. */
-export interface NativePlaceCalls extends NativeHotCalls {
-  /** Begins a transaction, which all calls are those of from now on. */
+/** The hot calls of a slot. */
+export interface NativeSlotCalls extends NativeHotCalls {
+  /** Begins a transaction. All calls of the slot go to it from now on. */
   begin(readOnly: boolean): void;
-  /** Commits, `writes` behind what was written before. True: committed; false: queue the commit; undefined: queue the writes, then the commit. */
+  /**
+   * Commits. `writes` come behind what was written before. True: committed; false: queue the commit; undefined: queue
+   * the writes, then the commit.
+   */
   tryCommit(writes: string | undefined): boolean | undefined;
   /** Drops what was written, at once. */
   rollback(): void;
 }
 
-/** A store for transactions, one after another. */
-export interface NativePlace extends NativeStore {
-  readonly hot: NativePlaceCalls;
-  /** `name` is what recovery will find the engine by, `log` where those that begin here log what they must. */
+/** A reusable handle of a store: its calls go to the transaction that began in it most recently. */
+export interface NativeSlot extends NativeStore {
+  readonly hot: NativeSlotCalls;
+  /** Sets the name by which recovery finds the engine, and the log for transactions that begin here. */
   serve(name: string, log: NativeTransactionLog): void;
-  /** Makes the calls those of the transaction in `other`. */
-  join(other: NativePlace): void;
+  /** Lets the calls of this slot go to the transaction in `other`. */
+  join(other: NativeSlot): void;
   /** Commits behind the calls made before. */
   submitCommit(id: number): void;
 }
 
-/** A watch: the facade takes what there is when the bell has rung, as progress with an empty text. */
+/** A watch. The addon rings as progress with an empty text; the facade then takes what there is. */
 export interface NativeWatch {
-  /** Whether everything committed from now on is told. */
+  /** Whether everything committed from now on will be told. */
   readonly begun: boolean;
-  /** The next commits; null: nothing now; true: the log has to be read on. Throws why it is over. */
+  /**
+   * The next commits; null: none now; true: the change log has to be read on. Throws the reason if the watch is over.
+   */
   take(max: number): string | null | true;
   submitLog(id: number): void;
-  /** Ends it; the bell's last progress has a text. */
+  /** Ends the watch. The last progress under its bell has a text. */
   close(): void;
 }
 
-/** What a page holds of each key. */
+/** What a page holds of each record. */
 export type PageContent = 'keys' | 'entries' | 'values';
 
 /** A read-only view: a snapshot, and the source of every iterator. */
 export interface NativeView extends NativeReads {
-  /** Settles with the JSON text of `[next | null, …]`; `next` is opaque and goes back as `after`. */
+  /** Settles with the JSON text of `[next | null, …]`. `next` is opaque and is passed on as `after`. */
   submitPage(id: number, range: string, what: PageContent, after: string | null, maxBytes: number): void;
   close(): void;
 }
@@ -123,16 +130,16 @@ export interface NativeSession {
   ): NativeStore;
   /** An engine that this environment carries out. `traits` is JSON. */
   custom(listener: number, traits: string): NativeHost;
-  /** Waits up to so many microseconds, without a sleep, for what is done next: the arguments of `settle`. */
+  /** Waits up to `microseconds`, without a sleep, for the calls that are done next: the arguments of `settle`. */
   look(microseconds: number): [ids: number[], results: unknown[]] | undefined;
   transactionLog(folder: string, durability: string): NativeTransactionLog;
 }
 
 /**
- * An engine of a user's. Its calls come under the listener's id as JSON text: `[call, 'begin']`, `[call, 'end', kept]`,
- * `[call, 'get', inside, key]`, `[call, 'keys', inside]`, `[call, 'write', write]`, `[call, 'batch', ...writes]`. A write is
- * `[key]` for a delete, else `[key, value, expiresAt | null, metadata | null]`. Each call is answered by one of the methods that take its
- * id, with the count of the engine's changes.
+ * The core's side of a custom engine. The core's calls come under the listener's id as JSON text: `[call, 'begin']`,
+ * `[call, 'end', kept]`, `[call, 'get', inside, key]`, `[call, 'keys', inside]`, `[call, 'write', write]`, `[call,
+ * 'batch', ...writes]`. A write is `[key]` for a delete, else `[key, value, expiresAt | null, metadata | null]`. The
+ * facade answers each call by one of the methods that take its id, with the count of the engine's changes.
  */
 export interface NativeHost {
   /** Settles with a {@link NativeStore}. */
@@ -141,7 +148,7 @@ export interface NativeHost {
   /** Without a value: the key is absent. */
   record(call: number, changes: number, value?: NativeValue, expiresAt?: number, metadata?: string): void;
   keys(call: number, changes: number, keys: string): void;
-  /** `error` is the JSON of `{ code, message, key?, cause? }`. */
+  /** `error` is the JSON of `{ code, message, key?, cause? }`. The core keeps the cause as it is. */
   fail(call: number, error: string): void;
 }
 
@@ -155,8 +162,8 @@ export interface NativeTransactionLog {
 
 export interface NativeAddon {
   /**
-   * Called once an environment. `results[i]` belongs to `ids[i]`; a failed call has its id with a minus sign, and the
-   * error's JSON text as its result.
+   * Called once in an environment. `results[i]` belongs to `ids[i]`. A failed call has its id with a minus sign, and
+   * the JSON text of the error as its result.
    */
   init(settle: (ids: number[], results: unknown[]) => void): NativeSession;
   matchKeys(pattern: string, keys: string[]): boolean[];

@@ -1,10 +1,11 @@
-import { StorageError, addContext, fromNative, isStorageError } from '../errors.js';
-import type { StorageTypeError } from '../errors.js';
+import { fromNative } from '../errors/from-native.js';
+import { StorageError, addContext, isStorageError } from '../errors/storage-error.js';
+import type { StorageTypeError } from '../errors/storage-error.js';
 import { QueuedCall } from './calls.js';
 import { nativeSession } from './environment.js';
 import type { NativeEngineName, NativeHost, NativeSession, NativeStore } from './interface.js';
 
-/** How the addon opens the store of one engine. */
+/** The arguments with which the addon opens the store of one engine. */
 export interface OpenRequest {
   readonly engine: NativeEngineName;
   /** JSON. It may hold a password: nothing prints it. */
@@ -12,18 +13,21 @@ export interface OpenRequest {
   readonly verbose?: ((sql: string) => void) | undefined;
 }
 
-/** Where the logs lie that may know of transactions a crash has left, and what the application calls the engine. */
+/**
+ * The folder of the transaction logs that may know of transactions left by a crash, and the application's name of the
+ * engine.
+ */
 export interface Recovery {
   readonly folder: string;
   readonly name: string;
-  /** Is told what was found and done, as JSON. */
+  /** Is called with the JSON of what was found and done. */
   done(outcome: string): void;
 }
 
 export async function openStore({ engine, options, verbose }: OpenRequest, recovery?: Recovery): Promise<NativeStore> {
   const session = load(engine);
   return recovered(
-    await opened(engine, (id) => session.open(id, engine, options, verbose, placeOf(recovery))),
+    await opened(engine, (id) => session.open(id, engine, options, verbose, recoveryArgument(recovery))),
     recovery,
   );
 }
@@ -31,19 +35,19 @@ export async function openStore({ engine, options, verbose }: OpenRequest, recov
 export function openStoreSync({ engine, options, verbose }: OpenRequest, recovery?: Recovery): NativeStore {
   const session = load(engine);
   try {
-    return recovered(session.openSync(engine, options, verbose, placeOf(recovery)), recovery);
+    return recovered(session.openSync(engine, options, verbose, recoveryArgument(recovery)), recovery);
   } catch (error) {
     throw connectError(error, engine);
   }
 }
 
-function placeOf(recovery: Recovery | undefined): [string, string] | undefined {
+function recoveryArgument(recovery: Recovery | undefined): [string, string] | undefined {
   return recovery && [recovery.folder, recovery.name];
 }
 
-/** The store of an engine that JavaScript carries out. */
+/** Opens a custom engine as a store of the core's. */
 export async function openHosted(host: NativeHost, engine: string, recovery?: Recovery): Promise<NativeStore> {
-  return recovered(await opened(engine, (id) => host.open(id, placeOf(recovery))), recovery);
+  return recovered(await opened(engine, (id) => host.open(id, recoveryArgument(recovery))), recovery);
 }
 
 async function opened(engine: string, submit: (id: number) => void): Promise<NativeStore> {
@@ -68,7 +72,7 @@ function connectError(thrown: unknown, engine: string): StorageError | StorageTy
   return addContext(fromNative(thrown), { engine, operation: 'connect' });
 }
 
-// The loader's error says which package is missing and how to get it.
+// The message of the loader's error says which package is missing and how to get it.
 function load(engine: string): NativeSession {
   try {
     return nativeSession();

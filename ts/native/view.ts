@@ -1,17 +1,24 @@
-import { StorageError } from '../errors.js';
+import { StorageError } from '../errors/storage-error.js';
+import type { CallQueue } from './call-queue.js';
 import type { NativeReads, NativeView, PageContent } from './interface.js';
-import type { Decode, Lease } from './lease.js';
+import type { Decode } from './results.js';
 
-/** A read of a store or a view. `argument` is a key, a text of keys, or a range. */
+/** A read of a store or a view. Its argument is a key, a text of keys, or the text of a range. */
 export type ReadOperation = 'get' | 'has' | 'getMany' | 'getEntry' | 'keys' | 'count';
 
-/** A view and the lease it belongs to. */
+/** What a view needs of the lease that opened it. */
+export interface ViewLease extends CallQueue {
+  /** Which use of the store this is. It changes when the use ends. */
+  readonly use: number;
+}
+
+/** A view of the addon, which ends with the lease that opened it. */
 export class LeasedView {
   readonly #use: number;
   #ended: 'closed' | 'disconnected' | undefined;
 
   constructor(
-    readonly lease: Lease,
+    readonly lease: ViewLease,
     private readonly view: NativeView,
     private readonly onClose: (view: LeasedView) => void,
   ) {
@@ -19,10 +26,15 @@ export class LeasedView {
   }
 
   read<T>(operation: ReadOperation, argument: string, decode: Decode<T>): Promise<T> {
-    const key = operation === 'get' || operation === 'has' || operation === 'getEntry' ? argument : undefined;
     if (this.#ended !== undefined) return Promise.reject(this.#closed(operation));
     const { view } = this;
-    return this.lease.queue(operation, key, decode, (id) => submitRead(view, operation, id, argument), true);
+    return this.lease.queue(
+      operation,
+      keyOf(operation, argument),
+      decode,
+      (id) => submitRead(view, operation, id, argument),
+      true,
+    );
   }
 
   page<T>(range: string, what: PageContent, after: string | null, maxBytes: number, decode: Decode<T>): Promise<T> {
@@ -36,7 +48,7 @@ export class LeasedView {
     );
   }
 
-  /** The error of whoever still uses what the view gave, if its engine has gone since. */
+  /** The error for readers of what the view gave, if its engine was disconnected since. */
   stale(operation: string): StorageError | undefined {
     return this.lease.use === this.#use ? undefined : this.#closed(operation);
   }
@@ -46,7 +58,7 @@ export class LeasedView {
     this.#end('closed');
   }
 
-  /** Closes it because its engine goes. */
+  /** Closes the view because its engine disconnects. */
   end(): void {
     this.#end('disconnected');
   }
@@ -63,6 +75,11 @@ export class LeasedView {
     if (this.#ended !== 'closed' || lease.use !== this.#use) return lease.host.gone(operation);
     return new StorageError('CLOSED', 'The snapshot is closed', { engine: lease.engine, operation });
   }
+}
+
+/** The key that the argument of a read is, if it is one. */
+export function keyOf(operation: ReadOperation, argument: string): string | undefined {
+  return operation === 'get' || operation === 'has' || operation === 'getEntry' ? argument : undefined;
 }
 
 /** Queues a read of a store or a view. */

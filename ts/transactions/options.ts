@@ -1,43 +1,46 @@
-import { boolean, checkOptions, integer, milliseconds, nonEmptyString, signal, text } from '../arguments.js';
-import type { Shape } from '../arguments.js';
+import { boolean, integer, milliseconds, nonEmptyString, signal, text } from '../arguments/option-types.js';
+import { checkOptions } from '../arguments/options.js';
+import type { Shape } from '../arguments/options.js';
 import type { AbortOptions } from '../types.js';
 
-/** Where a transaction stands. After a commit that failed with UNKNOWN_OUTCOME it stays `'pending'`: nobody knows. */
+/** The status of a transaction. After a commit that failed with UNKNOWN_OUTCOME it stays `'pending'`: nobody knows. */
 export type TransactionStatus = 'pending' | 'committed' | 'rolled_back';
 
 /** The section `transactions` of the manager's configuration. */
 export interface TransactionsConfig {
   /**
-   * The folder of the log that transactions over several engines need; made by the first of them. A process locks one
+   * The folder of the log that transactions over several engines need. The first of them makes it. A process locks one
    * file in it. Default: `'./.holdfast/tx'`.
    */
   path?: string | undefined;
-  /** Milliseconds a transaction may be idle before it is rolled back; 0: for ever. Default: 30,000. */
+  /** The most milliseconds that a transaction may be idle before it is rolled back; 0: for ever. Default: 30,000. */
   timeout?: number | undefined;
 }
 
 /** Options of `beginTransaction`. */
 export interface TransactionOptions {
-  /** The engine its own methods work on. Default: the manager's `defaultEngine`. */
+  /** The engine of the transaction's own methods. Default: the manager's `defaultEngine`. */
   engine?: string | undefined;
   /**
-   * Milliseconds it may be idle, with no call made or under way, before it is rolled back and its calls reject with
-   * TRANSACTION_TIMEOUT; it may take a quarter longer. 0: for ever. Default: `transactions.timeout`, 30,000.
+   * The most milliseconds that it may be idle, with no call made or under way. After them, or up to a quarter later, it
+   * is rolled back and its calls reject with TRANSACTION_TIMEOUT. 0: for ever. Default: `transactions.timeout`, 30,000.
    */
   timeout?: number | undefined;
-  /** Refuse writes with READ_ONLY; what is read need not be remembered then. Default: false. */
+  /** Refuse writes with READ_ONLY. The transaction then need not remember what it reads. Default: false. */
   readOnly?: boolean | undefined;
 }
 
 /** Options of `storage.transaction`. */
 export interface RunTransactionOptions extends TransactionOptions, AbortOptions {
-  /** How often the function may be run again after a CONFLICT or LOCKED. Default: 10. */
+  /** How many times the function may be run again after a CONFLICT or LOCKED. Default: 10. */
   retries?: number | undefined;
-  /** Gives up: the transaction is rolled back and the call rejects with ABORTED. A commit that has begun is waited for. */
+  /**
+   * Aborts: the transaction is rolled back and the call rejects with ABORTED. A commit that has begun is not aborted.
+   */
   signal?: AbortSignal | undefined;
 }
 
-/** Figures of a manager's transactions since it was made. */
+/** The counts of a manager's transactions since it was made. */
 export interface TransactionStats {
   /** Open now. */
   active: number;
@@ -47,13 +50,15 @@ export interface TransactionStats {
   rolledBack: number;
   /** Ended by UNKNOWN_OUTCOME: committed or not. */
   unknown: number;
-  /** Of those rolled back, refused because what they had read was changed meanwhile. */
+  /** Of those rolled back: refused because what they had read was changed meanwhile. */
   conflicts: number;
-  /** Of those rolled back, idle for too long. */
+  /** Of those rolled back: idle for too long. */
   timeouts: number;
-  /** Times that `storage.transaction` ran its function again. */
+  /** How many times `storage.transaction` ran its function again. */
   retries: number;
-  /** Transactions of a crashed process that were finished or undone as an engine was opened, counted by engine. */
+  /**
+   * Transactions of a crashed process that were finished or undone as an engine was opened, counted once per engine.
+   */
   recovered: number;
   /** The log of transactions over several engines, of all managers of this process that share it. */
   log: {
@@ -61,7 +66,7 @@ export interface TransactionStats {
     commits: number;
     /** Begun with it and not committed. */
     rollbacks: number;
-    /** Writes to it; each carries the records of all who waited for it. */
+    /** Writes to it. Each carries the records of all transactions that waited for it. */
     writes: number;
     /** Syncs of it. */
     fsyncs: number;
@@ -70,7 +75,9 @@ export interface TransactionStats {
   };
 }
 
-/** What a crash had left of transactions over several engines in one of them, and was seen to as it was opened. */
+/**
+ * The transactions over several engines that a crash had left in an engine, and that were finished as it was opened.
+ */
 export interface RecoveredTransactions {
   /** Carried out: they had been decided. */
   applied: number;
@@ -82,7 +89,7 @@ export interface RecoveredTransactions {
 
 export const DEFAULT_PATH = './.holdfast/tx';
 export const DEFAULT_TIMEOUT = 30_000;
-/** Enough for a hundred that all want one key; with the default delays the last gives up after about ten seconds. */
+/** Enough for a hundred that all need one key. With the default delays the last gives up after about ten seconds. */
 export const DEFAULT_RETRIES = 10;
 
 export const CONFIG_SHAPE: Shape = { path: text, timeout: milliseconds };

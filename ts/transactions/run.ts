@@ -1,26 +1,26 @@
 import { abortError, abortable } from '../abort.js';
 import { describeKind } from '../codec/kinds.js';
-import { isFailedCondition } from '../engines/data.js';
-import { StorageTypeError, isStorageError } from '../errors.js';
-import type { StorageError } from '../errors.js';
+import { isFailedCondition } from '../engines/data/conditions.js';
+import { StorageTypeError, isStorageError } from '../errors/storage-error.js';
+import type { StorageError } from '../errors/storage-error.js';
+import { state } from '../internal.js';
 import { retryDelay } from '../retry.js';
 import type { RetryPolicy } from '../retry.js';
 import { DEFAULT_RETRIES, checkRun } from './options.js';
 import type { RunTransactionOptions } from './options.js';
+import type { Scheduler } from './scheduler.js';
 import type { Transaction } from './transaction.js';
-import { lifeOf } from './transaction.js';
-import type { Turns } from './turns.js';
 
-/** What a function to be run in a transaction may be. */
+/** A function to be run in a transaction. */
 export type TransactionFunction<T> = (transaction: Transaction) => Promise<T> | T;
 
-/** Whoever begins transactions for functions, and hears of their repetition. */
+/** What running functions in transactions needs of the manager. */
 export interface Runner {
   readonly retry: RetryPolicy;
-  readonly turns: Turns;
-  /** Begins one at once; the options are checked already. */
+  readonly scheduler: Scheduler;
+  /** Begins a transaction at once. The options are checked already. */
   begin(options: RunTransactionOptions | undefined): Transaction;
-  /** Tells of the attempt that comes next, and waits until then. */
+  /** Tells of the next attempt, and waits until it is due. */
   pause(
     engine: string | undefined,
     attempt: number,
@@ -29,7 +29,7 @@ export interface Runner {
   ): Promise<void>;
 }
 
-/** Runs `fn` in a transaction and commits it; again, in a new one, after an error that may pass. */
+/** Runs `fn` in a transaction and commits it. Runs it again, in a new one, after an error that may pass. */
 export async function runTransaction<T>(
   runner: Runner,
   fn: TransactionFunction<T>,
@@ -40,29 +40,29 @@ export async function runTransaction<T>(
     throw new StorageTypeError(`Expected transaction to be given a function, got ${describeKind(fn)}`);
   const signal = options?.signal;
   for (let failures = 1; ; failures++) {
-    const turn = runner.turns.take();
-    const end = typeof turn === 'function' ? turn : await turnOf(turn, options);
+    const turn = runner.scheduler.take();
+    const endTurn = typeof turn === 'function' ? turn : await turnOf(turn, options);
     let transaction: Transaction | undefined;
     try {
       if (signal?.aborted === true) throw abortError(signal, options?.engine, 'transaction');
       transaction = runner.begin(options);
-      const life = lifeOf(transaction);
+      const current = transaction[state];
       const result = await (signal === undefined ? fn(transaction) : untilAborted(transaction, fn, options!));
-      // A signal changes nothing from here on, so that ABORTED means that nothing was written.
-      const concluded = life.conclude();
-      end();
-      if (life.status !== 'committed') await concluded;
+      // A signal changes nothing from here on, so ABORTED means that nothing was written.
+      const concluded = current.conclude();
+      endTurn();
+      if (current.status !== 'committed') await concluded;
       return result;
     } catch (error) {
-      end();
+      endTurn();
       if (transaction === undefined) throw error;
-      const life = lifeOf(transaction);
-      life.end(isStorageError(error) && error.code === 'CONFLICT' ? 'conflict' : 'rolled back');
-      // The function's own commit, if it did not wait for it.
-      await life.settled();
+      const current = transaction[state];
+      current.end(isStorageError(error) && error.code === 'CONFLICT' ? 'conflict' : 'rolled back');
+      // The function may have committed by itself without waiting for it.
+      await current.settled();
       if (!isStorageError(error) || failures > allowed(error, options?.retries ?? DEFAULT_RETRIES, runner.retry))
         throw error;
-      // Not what was applied, and not what may have been.
+      // What was committed, or may have been, is not run again.
       if (transaction.status !== 'rolled_back') throw error;
       const engine = options?.engine;
       const delay = delayAfter(error, failures, runner.retry);
@@ -87,11 +87,11 @@ function untilAborted<T>(
     engine,
     'transaction',
     async () => fn(transaction),
-    () => lifeOf(transaction).end('aborted'),
+    () => transaction[state].end('aborted'),
   );
 }
 
-/** Waits for a turn, which passes on if the caller does not want it any more. */
+/** Waits for a turn. An aborted caller passes its turn on. */
 function turnOf(turn: Promise<() => void>, options: RunTransactionOptions | undefined): Promise<() => void> {
   if (options?.signal === undefined) return turn;
   return abortable(
@@ -106,18 +106,19 @@ function turnOf(turn: Promise<() => void>, options: RunTransactionOptions | unde
   });
 }
 
-/** How often a transaction may be begun again after `error`. */
+/** How many times a transaction may be begun again after `error`. */
 function allowed(error: StorageError | StorageTypeError, retries: number, { attempts }: RetryPolicy): number {
-  // A condition of the caller's that did not hold would not hold again.
+  // A condition of the caller that did not hold would not hold again.
   if (!error.retryable || isFailedCondition(error)) return 0;
-  // Others commit or let go soon; a server or a locked store may be away for long, and the caller's patience with it is known.
+  // Other transactions soon commit or release a lock. A server or a locked store may be away for long, and the retry
+  // policy says how long the caller waits for it.
   const opening = error.operation === 'connect';
   if (error.code === 'CONFLICT' || (error.code === 'LOCKED' && !opening)) return retries;
-  // The opening of a server's engine was tried as often as may be.
+  // The connection has tried the opening of a server's engine as often as the policy allows.
   return opening && error.code !== 'LOCKED' ? 0 : Math.min(retries, attempts - 1);
 }
 
-/** Whoever caused the first conflict is through already: waiting helps only where many contend. */
+/** The transaction that caused a first conflict has committed already, so waiting helps only where many contend. */
 function delayAfter(error: StorageError | StorageTypeError, failures: number, policy: RetryPolicy): number {
   if (error.code !== 'CONFLICT') return retryDelay(policy, failures);
   return failures === 1 ? 0 : retryDelay(policy, failures - 1);

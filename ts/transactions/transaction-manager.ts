@@ -1,40 +1,40 @@
 import { inspect } from 'node:util';
 import { describeKind } from '../codec/kinds.js';
-import { StorageError, StorageTypeError } from '../errors.js';
+import { StorageError, StorageTypeError } from '../errors/storage-error.js';
+import { supervision } from '../internal.js';
 import { nativeSession } from '../native/environment.js';
 import type { NativeTransactionLog } from '../native/interface.js';
+import { LatestAnchor } from '../native/v8-anchors.js';
 import type { Durability } from '../types.js';
-import { Life } from './life.js';
-import type { Ending, Keeper, NamedEngine } from './life.js';
 import { checkBegin } from './options.js';
 import type { TransactionOptions, TransactionStats } from './options.js';
+import { TransactionState } from './state.js';
+import type { Ending, NamedEngine, TransactionOwner } from './state.js';
 import { Transaction } from './transaction.js';
-import type { TransactionNaming } from './transaction.js';
+import type { TransactionRegistry } from './transaction.js';
 
-/** What the storage manager gives its transactions. */
+/** What the transactions need of the storage manager. */
 export interface TransactionHost {
-  /** The idle time of transactions that do not say. */
+  /** The idle timeout of transactions that do not give one. */
   readonly timeout: number;
-  /** The folder of the log, and how sure what it says is. */
+  /** The folder of the transaction log, and its durability. */
   readonly logFolder: string;
   readonly durability: Durability;
   resolve(engine?: string): NamedEngine;
 }
 
-/** What only the storage manager does with its transactions. */
+/** What only the storage manager may do with its transactions. */
 export interface Supervision {
-  /** Begins one at once; its options are checked already. */
+  /** Begins a transaction at once. The options are checked already. */
   begin(options: TransactionOptions | undefined): Transaction;
   stats(): TransactionStats;
-  /** Notes what was found of a crash. */
+  /** Counts transactions that were recovered after a crash. */
   recovered(count: number): void;
-  /** Waits, in a transaction that is begun again; not beyond the close. */
+  /** Waits before a transaction is begun again, at most until the close. */
   pause(delay: number): Promise<void>;
-  /** Rolls back what is open, and waits for the commits under way. */
+  /** Rolls back the open transactions, and waits for commits that are under way. */
   close(): Promise<void>;
 }
-
-export let superviseTransactions: (manager: TransactionManager) => Supervision;
 
 /**
  * The open transactions of a {@link StorageManager}: `storage.transactions`.
@@ -44,17 +44,13 @@ export let superviseTransactions: (manager: TransactionManager) => Supervision;
  * await storage.transactions.rollback(id);
  */
 export class TransactionManager {
-  static {
-    superviseTransactions = (manager) => manager.#supervision;
-  }
-
   readonly #host: TransactionHost;
-  readonly #keeper: Keeper & TransactionNaming;
-  /** Those whose commit is under way, too. */
-  readonly #open = new Map<Life, Transaction>();
-  /** Those of them whose id somebody knows. */
-  readonly #named = new Map<string, Life>();
-  /** Those who wait before they begin again. */
+  readonly #owner: TransactionOwner & TransactionRegistry;
+  /** The transactions that are not over, also those whose commit is under way. */
+  readonly #open = new Map<TransactionState, Transaction>();
+  /** Those of them whose id was asked for. */
+  readonly #byId = new Map<string, TransactionState>();
+  /** Ends the pauses before transactions that are begun again. */
   readonly #pauses = new Set<() => void>();
   readonly #supervision: Supervision;
   readonly #stats = {
@@ -67,11 +63,8 @@ export class TransactionManager {
     retries: 0,
     recovered: 0,
   };
-  /**
-   * The last one that ended. V8 gives up the hidden classes of objects of which none is left at a full garbage collection, and with them all
-   * code optimised for them: the next transactions would take twice as long.
-   */
-  readonly #remains: { last?: Transaction | undefined } = {};
+  /** Keeps the transaction that ended last. */
+  readonly #anchor = new LatestAnchor<Transaction>();
   #log: NativeTransactionLog | undefined;
   #closed = false;
   #timer: NodeJS.Timeout | undefined;
@@ -80,10 +73,10 @@ export class TransactionManager {
   /** @internal */
   constructor(host: TransactionHost) {
     this.#host = host;
-    this.#keeper = {
+    this.#owner = {
       log: () => (this.#log ??= nativeSession().transactionLog(host.logFolder, host.durability)),
-      ended: (life, ending) => this.#ended(life, ending),
-      name: (life) => this.#name(life),
+      ended: (state, ending) => this.#ended(state, ending),
+      register: (state) => this.#register(state),
       resolve: (name) => host.resolve(name),
     };
     this.#supervision = {
@@ -114,9 +107,9 @@ export class TransactionManager {
     await this.#find(id, 'rollback').rollback();
   }
 
-  /** The transactions that are open, in the order they were begun. */
+  /** The transactions that are open, in the order in which they were begun. */
   list(): Transaction[] {
-    return [...this.#open].filter(([life]) => !life.isShut).map(([, transaction]) => transaction);
+    return [...this.#open].filter(([state]) => !state.isShut).map(([, transaction]) => transaction);
   }
 
   /** Shows how many are open. */
@@ -124,75 +117,80 @@ export class TransactionManager {
     return `TransactionManager { open: ${this.#open.size} }`;
   }
 
+  /** @internal */
+  get [supervision](): Supervision {
+    return this.#supervision;
+  }
+
   #begin(options: TransactionOptions | undefined): Transaction {
     if (this.#closed)
       throw new StorageError('CLOSED', 'The storage manager is closed', { operation: 'beginTransaction' });
     const engine = this.#host.resolve(options?.engine);
-    const life = new Life(options?.timeout ?? this.#host.timeout, options?.readOnly === true, this.#keeper);
-    const transaction = new Transaction(life, engine, this.#keeper);
-    this.#open.set(life, transaction);
+    const state = new TransactionState(options?.timeout ?? this.#host.timeout, options?.readOnly === true, this.#owner);
+    const transaction = new Transaction(state, engine, this.#owner);
+    this.#open.set(state, transaction);
     this.#stats.active++;
-    if (life.timeout > 0) this.#watchFrom(life);
+    if (state.timeout > 0) this.#checkFromNow(state);
     return transaction;
   }
 
-  #name(life: Life): string {
-    const id = `tx_${life.begunAt}_${randomLetters()}`;
-    if (!life.isOver) this.#named.set(id, life);
+  #register(state: TransactionState): string {
+    const id = `tx_${state.begunAt}_${randomLetters()}`;
+    if (!state.isOver) this.#byId.set(id, state);
     return id;
   }
 
-  #ended(life: Life, ending: Ending): void {
-    this.#remains.last = this.#open.get(life);
-    this.#open.delete(life);
-    if (life.id !== undefined) this.#named.delete(life.id);
+  #ended(state: TransactionState, ending: Ending): void {
+    this.#anchor.keep(this.#open.get(state));
+    this.#open.delete(state);
+    if (state.id !== undefined) this.#byId.delete(state.id);
     this.#stats.active--;
     count(this.#stats, ending);
   }
 
-  #find(id: string, operation: string): Life {
+  #find(id: string, operation: string): TransactionState {
     if (typeof id !== 'string')
       throw new StorageTypeError(`Expected the id of a transaction to be a string, got ${describeKind(id)}`, {
         operation,
       });
-    const life = this.#named.get(id);
-    if (life === undefined)
+    const state = this.#byId.get(id);
+    if (state === undefined)
       throw new StorageError('TRANSACTION_NOT_FOUND', `Transaction not found: ${id}`, { operation });
-    return life;
+    return state;
   }
 
-  // One timer for all, which keeps nothing alive.
-  #watchFrom(life: Life): void {
+  // One timer checks all transactions for idle ones. It does not keep the process alive.
+  #checkFromNow(state: TransactionState): void {
     const now = performance.now();
-    this.#wakeAt(now + life.watch(now), now);
+    this.#checkAt(now + state.checkIdle(now), now);
   }
 
-  #wakeAt(at: number, now: number): void {
+  #checkAt(at: number, now: number): void {
     if (at >= this.#timerAt) return;
     clearTimeout(this.#timer);
     this.#timerAt = at;
-    // No timer waits longer than this: it looks, and is set again.
-    this.#timer = setTimeout(() => this.#look(), Math.min(2 ** 31 - 1, Math.max(1, Math.ceil(at - now))));
+    // No timer of Node waits longer than this. An early check sets the timer again.
+    this.#timer = setTimeout(() => this.#checkAll(), Math.min(2 ** 31 - 1, Math.max(1, Math.ceil(at - now))));
     this.#timer.unref();
   }
 
-  #look(): void {
+  #checkAll(): void {
     this.#timerAt = Infinity;
     const now = performance.now();
     let next = Infinity;
-    for (const life of this.#open.keys()) {
-      if (life.timeout === 0) continue;
-      const wait = life.watch(now);
-      if (!life.isOver) next = Math.min(next, now + wait);
+    for (const state of this.#open.keys()) {
+      if (state.timeout === 0) continue;
+      const wait = state.checkIdle(now);
+      if (!state.isOver) next = Math.min(next, now + wait);
     }
-    if (next < Infinity) this.#wakeAt(next, now);
+    if (next < Infinity) this.#checkAt(next, now);
   }
 
   #pause(delay: number): Promise<void> {
     this.#stats.retries++;
     return new Promise((resolve) => {
       if (delay === 0) {
-        // A timer takes a millisecond at least.
+        // A timer would take at least a millisecond.
         setImmediate(resolve);
         return;
       }
@@ -210,10 +208,10 @@ export class TransactionManager {
     this.#closed = true;
     clearTimeout(this.#timer);
     for (const end of this.#pauses) end();
-    const lives = [...this.#open.keys()];
-    for (const life of lives) life.end('closed');
-    await Promise.all(lives.map((life) => life.settled()));
-    this.#remains.last = undefined;
+    const open = [...this.#open.keys()];
+    for (const state of open) state.end('closed');
+    await Promise.all(open.map((state) => state.settled()));
+    this.#anchor.release();
     this.#log?.close();
   }
 }

@@ -1,27 +1,25 @@
 import { inspect } from 'node:util';
 import type { DataMethods } from '../engines/contract.js';
-import { NativeData } from '../engines/data.js';
-import { DONE } from '../native/lease.js';
-import type { Life, NamedEngine } from './life.js';
+import { NativeData } from '../engines/data/native-data.js';
+import { state } from '../internal.js';
+import { DONE } from '../native/results.js';
+import type { TransactionBranch } from './branch.js';
 import type { TransactionStatus } from './options.js';
-import type { Part } from './part.js';
+import type { NamedEngine, TransactionState } from './state.js';
 
-/** What a transaction asks whoever began it for. */
-export interface TransactionNaming {
-  /** Makes its id, by which it will be found. */
-  name(life: Life): string;
+/** What a transaction needs of the manager that began it, besides what its state needs. */
+export interface TransactionRegistry {
+  /** Makes the id of a transaction, by which the manager will find it. */
+  register(state: TransactionState): string;
   resolve(engine?: string): NamedEngine;
 }
 
-/** The course of a transaction. */
-export let lifeOf: (transaction: Transaction) => Life;
-
 /**
  * Reads and writes that take effect together at `commit()`, or not at all. It has the data methods of an engine, with
- * their options: reads see one moment of the engine, taken at the first of them, with the transaction's own writes over
+ * their options. Reads see one moment of the engine, taken at the first of them, with the transaction's own writes over
  * it. `commit()` rejects with CONFLICT if something that was read has been changed since; see docs/transactions.md.
  *
- * `storage.transaction(fn)` begins, commits, rolls back and tries again by itself; this is for doing so by hand.
+ * `storage.transaction(fn)` begins, commits, rolls back and tries again by itself; this class is for doing so by hand.
  *
  * @example
  * const tx = await storage.beginTransaction();
@@ -36,36 +34,33 @@ export let lifeOf: (transaction: Transaction) => Life;
  * }
  */
 export class Transaction extends NativeData implements AsyncDisposable {
-  static {
-    lifeOf = (transaction) => transaction.#life;
-  }
-
-  readonly #life: Life;
-  readonly #host: TransactionNaming;
-  readonly #own: Part;
-  #others: Map<Part, DataMethods> | undefined;
+  readonly #state: TransactionState;
+  readonly #registry: TransactionRegistry;
+  readonly #own: TransactionBranch;
+  #others: Map<TransactionBranch, DataMethods> | undefined;
 
   /** @internal */
-  constructor(life: Life, engine: NamedEngine, host: TransactionNaming) {
-    const part = life.part(engine);
-    super(part);
-    this.#life = life;
-    this.#host = host;
-    this.#own = part;
+  constructor(state: TransactionState, engine: NamedEngine, registry: TransactionRegistry) {
+    const branch = state.branch(engine);
+    super(branch);
+    this.#state = state;
+    this.#registry = registry;
+    this.#own = branch;
   }
 
   /** `tx_`, the time of its beginning in milliseconds since 1970, `_`, and letters that tell it from others. */
   get id(): string {
-    return (this.#life.id ??= this.#host.name(this.#life));
+    return (this.#state.id ??= this.#registry.register(this.#state));
   }
 
-  /** Where it stands. */
+  /** Whether it is pending, committed or rolled back. */
   get status(): TransactionStatus {
-    return this.#life.status;
+    return this.#state.status;
   }
 
   /**
-   * Another engine of the manager inside this transaction. A transaction that writes to several is atomic over them.
+   * Another engine of the manager inside this transaction. A transaction that writes to several engines is atomic over
+   * them.
    *
    * @param name - Default: the transaction's own engine.
    * @throws StorageError ENGINE_NOT_FOUND.
@@ -73,38 +68,43 @@ export class Transaction extends NativeData implements AsyncDisposable {
    * await tx.engine('file').set('report', report);
    */
   engine(name?: string): DataMethods {
-    const part = name === undefined ? this.#own : this.#life.part(this.#host.resolve(name));
-    if (part === this.#own) return this;
+    const branch = name === undefined ? this.#own : this.#state.branch(this.#registry.resolve(name));
+    if (branch === this.#own) return this;
     this.#others ??= new Map();
-    let data = this.#others.get(part);
-    if (data === undefined) this.#others.set(part, (data = new NativeData(part)));
+    let data = this.#others.get(branch);
+    if (data === undefined) this.#others.set(branch, (data = new NativeData(branch)));
     return data;
   }
 
   /**
-   * Makes everything take effect at once, behind the calls made before, also those not awaited.
+   * Makes everything take effect at once, behind the calls made before, also those that were not awaited.
    *
-   * @throws CONFLICT if what was read has been changed since; TRANSACTION_COMPLETED, TRANSACTION_TIMEOUT; UNKNOWN_OUTCOME
-   * if a server's answer was lost; whatever the engine's writes reject with. Nothing is written then, but for
-   * UNKNOWN_OUTCOME.
+   * @throws CONFLICT if what was read has been changed since; TRANSACTION_COMPLETED, TRANSACTION_TIMEOUT;
+   * UNKNOWN_OUTCOME if a server's answer was lost; whatever the engine's writes reject with. Nothing is written then,
+   * except perhaps after UNKNOWN_OUTCOME.
    */
   commit(): Promise<void> {
-    return this.#life.commit();
+    return this.#state.commit();
   }
 
   /** Drops what was written. @throws TRANSACTION_COMPLETED, TRANSACTION_TIMEOUT. */
   rollback(): Promise<void> {
-    return this.#life.rollback();
+    return this.#state.rollback();
   }
 
   /** Rolls back if it is still pending. */
   [Symbol.asyncDispose](): Promise<void> {
-    this.#life.end('rolled back');
+    this.#state.end('rolled back');
     return DONE;
   }
 
   /** Shows id and status only. */
   [inspect.custom](): string {
     return `Transaction { id: '${this.id}', status: '${this.status}' }`;
+  }
+
+  /** @internal */
+  get [state](): TransactionState {
+    return this.#state;
   }
 }

@@ -1,9 +1,9 @@
-import { rejection } from '../rejection.js';
+import { rejection } from '../errors/rejection.js';
 import { FailedSource } from './source.js';
 import type { WatchSource } from './source.js';
 import type { WatchEvent, WatchIterator } from './types.js';
 
-// An iterator that nobody has any more ends its watch.
+// An iterator that is garbage ends its watch.
 const lost = new FinalizationRegistry<WatchSource<unknown>>((source) => source.close());
 
 /** The events of a source, one at a time. */
@@ -12,7 +12,7 @@ export class EventIterator<T> implements WatchIterator<T> {
   #events: WatchEvent<T>[] = [];
   #index = 0;
   #done = false;
-  /** The load that calls of `next` wait for. */
+  /** The load of events that calls of `next` wait for. */
   #loading: Promise<void> | undefined;
 
   constructor(source: WatchSource<T>) {
@@ -36,7 +36,7 @@ export class EventIterator<T> implements WatchIterator<T> {
         return Promise.resolve({ done: false, value: this.#events[this.#index++] });
       this.#loading = this.#load().finally(() => (this.#loading = undefined));
     }
-    // Calls that wait come to their turn in the order they were made.
+    // Calls that wait go on in the order in which they were made.
     return this.#loading.then(() => this.next());
   }
 
@@ -77,7 +77,7 @@ export class EventIterator<T> implements WatchIterator<T> {
   }
 }
 
-/** What `open` begins to watch; if that throws, a watch that says so. */
+/** The iterator of the watch that `open` opens. If `open` throws, `next()` rejects with the error. */
 export function watching<T>(open: () => WatchSource<T>): WatchIterator<T> {
   let source;
   try {

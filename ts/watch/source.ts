@@ -2,16 +2,16 @@ import { abortError, whenAborted } from '../abort.js';
 import type { CheckedOptions } from './options.js';
 import type { WatchEvent } from './types.js';
 
-// Node takes no longer delay.
+// The longest delay that Node takes.
 const FOREVER = 2 ** 31 - 1;
 
 /**
- * Where the events of one watch come from. Its iterator holds it, and it does not hold the iterator, so that an iterator that
- * nobody has any more can be collected.
+ * The source of the events of one watch. The iterator refers to it, and it does not refer to the iterator, so that an
+ * iterator without other references is collected.
  */
 export abstract class WatchSource<T> {
   readonly ready: Promise<void>;
-  /** Why the watch is over; null if whoever watches has ended it. */
+  /** The error that ended the watch; null if its user ended it; undefined while it is open. */
   #end: Error | null | undefined;
   #begin!: () => void;
   #fail!: (error: Error) => void;
@@ -25,11 +25,11 @@ export abstract class WatchSource<T> {
       this.#begin = resolve;
       this.#fail = reject;
     });
-    // Whoever waits for it hears of a failure; whoever does not hears of it from next().
+    // next() rejects too, so a user who does not wait for `ready` misses nothing.
     this.ready.catch(() => {});
   }
 
-  /** Keeps the process alive, until it has begun or to the end, and listens to the signal. */
+  /** Keeps the process alive, to the end or, if not persistent, until the watch has begun. Listens to the signal. */
   protected open({ persistent, signal }: CheckedOptions): void {
     this.#persistent = persistent;
     this.#alive = setInterval(() => {}, FOREVER);
@@ -39,7 +39,7 @@ export abstract class WatchSource<T> {
     else this.#forgetSignal = whenAborted(signal, abort);
   }
 
-  /** Everything committed from now on is told. */
+  /** The watch tells everything that is committed from now on. */
   protected begun(): void {
     if (!this.#persistent) clearInterval(this.#alive);
     this.#begin();
@@ -49,12 +49,12 @@ export abstract class WatchSource<T> {
     return this.#end !== undefined;
   }
 
-  /** Why nothing more may be handed out, if that is so. */
+  /** The error that ended the watch, if there is one: nothing more may be handed out. */
   fault(): Error | undefined {
     return this.#end ?? undefined;
   }
 
-  /** The next events, at least one; none if whoever watches has ended it. Rejects with why it is over. */
+  /** The next events, at least one; none if the user ended the watch. Rejects with the error that ended it. */
   async page(): Promise<WatchEvent<T>[]> {
     for (;;) {
       if (this.#end !== undefined) {
@@ -66,10 +66,10 @@ export abstract class WatchSource<T> {
     }
   }
 
-  /** What there is; undefined: look again. */
+  /** Takes the events that are there; undefined: call again. */
   protected abstract take(): Promise<WatchEvent<T>[] | undefined>;
 
-  /** Waits until there may be something to take. */
+  /** Waits until there may be events to take. */
   protected wait(): Promise<void> {
     return new Promise((resolve) => (this.#wake = resolve));
   }
@@ -80,17 +80,17 @@ export abstract class WatchSource<T> {
     wake?.();
   }
 
-  /** Ends the watch for `error`, at once. */
+  /** Ends the watch with an error, at once. */
   end(error: Error): void {
     this.#finish(error);
   }
 
-  /** Ends the watch for whoever watches. */
+  /** Ends the watch for its user. */
   close(): void {
     this.#finish(null);
   }
 
-  /** Frees what the source holds. Called once. */
+  /** Frees what the source holds. It is called once. */
   protected abstract release(): void;
 
   #finish(end: Error | null): void {

@@ -3,11 +3,14 @@ import type { AbortOptions, Range } from '../types.js';
 /** Options of `watch`. */
 export interface WatchOptions extends AbortOptions {
   /**
-   * The commit behind which to begin, from an event or from `stats()`: what was committed since then comes first, over the
-   * change log, and nothing is left out or told twice. Asking for it switches the log on, for good. Default: from now on.
+   * The commit after which to begin, from an event or from `stats()`. What was committed since comes first, from the
+   * change log; nothing is left out or told twice. The option switches the change log on, for good. Default: begin now.
    */
   since?: number | undefined;
-  /** Commits that may wait to be taken; one more ends the watch with NO_SPACE, and so do 16 MiB of keys and values. Default: 1,024. */
+  /**
+   * The most commits that may wait to be taken. One more ends the watch with NO_SPACE, and so do 16 MiB of keys and
+   * values. Default: 1,024.
+   */
   maxQueue?: number | undefined;
   /** Whether the open watch keeps the process alive. Default: true. */
   persistent?: boolean | undefined;
@@ -17,11 +20,14 @@ export interface WatchOptions extends AbortOptions {
 export interface SetEvent<T = unknown> {
   type: 'set';
   key: string;
-  /** What was written. Left out where the change comes from the log and the key has been changed since: a later event says how. */
+  /**
+   * The value written. It is left out if the event comes from the change log and the key has been changed since; a
+   * later event tells that change.
+   */
   value?: T;
-  /** As `getEntry` has it; null on an engine of your own without versions. */
+  /** The version that `getEntry` returns; null on an engine of your own without versions. */
   version: string | null;
-  /** The number of the commit. Events of one batch have the same, and come one behind the other. */
+  /** The number of the commit. The events of a batch have the same number, and come one after the other. */
   commit: number;
 }
 
@@ -36,26 +42,26 @@ export interface DeleteEvent {
 /** Keys were removed together, by `clear`. */
 export interface ClearEvent {
   type: 'clear';
-  /** Which: absent if they are all that the watch matches, else their bounds. */
+  /** The bounds of the keys; absent if they are all keys that the watch matches. */
   range?: Pick<Range, 'prefix' | 'gt' | 'gte' | 'lt' | 'lte'>;
   version: null;
   commit: number;
 }
 
-/** What `watch` tells. */
+/** A change that `watch` tells. */
 export type WatchEvent<T = unknown> = SetEvent<T> | DeleteEvent | ClearEvent;
 
 /**
- * The changes of a store as they are committed. It is open from the call of `watch` on; leaving a `for await` loop,
- * `return()`, disposal and the signal end it at once.
+ * The changes of a store as they are committed. The watch is open from the call of `watch` on. Leaving a `for await`
+ * loop, `return()`, disposal and the signal end it at once.
  */
 export interface WatchIterator<T = unknown> extends AsyncIterableIterator<WatchEvent<T>>, AsyncDisposable {
   /**
-   * Resolves once everything committed from now on is told: changes made through this process are from the call of `watch`
-   * on, those of others from here. Rejects if the watch ends before.
+   * Resolves once the watch tells everything committed from now on, also by other processes. Changes made by this
+   * process are told from the call of `watch` on. Rejects if the watch ends before.
    */
   readonly ready: Promise<void>;
-  /** The next event. Rejects with why the watch ended, once. */
+  /** The next event. Rejects once with the error that ended the watch. */
   next(): Promise<IteratorResult<WatchEvent<T>, undefined>>;
   /** Ends the watch. */
   return(): Promise<IteratorResult<WatchEvent<T>, undefined>>;

@@ -1,0 +1,8 @@
+import { boolean, callback, signal } from './option-types.js';
+import type { Shape } from './options.js';
+
+// Shapes of options that several methods take.
+
+export const ABORT_SHAPE: Shape = { signal };
+export const LONG_CALL_SHAPE: Shape = { signal, onProgress: callback };
+export const VERIFY_SHAPE: Shape = { ...LONG_CALL_SHAPE, repair: boolean };

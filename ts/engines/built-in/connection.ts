@@ -1,0 +1,183 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { StorageError, isStorageError } from '../../errors/storage-error.js';
+import type { StorageTypeError } from '../../errors/storage-error.js';
+import type { CallHandle, LeaseHost } from '../../native/call-queue.js';
+import type { LeaseSource } from '../../native/lease-source.js';
+import { Lease, handleOf } from '../../native/lease.js';
+import { openStore, openStoreSync } from '../../native/open.js';
+import type { OpenRequest, Recovery } from '../../native/open.js';
+import { retryDelay } from '../../retry.js';
+import { NO_HOOKS } from '../hooks.js';
+import type { EngineHooks } from '../hooks.js';
+
+/** The engine of a connection. */
+export interface ConnectionOwner {
+  readonly name: string;
+  closed(): boolean;
+  connect(): Promise<void>;
+  /** A blocking call has opened the store. */
+  openedSync(): void;
+  /** The store is open. `capabilities` is the JSON of its abilities. */
+  opened(capabilities: string): void;
+}
+
+interface Waiting {
+  run(lease: Lease): void;
+  reject(error: unknown): void;
+}
+
+/** Opens and closes the store of a built-in engine. Calls that are made meanwhile keep their order. */
+export class Connection implements LeaseSource {
+  /** The open store. Undefined while there is none: calls then wait for it. */
+  lease: Lease | undefined;
+  hooks: EngineHooks = NO_HOOKS;
+  /** Set by a manager. An engine without a manager knows no transaction logs. */
+  recovery: Recovery | undefined;
+  /** Counts calls and openings that were made again. */
+  retries = 0;
+  readonly #owner: ConnectionOwner;
+  readonly #request: OpenRequest;
+  readonly #keeps: boolean;
+  readonly #host: LeaseHost;
+  #kept: Lease | undefined;
+  #waiting: Waiting[] = [];
+  #connectedBefore = false;
+
+  /** @param keeps - Whether a disconnect keeps the store, because it lives in memory. */
+  constructor(owner: ConnectionOwner, request: OpenRequest, keeps: boolean) {
+    this.#owner = owner;
+    this.#request = request;
+    this.#keeps = keeps;
+    const hooks = (): EngineHooks => this.hooks;
+    this.#host = {
+      engine: owner.name,
+      get retry() {
+        return hooks().retry;
+      },
+      onRetry: (operation, error, attempt, delay) => this.#retrying(operation, error, attempt, delay),
+      gone: (operation) =>
+        new StorageError('CLOSED', 'The engine was closed or disconnected meanwhile', {
+          engine: owner.name,
+          operation,
+        }),
+    };
+  }
+
+  get name(): string {
+    return this.#owner.name;
+  }
+
+  get maxBytes(): number {
+    return this.hooks.maxValueBytes;
+  }
+
+  async open(): Promise<void> {
+    if (this.#kept !== undefined) return this.#use(this.#kept);
+    let lease;
+    for (let failures = 1; lease === undefined; failures++) {
+      try {
+        lease = new Lease(handleOf(await openStore(this.#request, this.recovery)), this.#host);
+      } catch (error) {
+        if (await this.#pause(error, failures)) continue;
+        // A blocking call may have opened the store meanwhile, and run the calls that waited.
+        if (this.lease !== undefined) return;
+        const waiting = this.#waiting;
+        this.#waiting = [];
+        for (const call of waiting) call.reject(error);
+        if (waiting.length > 0) this.hooks.onError(error, this.#owner.name);
+        throw error;
+      }
+    }
+    if (this.lease === undefined) this.#use(lease);
+    else await lease.giveBack();
+  }
+
+  /** Finishes the calls under way and gives the store back, or keeps it. */
+  async finish(): Promise<void> {
+    const lease = this.lease;
+    if (lease === undefined) return;
+    this.lease = undefined;
+    // Kept from now on: a blocking call may need it while others still finish.
+    if (this.#keeps) this.#kept = lease;
+    await lease.finish();
+    if (!this.#keeps) await lease.giveBack();
+  }
+
+  /** Gives back a store that was kept. */
+  async close(): Promise<void> {
+    const kept = this.#kept;
+    this.#kept = undefined;
+    await kept?.giveBack();
+  }
+
+  /** Runs a call now if the store is open, else once it is open, after the calls made before. */
+  withLease<T>(operation: string, run: (lease: Lease) => Promise<T>, handle?: CallHandle): Promise<T> {
+    return this.lease === undefined ? this.#whenOpen(operation, run, handle) : run(this.lease);
+  }
+
+  /** The open store. If there is none, this call opens it and first runs the calls that wait for it. */
+  now(operation: string): Lease {
+    if (this.lease === undefined) {
+      if (this.#owner.closed()) throw this.#closedError(operation);
+      this.#use(this.#kept ?? new Lease(handleOf(openStoreSync(this.#request, this.recovery)), this.#host));
+      this.#owner.openedSync();
+    }
+    return this.lease!;
+  }
+
+  #whenOpen<T>(operation: string, run: (lease: Lease) => Promise<T>, handle: CallHandle | undefined): Promise<T> {
+    if (this.#owner.closed()) return Promise.reject(this.#closedError(operation));
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({
+        run: (lease) => {
+          if (handle?.abandoned === undefined) run(lease).then(resolve, reject);
+        },
+        reject,
+      });
+      // The calls in the list are told of a failure.
+      this.#owner.connect().catch(() => {});
+    });
+  }
+
+  /**
+   * Waits before the store is opened again, if a server was away and calls wait for it: nothing was sent yet, and the
+   * calls stay in order. Without waiting calls, a `connect()` of the user's rejects at once. `lockTimeout`, not this,
+   * says how long to wait for another process's lock.
+   */
+  async #pause(error: unknown, failures: number): Promise<boolean> {
+    const { retry } = this.hooks;
+    if (this.lease !== undefined || this.#waiting.length === 0 || failures >= retry.attempts) return false;
+    if (!isStorageError(error) || (error.code !== 'CONNECTION' && error.code !== 'TIMEOUT')) return false;
+    const delay = retryDelay(retry, failures);
+    this.#retrying('connect', error, failures + 1, delay);
+    await sleep(delay);
+    return !this.#owner.closed() && this.lease === undefined;
+  }
+
+  #retrying(operation: string, error: StorageError | StorageTypeError, attempt: number, delay: number): void {
+    this.retries++;
+    this.hooks.onRetry({ engine: this.#owner.name, operation, attempt, delay, error });
+  }
+
+  // This is one step, so no call comes between those that waited and direct ones.
+  #use(lease: Lease): void {
+    if (lease === this.#kept) {
+      this.#kept = undefined;
+      lease.resume();
+    }
+    this.lease = lease;
+    this.#owner.opened(lease.call().store.capabilities);
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const call of waiting) call.run(lease);
+    if (this.#connectedBefore) this.hooks.onReconnect(this.#owner.name);
+    this.#connectedBefore = true;
+  }
+
+  #closedError(operation: string): StorageError {
+    return new StorageError('CLOSED', `The engine ${this.#owner.name} is closed`, {
+      engine: this.#owner.name,
+      operation,
+    });
+  }
+}

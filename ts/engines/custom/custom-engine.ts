@@ -1,0 +1,333 @@
+import { keyList } from '../../arguments/iterables.js';
+import { checkOptions } from '../../arguments/options.js';
+import { VERIFY_SHAPE } from '../../arguments/shapes.js';
+import { StorageError } from '../../errors/storage-error.js';
+import { access, connection, setHooks } from '../../internal.js';
+import { PageIterator } from '../../iteration/page-iterator.js';
+import type { PageContent } from '../../native/interface.js';
+import { toRange } from '../../range/range.js';
+import type { InnerRange } from '../../range/range.js';
+import type { Snapshot } from '../../snapshot.js';
+import type {
+  AbortOptions,
+  BatchOperation,
+  Capabilities,
+  CompareAndSetResult,
+  EngineStats,
+  Entry,
+  Range,
+  RecordOptions,
+  SetManyOptions,
+  SetOptions,
+  StorageIterator,
+  VerifyOptions,
+  VerifyReport,
+} from '../../types.js';
+import { CustomFeed } from '../../watch/custom-feed.js';
+import { CustomWatchSource } from '../../watch/custom-source.js';
+import { watching } from '../../watch/iterator.js';
+import { checkedOptions, watchedRange } from '../../watch/options.js';
+import type { CheckedOptions } from '../../watch/options.js';
+import type { WatchIterator, WatchOptions } from '../../watch/types.js';
+import { BaseStorageEngine } from '../base.js';
+import type { Engine, StorageEngine } from '../contract.js';
+import type { Access } from '../data/access.js';
+import { NO_HOOKS } from '../hooks.js';
+import type { EngineHooks } from '../hooks.js';
+import { UNCOUNTED } from '../report.js';
+import { WriteArguments } from './arguments.js';
+import { CallOrder } from './call-order.js';
+import { CallRunner } from './call-runner.js';
+import { CompoundCalls } from './compound-calls.js';
+import { CustomConnection } from './connection.js';
+import { EngineCalls } from './engine-calls.js';
+import { CustomHost } from './host.js';
+import { KeyPages } from './key-pages.js';
+import { checkUserKey, checkUserWrite } from './own-keys.js';
+
+/**
+ * A custom engine with every method an engine has. Its calls run one at a time, in the order they were made. So a
+ * method that takes several of its calls (`increment`, `batch`) is one step among the calls of this process.
+ */
+export class JavaScriptEngine extends BaseStorageEngine implements Engine {
+  /** The engine that is wrapped. */
+  readonly target: StorageEngine;
+  readonly #feed = new CustomFeed();
+  readonly #order = new CallOrder();
+  readonly #calls: EngineCalls;
+  readonly #compound: CompoundCalls;
+  readonly #arguments: WriteArguments;
+  readonly #runner: CallRunner;
+  readonly #connection: CustomConnection;
+  readonly #access: Access;
+  #hooks: EngineHooks = NO_HOOKS;
+  /** Counts disconnects, which end the iterators made before. */
+  #use = 0;
+
+  /** @internal */
+  constructor(name: string, target: StorageEngine) {
+    super(name);
+    this.target = target;
+    this.#calls = new EngineCalls(target, name, this.#feed);
+    this.#compound = new CompoundCalls(this.#calls);
+    const owner = this.#owner(name);
+    this.#arguments = new WriteArguments(this.#calls, owner);
+    this.#runner = new CallRunner(owner, this.#order, this.#feed);
+    this.#connection = new CustomConnection(owner, new CustomHost(this.#calls, this.#order));
+    this.#access = {
+      keys: (range) => this.#runner.enqueue('keys', () => this.#compound.select(range, 'keys')),
+      count: (range) => this.#runner.enqueue('count', () => this.#compound.count(range)),
+      iterate: (range, what, strip) => this.#iterate(range, what, strip),
+      clear: (range) => this.#runner.enqueue('clear', () => this.#compound.clear(range)),
+      watch: (range, strip, options) => this.#watch(range, strip, options),
+    };
+  }
+
+  /** {@inheritDoc Engine.capabilities} */
+  get capabilities(): Capabilities {
+    const { atomicBatch = false, atomicClear = false, timestamps = false, multiProcess = false } = this.#calls.declared;
+    return { snapshots: false, atomicBatch, atomicClear, timestamps, watch: 'process', multiProcess, sync: false };
+  }
+
+  /** {@inheritDoc DataMethods.get} */
+  get<T = unknown>(key: string): Promise<T | null> {
+    const check = () => checkUserKey(key, 'get');
+    return this.#runner.run('get', check, () => this.#calls.get(key, 'get') as Promise<T | null>);
+  }
+
+  /** {@inheritDoc DataMethods.set} */
+  set(key: string, value: unknown, options?: SetOptions): Promise<void> {
+    const check = () => this.#arguments.set(key, value, options);
+    return this.#runner.run('set', check, ([copy, write]) => this.#compound.set(key, copy, write), options);
+  }
+
+  /** {@inheritDoc DataMethods.delete} */
+  delete(key: string): Promise<boolean> {
+    const check = () => checkUserWrite(key, 'delete');
+    return this.#runner.run('delete', check, () => this.#calls.delete(key, 'delete'));
+  }
+
+  /** {@inheritDoc DataMethods.has} */
+  has(key: string): Promise<boolean> {
+    const check = () => checkUserKey(key, 'has');
+    return this.#runner.run('has', check, () => this.#calls.has(key, 'has'));
+  }
+
+  /** {@inheritDoc DataMethods.keys} */
+  keys(query?: string | Range): Promise<string[]> {
+    const check = () => toRange(query, 'keys');
+    return this.#runner.run('keys', check, (range) => this.#compound.select(range, 'keys'));
+  }
+
+  /** {@inheritDoc DataMethods.count} */
+  count(query?: string | Range): Promise<number> {
+    const check = () => toRange(query, 'count');
+    return this.#runner.run('count', check, (range) => this.#compound.count(range));
+  }
+
+  /** {@inheritDoc DataMethods.clear} */
+  clear(): Promise<void> {
+    return this.#runner.enqueue('clear', () => this.#calls.clear());
+  }
+
+  /** {@inheritDoc DataMethods.entries} */
+  entries<T = unknown>(query?: string | Range): StorageIterator<[string, T]> {
+    return this.#iterateQuery(query, 'entries');
+  }
+
+  /** {@inheritDoc DataMethods.values} */
+  values<T = unknown>(query?: string | Range): StorageIterator<T> {
+    return this.#iterateQuery(query, 'values');
+  }
+
+  /** {@inheritDoc DataMethods.keysIterator} */
+  keysIterator(query?: string | Range): StorageIterator<string> {
+    return this.#iterateQuery(query, 'keys');
+  }
+
+  /** {@inheritDoc DataMethods.getMany} */
+  getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]> {
+    const check = () => keyList(keys, 'getMany', checkUserKey);
+    return this.#runner.run('getMany', check, (list) => this.#compound.getMany(list) as Promise<(T | null)[]>);
+  }
+
+  /** {@inheritDoc DataMethods.setMany} */
+  setMany(entries: Iterable<readonly [string, unknown]>, options?: SetManyOptions): Promise<void> {
+    const check = () => this.#arguments.setMany(entries, options);
+    return this.#runner.run('setMany', check, (steps) => this.#compound.apply(steps, 'setMany'), options);
+  }
+
+  /** {@inheritDoc DataMethods.deleteMany} */
+  deleteMany(keys: Iterable<string>): Promise<number> {
+    const check = () => keyList(keys, 'deleteMany', checkUserWrite);
+    return this.#runner.run('deleteMany', check, (list) => this.#compound.deleteMany(list));
+  }
+
+  /** {@inheritDoc DataMethods.batch} */
+  batch(operations: Iterable<BatchOperation>, options?: AbortOptions): Promise<void> {
+    const check = () => this.#arguments.batch(operations, options);
+    return this.#runner.run('batch', check, (steps) => this.#compound.apply(steps, 'batch'), options);
+  }
+
+  /** {@inheritDoc DataMethods.compareAndSet} */
+  compareAndSet(
+    key: string,
+    expected: string | null,
+    value: unknown,
+    options?: RecordOptions,
+  ): Promise<CompareAndSetResult> {
+    const check = () => this.#arguments.compareAndSet(key, expected, value, options);
+    return this.#runner.run(
+      'compareAndSet',
+      check,
+      ([copy, write]) => this.#calls.compareAndSet(key, expected, copy, write),
+      options,
+    );
+  }
+
+  /** {@inheritDoc DataMethods.increment} */
+  increment(key: string, by: number = 1, options?: RecordOptions): Promise<number> {
+    const check = () => this.#arguments.increment(key, by, options);
+    return this.#runner.run('increment', check, (write) => this.#compound.increment(key, by, write), options);
+  }
+
+  /** {@inheritDoc DataMethods.getEntry} */
+  getEntry<T = unknown>(key: string): Promise<Entry<T> | null> {
+    const check = () => checkUserKey(key, 'getEntry');
+    return this.#runner.run('getEntry', check, () => this.#calls.getEntry(key, 'getEntry') as Promise<Entry<T> | null>);
+  }
+
+  /** Rejects with NOT_SUPPORTED: a custom engine has no snapshots. */
+  snapshot(): Promise<Snapshot> {
+    return Promise.reject(this.#calls.notSupported('snapshots', 'snapshot'));
+  }
+
+  /** {@inheritDoc Engine.watch} Changes made past this object are not seen, and there is no `since`. */
+  watch<T = unknown>(pattern?: string, options?: WatchOptions): WatchIterator<T> {
+    return watching(() => this.#watch<T>(watchedRange(pattern), 0, checkedOptions(options)));
+  }
+
+  /** {@inheritDoc Engine.stats} */
+  async stats(): Promise<EngineStats> {
+    return {
+      keys: await this.count(),
+      memoryBytes: null,
+      diskBytes: null,
+      commit: null,
+      logFloor: null,
+      counters: { ...UNCOUNTED },
+      details: {},
+    };
+  }
+
+  /** Reads every key and reports those whose value is no storable value. */
+  verify(options?: VerifyOptions): Promise<VerifyReport> {
+    const check = () => {
+      checkOptions('verify', options, VERIFY_SHAPE);
+      return { ...options };
+    };
+    return this.#runner.run('verify', check, (checked) => this.#compound.verify(checked), options);
+  }
+
+  /** Does nothing: a custom engine keeps its data as it likes. */
+  compact(): Promise<void> {
+    return this.#runner.enqueue('compact', () => Promise.resolve());
+  }
+
+  /** Throws NOT_SUPPORTED. */
+  getSync<T = unknown>(key: string): T | null {
+    throw this.#calls.notSupported('synchronous calls', 'getSync', key);
+  }
+
+  /** Throws NOT_SUPPORTED. */
+  hasSync(key: string): boolean {
+    throw this.#calls.notSupported('synchronous calls', 'hasSync', key);
+  }
+
+  /** Throws NOT_SUPPORTED. */
+  setSync(key: string): void {
+    throw this.#calls.notSupported('synchronous calls', 'setSync', key);
+  }
+
+  /** Throws NOT_SUPPORTED. */
+  deleteSync(key: string): boolean {
+    throw this.#calls.notSupported('synchronous calls', 'deleteSync', key);
+  }
+
+  /** Connects the wrapped engine. */
+  protected async doConnect(): Promise<void> {
+    await this.#calls.call('connect', undefined, () => this.target.connect());
+    await this.#order.change(false, () => this.#connection.recover());
+  }
+
+  /** Disconnects the wrapped engine. */
+  protected async doDisconnect(): Promise<void> {
+    this.#use++;
+    this.#feed.end(
+      new StorageError('CLOSED', 'The engine was closed or disconnected meanwhile', {
+        engine: this.name,
+        operation: 'watch',
+      }),
+    );
+    await this.#order.change(true, () => this.#connection.finish());
+    await this.#calls.call('disconnect', undefined, () => this.target.disconnect());
+  }
+
+  /** @internal */
+  get [access](): Access {
+    return this.#access;
+  }
+
+  /** @internal */
+  get [connection](): CustomConnection {
+    return this.#connection;
+  }
+
+  /** @internal */
+  [setHooks](hooks: EngineHooks): void {
+    this.#hooks = hooks;
+  }
+
+  /** What the runner and the connection need of this engine. */
+  #owner(name: string) {
+    const hooks = (): EngineHooks => this.#hooks;
+    const isReady = (): boolean => this.isConnected;
+    const isClosed = (): boolean => this.status === 'closed';
+    return {
+      name,
+      connect: () => this.connect(),
+      closedError: (operation: string) => this.closedError(operation),
+      get hooks() {
+        return hooks();
+      },
+      get isReady() {
+        return isReady();
+      },
+      get isClosed() {
+        return isClosed();
+      },
+    };
+  }
+
+  #iterateQuery<T>(query: string | Range | undefined, what: PageContent): StorageIterator<T> {
+    try {
+      return this.#iterate(toRange(query, what), what, 0);
+    } catch (error) {
+      return new PageIterator<T>(() => this.#runner.reject(error, what));
+    }
+  }
+
+  #iterate<T>(range: InnerRange, what: PageContent, strip: number): StorageIterator<T> {
+    return new PageIterator<T>(async () => {
+      const keys = await this.#runner.enqueue(what, () => this.#compound.select(range, what));
+      const use = this.#use;
+      const fault = (): Error | undefined => (use === this.#use ? undefined : this.closedError(what));
+      return new KeyPages<T>(this.#calls, this.#runner, keys, what, strip, fault);
+    });
+  }
+
+  #watch<T>(range: InnerRange, strip: number, options: CheckedOptions): CustomWatchSource<T> {
+    if (this.status === 'closed') throw this.closedError('watch');
+    return new CustomWatchSource<T>(this.name, this.#feed, range, strip, options);
+  }
+}

@@ -1,0 +1,82 @@
+import { checkPair, iterated } from '../../arguments/iterables.js';
+import { checkWritableKey } from '../../arguments/keys.js';
+import { anything, oneOf, required, string } from '../../arguments/option-types.js';
+import { checkOptions } from '../../arguments/options.js';
+import type { Shape } from '../../arguments/options.js';
+import { encode } from '../../codec/encode.js';
+import { describeKind } from '../../codec/kinds.js';
+import { StorageTypeError, addContext, isStorageError } from '../../errors/storage-error.js';
+import { checkText, deleteText, setText } from '../../native/batch-text.js';
+import type { NativeValue } from '../../native/interface.js';
+import type { SetOptions } from '../../types.js';
+import { BATCH_SET_SHAPE, checkExpected, writeOptions } from './write-options.js';
+import type { WriteOptions } from './write-options.js';
+
+/** A checked step of a batch, with its value encoded. */
+export type Step =
+  | { readonly type: 'set'; readonly key: string; readonly value: NativeValue; readonly write: WriteOptions }
+  | { readonly type: 'delete'; readonly key: string }
+  | { readonly type: 'check'; readonly key: string; readonly version: string | null };
+
+const TYPE = required(oneOf('set', 'delete', 'check'));
+const DELETE_SHAPE: Shape = { type: TYPE, key: required(string) };
+const CHECK_SHAPE: Shape = { ...DELETE_SHAPE, version: anything };
+
+/** The steps of a batch. A condition of a set becomes a step of its own. */
+export function batchSteps(operations: unknown, maxBytes: number): Step[] {
+  const steps: Step[] = [];
+  for (const given of iterated(operations, 'batch', 'operations')) {
+    if (typeof given !== 'object' || given === null)
+      throw new StorageTypeError(`Expected each operation of batch to be an object, got ${describeKind(given)}`);
+    const operation = given as { type: unknown; key: unknown; value: unknown; version: unknown };
+    const { key } = operation;
+    if (operation.type === 'set') {
+      checkOptions('batch', operation, BATCH_SET_SHAPE);
+      checkWritableKey(key, 'batch');
+      const write = writeOptions('batch', 'batch', operation as SetOptions, maxBytes);
+      if (write.ifAbsent) steps.push({ type: 'check', key, version: null });
+      else if (write.ifVersion !== undefined) steps.push({ type: 'check', key, version: write.ifVersion });
+      steps.push({ type: 'set', key, value: encodeAt(key, operation.value, maxBytes), write });
+    } else if (operation.type === 'check') {
+      checkOptions('batch', operation, CHECK_SHAPE);
+      checkWritableKey(key, 'batch');
+      checkExpected(operation.version, 'batch');
+      steps.push({ type: 'check', key, version: operation.version });
+    } else {
+      checkOptions('batch', operation, DELETE_SHAPE);
+      checkWritableKey(key, 'batch');
+      steps.push({ type: 'delete', key });
+    }
+  }
+  return steps;
+}
+
+/** The text of a batch for the addon. */
+export function batchText(operations: unknown, maxBytes: number): string {
+  let text = '';
+  for (const step of batchSteps(operations, maxBytes)) {
+    if (step.type === 'set') text += setText(step.key, step.value, step.write);
+    else if (step.type === 'delete') text += deleteText(step.key);
+    else text += checkText(step.key, step.version);
+  }
+  return text;
+}
+
+/** Checks the entries of `setMany`, and calls `take` for each with its value encoded. */
+export function eachEntry(entries: unknown, maxBytes: number, take: (key: string, value: NativeValue) => void): void {
+  for (const entry of iterated(entries, 'setMany', '[key, value] pairs')) {
+    checkPair(entry, 'setMany');
+    const [key, value] = entry;
+    checkWritableKey(key, 'setMany');
+    take(key, encodeAt(key, value, maxBytes));
+  }
+}
+
+/** Encodes the value of a key. An error names the key. */
+export function encodeAt(key: string, value: unknown, maxBytes: number): NativeValue {
+  try {
+    return encode(value, maxBytes);
+  } catch (error) {
+    throw isStorageError(error) ? addContext(error, { key }) : error;
+  }
+}

@@ -1,0 +1,75 @@
+import { copyOf } from '../codec/copy.js';
+import { StorageError } from '../errors/storage-error.js';
+import type { InnerRange } from '../range/range.js';
+import { selectKeys } from '../range/selection.js';
+import type { CustomChange, CustomFeed, FeedListener } from './custom-feed.js';
+import type { CheckedOptions } from './options.js';
+import { WatchSource } from './source.js';
+import type { WatchEvent } from './types.js';
+
+/** A watch of a custom engine. */
+export class CustomWatchSource<T> extends WatchSource<T> implements FeedListener {
+  readonly #feed: CustomFeed;
+  readonly #range: InnerRange;
+  readonly #strip: number;
+  readonly #max: number;
+  #waiting: WatchEvent<T>[][] = [];
+  #overflow: StorageError | undefined;
+
+  /** @param strip - How many units of each key are left out: the length of a store's prefix. */
+  constructor(engine: string, feed: CustomFeed, range: InnerRange, strip: number, options: CheckedOptions) {
+    super(engine);
+    this.#feed = feed;
+    this.#range = range;
+    this.#strip = strip;
+    this.#max = options.maxQueue;
+    if (options.since !== undefined) {
+      throw new StorageError(
+        'NOT_SUPPORTED',
+        `The engine ${engine} has no change log, so a watch of it cannot begin in the past`,
+        { engine, operation: 'watch' },
+      );
+    }
+    this.open(options);
+    if (this.isOver) return;
+    feed.add(this);
+    this.begun();
+  }
+
+  /** A commit of the engine. */
+  tell(changes: CustomChange[], commit: number): void {
+    if (this.#overflow !== undefined) return;
+    const keys = changes.flatMap((change) => (change.type === 'clear' ? [] : [change.key]));
+    const matched = new Set(selectKeys(keys, this.#range));
+    const events = changes.flatMap((change) => this.#toEvent(change, commit, matched));
+    if (events.length === 0) return;
+    if (this.#waiting.length < this.#max) this.#waiting.push(events);
+    else {
+      const message =
+        `The watch was not read fast enough: ${this.#max} commits wait, and no more may; ` +
+        'take them faster, or raise maxQueue';
+      this.#overflow = new StorageError('NO_SPACE', message, { engine: this.engine, operation: 'watch' });
+    }
+    this.wake();
+  }
+
+  protected override async take(): Promise<WatchEvent<T>[] | undefined> {
+    const events = this.#waiting.shift();
+    if (events !== undefined) return events;
+    if (this.#overflow !== undefined) return this.end(this.#overflow) as undefined;
+    return void (await this.wait());
+  }
+
+  protected override release(): void {
+    this.#waiting = [];
+    this.#feed.remove(this);
+  }
+
+  #toEvent(change: CustomChange, commit: number, matched: Set<string>): WatchEvent<T>[] {
+    if (change.type === 'clear') return [{ type: 'clear', version: null, commit }];
+    if (!matched.has(change.key)) return [];
+    const key = change.key.slice(this.#strip);
+    if (change.type === 'delete') return [{ type: 'delete', key, version: null, commit }];
+    return [{ type: 'set', key, value: copyOf(change.value, Infinity) as T, version: change.version, commit }];
+  }
+}

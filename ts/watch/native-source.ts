@@ -1,0 +1,116 @@
+import { decode } from '../codec/decode.js';
+import { fromNative } from '../errors/from-native.js';
+import { forgetProgress, listenForProgress } from '../native/calls.js';
+import type { NativeWatch } from '../native/interface.js';
+import type { LeaseSource } from '../native/lease-source.js';
+import type { Lease } from '../native/lease.js';
+import { rangeText } from '../range/range.js';
+import type { InnerRange } from '../range/range.js';
+import type { CheckedOptions } from './options.js';
+import { WatchSource } from './source.js';
+import type { ClearEvent, WatchEvent } from './types.js';
+
+// The most commits that are taken at once.
+const PAGE_COMMITS = 64;
+
+/** A watch of a built-in engine. The addon rings when there are events; they are fetched when they are asked for. */
+export class NativeWatchSource<T> extends WatchSource<T> {
+  readonly #strip: number;
+  #lease: Lease | undefined;
+  #watch: NativeWatch | undefined;
+  #forgetLease: (() => void) | undefined;
+
+  /** @param strip - How many units of each key are left out: the length of a store's prefix. */
+  constructor(from: LeaseSource, range: InnerRange, strip: number, options: CheckedOptions) {
+    super(from.name);
+    this.#strip = strip;
+    this.open(options);
+    if (this.isOver) return;
+    // In order with the other calls to the engine.
+    from.withLease('watch', (lease) => this.#start(lease, range, options)).catch((error: Error) => this.end(error));
+  }
+
+  protected override async take(): Promise<WatchEvent<T>[] | undefined> {
+    const lease = this.#lease;
+    const watch = this.#watch;
+    if (lease === undefined || watch === undefined) return void (await this.wait());
+    let taken;
+    try {
+      taken = watch.take(PAGE_COMMITS);
+    } catch (error) {
+      return this.end(lease.explain(error, 'watch', undefined)) as undefined;
+    }
+    if (taken === null) return void (await this.wait());
+    if (taken === true)
+      return lease.queue(
+        'watch',
+        undefined,
+        () => undefined,
+        (id) => watch.submitLog(id),
+      );
+    return eventsOf<T>(taken, this.#strip);
+  }
+
+  protected override release(): void {
+    this.#forgetLease?.();
+    this.#watch?.close();
+    this.#watch = undefined;
+    this.#lease = undefined;
+  }
+
+  #start(lease: Lease, range: InnerRange, { since, maxQueue }: CheckedOptions): Promise<void> {
+    if (this.isOver) return Promise.resolve();
+    // Until the last ring, which has a text, the addon uses the id.
+    const bell: number = listenForProgress((text) => (text === '' ? this.#rung() : forgetProgress(bell)));
+    try {
+      this.#watch = lease.call().store.watch(bell, rangeText(range), since, maxQueue);
+    } catch (error) {
+      return lease.refuse(fromNative(error), 'watch', undefined);
+    }
+    this.#lease = lease;
+    const dependent = { engineEnded: (): void => void this.end(lease.host.gone('watch')) };
+    lease.addDependent(dependent);
+    this.#forgetLease = () => lease.removeDependent(dependent);
+    this.#rung();
+    return Promise.resolve();
+  }
+
+  #rung(): void {
+    if (this.#watch?.begun === true) this.begun();
+    this.wake();
+  }
+}
+
+type Told =
+  | [0, string, string, unknown]
+  | [1, string, string]
+  | [2, string]
+  | [3, ['prefix' | 'gt' | 'gte' | 'lt' | 'lte', string][] | null];
+
+function eventsOf<T>(text: string, strip: number): WatchEvent<T>[] {
+  const events: WatchEvent<T>[] = [];
+  for (const [commit, ...changes] of decode<[number, ...Told[]][]>(text)) {
+    for (const change of changes) {
+      switch (change[0]) {
+        case 0:
+          events.push({ type: 'set', key: change[1].slice(strip), value: change[3] as T, version: change[2], commit });
+          break;
+        case 1:
+          events.push({ type: 'set', key: change[1].slice(strip), version: change[2], commit });
+          break;
+        case 2:
+          events.push({ type: 'delete', key: change[1].slice(strip), version: null, commit });
+          break;
+        case 3:
+          events.push(clearOf(change[1], strip, commit));
+      }
+    }
+  }
+  return events;
+}
+
+function clearOf(bounds: [string, string][] | null, strip: number, commit: number): ClearEvent {
+  const event: ClearEvent = { type: 'clear', version: null, commit };
+  if (bounds === null) return event;
+  return { ...event, range: Object.fromEntries(bounds.map(([name, key]) => [name, key.slice(strip)])) };
+}
