@@ -15,7 +15,9 @@ fn error_codes() -> String {
          /** Every code a {{@link StorageError}} can carry. Codes are stable: programs may branch on them. */\n\
          export const ERROR_CODES = [\n{all}] as const;\n\n\
          /** Codes after which the same call may succeed when it is made again. */\n\
-         export const RETRYABLE_CODES = [{}] as const;\n",
+         export const RETRYABLE_CODES = [{}] as const;\n\n\
+         /** One of {{@link ERROR_CODES}}. */\n\
+         export type ErrorCode = (typeof ERROR_CODES)[number];\n",
         retryable.join(", ")
     )
 }

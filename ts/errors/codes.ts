@@ -1,3 +1,5 @@
+// Written from core/src/error/code.rs by core/tests/facade.rs: change it there.
+
 /** Every code a {@link StorageError} can carry. Codes are stable: programs may branch on them. */
 export const ERROR_CODES = [
   'ENGINE_NOT_FOUND',
@@ -36,8 +38,8 @@ export const ERROR_CODES = [
   'UNKNOWN_OUTCOME',
 ] as const;
 
-/** The codes of errors after which the same call may succeed when it is made again. */
-export const RETRYABLE_CODES = ['CONFLICT', 'LOCKED', 'TIMEOUT', 'CONNECTION'] as const satisfies readonly ErrorCode[];
+/** Codes after which the same call may succeed when it is made again. */
+export const RETRYABLE_CODES = ['LOCKED', 'CONNECTION', 'TIMEOUT', 'CONFLICT'] as const;
 
 /** One of {@link ERROR_CODES}. */
 export type ErrorCode = (typeof ERROR_CODES)[number];

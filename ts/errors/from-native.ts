@@ -1,3 +1,4 @@
+import { getSystemErrorName } from 'node:util';
 import { ERROR_CODES } from './codes.js';
 import type { ErrorCode } from './codes.js';
 import { causeOf } from './custom-causes.js';
@@ -58,8 +59,25 @@ function describe(thrown: unknown): ({ code: ErrorCode; message: string } & Erro
     engine: optionalString(engine),
     key: optionalString(key),
     operation: optionalString(operation),
-    cause: typeof cause === 'string' ? causeOf(cause) : (cause ?? undefined),
+    cause: readCause(cause),
   };
+}
+
+/** A cause is an error of ours as an object, `{ errno, message }` of the operating system, or the text of another error. */
+function readCause(cause: unknown): unknown {
+  if (typeof cause === 'string') return causeOf(cause);
+  if (typeof cause !== 'object' || cause === null) return cause ?? undefined;
+  const { code, errno, message } = cause as Record<string, unknown>;
+  if (typeof code === 'string') return fromNative(cause);
+  return typeof errno === 'number' ? systemError(errno, String(message)) : cause;
+}
+
+/** An error like those of Node's own calls: `errno` is negative, `code` its name. Windows has numbers of its own. */
+function systemError(errno: number, message: string): Error {
+  const error = new Error(message) as Error & { errno: number; code?: string };
+  error.errno = -errno;
+  if (process.platform !== 'win32') error.code = getSystemErrorName(-errno);
+  return error;
 }
 
 function optionalString(value: unknown): string | undefined {

@@ -40,7 +40,7 @@ export abstract class CallQueue implements Caller {
   /** @param beneath - A queue that is held together with this one. */
   constructor(
     readonly host: LeaseHost,
-    protected readonly spinWait: SpinWait | undefined,
+    readonly spinWait: SpinWait | undefined,
     private readonly beneath: CallQueue | undefined,
   ) {}
 

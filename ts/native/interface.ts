@@ -7,14 +7,39 @@ import type { Buffer } from 'node:buffer';
 /** A value in its stored form. */
 export type NativeValue = string | Buffer;
 
-/** The queued reads that stores and views have in common. */
-export interface NativeReads {
-  submitGet(id: number, key: string): void;
-  submitHas(id: number, key: string): void;
-  submitEntry(id: number, key: string): void;
-  submitGetMany(id: number, keys: string): void;
-  submitKeys(id: number, range: string): void;
-  submitCount(id: number, range: string): void;
+/**
+ * The calls of data, as the addon numbers them (`src/store/calls.rs`). The argument is a key, a text of keys (`getMany`),
+ * the text of a range (`keys`, `count`), or operations: `batch` asks for their outcomes, `write` does not.
+ */
+export const VERBS = {
+  get: 0,
+  has: 1,
+  getEntry: 2,
+  getMany: 3,
+  keys: 4,
+  count: 5,
+  delete: 6,
+  batch: 7,
+  write: 8,
+} as const;
+
+/** The number of a call of data. */
+export type Verb = (typeof VERBS)[keyof typeof VERBS];
+
+/** The calls that take long: `verify` and `repair` tell their progress. */
+export type MaintenanceVerb = 'stats' | 'verify' | 'repair' | 'compact' | 'close';
+
+/** Queues a call of data: of a view only those that read. */
+export interface NativeCalls {
+  submitCall(id: number, verb: Verb, argument: string): void;
+}
+
+/** The calls of data that stores and slots have in common. */
+export interface NativeDataCalls extends NativeCalls {
+  tryCall(verb: Verb, argument: string): NativeValue | boolean | number | null | undefined;
+  submitSet(id: number, key: string, value: NativeValue, expiresAt?: number, metadata?: string): void;
+  tryView(): NativeView | undefined;
+  submitView(id: number): void;
 }
 
 /**
@@ -31,36 +56,22 @@ export interface NativeHotCalls {
 }
 
 /** An open store of this environment. */
-export interface NativeStore extends NativeReads {
+export interface NativeStore extends NativeDataCalls {
   readonly hot: NativeHotCalls;
   /** JSON of the engine's capabilities. */
   readonly capabilities: string;
   /** JSON of what the opening did for transactions that a crash had left; null if nobody asked for it. */
   readonly recovered: string | null;
   /** Makes a slot: a handle of this store for transactions. */
-  forTransactions(): NativeSlot;
-
-  tryGetMany(keys: string): string | undefined;
-  tryEntry(key: string): string | null | undefined;
-  tryBatch(ops: string, report: boolean): string | undefined;
-  tryView(): NativeView | undefined;
-
-  submitSet(id: number, key: string, value: NativeValue, expiresAt?: number, metadata?: string): void;
-  submitDelete(id: number, key: string): void;
-  submitBatch(id: number, ops: string, report: boolean): void;
-  submitView(id: number): void;
+  slot(): NativeSlot;
   /** Rings under `bell` when there are commits to take. Throws where the engine cannot be watched. */
   watch(bell: number, range: string, since: number | undefined, maxQueue: number): NativeWatch;
-  submitStats(id: number): void;
   /** Reports progress under `progressId`, as JSON text; 0: not at all. */
-  submitVerify(id: number, repair: boolean, progressId: number): void;
-  submitCompact(id: number): void;
-  submitClose(id: number): void;
+  submitMaintenance(id: number, verb: MaintenanceVerb, progressId: number): void;
 
-  getSync(key: string): NativeValue | null;
-  hasSync(key: string): boolean;
+  /** Makes a call on this thread, which waits for it. */
+  callSync(verb: Verb, argument: string): NativeValue | boolean | number | null;
   setSync(key: string, value: NativeValue, expiresAt?: number, metadata?: string): void;
-  deleteSync(key: string): boolean;
 }
 
 /** The hot calls of a slot. */
@@ -77,7 +88,7 @@ export interface NativeSlotCalls extends NativeHotCalls {
 }
 
 /** A reusable handle of a store: its calls go to the transaction that began in it most recently. */
-export interface NativeSlot extends NativeStore {
+export interface NativeSlot extends NativeDataCalls {
   readonly hot: NativeSlotCalls;
   /** Sets the name by which recovery finds the engine, and the log for transactions that begin here. */
   serve(name: string, log: NativeTransactionLog): void;
@@ -104,7 +115,7 @@ export interface NativeWatch {
 export type PageContent = 'keys' | 'entries' | 'values';
 
 /** A read-only view: a snapshot, and the source of every iterator. */
-export interface NativeView extends NativeReads {
+export interface NativeView extends NativeCalls {
   /** Settles with the JSON text of `[next | null, …]`. `next` is opaque and is passed on as `after`. */
   submitPage(id: number, range: string, what: PageContent, after: string | null, maxBytes: number): void;
   close(): void;

@@ -2,9 +2,10 @@ import { abortable } from '../abort.js';
 import { cancelCall } from './call-queue.js';
 import type { CallHandle } from './call-queue.js';
 import type { Lease } from './lease.js';
+import type { StoreLease } from './store-lease.js';
 
 /** Gives data methods the store that they call: the connection of an engine, or the branch of a transaction. */
-export interface LeaseSource {
+export interface LeaseSource<L extends Lease = Lease> {
   /** The engine's name, for errors. */
   readonly name: string;
   /** The most bytes of an encoded value. */
@@ -12,17 +13,20 @@ export interface LeaseSource {
   /** Whether all calls see one moment of the store. */
   readonly isOneMoment?: boolean;
   /** The open store, if a call may go to it at once. */
-  readonly lease: Lease | undefined;
+  readonly lease: L | undefined;
   /** Runs a call now if the store is open, else once it is open, after the calls made before. */
-  withLease<T>(operation: string, run: (lease: Lease) => Promise<T>, handle?: CallHandle): Promise<T>;
+  withLease<T>(operation: string, run: (lease: L) => Promise<T>, handle?: CallHandle): Promise<T>;
 }
 
+/** An engine's connection: its leases are uses of an open store. */
+export type StoreSource = LeaseSource<StoreLease>;
+
 /** Runs a call that `signal` aborts, wherever the call has got to. */
-export function abortableCall<T>(
-  source: LeaseSource,
+export function abortableCall<T, L extends Lease>(
+  source: LeaseSource<L>,
   operation: string,
   signal: AbortSignal | undefined,
-  run: (lease: Lease, handle: CallHandle) => Promise<T>,
+  run: (lease: L, handle: CallHandle) => Promise<T>,
 ): Promise<T> {
   const handle: CallHandle = {};
   const start = (): Promise<T> => source.withLease(operation, (lease) => run(lease, handle), handle);

@@ -1,23 +1,17 @@
 import { CallQueue } from './call-queue.js';
 import type { CallHandle, LeaseHost } from './call-queue.js';
-import { forgetProgress, listenForProgress } from './calls.js';
-import type { NativeHotCalls, NativeStore, NativeValue, NativeView } from './interface.js';
+import { VERBS } from './interface.js';
+import type { NativeDataCalls, NativeHotCalls, NativeValue, NativeView } from './interface.js';
 import { DONE, itself, nothing } from './results.js';
 import type { Decode } from './results.js';
-import { spinWaitFor } from './spin-wait.js';
-import { TransactionSlots } from './transaction-slot.js';
-import { LeasedView, keyOf, submitRead } from './view.js';
+import type { SpinWait } from './spin-wait.js';
+import { LeasedView, keyOf } from './view.js';
 import type { ReadOperation } from './view.js';
 
-/** A store of the addon. Its hot calls are read once, because the addon makes them anew each time. */
-export interface StoreHandle {
-  readonly store: NativeStore;
+/** The calls of data of a store or slot. The hot calls are read once, because the addon makes them anew each time. */
+export interface DataHandle {
+  readonly store: NativeDataCalls;
   readonly hot: NativeHotCalls;
-}
-
-/** The handle of a store that was just opened. */
-export function handleOf(store: NativeStore): StoreHandle {
-  return { store, hot: store.hot };
 }
 
 /** Something that ends when the use of a store ends. */
@@ -26,20 +20,19 @@ export interface Dependent {
 }
 
 /**
- * One use of an open store, from connect to disconnect. It knows the calls under way and the open views, so that the
- * store is given back in order: after the last call, with every view closed.
+ * The calls of data on a store or in a slot, and the views that they opened. {@link StoreLease} is the use of an open
+ * store, a branch of a transaction has a lease over it.
  */
 export class Lease extends CallQueue {
-  readonly #handle: StoreHandle;
+  readonly #handle: DataHandle;
   // Made when they are needed: each transaction has a lease of its own.
   #views: Set<LeasedView> | undefined;
   #dependents: Set<Dependent> | undefined;
-  #slots: TransactionSlots | undefined;
   #uses = 1;
 
   /** @param beneath - A lease that stays held while this one has calls under way. */
-  constructor(handle: StoreHandle, host: LeaseHost, beneath?: Lease) {
-    super(host, beneath === undefined ? spinWaitFor(handle.store) : beneath.spinWait, beneath);
+  constructor(handle: DataHandle, host: LeaseHost, spinWait: SpinWait | undefined, beneath?: Lease) {
+    super(host, spinWait, beneath);
     this.#handle = handle;
   }
 
@@ -47,18 +40,13 @@ export class Lease extends CallQueue {
    * The store, for one call to it. Every call to the addon takes the store from here, and takes it anew each time: a
    * subclass overrides this method to do what has to come before every call.
    */
-  call(): StoreHandle {
+  call(): DataHandle {
     return this.#handle;
   }
 
   /** Which use of the store this is; 0 once it ends. */
   get use(): number {
     return this.isEnding ? 0 : this.#uses;
-  }
-
-  /** Slots in which transactions over this store begin. */
-  get slots(): TransactionSlots {
-    return (this.#slots ??= new TransactionSlots(this.#handle.store));
   }
 
   /** Tells `dependent` when this use of the store ends, before it waits for the calls under way. */
@@ -78,7 +66,7 @@ export class Lease extends CallQueue {
   /** Gets a key that {@link tryGet} did not get. */
   queueGet<T>(key: string, decode: Decode<T>): Promise<T> {
     const { store } = this.call();
-    return this.queue('get', key, decode, (id) => store.submitGet(id, key), true);
+    return this.queue('get', key, decode, (id) => store.submitCall(id, VERBS.get, key), true);
   }
 
   /** Reads inline if the store can, else queued. */
@@ -95,7 +83,7 @@ export class Lease extends CallQueue {
       operation,
       keyOf(operation, argument),
       decode,
-      (id) => submitRead(store, operation, id, argument),
+      (id) => store.submitCall(id, VERBS[operation], argument),
       true,
     );
   }
@@ -120,7 +108,7 @@ export class Lease extends CallQueue {
     } catch (error) {
       return this.refuse(error, 'delete', key);
     }
-    return this.queue('delete', key, itself<boolean>, (id) => store.submitDelete(id, key));
+    return this.queue('delete', key, itself<boolean>, (id) => store.submitCall(id, VERBS.delete, key));
   }
 
   batch<T>(
@@ -132,13 +120,14 @@ export class Lease extends CallQueue {
     handle?: CallHandle,
   ): Promise<T> {
     const { store } = this.call();
+    const verb = report ? VERBS.batch : VERBS.write;
     try {
-      const result = store.tryBatch(ops, report);
+      const result = store.tryCall(verb, ops);
       if (result !== undefined) return Promise.resolve(decode(result as never));
     } catch (error) {
       return this.refuse(error, operation, key);
     }
-    return this.queue(operation, key, decode, (id) => store.submitBatch(id, ops, report), false, handle);
+    return this.queue(operation, key, decode, (id) => store.submitCall(id, verb, ops), false, handle);
   }
 
   openView(operation: string): Promise<LeasedView> {
@@ -155,33 +144,6 @@ export class Lease extends CallQueue {
       return this.refuse(error, operation, undefined);
     }
     return this.queue(operation, undefined, open, (id) => store.submitView(id));
-  }
-
-  stats(): Promise<string> {
-    const { store } = this.call();
-    return this.queue('stats', undefined, itself<string>, (id) => store.submitStats(id));
-  }
-
-  compact(): Promise<void> {
-    const { store } = this.call();
-    return this.queue('compact', undefined, nothing, (id) => store.submitCompact(id));
-  }
-
-  async verify(repair: boolean, onProgress: ((text: string) => void) | undefined, handle: CallHandle): Promise<string> {
-    const { store } = this.call();
-    const progress = onProgress === undefined ? 0 : listenForProgress(onProgress);
-    try {
-      return await this.queue(
-        'verify',
-        undefined,
-        itself<string>,
-        (id) => store.submitVerify(id, repair, progress),
-        false,
-        handle,
-      );
-    } finally {
-      forgetProgress(progress);
-    }
   }
 
   /** Ends the views and waits for the calls under way. */
@@ -209,31 +171,24 @@ export class Lease extends CallQueue {
     this.#uses++;
   }
 
-  /** Gives the store back. Nothing may be called afterwards. */
-  giveBack(): Promise<void> {
-    const { store } = this.call();
-    return this.queue('disconnect', undefined, nothing, (id) => store.submitClose(id));
-  }
-
   #endViews(): void {
     if (this.#views !== undefined) for (const view of this.#views) view.end();
   }
 }
 
 function tryRead(
-  { store, hot }: StoreHandle,
+  { store, hot }: DataHandle,
   operation: ReadOperation,
   argument: string,
-): NativeValue | boolean | null | undefined {
+): NativeValue | boolean | number | null | undefined {
   switch (operation) {
     case 'get':
       return hot.tryGet(argument);
     case 'has':
       return hot.tryHas(argument);
     case 'getMany':
-      return store.tryGetMany(argument);
     case 'getEntry':
-      return store.tryEntry(argument);
+      return store.tryCall(VERBS[operation], argument);
     default:
       return undefined; // keys and count walk a range, which is never done inline
   }

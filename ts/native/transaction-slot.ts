@@ -28,7 +28,7 @@ export class TransactionSlots {
   take(): TransactionSlot {
     const free = this.#free.pop();
     if (free !== undefined) return free;
-    const store = this.#store.forTransactions();
+    const store = this.#store.slot();
     return { store, hot: store.hot, name: undefined, log: undefined };
   }
 

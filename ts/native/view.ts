@@ -1,6 +1,7 @@
 import { StorageError } from '../errors/storage-error.js';
 import type { CallQueue } from './call-queue.js';
-import type { NativeReads, NativeView, PageContent } from './interface.js';
+import { VERBS } from './interface.js';
+import type { NativeView, PageContent } from './interface.js';
 import type { Decode } from './results.js';
 
 /** A read of a store or a view. Its argument is a key, a text of keys, or the text of a range. */
@@ -32,7 +33,7 @@ export class LeasedView {
       operation,
       keyOf(operation, argument),
       decode,
-      (id) => submitRead(view, operation, id, argument),
+      (id) => view.submitCall(id, VERBS[operation], argument),
       true,
     );
   }
@@ -80,22 +81,4 @@ export class LeasedView {
 /** The key that the argument of a read is, if it is one. */
 export function keyOf(operation: ReadOperation, argument: string): string | undefined {
   return operation === 'get' || operation === 'has' || operation === 'getEntry' ? argument : undefined;
-}
-
-/** Queues a read of a store or a view. */
-export function submitRead(source: NativeReads, operation: ReadOperation, id: number, argument: string): void {
-  switch (operation) {
-    case 'get':
-      return source.submitGet(id, argument);
-    case 'has':
-      return source.submitHas(id, argument);
-    case 'getMany':
-      return source.submitGetMany(id, argument);
-    case 'getEntry':
-      return source.submitEntry(id, argument);
-    case 'keys':
-      return source.submitKeys(id, argument);
-    case 'count':
-      return source.submitCount(id, argument);
-  }
 }

@@ -1,5 +1,6 @@
 import { setText } from '../native/batch-text.js';
 import type { CallHandle, LeaseHost } from '../native/call-queue.js';
+import { VERBS } from '../native/interface.js';
 import type { NativeValue } from '../native/interface.js';
 import { Lease } from '../native/lease.js';
 import { DONE, nothing } from '../native/results.js';
@@ -29,7 +30,7 @@ export class BranchLease extends Lease {
     beneath: Lease,
     mayGather: boolean,
   ) {
-    super(slot, host, beneath);
+    super(slot, host, beneath.spinWait, beneath);
     this.#mayGather = mayGather;
   }
 
@@ -45,7 +46,7 @@ export class BranchLease extends Lease {
   }
 
   override queueGet<T>(key: string, decode: Decode<T>): Promise<T> {
-    return this.queue('get', key, decode, (id) => this.slot.store.submitGet(id, key), true);
+    return this.queue('get', key, decode, (id) => this.slot.store.submitCall(id, VERBS.get, key), true);
   }
 
   override set(
@@ -94,14 +95,14 @@ export class BranchLease extends Lease {
     const writes = this.#take();
     if (writes === undefined) return;
     try {
-      if (this.slot.store.tryBatch(writes, false) === undefined) this.#queueWrites(writes);
+      if (this.slot.store.tryCall(VERBS.write, writes) === undefined) this.#queueWrites(writes);
     } catch (error) {
       this.#keep(Promise.reject(this.explain(error, 'set', undefined)));
     }
   }
 
   #queueWrites(writes: string): void {
-    this.#keep(this.queue('set', undefined, nothing, (id) => this.slot.store.submitBatch(id, writes, false)));
+    this.#keep(this.queue('set', undefined, nothing, (id) => this.slot.store.submitCall(id, VERBS.write, writes)));
   }
 
   #keep(sending: Promise<unknown>): void {

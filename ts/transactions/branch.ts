@@ -1,7 +1,8 @@
 import { rejection } from '../errors/rejection.js';
 import type { StorageError } from '../errors/storage-error.js';
 import type { CallHandle, LeaseHost } from '../native/call-queue.js';
-import type { LeaseSource } from '../native/lease-source.js';
+import type { LeaseSource, StoreSource } from '../native/lease-source.js';
+import type { StoreLease } from '../native/store-lease.js';
 import type { Dependent, Lease } from '../native/lease.js';
 import type { TransactionSlot } from '../native/transaction-slot.js';
 import type { RetryPolicy } from '../retry.js';
@@ -28,9 +29,9 @@ export interface BranchOwner extends Dependent {
 export class TransactionBranch implements LeaseSource, LeaseHost {
   readonly retry = ONCE;
   readonly #owner: BranchOwner;
-  readonly #connection: LeaseSource;
+  readonly #connection: StoreSource;
   /** The engine's own lease, once the transaction uses it. */
-  #beneath: Lease | undefined;
+  #beneath: StoreLease | undefined;
   /** The lease that calls go to. Undefined before the first call and once no more are taken. */
   #lease: BranchLease | undefined;
   /** The same lease. It stays here after the end, as native/v8-anchors.ts wants. */
@@ -41,7 +42,7 @@ export class TransactionBranch implements LeaseSource, LeaseHost {
   constructor(
     owner: BranchOwner,
     readonly name: string,
-    connection: LeaseSource,
+    connection: StoreSource,
     readonly isOneMoment: boolean,
   ) {
     this.#owner = owner;
@@ -132,7 +133,7 @@ export class TransactionBranch implements LeaseSource, LeaseHost {
     return opening;
   }
 
-  #begin(beneath: Lease): BranchLease {
+  #begin(beneath: StoreLease): BranchLease {
     const owner = this.#owner;
     const slot = beneath.slots.take();
     owner.enter(slot, this.name);

@@ -2,8 +2,8 @@ import { decode } from '../codec/decode.js';
 import { fromNative } from '../errors/from-native.js';
 import { forgetProgress, listenForProgress } from '../native/calls.js';
 import type { NativeWatch } from '../native/interface.js';
-import type { LeaseSource } from '../native/lease-source.js';
-import type { Lease } from '../native/lease.js';
+import type { StoreSource } from '../native/lease-source.js';
+import type { StoreLease } from '../native/store-lease.js';
 import { rangeText } from '../range/range.js';
 import type { InnerRange } from '../range/range.js';
 import type { CheckedOptions } from './options.js';
@@ -16,12 +16,12 @@ const PAGE_COMMITS = 64;
 /** A watch of a built-in engine. The addon rings when there are events; they are fetched when they are asked for. */
 export class NativeWatchSource<T> extends WatchSource<T> {
   readonly #strip: number;
-  #lease: Lease | undefined;
+  #lease: StoreLease | undefined;
   #watch: NativeWatch | undefined;
   #forgetLease: (() => void) | undefined;
 
   /** @param strip - How many units of each key are left out: the length of a store's prefix. */
-  constructor(from: LeaseSource, range: InnerRange, strip: number, options: CheckedOptions) {
+  constructor(from: StoreSource, range: InnerRange, strip: number, options: CheckedOptions) {
     super(from.name);
     this.#strip = strip;
     this.open(options);
@@ -58,12 +58,12 @@ export class NativeWatchSource<T> extends WatchSource<T> {
     this.#lease = undefined;
   }
 
-  #start(lease: Lease, range: InnerRange, { since, maxQueue }: CheckedOptions): Promise<void> {
+  #start(lease: StoreLease, range: InnerRange, { since, maxQueue }: CheckedOptions): Promise<void> {
     if (this.isOver) return Promise.resolve();
     // Until the last ring, which has a text, the addon uses the id.
     const bell: number = listenForProgress((text) => (text === '' ? this.#rung() : forgetProgress(bell)));
     try {
-      this.#watch = lease.call().store.watch(bell, rangeText(range), since, maxQueue);
+      this.#watch = lease.store.watch(bell, rangeText(range), since, maxQueue);
     } catch (error) {
       return lease.refuse(fromNative(error), 'watch', undefined);
     }

@@ -3,7 +3,7 @@ import { StorageError, isStorageError } from '../../errors/storage-error.js';
 import type { StorageTypeError } from '../../errors/storage-error.js';
 import type { CallHandle, LeaseHost } from '../../native/call-queue.js';
 import type { LeaseSource } from '../../native/lease-source.js';
-import { Lease, handleOf } from '../../native/lease.js';
+import { StoreLease } from '../../native/store-lease.js';
 import { openStore, openStoreSync } from '../../native/open.js';
 import type { OpenRequest, Recovery } from '../../native/open.js';
 import { retryDelay } from '../../retry.js';
@@ -22,14 +22,14 @@ export interface ConnectionOwner {
 }
 
 interface Waiting {
-  run(lease: Lease): void;
+  run(lease: StoreLease): void;
   reject(error: unknown): void;
 }
 
 /** Opens and closes the store of a built-in engine. Calls that are made meanwhile keep their order. */
 export class Connection implements LeaseSource {
   /** The open store. Undefined while there is none: calls then wait for it. */
-  lease: Lease | undefined;
+  lease: StoreLease | undefined;
   hooks: EngineHooks = NO_HOOKS;
   /** Set by a manager. An engine without a manager knows no transaction logs. */
   recovery: Recovery | undefined;
@@ -39,7 +39,7 @@ export class Connection implements LeaseSource {
   readonly #request: OpenRequest;
   readonly #keeps: boolean;
   readonly #host: LeaseHost;
-  #kept: Lease | undefined;
+  #kept: StoreLease | undefined;
   #waiting: Waiting[] = [];
   #connectedBefore = false;
 
@@ -76,7 +76,7 @@ export class Connection implements LeaseSource {
     let lease;
     for (let failures = 1; lease === undefined; failures++) {
       try {
-        lease = new Lease(handleOf(await openStore(this.#request, this.recovery)), this.#host);
+        lease = new StoreLease(await openStore(this.#request, this.recovery), this.#host);
       } catch (error) {
         if (await this.#pause(error, failures)) continue;
         // A blocking call may have opened the store meanwhile, and run the calls that waited.
@@ -111,21 +111,21 @@ export class Connection implements LeaseSource {
   }
 
   /** Runs a call now if the store is open, else once it is open, after the calls made before. */
-  withLease<T>(operation: string, run: (lease: Lease) => Promise<T>, handle?: CallHandle): Promise<T> {
+  withLease<T>(operation: string, run: (lease: StoreLease) => Promise<T>, handle?: CallHandle): Promise<T> {
     return this.lease === undefined ? this.#whenOpen(operation, run, handle) : run(this.lease);
   }
 
   /** The open store. If there is none, this call opens it and first runs the calls that wait for it. */
-  now(operation: string): Lease {
+  now(operation: string): StoreLease {
     if (this.lease === undefined) {
       if (this.#owner.closed()) throw this.#closedError(operation);
-      this.#use(this.#kept ?? new Lease(handleOf(openStoreSync(this.#request, this.recovery)), this.#host));
+      this.#use(this.#kept ?? new StoreLease(openStoreSync(this.#request, this.recovery), this.#host));
       this.#owner.openedSync();
     }
     return this.lease!;
   }
 
-  #whenOpen<T>(operation: string, run: (lease: Lease) => Promise<T>, handle: CallHandle | undefined): Promise<T> {
+  #whenOpen<T>(operation: string, run: (lease: StoreLease) => Promise<T>, handle: CallHandle | undefined): Promise<T> {
     if (this.#owner.closed()) return Promise.reject(this.#closedError(operation));
     return new Promise((resolve, reject) => {
       this.#waiting.push({
@@ -160,13 +160,13 @@ export class Connection implements LeaseSource {
   }
 
   // This is one step, so no call comes between those that waited and direct ones.
-  #use(lease: Lease): void {
+  #use(lease: StoreLease): void {
     if (lease === this.#kept) {
       this.#kept = undefined;
       lease.resume();
     }
     this.lease = lease;
-    this.#owner.opened(lease.call().store.capabilities);
+    this.#owner.opened(lease.store.capabilities);
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const call of waiting) call.run(lease);

@@ -4,7 +4,8 @@ import { VERIFY_SHAPE } from '../../arguments/shapes.js';
 import { rejection } from '../../errors/rejection.js';
 import { StorageError } from '../../errors/storage-error.js';
 import { access, connection, markConnected, setHooks } from '../../internal.js';
-import type { NativeStore } from '../../native/interface.js';
+import { VERBS } from '../../native/interface.js';
+import type { NativeStore, NativeValue } from '../../native/interface.js';
 import { abortableCall } from '../../native/lease-source.js';
 import type { OpenRequest } from '../../native/open.js';
 import { decodeFound } from '../../native/results.js';
@@ -221,13 +222,13 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
   /** {@inheritDoc Engine.getSync} */
   getSync<T = unknown>(key: string): T | null {
     checkKey(key, 'getSync');
-    return this.#sync('getSync', key, (store) => decodeFound<T>(store.getSync(key)));
+    return this.#sync('getSync', key, (store) => decodeFound<T>(store.callSync(VERBS.get, key) as NativeValue | null));
   }
 
   /** {@inheritDoc Engine.hasSync} */
   hasSync(key: string): boolean {
     checkKey(key, 'hasSync');
-    return this.#sync('hasSync', key, (store) => store.hasSync(key));
+    return this.#sync('hasSync', key, (store) => store.callSync(VERBS.has, key) as boolean);
   }
 
   /** {@inheritDoc Engine.setSync} */
@@ -241,7 +242,7 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
   /** {@inheritDoc Engine.deleteSync} */
   deleteSync(key: string): boolean {
     checkWritableKey(key, 'deleteSync');
-    return this.#sync('deleteSync', key, (store) => store.deleteSync(key));
+    return this.#sync('deleteSync', key, (store) => store.callSync(VERBS.delete, key) as boolean);
   }
 
   /** Opens the store. */
@@ -284,7 +285,7 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
     }
     const lease = this.#connection.now(operation);
     try {
-      return run(lease.call().store);
+      return run(lease.store);
     } catch (error) {
       throw lease.explain(error, operation, key);
     }

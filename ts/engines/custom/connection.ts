@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { StorageError } from '../../errors/storage-error.js';
 import type { CallHandle, LeaseHost } from '../../native/call-queue.js';
 import type { LeaseSource } from '../../native/lease-source.js';
-import { Lease, handleOf } from '../../native/lease.js';
+import { StoreLease } from '../../native/store-lease.js';
 import type { Recovery } from '../../native/open.js';
 import type { EngineHooks } from '../hooks.js';
 import type { CustomHost } from './host.js';
@@ -16,7 +16,7 @@ export interface CustomOwner {
 }
 
 interface Waiting {
-  run(lease: Lease): void;
+  run(lease: StoreLease): void;
   reject(error: unknown): void;
 }
 
@@ -25,7 +25,7 @@ interface Waiting {
  * disconnect.
  */
 export class CustomConnection implements LeaseSource {
-  lease: Lease | undefined;
+  lease: StoreLease | undefined;
   /** Set by a manager. An engine without a manager knows no transaction logs. */
   recovery: Recovery | undefined;
   readonly #owner: CustomOwner;
@@ -64,10 +64,10 @@ export class CustomConnection implements LeaseSource {
     if (this.recovery !== undefined && existsSync(this.recovery.folder)) await this.#open();
   }
 
-  withLease<T>(_operation: string, run: (lease: Lease) => Promise<T>, handle?: CallHandle): Promise<T> {
+  withLease<T>(_operation: string, run: (lease: StoreLease) => Promise<T>, handle?: CallHandle): Promise<T> {
     if (this.lease !== undefined) return run(this.lease);
     return new Promise((resolve, reject) => {
-      const start = (lease: Lease): void => {
+      const start = (lease: StoreLease): void => {
         if (handle?.abandoned === undefined) run(lease).then(resolve, reject);
       };
       this.#waiting.push({ run: start, reject });
@@ -104,7 +104,7 @@ export class CustomConnection implements LeaseSource {
 
   // What follows the await is one step, so no call comes between those that waited and direct ones.
   async #openNow(): Promise<void> {
-    const lease = (this.lease = new Lease(handleOf(await this.#host.open(this.recovery)), this.#leaseHost));
+    const lease = (this.lease = new StoreLease(await this.#host.open(this.recovery), this.#leaseHost));
     for (const call of this.#waiting.splice(0)) call.run(lease);
   }
 }

@@ -13,7 +13,7 @@ use napi_derive::napi;
 use parking_lot::Mutex;
 use serde_json::json;
 
-use crate::options;
+use super::options;
 
 type Logs = HashMap<(PathBuf, Durability), Weak<TransactionLog>>;
 
@@ -86,7 +86,7 @@ impl Recovery {
     /// Finishes what a crash left. Blocks. The outcome is JSON: `{ applied, dropped, undone, problems }`.
     pub fn run(&self, engine: &Arc<dyn Engine>) -> Result<String> {
         let Recovered { applied, dropped, undone, problems } = recovery::recover(&self.folder, &self.name, engine)?;
-        let problems: Vec<String> = problems.iter().map(crate::error::to_json).collect();
+        let problems: Vec<String> = problems.iter().map(crate::boundary::error::to_json).collect();
         let problems = problems.join(",");
         Ok(format!("{{\"applied\":{applied},\"dropped\":{dropped},\"undone\":{undone},\"problems\":[{problems}]}}"))
     }

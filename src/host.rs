@@ -1,25 +1,23 @@
 //! Engines written in JavaScript: a call of the core goes to the facade as news, and the facade answers it here.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Weak};
 
-use bytes::{BufMut, Bytes, BytesMut};
-use holdfast_core::engine::custom::{self, Answer, Answered, Call, Host, OnAnswer, Traits, Write};
+use bytes::Bytes;
+use holdfast_core::engine::custom::{self, Answer, Answered, Call, Host, OnAnswer, Traits};
 use holdfast_core::engine::registry::Lease;
 use holdfast_core::error::{Code, Error, Result};
-use holdfast_core::key::Key;
 use holdfast_core::record::Record;
-use holdfast_core::value::{Value, quote_into};
 use napi::Env;
 use napi_derive::napi;
 use parking_lot::Mutex;
 use serde_json::Value as Json;
 
-use crate::error::thrown;
-use crate::log::Recovery;
+use crate::boundary::error::thrown;
+use crate::boundary::settle::{CallId, Leaving, Resident, Settled, Settler};
+use crate::boundary::text::{Payload, Text};
+use crate::session::transaction_log::Recovery;
 use crate::session::{open_queued, recovered};
-use crate::settle::{CallId, Settled, Settler};
-use crate::text::{Payload, Text};
 use crate::wire;
 
 /// The calls of one engine that JavaScript has not answered.
@@ -54,7 +52,7 @@ impl Host for JsHost {
             pending.calls.insert(id, answer);
             id
         };
-        self.settler.post(self.listener, Settled::Progress(call_json(id, &call)));
+        self.settler.post(self.listener, Settled::Progress(wire::call_json(id, &call)));
     }
 
     fn close(&self) {
@@ -66,6 +64,12 @@ impl Host for JsHost {
         for answer in calls.into_values() {
             answer(Err(Error::closed()));
         }
+    }
+}
+
+impl Resident for JsHost {
+    fn leave(&self) {
+        self.close();
     }
 }
 
@@ -98,7 +102,7 @@ impl NativeHost {
             metadata: flag("metadata"),
         };
         let host = Arc::new(JsHost { traits, listener, settler: settler.clone(), pending: Mutex::default() });
-        settler.adopt_host(&host);
+        settler.adopt(Leaving::First, Arc::downgrade(&host) as Weak<dyn Resident>);
         Ok(NativeHost { host, settler })
     }
 
@@ -141,11 +145,7 @@ impl NativeHost {
         metadata: Option<Text>,
     ) {
         let record = value.map(|value| {
-            let value = match value {
-                Payload::Text(text) => Value::Json(text),
-                Payload::Buffer(bytes) => Value::Binary(bytes),
-            };
-            let bare = Record::bare(value, expires_at.map(wire::millis));
+            let bare = Record::bare(value.into_value(), expires_at.map(wire::millis));
             Record { metadata: metadata.map(|metadata| metadata.0), ..bare }
         });
         self.answered(id, Answer::Record(record), changes);
@@ -178,54 +178,6 @@ fn error_of(text: &Bytes) -> Error {
         Some(cause) => error.caused_by(&cause),
         None => error,
     }
-}
-
-/// `[id, what, …]`, values as their JSON text.
-fn call_json(id: u32, call: &Call) -> String {
-    let mut out = BytesMut::from(format!("[{id},").as_bytes());
-    let quote = |text: &[u8], out: &mut BytesMut| quote_into(&String::from_utf8_lossy(text), out);
-    match call {
-        Call::Begin => out.put_slice(b"\"begin\""),
-        Call::End { kept } => out.put_slice(format!("\"end\",{kept}").as_bytes()),
-        Call::Get { key, inside } => {
-            out.put_slice(format!("\"get\",{inside},").as_bytes());
-            quote(key, &mut out);
-        }
-        Call::Keys { inside } => out.put_slice(format!("\"keys\",{inside}").as_bytes()),
-        Call::Write(write) => {
-            out.put_slice(b"\"write\",");
-            write_json(write, &mut out);
-        }
-        Call::Batch(writes) => {
-            out.put_slice(b"\"batch\"");
-            for write in writes {
-                out.put_u8(b',');
-                write_json(write, &mut out);
-            }
-        }
-    }
-    out.put_u8(b']');
-    String::from_utf8_lossy(&out).into_owned()
-}
-
-/// `[key]` for a delete, `[key, value, expiresAt | null, metadata | null]` for a set.
-fn write_json(write: &Write, out: &mut BytesMut) {
-    let key = |key: &Key, out: &mut BytesMut| {
-        out.put_u8(b'[');
-        quote_into(&String::from_utf8_lossy(key), out);
-    };
-    match write {
-        Write::Delete { key: name } => key(name, out),
-        Write::Set { key: name, value, expires_at, metadata } => {
-            key(name, out);
-            out.put_u8(b',');
-            value.write_text(out);
-            let expires_at = expires_at.map_or_else(|| "null".to_owned(), |at| at.to_string());
-            out.put_slice(format!(",{expires_at},").as_bytes());
-            out.put_slice(metadata.as_deref().unwrap_or(b"null"));
-        }
-    }
-    out.put_u8(b']');
 }
 
 /// A name for ever: errors carry it. There are as many as an application has names for its engines.

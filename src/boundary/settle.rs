@@ -11,16 +11,43 @@ use napi::bindgen_prelude::*;
 use napi::sys;
 use parking_lot::{Condvar, Mutex};
 
-use crate::custom::JsHost;
-use crate::store::Shared;
-use crate::text;
-use holdfast_core::engine::custom::Host;
+use crate::boundary::text;
 use holdfast_core::error::Error as StorageError;
 
 /// The identity of a queued call, chosen by the facade; 1 and up.
 pub type CallId = u32;
 
-/// What a queued call came to.
+/// An object of a class of the addon, made on the JavaScript thread.
+pub trait Object: Send {
+    /// The JavaScript object.
+    ///
+    /// # Safety
+    ///
+    /// On the thread of `env`, inside a handle scope.
+    unsafe fn into_js(self: Box<Self>, env: sys::napi_env) -> Result<sys::napi_value>;
+}
+
+impl<T: ToNapiValue + Send> Object for T {
+    unsafe fn into_js(self: Box<Self>, env: sys::napi_env) -> Result<sys::napi_value> {
+        // SAFETY: as the caller promises.
+        unsafe { ToNapiValue::to_napi_value(env, *self) }
+    }
+}
+
+/// Something of an environment that is given back when the environment ends.
+pub trait Resident: Send + Sync {
+    /// Gives it back. Blocks.
+    fn leave(&self);
+}
+
+/// When residents leave: a store may wait for the answer of a host, so hosts go first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Leaving {
+    First,
+    Last,
+}
+
+/// The outcome of a queued call.
 pub enum Settled {
     Undefined,
     Null,
@@ -28,8 +55,7 @@ pub enum Settled {
     Number(f64),
     Text(bytes::Bytes),
     Buffer(bytes::Bytes),
-    Store(crate::store::NativeStore),
-    View(crate::view::NativeView),
+    Object(Box<dyn Object>),
     Failed(Box<StorageError>),
     /// News of a call that goes on, or a call to an engine in JavaScript: settles nothing.
     Progress(String),
@@ -38,7 +64,7 @@ pub enum Settled {
 /// The way back into one environment.
 pub struct Settler {
     function: Function,
-    state: Mutex<State>,
+    state: Mutex<SettlerState>,
     /// Something was done for the one who looks.
     found: AtomicBool,
     /// Notified when a store has been opened, or not.
@@ -46,7 +72,7 @@ pub struct Settler {
 }
 
 #[derive(Default)]
-struct State {
+struct SettlerState {
     done: Vec<(CallId, Settled)>,
     /// A call into JavaScript is under way that will take `done`.
     scheduled: bool,
@@ -56,8 +82,7 @@ struct State {
     waiting: usize,
     /// The environment is being torn down: nothing may be sent to it.
     closed: bool,
-    stores: Vec<Weak<Shared>>,
-    hosts: Vec<Weak<JsHost>>,
+    residents: Vec<(Leaving, Weak<dyn Resident>)>,
     /// Stores that are being opened on threads of their own.
     opening: usize,
 }
@@ -203,38 +228,29 @@ impl Settler {
         Ok(Found(Some(pair)))
     }
 
-    /// Remembers a store, to give its lease back when the environment ends.
-    pub fn adopt(&self, store: &Arc<Shared>) {
+    /// Remembers a resident, to give it back when the environment ends.
+    pub fn adopt(&self, leaving: Leaving, resident: Weak<dyn Resident>) {
         let mut state = self.state.lock();
-        state.stores.retain(|store| store.strong_count() > 0);
-        state.stores.push(Arc::downgrade(store));
+        if state.residents.len() == state.residents.capacity() {
+            state.residents.retain(|(_, resident)| resident.strong_count() > 0);
+        }
+        state.residents.push((leaving, resident));
     }
 
-    /// Remembers a host, whose calls nobody answers any more when the environment ends.
-    pub fn adopt_host(&self, host: &Arc<JsHost>) {
-        let mut state = self.state.lock();
-        state.hosts.retain(|host| host.strong_count() > 0);
-        state.hosts.push(Arc::downgrade(host));
-    }
-
-    /// The environment ends: nothing is sent to it any more, and its stores are given back.
+    /// The environment ends: nothing is sent to it any more, and its residents are given back.
     fn shut_down(&self) {
-        let (stores, hosts, done) = {
+        let (mut residents, done) = {
             let mut state = self.state.lock();
             // A process that ends takes the libraries' own data away under a thread that is still opening a store.
             let until = Instant::now() + OPENING;
             while state.opening > 0 && !self.opened.wait_until(&mut state, until).timed_out() {}
             state.closed = true;
             let done = std::mem::take(&mut state.done);
-            (std::mem::take(&mut state.stores), std::mem::take(&mut state.hosts), done)
+            (std::mem::take(&mut state.residents), done)
         };
-        // First: what a store still does may wait for them.
-        for host in hosts.iter().filter_map(Weak::upgrade) {
-            host.close();
-        }
-        for store in stores.iter().filter_map(Weak::upgrade) {
-            // Nobody is left to be told of an error.
-            let _ = store.release();
+        residents.sort_by_key(|(leaving, _)| *leaving);
+        for resident in residents.iter().filter_map(|(_, resident)| resident.upgrade()) {
+            resident.leave();
         }
         // Last: stores among it have been given back by now.
         drop(done);
@@ -348,9 +364,8 @@ impl Settled {
                 Settled::Number(number) => ToNapiValue::to_napi_value(env, number),
                 Settled::Text(bytes) => text::to_js(env, &bytes),
                 Settled::Buffer(bytes) => text::buffer_to_js(env, &bytes),
-                Settled::Store(store) => ToNapiValue::to_napi_value(env, store),
-                Settled::View(view) => ToNapiValue::to_napi_value(env, view),
-                Settled::Failed(error) => text::to_js(env, crate::error::to_json(&error).as_bytes()),
+                Settled::Object(object) => object.into_js(env),
+                Settled::Failed(error) => text::to_js(env, crate::boundary::error::to_json(&error).as_bytes()),
                 Settled::Progress(news) => text::to_js(env, news.as_bytes()),
             }
         }

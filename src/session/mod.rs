@@ -1,4 +1,7 @@
-//! One environment's use of the addon: what opens stores.
+//! One environment's use of the addon: opens stores, hosts and transaction logs.
+
+mod options;
+pub mod transaction_log;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +15,13 @@ use napi::bindgen_prelude::{Function, Unknown};
 use napi::threadsafe_function::{ThreadsafeCallContext, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 
-use crate::custom::NativeHost;
-use crate::error::thrown;
-use crate::log::{NativeTransactionLog, Recovery};
-use crate::options::{self, Verbose};
-use crate::settle::{CallId, Found, Opening, Settled, Settler};
-use crate::store::{NativeStore, Shared};
-use crate::text::Text;
+use self::options::Verbose;
+use self::transaction_log::{NativeTransactionLog, Recovery};
+use crate::boundary::error::thrown;
+use crate::boundary::settle::{CallId, Found, Opening, Settled, Settler};
+use crate::boundary::text::Text;
+use crate::host::NativeHost;
+use crate::store::{NativeStore, OpenStore};
 
 /// The version of the addon; the facade refuses another than its own.
 #[napi]
@@ -81,7 +84,7 @@ impl NativeSession {
         let verbose = verbose.map(|function| listener(&function)).transpose()?;
         let recovery = recovery.and_then(Recovery::new);
         let (lease, recovered) = open(&engine, &options, verbose, recovery.as_ref()).map_err(|e| thrown(&e))?;
-        Ok(NativeStore { shared: Shared::new(lease, recovered, self.settler.clone()) })
+        Ok(NativeStore::new(OpenStore::new(lease, recovered, self.settler.clone())))
     }
 
     /// An engine that JavaScript carries out, whose calls are told under the id `listener`. `traits` is the JSON of
@@ -126,7 +129,8 @@ pub fn open_queued(
         let _opening = opening;
         let settled = match started.and_then(|()| guarded(open)) {
             Ok((lease, recovered)) => {
-                Settled::Store(NativeStore { shared: Shared::new(lease, recovered, settler.clone()) })
+                let store = OpenStore::new(lease, recovered, settler.clone());
+                Settled::Object(Box::new(NativeStore::new(store)))
             }
             Err(error) => Settled::Failed(Box::new(error)),
         };

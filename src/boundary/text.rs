@@ -4,6 +4,7 @@ use std::mem::MaybeUninit;
 use std::ptr;
 
 use bytes::Bytes;
+use holdfast_core::value::Value;
 use napi::bindgen_prelude::*;
 use napi::sys;
 
@@ -14,6 +15,16 @@ pub struct Text(pub Bytes);
 pub enum Payload {
     Text(Bytes),
     Buffer(Bytes),
+}
+
+impl Payload {
+    /// The value.
+    pub fn into_value(self) -> Value {
+        match self {
+            Payload::Text(text) => Value::Json(text),
+            Payload::Buffer(bytes) => Value::Binary(bytes),
+        }
+    }
 }
 
 /// Short strings are copied to the stack first, which saves asking for their length.
@@ -143,7 +154,7 @@ pub fn buffer_to_js(env: sys::napi_env, bytes: &[u8]) -> Result<sys::napi_value>
 }
 
 /// What an inline call returns.
-pub struct Outbound(pub crate::settle::Settled);
+pub struct Outbound(pub crate::boundary::settle::Settled);
 
 impl TypeName for Outbound {
     fn type_name() -> &'static str {

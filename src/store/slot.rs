@@ -16,15 +16,18 @@ use napi::Env;
 use napi_derive::napi;
 use parking_lot::Mutex;
 
-use crate::error::thrown;
-use crate::log::NativeTransactionLog;
-use crate::settle::{CallId, Settled};
-use crate::store::{NativeStore, Shared};
+use super::calls::{self, Call};
+use super::hot::{self, Functions};
+use super::share::OpenStore;
+use crate::boundary::error::thrown;
+use crate::boundary::settle::{CallId, Settled};
+use crate::boundary::text::{Outbound, Payload, Text};
+use crate::session::transaction_log::NativeTransactionLog;
 
 /// A reusable slot: its calls go to the transaction that began in it most recently.
 pub struct TransactionSlot {
     /// Kept alive by whoever may still call.
-    pub beneath: Arc<Shared>,
+    pub beneath: Arc<OpenStore>,
     owner: Mutex<Owner>,
     inside: Mutex<Option<Inside>>,
 }
@@ -54,7 +57,7 @@ pub enum Tried {
 }
 
 impl TransactionSlot {
-    pub fn over(beneath: Arc<Shared>) -> Arc<Self> {
+    pub fn over(beneath: Arc<OpenStore>) -> Arc<Self> {
         Arc::new(TransactionSlot { beneath, owner: Mutex::default(), inside: Mutex::default() })
     }
 
@@ -125,29 +128,80 @@ impl TransactionSlot {
     }
 }
 
+/// A slot, as JavaScript holds it.
 #[napi]
-impl NativeStore {
-    /// Transactions that begin in this store, one for transactions, know the engine by `name` and keep what they must log in `log`.
-    #[napi(catch_unwind)]
-    pub fn serve(&self, name: String, log: &NativeTransactionLog) -> napi::Result<()> {
-        self.shared.slot()?.serve(name, log.coordinator());
-        Ok(())
+pub struct NativeSlot {
+    store: Arc<OpenStore>,
+    slot: Arc<TransactionSlot>,
+}
+
+impl NativeSlot {
+    /// A slot for transactions on `beneath`.
+    pub fn over(beneath: &Arc<OpenStore>) -> Self {
+        let slot = TransactionSlot::over(beneath.clone());
+        NativeSlot { store: beneath.over(slot.clone()), slot }
+    }
+}
+
+#[napi]
+impl NativeSlot {
+    /// `{ tryGet, tryHas, trySet, tryDelete, begin, tryCommit, rollback }`: the calls that are made most.
+    #[napi(getter)]
+    pub fn hot(&self, env: Env) -> napi::Result<Functions> {
+        hot::of_slot(&env, &self.store, &self.slot)
     }
 
-    /// Makes the calls of this store, one for transactions, those of the transaction in another one.
+    /// Transactions that begin here know the engine by `name` and keep their log records in `log`.
     #[napi(catch_unwind)]
-    pub fn join(&self, other: &NativeStore) -> napi::Result<()> {
-        self.shared.slot()?.join(other.shared.slot()?).map_err(|error| thrown(&error))
+    pub fn serve(&self, name: String, log: &NativeTransactionLog) {
+        self.slot.serve(name, log.coordinator());
     }
 
-    /// Commits the transaction in this store behind the calls made before.
+    /// Gives the calls of this slot to the transaction in another one.
     #[napi(catch_unwind)]
-    pub fn submit_commit(&self, env: Env, id: CallId) -> napi::Result<()> {
-        let slot = self.shared.slot()?;
-        let shared = self.shared.clone();
-        shared.settler.expect(&env);
-        slot.commit(Box::new(move |result| shared.post(id, result.map(|()| Settled::Bool(true)))));
-        Ok(())
+    pub fn join(&self, other: &NativeSlot) -> napi::Result<()> {
+        self.slot.join(&other.slot).map_err(|error| thrown(&error))
+    }
+
+    #[napi(catch_unwind)]
+    pub fn try_call(&self, verb: u32, argument: Text) -> napi::Result<Outbound> {
+        calls::try_call(&self.store, verb, argument)
+    }
+
+    #[napi(catch_unwind)]
+    pub fn submit_call(&self, env: Env, id: CallId, verb: u32, argument: Text) -> napi::Result<()> {
+        calls::submit_call(&self.store, &env, id, verb, argument)
+    }
+
+    #[napi(catch_unwind)]
+    pub fn submit_set(
+        &self,
+        env: Env,
+        id: CallId,
+        key: Text,
+        value: Payload,
+        expires_at: Option<f64>,
+        metadata: Option<Text>,
+    ) {
+        Call::set(key, value, expires_at, metadata).submit(&self.store, &env, id);
+    }
+
+    #[napi(catch_unwind)]
+    pub fn try_view(&self) -> napi::Result<Outbound> {
+        calls::try_view(&self.store)
+    }
+
+    #[napi(catch_unwind)]
+    pub fn submit_view(&self, env: Env, id: CallId) {
+        calls::submit_view(&self.store, &env, id);
+    }
+
+    /// Commits the transaction in this slot behind the calls made before.
+    #[napi(catch_unwind)]
+    pub fn submit_commit(&self, env: Env, id: CallId) {
+        let store = self.store.clone();
+        store.settler.expect(&env);
+        self.slot.commit(Box::new(move |result| store.post(id, result.map(|()| Settled::Bool(true)))));
     }
 }
 

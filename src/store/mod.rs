@@ -1,0 +1,170 @@
+//! Open stores, and the calls that JavaScript makes on them.
+
+mod calls;
+mod hot;
+mod share;
+mod slot;
+mod view;
+mod watch;
+
+use std::sync::Arc;
+
+use holdfast_core::engine::EngineExt;
+use holdfast_core::error::{Code, Error, Result};
+use holdfast_core::threads::{self, guarded};
+use napi::Env;
+use napi_derive::napi;
+
+use self::calls::{Call, inline};
+use self::hot::Functions;
+pub use self::share::OpenStore;
+use self::slot::NativeSlot;
+use crate::boundary::error::thrown;
+use crate::boundary::settle::{CallId, Settled};
+use crate::boundary::text::{Outbound, Payload, Text};
+use crate::wire;
+
+/// An open store.
+#[napi]
+pub struct NativeStore {
+    store: Arc<OpenStore>,
+}
+
+impl NativeStore {
+    pub fn new(store: Arc<OpenStore>) -> Self {
+        NativeStore { store }
+    }
+
+    /// Runs a call that may take long and wait for other tasks.
+    fn long(&self, env: &Env, id: CallId, call: impl FnOnce(&Arc<OpenStore>) -> Result<Settled> + Send + 'static) {
+        self.store.settler.expect(env);
+        let store = self.store.clone();
+        threads::model(move |started| {
+            let settled = started.and_then(|()| guarded(|| call(&store)));
+            store.post(id, settled.map_err(|error| store.name_it(error)));
+        });
+    }
+}
+
+#[napi]
+impl NativeStore {
+    /// JSON: the abilities of the engine.
+    #[napi(getter)]
+    pub fn capabilities(&self) -> String {
+        wire::capabilities_json(self.store.engine.capabilities())
+    }
+
+    /// JSON: what the opening of the store found and did for transactions that a crash had left.
+    #[napi(getter)]
+    pub fn recovered(&self) -> Option<String> {
+        self.store.recovered.clone()
+    }
+
+    /// `{ tryGet, tryHas, trySet, tryDelete }`: the calls that are made most, without the cost of a method.
+    #[napi(getter)]
+    pub fn hot(&self, env: Env) -> napi::Result<Functions> {
+        hot::of_store(&env, &self.store)
+    }
+
+    /// A slot in which one transaction after another begins.
+    #[napi(catch_unwind)]
+    pub fn slot(&self) -> NativeSlot {
+        NativeSlot::over(&self.store)
+    }
+
+    /// Makes a call at once, or gives `undefined`: then it is to be submitted.
+    #[napi(catch_unwind)]
+    pub fn try_call(&self, verb: u32, argument: Text) -> napi::Result<Outbound> {
+        calls::try_call(&self.store, verb, argument)
+    }
+
+    #[napi(catch_unwind)]
+    pub fn submit_call(&self, env: Env, id: CallId, verb: u32, argument: Text) -> napi::Result<()> {
+        calls::submit_call(&self.store, &env, id, verb, argument)
+    }
+
+    #[napi(catch_unwind)]
+    pub fn submit_set(
+        &self,
+        env: Env,
+        id: CallId,
+        key: Text,
+        value: Payload,
+        expires_at: Option<f64>,
+        metadata: Option<Text>,
+    ) {
+        Call::set(key, value, expires_at, metadata).submit(&self.store, &env, id);
+    }
+
+    /// Makes a call on this thread, which waits for it.
+    #[napi(catch_unwind)]
+    pub fn call_sync(&self, verb: u32, argument: Text) -> napi::Result<Outbound> {
+        inline(Some(Call::new(verb, argument).and_then(|call| call.wait(&*self.store.engine))))
+    }
+
+    #[napi(catch_unwind)]
+    pub fn set_sync(
+        &self,
+        key: Text,
+        value: Payload,
+        expires_at: Option<f64>,
+        metadata: Option<Text>,
+    ) -> napi::Result<Outbound> {
+        inline(Some(Call::set(key, value, expires_at, metadata).wait(&*self.store.engine)))
+    }
+
+    /// A view at once, or `undefined`: then it is to be submitted.
+    #[napi(catch_unwind)]
+    pub fn try_view(&self) -> napi::Result<Outbound> {
+        calls::try_view(&self.store)
+    }
+
+    #[napi(catch_unwind)]
+    pub fn submit_view(&self, env: Env, id: CallId) {
+        calls::submit_view(&self.store, &env, id);
+    }
+
+    /// Makes a call that may take long: `stats`, `compact`, `close`, `verify`, or `repair`, which is `verify` with repair. News of the
+    /// progress of a check come under the id `progress`; 0 for none.
+    #[napi(catch_unwind)]
+    pub fn submit_maintenance(&self, env: Env, id: CallId, verb: String, progress: CallId) -> napi::Result<()> {
+        match verb.as_str() {
+            "stats" => {
+                self.long(&env, id, |store| store.engine.stats().map(|stats| Settled::Text(wire::stats_json(stats))))
+            }
+            "compact" => self.long(&env, id, |store| store.engine.compact().map(|()| Settled::Undefined)),
+            "close" => self.long(&env, id, |store| store.release().map(|()| Settled::Undefined)),
+            "verify" | "repair" => self.long(&env, id, move |store| verify(store, verb == "repair", progress)),
+            _ => {
+                let unknown = Error::new(Code::NotSupported, format!("the addon has no call {verb}"));
+                return Err(thrown(&unknown));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn verify(store: &OpenStore, repair: bool, progress: CallId) -> Result<Settled> {
+    let mut tell = |done: u64, total: u64| {
+        if progress > 0 {
+            let news = format!("{{\"done\":{done},\"total\":{total}}}");
+            store.settler.post(progress, Settled::Progress(news));
+        }
+        Ok(())
+    };
+    let report = store.engine.verify(repair, &mut tell)?;
+    Ok(Settled::Text(wire::report_json(&report)))
+}
+
+/// Gives the share of a store that nobody in JavaScript holds any more back, off the JavaScript thread.
+impl Drop for NativeStore {
+    fn drop(&mut self) {
+        let store = self.store.clone();
+        if store.is_held() {
+            threads::model(move |_| {
+                // Nobody is left to be told of an error.
+                let _ = store.release();
+            });
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! A watch, pulled by the facade: the addon only says that there is something.
+
+use std::sync::Arc;
+
+use holdfast_core::engine::watch::{Options, Taken, Watch};
+use holdfast_core::error::Error;
+use holdfast_core::threads::{self, guarded};
+use napi::Env;
+use napi_derive::napi;
+use parking_lot::Mutex;
+
+use super::NativeStore;
+use super::calls::inline;
+use super::share::OpenStore;
+use crate::boundary::error::thrown;
+use crate::boundary::settle::{CallId, Settled};
+use crate::boundary::text::{Outbound, Text};
+use crate::wire;
+
+/// A watch of one consumer.
+#[napi]
+pub struct NativeWatch {
+    watch: Arc<Watch>,
+    bell: Arc<Bell>,
+    store: Arc<OpenStore>,
+}
+
+/// Tells the facade that there is something to take, until it is told not to.
+struct Bell {
+    store: Arc<OpenStore>,
+    id: CallId,
+    silent: Mutex<bool>,
+}
+
+impl Bell {
+    fn ring(&self) {
+        if !*self.silent.lock() {
+            self.store.settler.post(self.id, Settled::Progress(String::new()));
+        }
+    }
+
+    /// The last ring has a text; after it the id belongs to somebody else.
+    fn silence(&self) {
+        let mut silent = self.silent.lock();
+        if !std::mem::replace(&mut *silent, true) {
+            self.store.settler.post(self.id, Settled::Progress("over".into()));
+        }
+    }
+}
+
+#[napi]
+impl NativeStore {
+    /// Begins to watch the keys of `range`, rung for under `bell`. The facade closes it.
+    #[napi(catch_unwind)]
+    pub fn watch(&self, bell: CallId, range: Text, since: Option<f64>, max_queue: u32) -> napi::Result<NativeWatch> {
+        let range = wire::range(&range.0).map_err(|error| thrown(&error))?;
+        let options =
+            Options { range, since: since.map(wire::millis), max_commits: max_queue as usize, ..Options::default() };
+        let bell = Arc::new(Bell { store: self.store.clone(), id: bell, silent: Mutex::new(false) });
+        let rings = bell.clone();
+        let watch = Watch::open(&self.store.engine, options, Box::new(move || rings.ring())).map_err(|error| {
+            bell.silence();
+            thrown(&error.in_engine(self.store.engine.name()))
+        })?;
+        let watch = Arc::new(watch);
+        self.store.adopt(&watch);
+        Ok(NativeWatch { watch, bell, store: self.store.clone() })
+    }
+}
+
+#[napi]
+impl NativeWatch {
+    /// Whether everything committed from now on is told.
+    #[napi(getter)]
+    pub fn begun(&self) -> bool {
+        self.watch.has_begun()
+    }
+
+    /// The next commits as text, at most `max` of them; `null`: nothing now, wait for the bell; `true`: `submitLog` first.
+    /// Throws why the watch is over.
+    #[napi(catch_unwind)]
+    pub fn take(&self, max: u32) -> napi::Result<Outbound> {
+        inline(Some(match self.watch.take(max as usize) {
+            Taken::Commits(commits) => Ok(Settled::Text(wire::commits_json(&commits))),
+            Taken::Nothing => Ok(Settled::Null),
+            Taken::Log => Ok(Settled::Bool(true)),
+            Taken::Ended(error) => Err(error.in_engine(self.store.engine.name())),
+        }))
+    }
+
+    /// Reads a page of the change log; what it found, `take` gives.
+    #[napi(catch_unwind)]
+    pub fn submit_log(&self, env: Env, id: CallId) {
+        self.store.settler.expect(&env);
+        let (watch, store) = (self.watch.clone(), self.store.clone());
+        threads::disk(move |started| {
+            let read = started.and_then(|()| {
+                guarded(|| {
+                    watch.read_log();
+                    Ok(Settled::Bool(true))
+                })
+            });
+            // Before the call settles, so that a watch closed after it is really gone.
+            drop(watch);
+            store.post(id, read.map_err(|error| store.name_it(error)));
+        });
+    }
+
+    /// Ends it at once. The bell rings once more, with a text.
+    #[napi(catch_unwind)]
+    pub fn close(&self) {
+        self.bell.silence();
+        self.watch.close(Error::closed());
+    }
+}
