@@ -1,0 +1,231 @@
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { inspect } from 'node:util';
+import test from 'ava';
+import { RedisStorage, StorageManager } from '../helpers/entry.mjs';
+import { startRedis } from '../helpers/redis-server.mjs';
+
+const FAST = { connectTimeout: 300, commandTimeout: 300 };
+
+async function serverFor(t, options) {
+  const server = await startRedis(options);
+  t.teardown(() => server.stop());
+  return server;
+}
+
+/** A server that does to each connection what `talk` says. */
+async function serverThat(t, talk) {
+  const sockets = new Set();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+    talk(socket);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return server.address().port;
+}
+
+async function assertUnreachable(t, engine, codes = ['CONNECTION', 'TIMEOUT']) {
+  for (const call of [
+    () => engine.connect(),
+    () => engine.get('a'),
+    () => engine.set('a', 1),
+    () => engine.keys(),
+    () => engine.increment('a'),
+    () => engine.entries().next(),
+  ]) {
+    const error = await t.throwsAsync(call(), { name: 'StorageError' });
+    t.true(codes.includes(error.code), error.stack);
+    t.is(error.engine, 'redis');
+    t.true(error.retryable);
+  }
+  await engine.disconnect();
+}
+
+test('a server that refuses connections is CONNECTION', async (t) => {
+  const server = await serverFor(t);
+  await server.stop();
+  await assertUnreachable(t, new RedisStorage({ port: server.port, ...FAST }), ['CONNECTION']);
+});
+
+test('a server that closes each connection is CONNECTION', async (t) => {
+  await assertUnreachable(t, new RedisStorage({ port: await serverThat(t, (socket) => socket.destroy()), ...FAST }));
+});
+
+test('a server that never answers is given up', async (t) => {
+  await assertUnreachable(t, new RedisStorage({ port: await serverThat(t, () => {}), ...FAST }));
+});
+
+test('a server that does not speak Redis is told, and never believed', async (t) => {
+  for (const answer of [
+    'HTTP/1.1 400 Bad Request\r\n\r\n',
+    '$99999999999\r\n',
+    '*1000000000\r\n',
+    ':\r\n',
+    '\0'.repeat(1_000),
+    '-ERR go away\r\n'.repeat(20),
+    `*1\r\n${'*1\r\n'.repeat(50_000)}`,
+  ]) {
+    const port = await serverThat(t, (socket) => socket.on('data', () => socket.write(answer)));
+    const engine = new RedisStorage({ port, ...FAST });
+    const error = await t.throwsAsync(engine.get('a'), { name: 'StorageError' }, JSON.stringify(answer.slice(0, 20)));
+    t.not(error.code, 'UNKNOWN_OUTCOME');
+    await engine.disconnect();
+  }
+});
+
+test('a server that hangs is TIMEOUT for reads and UNKNOWN_OUTCOME for writes, and all goes on once it wakes', async (t) => {
+  const server = await serverFor(t);
+  const engine = new StorageManager({
+    defaultEngine: 'redis',
+    redis: { url: server.url, ...FAST },
+    retry: { attempts: 1 },
+  }).getEngine();
+  await engine.set('a', 1);
+  process.kill(server.pid, 'SIGSTOP');
+  const read = engine.get('a');
+  const write = engine.set('b', 2);
+  const iterator = engine.entries();
+  await t.throwsAsync(read, { code: 'TIMEOUT' });
+  await t.throwsAsync(write, { code: 'UNKNOWN_OUTCOME' });
+  const next = await t.throwsAsync(iterator.next());
+  t.true(['TIMEOUT', 'CONNECTION'].includes(next.code), next.stack);
+  process.kill(server.pid, 'SIGCONT');
+  t.is(await untilAnswered(() => engine.get('a')), 1);
+  await engine.set('c', 3);
+  t.deepEqual(await engine.getMany(['a', 'c']), [1, 3]);
+  await engine.disconnect();
+});
+
+test('a server restarted in the middle: calls are answered or rejected, none is answered with another’s reply', async (t) => {
+  const server = await serverFor(t);
+  const engine = new StorageManager({
+    defaultEngine: 'redis',
+    redis: { url: server.url, connectTimeout: 10_000 },
+    retry: { attempts: 1 },
+  }).getEngine();
+  const keys = Array.from({ length: 200 }, (_, index) => `k${index}`);
+  await engine.setMany(keys.map((key) => [key, key]));
+  const calls = [];
+  const ask = () => {
+    for (const key of keys) calls.push(engine.get(key).then((value) => [key, value]));
+    for (const key of keys) calls.push(engine.set(`w${key}`, key).then(() => null));
+  };
+  ask();
+  const stopping = server.stop();
+  ask();
+  await stopping;
+  ask();
+  const again = await serverFor(t, { port: server.port });
+  ask();
+  for (const { status, value, reason } of await Promise.allSettled(calls)) {
+    if (status === 'rejected') t.true(['CONNECTION', 'TIMEOUT', 'UNKNOWN_OUTCOME'].includes(reason.code), reason.stack);
+    else if (value !== null) t.true(value[1] === value[0] || value[1] === null, `${value}`); // the new server starts empty
+  }
+  t.is(again.port, server.port);
+  await untilAnswered(() => engine.get('k0'));
+  await engine.set('after', 1);
+  t.is(await engine.get('after'), 1);
+  await engine.disconnect();
+});
+
+test('a connection the server closes between calls is made anew', async (t) => {
+  const server = await serverFor(t);
+  const engine = new RedisStorage({ url: server.url });
+  await engine.set('a', 1);
+  for (let round = 0; round < 3; round++) {
+    await server.closeClients();
+    t.is(await untilAnswered(() => engine.get('a')), 1);
+  }
+  await engine.disconnect();
+});
+
+test('disconnect and close end while the server hangs', async (t) => {
+  const server = await serverFor(t);
+  const storage = new StorageManager({
+    defaultEngine: 'redis',
+    redis: { url: server.url, ...FAST },
+    retry: { attempts: 1 },
+  });
+  await storage.getEngine().set('a', 1);
+  process.kill(server.pid, 'SIGSTOP');
+  const read = storage.getEngine().get('a');
+  const closing = storage.close();
+  await t.throwsAsync(read);
+  await closing;
+  process.kill(server.pid, 'SIGCONT');
+  await t.throwsAsync(storage.getEngine().get('a'), { code: 'CLOSED' });
+});
+
+test('a wrong or missing password is CONNECTION, and no password is ever shown', async (t) => {
+  const secret = 'hunter2-the-secret';
+  const server = await serverFor(t, { password: secret });
+  const right = new RedisStorage({ url: `redis://:${secret}@127.0.0.1:${server.port}` });
+  await right.set('a', 1);
+  await right.disconnect();
+  const wrong = `wrong-${secret}`;
+  for (const config of [
+    { url: `redis://:${wrong}@127.0.0.1:${server.port}` },
+    { url: `redis://someone:${wrong}@127.0.0.1:${server.port}` },
+    { port: server.port, password: wrong },
+    { port: server.port, username: 'someone', password: wrong },
+    { port: server.port },
+    { url: `redis://:${wrong}@127.0.0.1:${server.port}/0`, db: 0 },
+  ]) {
+    const storage = new StorageManager({
+      defaultEngine: 'redis',
+      redis: { ...config, ...FAST },
+      retry: { attempts: 2, minDelay: 1, maxDelay: 1 },
+    });
+    const heard = [];
+    storage.on('error', (...event) => heard.push(event));
+    storage.on('retry', (...event) => heard.push(event));
+    const engine = storage.getEngine();
+    for (const call of [
+      () => engine.connect(),
+      () => engine.get('a'),
+      () => engine.set('a', 1),
+      () => storage.stats(),
+    ]) {
+      const error = await t.throwsAsync(call(), { code: 'CONNECTION' });
+      for (let at = error; at instanceof Error; at = at.cause)
+        assertHidden(t, at.message, at.stack, JSON.stringify(at), Object.values(at).map(String).join());
+      assertHidden(t, inspect(error, { depth: 20, showHidden: true }));
+    }
+    assertHidden(
+      t,
+      inspect([engine, storage, heard], { depth: 20, showHidden: true }),
+      JSON.stringify([engine, storage, heard]),
+    );
+    await storage.close();
+  }
+  for (const url of [
+    `redis://:${secret}@127.0.0.1:notaport`,
+    `http://:${secret}@x`,
+    `redis://:${secret}@`,
+    `redis://:${secret}@x/notadb`,
+    `:${secret}@`,
+  ]) {
+    const error = await t.throwsAsync(async () => new RedisStorage({ url, ...FAST }).connect());
+    assertHidden(t, inspect(error, { depth: 20, showHidden: true }), error.message, error.stack);
+  }
+});
+
+function assertHidden(t, ...texts) {
+  for (const text of texts) t.false(String(text).includes('hunter2'), text);
+}
+
+/** The first answer, however many tries fail for now. */
+async function untilAnswered(read) {
+  for (;;) {
+    try {
+      return await read();
+    } catch (error) {
+      if (!error.retryable) throw error;
+    }
+  }
+}

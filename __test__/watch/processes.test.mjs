@@ -1,0 +1,203 @@
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { once } from 'node:events';
+import test from 'ava';
+import { StorageManager } from '../helpers/entry.mjs';
+import { ENGINES, folderOf } from '../helpers/engines.mjs';
+import { ending, program, running } from '../helpers/program.mjs';
+import { plain, take } from '../helpers/watching.mjs';
+
+const open = (name, options) => new StorageManager({ defaultEngine: name, [name]: options }).getEngine();
+
+for (const name of ['sqlite', 'redis']) {
+  test(`${name}: changes of another process are told, in one order with our own`, async (t) => {
+    const options = await ENGINES[name].config(t);
+    const engine = open(name, options);
+    await engine.connect();
+    if (engine.capabilities.watch !== 'shared') return t.is(engine.capabilities.watch, 'none');
+    const watch = engine.watch('n:*');
+    await watch.ready;
+    const other = running(
+      t,
+      `
+      const engine = open(args.name, args.options);
+      for (let n = 0; n < 200; n++) await engine.setMany([['n:other', n], ['n:pair', n], ['quiet', n]]);
+      say('done');
+    `,
+      { name, options },
+    );
+    for (let n = 0; n < 200; n++) await engine.set('n:own', n);
+    t.is(await other.next(), 'done');
+    await engine.set('n:last', true);
+    const events = [];
+    do events.push(...(await take(watch, 1)));
+    while (events.at(-1).key !== 'n:last');
+    const commits = events.map(({ commit }) => commit);
+    t.deepEqual(
+      commits,
+      commits.toSorted((a, b) => a - b),
+    );
+    t.deepEqual(
+      events.filter(({ key }) => key === 'n:own').map(({ value }) => value),
+      Array.from({ length: 200 }, (_, n) => n),
+    );
+    const others = events.filter(({ key }) => key === 'n:other' || key === 'n:pair');
+    t.is(others.length, 400);
+    for (let n = 0; n < 400; n += 2) {
+      t.is(others[n].commit, others[n + 1].commit);
+      // A value that was changed again before it was looked up is left out.
+      t.true([undefined, n / 2].includes(others[n].value));
+    }
+    t.is(others.at(-1).value, 199);
+    await engine.disconnect();
+  });
+}
+
+test('sqlite: a log that nobody asked for goes with the watch', async (t) => {
+  const options = await ENGINES.sqlite.config(t);
+  const engine = open('sqlite', options);
+  const watch = engine.watch();
+  await watch.ready;
+  t.not((await engine.stats()).logFloor, null);
+  await watch.return();
+  await engine.disconnect();
+  const [floor] = await program(
+    `
+    const { DatabaseSync } = await import('node:sqlite').catch(() => ({}));
+    say(DatabaseSync === undefined ? 'no reader' : new DatabaseSync(args.options.path).prepare("SELECT expires_at FROM storage_internal WHERE key = x'006c6f67'").get().expires_at - Date.now() < 61_000);
+  `,
+    { options },
+  );
+  t.true(floor === true || floor === 'no reader');
+});
+
+for (const name of ['file', 'sqlite', 'leveldb']) {
+  test(`${name}: threads tell each other`, async (t) => {
+    const options = { [name === 'file' ? 'basePath' : 'path']: join(folderOf(t), 'store'), durability: 'normal' };
+    const engine = open(name, options);
+    const watch = engine.watch();
+    await watch.ready;
+    const worker = new Worker(new URL('../helpers/worker.mjs', import.meta.url), { workerData: { name, options } });
+    worker.postMessage({
+      id: 1,
+      method: 'setMany',
+      args: [
+        [
+          ['a', 1],
+          ['b', { deep: [2] }],
+        ],
+      ],
+    });
+    await once(worker, 'message');
+    t.deepEqual((await take(watch, 2)).map(plain), [
+      { type: 'set', key: 'a', value: 1 },
+      { type: 'set', key: 'b', value: { deep: [2] } },
+    ]);
+    await worker.terminate();
+    await engine.set('c', 3);
+    t.is((await take(watch, 1))[0].key, 'c');
+    await engine.disconnect();
+  });
+}
+
+for (const name of ['memory', 'file', 'sqlite', 'leveldb']) {
+  const optionsFor = (t) => ENGINES[name].config(t);
+
+  test(`${name}: an open watch keeps the process alive, and nothing else of it does`, async (t) => {
+    const options = await optionsFor(t);
+    t.deepEqual(
+      await program(
+        `
+      const engine = open(args.name, args.options);
+      const watch = engine.watch();
+      setTimeout(() => void engine.set('a', 1), 50).unref();
+      setTimeout(() => void engine.set('a', 2), 100).unref();
+      for await (const { value } of watch) { say(value); if (value === 2) break; }
+    `,
+        { name, options },
+      ),
+      [1, 2],
+    );
+    t.deepEqual(
+      await program(
+        `
+      const engine = open(args.name, args.options);
+      const quiet = engine.watch('*', { persistent: false });
+      await quiet.ready;
+      quiet.next().then(() => say('told'));
+      say('idle');
+    `,
+        { name, options },
+      ),
+      ['idle'],
+    );
+    t.deepEqual(
+      await program(
+        `
+      const engine = open(args.name, args.options);
+      const controller = new AbortController();
+      engine.watch('*', { signal: controller.signal }).next().catch(({ code }) => say(code));
+      await engine.set('b', 1);
+      controller.abort();
+      void engine.watch().return();
+      say('left');
+    `,
+        { name, options },
+      ).then((said) => said.includes('left')),
+      true,
+    );
+  });
+
+  test(`${name}: a process that exits with watches open ends well`, async (t) => {
+    const options = await optionsFor(t);
+    const { code, stderr } = await ending(
+      `
+      const engine = open(args.name, args.options);
+      const watches = Array.from({ length: 20 }, () => engine.watch());
+      for (const watch of watches) void watch.next();
+      await engine.set('a', 1);
+      for (let n = 0; n < 50; n++) void engine.set('k' + n, n);
+      process.exit(5);
+    `,
+      { name, options },
+    );
+    t.deepEqual([code, stderr], [5, '']);
+  });
+}
+
+const LEAK = `
+  const { setFlagsFromString } = await import('node:v8');
+  const { runInNewContext } = await import('node:vm');
+  setFlagsFromString('--expose_gc');
+  const gc = runInNewContext('gc');
+  const engine = open(args.name, args.options);
+  await engine.connect();
+  let n = 0;
+  const round = async (count) => {
+    for (let k = 0; k < count; k++) {
+      const watch = engine.watch('key*');
+      if (k % 100 === 0) { await engine.set('key', n++); await watch.next(); }
+      LEAVE
+      if (k % 500 === 0) { gc(); await new Promise(setImmediate); }
+    }
+    gc();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    gc();
+    return process.memoryUsage().rss;
+  };
+  await round(2000);
+  const before = await round(1000);
+  const after = await round(10000);
+  say((after - before) / 1e6);
+  await engine.disconnect(); // what is lost and not collected yet keeps the process alive
+`;
+
+for (const name of ['memory', 'file', 'sqlite', 'leveldb']) {
+  test(`${name}: ten thousand watches leave memory as it was, returned or lost`, async (t) => {
+    for (const leave of ['await watch.return();', '']) {
+      const [grown] = await program(LEAK.replace('LEAVE', leave), { name, options: await ENGINES[name].config(t) });
+      t.log(`${leave || 'lost'}: ${grown} MB`);
+      t.true(grown < 12, `${grown} MB more after 10,000 watches (${leave || 'lost'})`);
+    }
+  });
+}
