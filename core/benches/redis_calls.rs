@@ -1,4 +1,8 @@
-//! Times the redis engine against a server: `redis_speed redis://127.0.0.1:6379`. Writes keys `speed:…`.
+//! Times single calls of the redis engine against a server that is already running. Writes keys `speed:…`.
+//!
+//! ```text
+//! node scripts/with-env.mjs cargo bench -p holdfast-core --bench redis_calls -- redis://127.0.0.1:6379
+//! ```
 
 #![allow(clippy::print_stdout, reason = "a program for the terminal")]
 
@@ -49,7 +53,9 @@ fn flood(engine: &dyn Engine, request: impl Fn(usize) -> Request) -> Result<()> 
 }
 
 fn main() -> Result<()> {
-    let url = std::env::args().nth(1).unwrap_or_else(|| "redis://127.0.0.1:6379".into());
+    // cargo adds `--bench` to the arguments.
+    let given = std::env::args().skip(1).find(|arg| arg != "--bench");
+    let url = given.unwrap_or_else(|| "redis://127.0.0.1:6379".into());
     let lease = open(RedisOptions { url: Some(url), ..RedisOptions::default() })?;
     let engine = lease.engine().as_ref();
     engine.commit(Batch { ops: (0..MANY).map(set).collect(), ..Batch::default() })?;

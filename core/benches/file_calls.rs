@@ -1,4 +1,11 @@
-//! How long the file engine takes for single keys: `cargo run --release -p holdfast-core --example file_speed [FOLDER] [full]`.
+//! Times single calls of the file engine: create, set, get, sets in flight, batches, listings.
+//!
+//! ```text
+//! node scripts/with-env.mjs cargo bench -p holdfast-core --bench file_calls
+//! node scripts/with-env.mjs cargo bench -p holdfast-core --bench file_calls -- FOLDER full
+//! ```
+//!
+//! FOLDER is emptied first and removed at the end. `full` syncs each commit, on a tenth of the keys.
 
 use std::path::PathBuf;
 use std::sync::mpsc;
@@ -14,8 +21,9 @@ const KEYS: usize = 20_000;
 const FLIGHT: usize = 500;
 
 fn main() -> Result<()> {
-    let mut args = std::env::args().skip(1);
-    let base = args.next().map_or_else(|| std::env::temp_dir().join("holdfast-file-speed"), PathBuf::from);
+    // cargo adds `--bench` to the arguments.
+    let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
+    let base = args.next().map_or_else(|| std::env::temp_dir().join("holdfast-file-calls"), PathBuf::from);
     let full = args.next().is_some_and(|level| level == "full");
     let durability = if full { Durability::Full } else { Durability::None };
     let keys = if full { KEYS / 10 } else { KEYS };
@@ -100,7 +108,7 @@ fn receive(receiver: &mpsc::Receiver<Result<()>>) -> Result<()> {
     receiver.recv().unwrap_or(Ok(()))
 }
 
-#[allow(clippy::print_stdout, reason = "an example speaks to its user")]
+#[allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 fn tell(what: &str, start: Instant, count: usize) {
     let micros = start.elapsed().as_secs_f64() * 1e6;
     println!("{what:<18} {:>9.2} us", micros / f64::from(u32::try_from(count).unwrap_or(u32::MAX)));

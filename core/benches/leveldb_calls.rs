@@ -1,7 +1,10 @@
-//! Times of the leveldb engine's single calls: `cargo run --release -p holdfast-core --example leveldb_figures`.
-//! 20,000 records of 150 bytes.
+//! Times single calls of the leveldb engine at each durability, over 20,000 records of 150 bytes.
+//!
+//! ```text
+//! node scripts/with-env.mjs cargo bench -p holdfast-core --bench leveldb_calls
+//! ```
 
-#![allow(clippy::print_stdout, clippy::indexing_slicing)]
+#![allow(clippy::print_stdout, clippy::indexing_slicing, reason = "a program for the terminal")]
 
 use std::hint::black_box;
 use std::sync::mpsc;
@@ -15,7 +18,7 @@ use holdfast_core::{Batch, Key, KeyRange, Op, Result, Space, Value};
 const RECORDS: usize = 20_000;
 
 fn main() -> Result<()> {
-    let folder = std::env::temp_dir().join(format!("holdfast-figures-{}", std::process::id()));
+    let folder = std::env::temp_dir().join(format!("holdfast-leveldb-calls-{}", std::process::id()));
     for durability in [Durability::None, Durability::Normal, Durability::Full] {
         let path = folder.join(format!("{durability:?}"));
         println!("\n{durability:?}");

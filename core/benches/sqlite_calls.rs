@@ -1,4 +1,8 @@
-//! Times the SQLite engine: `cargo run --release -p holdfast-core --example sqlite`.
+//! Times single calls of the sqlite engine, beside the same on a two-column table made by hand.
+//!
+//! ```text
+//! node scripts/with-env.mjs cargo bench -p holdfast-core --bench sqlite_calls
+//! ```
 
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -118,7 +122,7 @@ fn open_peer(path: &std::path::Path) -> rusqlite::Result<rusqlite::Connection> {
 }
 
 fn main() -> Result<()> {
-    let folder = std::env::temp_dir().join(format!("holdfast-sqlite-{}", std::process::id()));
+    let folder = std::env::temp_dir().join(format!("holdfast-sqlite-calls-{}", std::process::id()));
     let mut options = SqliteOptions::new(folder.join("store.db"));
     options.durability = Durability::Normal;
     let lease = open(options)?;
