@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const PROGRAM = fileURLToPath(new URL('level-suite-program.mjs', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../level/programs/suite.mjs', import.meta.url));
 const TIMEOUT = 110_000;
 
 /** The engines that the suite of abstract-level runs on, each in a process of its own. */

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import suite from 'abstract-level/test/index.js';
 import { HoldfastLevel } from 'holdfast/level';
 import test from 'tape';
-import { FileStorage, LevelDBStorage, MemoryStorage, RedisStorage, SQLiteStorage } from './entry.mjs';
-import { FullEngine } from './map-engine.mjs';
-import { startRedis } from './redis-server.mjs';
+import { FileStorage, LevelDBStorage, MemoryStorage, RedisStorage, SQLiteStorage } from '../../helpers/entry.mjs';
+import { FullEngine } from '../../helpers/map-engine.mjs';
+import { startRedis } from '../../helpers/redis-server.mjs';
 
 /** An engine that loses the last of its keys when it lists them. */
 class BrokenEngine extends FullEngine {
