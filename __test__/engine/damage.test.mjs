@@ -17,33 +17,21 @@ import { ending, program } from '../helpers/program.mjs';
 const CORRUPTED = { code: 'CORRUPTED', name: 'StorageError' };
 const TEXT = 'x'.repeat(200);
 
-/** A closed store of 500 records, made by another process, and where its files lie. */
-async function filled(t, name, extra = '') {
-  const folder = folderOf(t);
-  const path = join(folder, name === 'sqlite' ? 'store.db' : 'store');
-  await program(
-    `
-    const engine = open(args.name, { [args.option]: args.path, durability: 'normal' });
-    for (let n = 0; n < 500; n++) await engine.set('k' + String(n).padStart(3, '0'), args.text + n);
-    ${extra}
-  `,
-    { name, path, option: name === 'file' ? 'basePath' : 'path', text: TEXT },
-  );
+const FILL_STORE = new URL('programs/fill-store.mjs', import.meta.url);
+
+/** The path of a closed store of 500 records, which another process made. */
+async function filled(t, name, how = {}) {
+  const path = join(folderOf(t), name === 'sqlite' ? 'store.db' : 'store');
+  const options = { [name === 'file' ? 'basePath' : 'path']: path, durability: 'normal' };
+  await program(FILL_STORE, { name, options, text: TEXT, ...how });
   return path;
 }
 
-const closeWell = 'await engine.disconnect();';
 /** As `filled`, by a process that was killed before it could put its log away. */
 async function killed(t, name) {
   const path = join(folderOf(t), 'store.db');
-  const { signal } = await ending(
-    `
-    const engine = open(args.name, { path: args.path, durability: 'normal' });
-    for (let n = 0; n < 500; n++) await engine.set('k' + String(n).padStart(3, '0'), args.text + n);
-    process.kill(process.pid, 'SIGKILL');
-  `,
-    { name, path, text: TEXT },
-  );
+  const options = { path, durability: 'normal' };
+  const { signal } = await ending(FILL_STORE, { name, options, text: TEXT, killed: true });
   t.is(signal, 'SIGKILL');
   return path;
 }
@@ -103,14 +91,14 @@ for (const [what, damage] of Object.entries({
   'cut in its first page': cutTo(0.01),
 })) {
   test(`sqlite: a database ${what} is CORRUPTED and left as it is`, async (t) => {
-    const path = await filled(t, 'sqlite', closeWell);
+    const path = await filled(t, 'sqlite');
     damage(path);
     await assertCorrupted(t, 'sqlite', path, what);
   });
 }
 
 test('sqlite: a damaged page is CORRUPTED where it is read, and verify finds it', async (t) => {
-  const path = await filled(t, 'sqlite', closeWell);
+  const path = await filled(t, 'sqlite');
   const bytes = readFileSync(path);
   bytes.fill(0xa5, 4096 * 20, 4096 * 21);
   writeFileSync(path, bytes);
@@ -123,7 +111,7 @@ test('sqlite: a damaged page is CORRUPTED where it is read, and verify finds it'
 });
 
 test('leveldb: damage to its own files is CORRUPTED and left as it is', async (t) => {
-  const whole = await filled(t, 'leveldb', 'await engine.compact(); await engine.disconnect();');
+  const whole = await filled(t, 'leveldb', { compacted: true });
   const damages = {
     'CURRENT emptied': (path) => truncateSync(join(path, 'CURRENT'), 0),
     'CURRENT replaced': (path) => writeFileSync(join(path, 'CURRENT'), 'hello'),
@@ -201,7 +189,7 @@ const NO_VALUES = {
 };
 
 test('file: a file that is no value is CORRUPTED by key and path, and stays as it is', async (t) => {
-  const path = await filled(t, 'file', closeWell);
+  const path = await filled(t, 'file');
   const file = join(path, 'k007.json');
   for (const [what, bytes] of Object.entries(NO_VALUES)) {
     writeFileSync(file, bytes);
@@ -237,7 +225,7 @@ for (const [what, damage] of Object.entries({
   'with a longer end': (file) => appendFileSync(file, 'x'),
 })) {
   test(`file: a journal database ${what} never makes the store forget or overwrite`, async (t) => {
-    const path = await filled(t, 'file', `await engine.set('meta', 1, { metadata: { a: 1 }, ttl: 1e9 }); ${closeWell}`);
+    const path = await filled(t, 'file', { meta: true });
     damage(join(path, '.holdfast', 'store.db'));
     const before = bytesOf(path);
     const engine = make.file(path);

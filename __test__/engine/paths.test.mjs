@@ -14,6 +14,8 @@ import { FileStorage, LevelDBStorage, SQLiteStorage } from '../helpers/entry.mjs
 import { folderOf } from '../helpers/engines.mjs';
 import { program } from '../helpers/program.mjs';
 
+const WRITE_WITHOUT_RIGHTS = new URL('programs/write-without-rights.mjs', import.meta.url);
+
 /** The engines that live at a path: how to make one there, and a path below `folder`. */
 const PLACES = {
   file: {
@@ -107,16 +109,7 @@ for (const [name, { make, option, needs }] of Object.entries(PLACES)) {
           entry.includes('.') && !entry.startsWith('.holdfast') ? 0o444 : 0o555,
         );
       chmodSync(folder, 0o555);
-      // Permissions do not stop root, so that gives its rights up first, with the addon loaded and the entry read.
-      const said = await program(
-        `
-        await new holdfast.MemoryStorage().set('a', 1);
-        if (process.getuid() === 0) { process.setgroups([]); process.setgid(65534); process.setuid(65534); }
-        say(await codeOf(open(args.name, { [args.option]: args.path }).set('b', 2)));
-        say(await codeOf(open(args.name, { [args.option]: args.path + '-new' }).set('b', 2)));
-      `,
-        { name, option, path },
-      );
+      const said = await program(WRITE_WITHOUT_RIGHTS, { name, option, path });
       chmodSync(folder, 0o755);
       for (const { parentPath, path: older, name: entry } of all) chmodSync(join(parentPath ?? older, entry), 0o755);
       t.deepEqual(said, ['READ_ONLY', 'READ_ONLY']);

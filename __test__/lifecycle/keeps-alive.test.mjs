@@ -1,58 +1,34 @@
-import { execFile } from 'node:child_process';
+// What keeps a process alive, and what does not.
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import test from 'ava';
-import { folderOf } from '../helpers/engines.mjs';
+import { ENGINES, folderOf } from '../helpers/engines.mjs';
+import { program } from '../helpers/program.mjs';
 
-const entry = new URL('../helpers/entry.mjs', import.meta.url).href;
+const WAIT_FOR_CALLS = new URL('programs/wait-for-calls.mjs', import.meta.url);
+const STAY_OPEN = new URL('programs/stay-open.mjs', import.meta.url);
 
-/** Runs a program against the package in a process of its own, which has to end by itself. */
-async function program(source, ...args) {
-  const code = `import * as holdfast from ${JSON.stringify(entry)};\n${source}`;
-  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code, ...args], {
-    timeout: 20_000,
-  });
-  return stdout;
+/** The arguments of a program: an engine and an empty store. */
+async function argsOf(t, name) {
+  const options = name === 'memory' ? {} : await ENGINES[name].config(t);
+  return { name, options: 'durability' in options ? { ...options, durability: 'full' } : options };
 }
 
-const OPEN = `const storage = new holdfast.StorageManager({ defaultEngine: 'sqlite', sqlite: { path: process.argv[1], durability: 'normal' } });
-const engine = storage.getEngine();\n`;
+for (const name of ['memory', 'file', 'sqlite', 'leveldb', 'redis']) {
+  test(`${name}: calls in flight keep the process alive until they are answered`, async (t) => {
+    t.deepEqual(await program(WAIT_FOR_CALLS, await argsOf(t, name)), [1, ['a', 1], true]);
+  });
 
-test('an open engine that is idle does not keep the process alive', async (t) => {
-  const path = join(folderOf(t), 'a.db');
-  t.is(
-    await program(
-      `${OPEN}await engine.set('a', 1); await engine.snapshot(); const it = engine.entries(); await it.next(); console.log('done');`,
-      path,
-    ),
-    'done\n',
-  );
+  test(`${name}: nothing idle keeps the process alive`, async (t) => {
+    t.deepEqual(await program(STAY_OPEN, await argsOf(t, name)), ['connected']);
+  });
+}
+
+const normal = (t) => ({ name: 'sqlite', options: { path: join(folderOf(t), 'a.db'), durability: 'normal' } });
+
+test('sqlite, normal: calls in flight keep the process alive until they are answered', async (t) => {
+  t.deepEqual(await program(WAIT_FOR_CALLS, normal(t)), [1, ['a', 1], true]);
 });
 
-test('a call in flight keeps the process alive', async (t) => {
-  const path = join(folderOf(t), 'a.db');
-  t.is(
-    await program(`${OPEN}engine.set('a', 1).then(() => engine.get('a')).then((value) => console.log(value));`, path),
-    '1\n',
-  );
-});
-
-test('process.exit with calls in flight loses nothing that was acknowledged', async (t) => {
-  const path = join(folderOf(t), 'a.db');
-  await program(
-    `${OPEN}await engine.set('acknowledged', 1); for (let i = 0; i < 500; i++) void engine.set('k' + i, i); process.exit(0);`,
-    path,
-  );
-  t.is(
-    await program(
-      `${OPEN}console.log(await engine.get('acknowledged'), (await engine.verify()).ok); await storage.close();`,
-      path,
-    ),
-    '1 true\n',
-  );
-});
-
-test('a rejection nobody handles is reported as any other', async (t) => {
-  const error = await t.throwsAsync(program(`void new holdfast.MemoryStorage().get('');`));
-  t.regex(error.stderr, /INVALID_KEY/);
+test('sqlite, normal: nothing idle keeps the process alive', async (t) => {
+  t.deepEqual(await program(STAY_OPEN, normal(t)), ['connected']);
 });

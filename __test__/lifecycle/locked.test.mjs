@@ -9,13 +9,9 @@ const LOCKING = {
   leveldb: (path, options) => new LevelDBStorage({ path, ...options }),
 };
 
-const HOLD = `
-const engine = open(args.name, args.options);
-await engine.set('theirs', 1);
-say('open');
-for await (const chunk of process.stdin) void chunk;
-await engine.disconnect();
-`;
+const HOLD = new URL('programs/hold.mjs', import.meta.url);
+const READ_THEN_WRITE = new URL('programs/read-then-write.mjs', import.meta.url);
+const ADD_FIFTY = new URL('programs/add-fifty.mjs', import.meta.url);
 
 const optionsOf = (name, path) => (name === 'file' ? { basePath: path } : { path });
 
@@ -69,13 +65,7 @@ for (const [name, make] of Object.entries(LOCKING)) {
     const reader = make(path, { readOnly: true });
     t.is(await reader.get('a'), 1);
     await t.throwsAsync(reader.set('a', 2), { code: 'READ_ONLY' });
-    const said = await program(
-      `
-      say(await open(args.name, { ...args.options, readOnly: true }).get('a'));
-      say(await codeOf(open(args.name, args.options).set('a', 2)));
-    `,
-      { name, options: optionsOf(name, path) },
-    );
+    const said = await program(READ_THEN_WRITE, { name, options: optionsOf(name, path) });
     t.deepEqual(said[0], 1);
     t.true(['LOCKED', 'INVALID_ARGUMENT'].includes(said[1]), said[1]);
     await reader.disconnect();
@@ -98,11 +88,14 @@ test('sqlite: processes share a database, and each sees what the other wrote', a
   const path = join(folderOf(t), 'store.db');
   const engine = new SQLiteStorage({ path });
   await engine.set('count', 0);
-  const add = `const engine = open('sqlite', args); for (let n = 0; n < 50; n++) await engine.increment('count'); say(await engine.get('count') >= 50);`;
   const ours = (async () => {
     for (let n = 0; n < 50; n++) await engine.increment('count');
   })();
-  t.deepEqual(await Promise.all([program(add, { path }), program(add, { path }), ours]), [[true], [true], undefined]);
+  t.deepEqual(await Promise.all([program(ADD_FIFTY, { path }), program(ADD_FIFTY, { path }), ours]), [
+    [true],
+    [true],
+    undefined,
+  ]);
   t.is(await engine.get('count'), 150);
   await engine.disconnect();
 });

@@ -6,7 +6,10 @@ import { StorageManager } from '../helpers/entry.mjs';
 import { ENGINES, folderOf } from '../helpers/engines.mjs';
 import { program } from '../helpers/program.mjs';
 
-const SCRIPT = new URL('../helpers/worker.mjs', import.meta.url);
+const CALL = new URL('programs/call.mjs', import.meta.url);
+const CALLING_THREAD = new URL('../helpers/worker.mjs', import.meta.url);
+const WRITING_THREAD = new URL('programs/write-in-thread.mjs', import.meta.url);
+
 const optionsOf = (t, name) => ({
   [name === 'file' ? 'basePath' : 'path']: join(folderOf(t), name === 'sqlite' ? 'store.db' : 'store'),
   durability: 'normal',
@@ -15,7 +18,7 @@ const open = (name, options) => new StorageManager({ defaultEngine: name, [name]
 
 /** A thread with an engine of its own; `call` runs one of its methods, and gives the result or the error's code. */
 function thread(t, name, options) {
-  const worker = new Worker(SCRIPT, { workerData: { name, options } });
+  const worker = new Worker(CALLING_THREAD, { workerData: { name, options } });
   t.teardown(() => worker.terminate());
   const waiting = new Map();
   let last = 0;
@@ -51,10 +54,10 @@ for (const name of ['file', 'sqlite', 'leveldb']) {
     await storage.close();
     await threads[0].call('close');
     t.is(await threads[1].call('get', 'n'), 90, 'the others go on');
-    const other = `say(await codeOf(open(args.name, args.options).set('other', 1)));`;
-    if (name !== 'sqlite') t.deepEqual(await program(other, { name, options }), ['LOCKED']);
+    const write = { name, options, method: 'set', given: ['other', 1] };
+    if (name !== 'sqlite') t.deepEqual(await program(CALL, write), ['LOCKED']);
     await threads[1].call('close');
-    t.deepEqual(await program(other, { name, options }), ['ok'], 'the last user closed it');
+    t.deepEqual(await program(CALL, write), ['ok'], 'the last user closed it');
   });
 
   test(`${name}: a second user of one path with other options is refused`, async (t) => {
@@ -87,7 +90,7 @@ for (const name of ['memory', 'file', 'sqlite', 'leveldb', 'redis']) {
     for (let round = 0; round < 8; round++) {
       const counter = new SharedArrayBuffer(4);
       const seen = new Int32Array(counter);
-      const worker = new Worker(SCRIPT, { workerData: { name, options, counter, thread: `t${round}` } });
+      const worker = new Worker(WRITING_THREAD, { workerData: { name, options, counter, thread: `t${round}` } });
       const failed = once(worker, 'error').then(([error]) => t.fail(error.stack));
       while (Atomics.load(seen, 0) < 20) await Promise.race([new Promise(setImmediate), failed]);
       const acknowledgedThen = Atomics.load(seen, 0);
@@ -104,8 +107,6 @@ for (const name of ['memory', 'file', 'sqlite', 'leveldb', 'redis']) {
     if (name === 'redis') await engine.clear();
     await storage.close();
     if (name === 'file' || name === 'leveldb')
-      t.deepEqual(await program(`say(await codeOf(open(args.name, args.options).get('after')));`, { name, options }), [
-        'ok',
-      ]);
+      t.deepEqual(await program(CALL, { name, options, method: 'get', given: ['after'] }), ['ok']);
   });
 }

@@ -10,6 +10,12 @@ import { BareEngine, FullEngine } from '../helpers/map-engine.mjs';
 import { program, running } from '../helpers/program.mjs';
 import { codeOf } from '../helpers/transactions.mjs';
 
+const USE_CUSTOM_ENGINE = new URL('programs/use-custom-engine.mjs', import.meta.url);
+const HANG_IN_THREAD = new URL('programs/hang-in-thread.mjs', import.meta.url);
+const FILL_STORED_ENGINE = new URL('programs/fill-stored-engine.mjs', import.meta.url);
+const COMMIT_STORED_ENGINE = new URL('programs/commit-stored-engine.mjs', import.meta.url);
+const READ_STORED_ENGINE = new URL('programs/read-stored-engine.mjs', import.meta.url);
+
 const OURS = '.holdfast~';
 
 function managerOf(t, target, more = {}) {
@@ -326,43 +332,14 @@ test('a connect that fails fails the calls of the transaction', async (t) => {
 });
 
 test('nothing of it keeps a process alive, and a process.exit in the middle of a step ends', async (t) => {
-  const engine = `
-    const records = new Map();
-    const target = {
-      connect: async () => {}, disconnect: async () => {}, get: async (key) => records.get(key), has: async (key) => records.has(key),
-      set: async (key, value) => { if (args.exits) process.exit(0); records.set(key, value); },
-      delete: async (key) => records.delete(key), keys: async () => [...records.keys()], clear: async () => records.clear(),
-    };
-    const storage = new holdfast.StorageManager({ defaultEngine: 'mine', engines: { mine: target }, transactions: { path: args.path } });
-    const idle = await storage.beginTransaction();
-    await idle.get('a');
-    say('begun');
-    await storage.transaction((tx) => tx.set('a', 1));
-    say(records.get('a'));
-  `;
-  t.deepEqual(await program(engine, { path: join(folderOf(t), 'tx') }), ['begun', 1]);
-  t.deepEqual(await program(engine, { path: join(folderOf(t), 'tx'), exits: true }), ['begun']);
+  t.deepEqual(await program(USE_CUSTOM_ENGINE, { path: join(folderOf(t), 'tx') }), ['begun', 1]);
+  t.deepEqual(await program(USE_CUSTOM_ENGINE, { path: join(folderOf(t), 'tx'), exits: true }), ['begun']);
 });
 
 test('a thread that is terminated in the middle of a step leaves nobody waiting', async (t) => {
-  const code = `
-    import { parentPort, workerData } from 'node:worker_threads';
-    const { StorageManager } = await import(workerData.entry);
-    const never = new Promise(() => {});
-    const target = {
-      connect: async () => {}, disconnect: async () => {}, get: async () => null, has: async () => false,
-      set: () => { parentPort.postMessage('writing'); return never; }, delete: async () => false, keys: async () => [], clear: async () => {},
-    };
-    const storage = new StorageManager({ defaultEngine: 'mine', engines: { mine: target }, transactions: { path: workerData.path } });
-    setInterval(() => {}, 1000);
-    for (let n = 0; n < 20; n++) storage.transaction((tx) => tx.set('k' + n, 1)).catch(() => {});
-  `;
-  const entry = new URL('../helpers/entry.mjs', import.meta.url).href;
   const path = join(folderOf(t), 'tx');
   for (let round = 0; round < 3; round++) {
-    const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), {
-      workerData: { entry, path },
-    });
+    const worker = new Worker(HANG_IN_THREAD, { workerData: { path } });
     await once(worker, 'message');
     t.is(await worker.terminate(), 1);
   }
@@ -380,48 +357,11 @@ test('a thread that is terminated in the middle of a step leaves nobody waiting'
 test('what a killed process left half written is taken back as the engine connects', async (t) => {
   const folder = folderOf(t);
   const args = { file: join(folder, 'records.json'), path: join(folder, 'tx'), sqlite: join(folder, 'store.db') };
-  const source = `
-    import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-    const load = () => new Map(existsSync(args.file) ? holdfast.decode(readFileSync(args.file, 'utf8')) : []);
-    const save = (records) => writeFileSync(args.file, holdfast.encode([...records]));
-    const target = {
-      connect: async () => {}, disconnect: async () => {}, get: async (key) => load().get(key), has: async (key) => load().has(key),
-      set: async (key, value) => {
-        const records = load();
-        if (key === args.hangs) { say('hangs'); return new Promise(() => setInterval(() => {}, 1000)); }
-        save(records.set(key, value));
-      },
-      delete: async (key) => { const records = load(); const existed = records.delete(key); save(records); return existed; },
-      keys: async () => [...load().keys()], clear: async () => save(new Map()),
-    };
-    const storage = new holdfast.StorageManager({ defaultEngine: 'mine', engines: { mine: target }, transactions: { path: args.path }, sqlite: { path: args.sqlite } });
-    const recovered = [];
-    storage.on('recovered', (engine, { undone }) => recovered.push([engine, undone]));
-  `;
-  await program(
-    `${source}
-    await storage.getEngine().setMany([['a', 'old'], ['b', 'old']]);
-    await storage.getEngine('sqlite').set('c', 'old');`,
-    args,
-  );
-  const victim = running(
-    t,
-    `${source}
-    await storage.transaction(async (tx) => {
-      for (const key of ['a', 'b', 'z']) await tx.set(key, 'new');
-      await tx.engine('sqlite').set('c', 'new');
-    });`,
-    { ...args, hangs: 'z' },
-  );
+  await program(FILL_STORED_ENGINE, args);
+  const victim = running(t, COMMIT_STORED_ENGINE, { ...args, hangs: 'z' });
   t.is(await victim.next(), 'hangs');
   await victim.kill();
-  const [values, told] = await program(
-    `${source}
-    say([await storage.getEngine().getMany(['a', 'b', 'z']), await storage.getEngine('sqlite').get('c')]);
-    say(recovered.filter(([engine]) => engine === 'mine'));
-    await storage.close();`,
-    args,
-  );
+  const [values, told] = await program(READ_STORED_ENGINE, args);
   t.deepEqual(values, [['old', 'old', null], 'old']);
   t.deepEqual(told, [['mine', 1]]);
 });

@@ -9,6 +9,9 @@ import { ENGINES } from '../helpers/engines.mjs';
 import { program } from '../helpers/program.mjs';
 import { codeOf, managerOf, onEachTransactional as onEach } from '../helpers/transactions.mjs';
 
+const LEAVE_OPEN = new URL('programs/leave-open.mjs', import.meta.url);
+const OPEN_IN_THREAD = new URL('programs/open-in-thread.mjs', import.meta.url);
+
 const COMPLETED = { code: 'TRANSACTION_COMPLETED', name: 'StorageError', message: 'Transaction already completed' };
 
 /** Every way of using a transaction. */
@@ -126,12 +129,7 @@ test('calls keep a transaction from its timeout; 0 is none; the configuration gi
 });
 
 test('an open transaction keeps no process alive, and neither does its timeout', async (t) => {
-  const code = `
-    const storage = new holdfast.StorageManager({ defaultEngine: 'memory' });
-    const tx = await storage.beginTransaction();
-    await tx.set('a', 1);
-    say('left open');`;
-  t.deepEqual(await program(code), ['left open']);
+  t.deepEqual(await program(LEAVE_OPEN), ['left open']);
 });
 
 onEach(
@@ -197,21 +195,7 @@ onEach(
 for (const name of ['memory', 'file', 'sqlite', 'leveldb']) {
   test(`${name}: a thread that is terminated with an open transaction leaves nothing behind`, async (t) => {
     const options = await ENGINES[name].config(t);
-    const code = `
-      import { parentPort, workerData } from 'node:worker_threads';
-      const { StorageManager } = await import(workerData.entry);
-      const storage = new StorageManager({ defaultEngine: workerData.name, [workerData.name]: workerData.options });
-      await storage.getEngine().set('before', 1);
-      const tx = await storage.beginTransaction();
-      await tx.set('a', 1);
-      for await (const _ of tx.entries()) break;
-      for (let count = 0; count < 50; count++) { tx.set('b' + count, 1); tx.get('c' + count); tx.keys(); }
-      parentPort.postMessage('ready');
-      setInterval(() => {}, 1000);`;
-    const entry = new URL('../helpers/entry.mjs', import.meta.url).href;
-    const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), {
-      workerData: { name, options, entry },
-    });
+    const worker = new Worker(OPEN_IN_THREAD, { workerData: { name, options } });
     await once(worker, 'message');
     await worker.terminate();
     const storage = new StorageManager({ defaultEngine: name, [name]: options });

@@ -7,6 +7,7 @@ import { folderOf, freshPrefix, redisUrl } from '../helpers/engines.mjs';
 import { running } from '../helpers/program.mjs';
 import { codeOf } from '../helpers/transactions.mjs';
 
+const WRITE_TO_TWO = new URL('programs/write-to-two.mjs', import.meta.url);
 const ENGINES = ['memory', 'file', 'sqlite', 'leveldb', 'redis'];
 
 async function configOf(t, durability = 'none') {
@@ -141,21 +142,7 @@ for (const [first, second] of [
     const config = await configOf(t, 'normal');
     let recovered = 0;
     for (let round = 0; round < 6; round++) {
-      const program = running(
-        t,
-        `const storage = new holdfast.StorageManager(args.config);
-         const { first, second, round } = args;
-         for (let count = 0; ; count++) {
-           await Promise.all(['a', 'b', 'c'].map((lane) => storage.transaction(async (tx) => {
-             await tx.engine(first).set(round + lane + count, count);
-             await tx.engine(second).set(round + lane + count, count);
-             if (count > 0) await tx.engine(second).delete(round + lane + (count - 1));
-             if (count > 0) await tx.engine(first).delete(round + lane + (count - 1));
-           })));
-           say(count);
-         }`,
-        { config, first, second, round },
-      );
+      const program = running(t, WRITE_TO_TWO, { config, first, second, round });
       const told = [];
       while (told.length < 3 + round * 2) told.push(await program.next());
       await program.kill();

@@ -4,29 +4,14 @@ import { StorageManager } from '../helpers/entry.mjs';
 import { collect, folderOf } from '../helpers/engines.mjs';
 import { running } from '../helpers/program.mjs';
 
-const WRITE = `
-  const engine = open(args.name, args.options);
-  const { commit } = await engine.stats();
-  const watch = engine.watch('*', { since: commit, maxQueue: 1_000_000 });
-  await watch.ready;
-  say(commit);
-  const settle = async (n) => {
-    if (n % 7 === 3) await engine.deleteMany(['k' + (n % 50), 'absent']);
-    else await engine.setMany([['k' + (n % 50), n], ['pair' + (n % 50), n]]);
-    return n;
-  };
-  for (let n = 0; ; n += 20) {
-    await Promise.all(Array.from({ length: 20 }, (_, k) => settle(n + k)));
-    say(n + 19);
-  }
-`;
+const WRITE_LOGGED = new URL('programs/write-logged.mjs', import.meta.url);
 
 for (const name of ['file', 'sqlite', 'leveldb']) {
   for (const durability of ['full', 'normal']) {
     test(`${name}, ${durability}: after kill -9 the log tells exactly what is stored`, async (t) => {
       for (let round = 0; round < 3; round++) {
         const options = { [name === 'file' ? 'basePath' : 'path']: join(folderOf(t), 'store'), durability };
-        const writer = running(t, WRITE, { name, options });
+        const writer = running(t, WRITE_LOGGED, { name, options });
         const since = await writer.next();
         let acknowledged = -1;
         while (acknowledged < 100 + round * 61) acknowledged = await writer.next();

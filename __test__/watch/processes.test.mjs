@@ -7,6 +7,14 @@ import { ENGINES, folderOf } from '../helpers/engines.mjs';
 import { ending, program, running } from '../helpers/program.mjs';
 import { plain, take } from '../helpers/watching.mjs';
 
+const WRITE_GROUPS = new URL('programs/write-groups.mjs', import.meta.url);
+const CHANGE_LOG_ENDS = new URL('programs/change-log-ends.mjs', import.meta.url);
+const FOLLOW = new URL('programs/follow.mjs', import.meta.url);
+const WAIT_UNHELD = new URL('programs/wait-unheld.mjs', import.meta.url);
+const LEAVE = new URL('programs/leave.mjs', import.meta.url);
+const EXIT_WATCHING = new URL('programs/exit-watching.mjs', import.meta.url);
+const MEASURE_MEMORY = new URL('programs/measure-memory.mjs', import.meta.url);
+
 const open = (name, options) => new StorageManager({ defaultEngine: name, [name]: options }).getEngine();
 
 for (const name of ['sqlite', 'redis']) {
@@ -17,15 +25,7 @@ for (const name of ['sqlite', 'redis']) {
     if (engine.capabilities.watch !== 'shared') return t.is(engine.capabilities.watch, 'none');
     const watch = engine.watch('n:*');
     await watch.ready;
-    const other = running(
-      t,
-      `
-      const engine = open(args.name, args.options);
-      for (let n = 0; n < 200; n++) await engine.setMany([['n:other', n], ['n:pair', n], ['quiet', n]]);
-      say('done');
-    `,
-      { name, options },
-    );
+    const other = running(t, WRITE_GROUPS, { name, options });
     for (let n = 0; n < 200; n++) await engine.set('n:own', n);
     t.is(await other.next(), 'done');
     await engine.set('n:last', true);
@@ -61,13 +61,7 @@ test('sqlite: a log that nobody asked for goes with the watch', async (t) => {
   t.not((await engine.stats()).logFloor, null);
   await watch.return();
   await engine.disconnect();
-  const [floor] = await program(
-    `
-    const { DatabaseSync } = await import('node:sqlite').catch(() => ({}));
-    say(DatabaseSync === undefined ? 'no reader' : new DatabaseSync(args.options.path).prepare("SELECT expires_at FROM storage_internal WHERE key = x'006c6f67'").get().expires_at - Date.now() < 61_000);
-  `,
-    { options },
-  );
+  const [floor] = await program(CHANGE_LOG_ENDS, { options });
   t.true(floor === true || floor === 'no reader');
 });
 
@@ -105,99 +99,25 @@ for (const name of ['memory', 'file', 'sqlite', 'leveldb']) {
 
   test(`${name}: an open watch keeps the process alive, and nothing else of it does`, async (t) => {
     const options = await optionsFor(t);
-    t.deepEqual(
-      await program(
-        `
-      const engine = open(args.name, args.options);
-      const watch = engine.watch();
-      setTimeout(() => void engine.set('a', 1), 50).unref();
-      setTimeout(() => void engine.set('a', 2), 100).unref();
-      for await (const { value } of watch) { say(value); if (value === 2) break; }
-    `,
-        { name, options },
-      ),
-      [1, 2],
-    );
-    t.deepEqual(
-      await program(
-        `
-      const engine = open(args.name, args.options);
-      const quiet = engine.watch('*', { persistent: false });
-      await quiet.ready;
-      quiet.next().then(() => say('told'));
-      say('idle');
-    `,
-        { name, options },
-      ),
-      ['idle'],
-    );
-    t.deepEqual(
-      await program(
-        `
-      const engine = open(args.name, args.options);
-      const controller = new AbortController();
-      engine.watch('*', { signal: controller.signal }).next().catch(({ code }) => say(code));
-      await engine.set('b', 1);
-      controller.abort();
-      void engine.watch().return();
-      say('left');
-    `,
-        { name, options },
-      ).then((said) => said.includes('left')),
-      true,
-    );
+    t.deepEqual(await program(FOLLOW, { name, options }), [1, 2]);
+    t.deepEqual(await program(WAIT_UNHELD, { name, options }), ['idle']);
+    t.deepEqual(await program(LEAVE, { name, options }).then((said) => said.includes('left')), true);
   });
 
   test(`${name}: a process that exits with watches open ends well`, async (t) => {
     const options = await optionsFor(t);
-    const { code, stderr } = await ending(
-      `
-      const engine = open(args.name, args.options);
-      const watches = Array.from({ length: 20 }, () => engine.watch());
-      for (const watch of watches) void watch.next();
-      await engine.set('a', 1);
-      for (let n = 0; n < 50; n++) void engine.set('k' + n, n);
-      process.exit(5);
-    `,
-      { name, options },
-    );
+    const { code, stderr } = await ending(EXIT_WATCHING, { name, options });
     t.deepEqual([code, stderr], [5, '']);
   });
 }
 
-const LEAK = `
-  const { setFlagsFromString } = await import('node:v8');
-  const { runInNewContext } = await import('node:vm');
-  setFlagsFromString('--expose_gc');
-  const gc = runInNewContext('gc');
-  const engine = open(args.name, args.options);
-  await engine.connect();
-  let n = 0;
-  const round = async (count) => {
-    for (let k = 0; k < count; k++) {
-      const watch = engine.watch('key*');
-      if (k % 100 === 0) { await engine.set('key', n++); await watch.next(); }
-      LEAVE
-      if (k % 500 === 0) { gc(); await new Promise(setImmediate); }
-    }
-    gc();
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    gc();
-    return process.memoryUsage().rss;
-  };
-  await round(2000);
-  const before = await round(1000);
-  const after = await round(10000);
-  say((after - before) / 1e6);
-  await engine.disconnect(); // what is lost and not collected yet keeps the process alive
-`;
-
 for (const name of ['memory', 'file', 'sqlite', 'leveldb']) {
   test(`${name}: ten thousand watches leave memory as it was, returned or lost`, async (t) => {
-    for (const leave of ['await watch.return();', '']) {
-      const [grown] = await program(LEAK.replace('LEAVE', leave), { name, options: await ENGINES[name].config(t) });
-      t.log(`${leave || 'lost'}: ${grown} MB`);
-      t.true(grown < 12, `${grown} MB more after 10,000 watches (${leave || 'lost'})`);
+    for (const returned of [true, false]) {
+      const [grown] = await program(MEASURE_MEMORY, { name, options: await ENGINES[name].config(t), returned });
+      const how = returned ? 'returned' : 'lost';
+      t.log(`${how}: ${grown} MB`);
+      t.true(grown < 12, `${grown} MB more after 10,000 watches (${how})`);
     }
   });
 }

@@ -1,0 +1,4 @@
+// Leaves a rejection of an engine to nobody.
+import { MemoryStorage } from '../../helpers/entry.mjs';
+
+void new MemoryStorage().get('');

@@ -1,0 +1,17 @@
+// Waits for nothing: each call is made when the one before is answered, and only the calls keep the process alive.
+import { args, open, say } from '../../helpers/child.mjs';
+
+const engine = open(args.name, args.options);
+engine
+  .set('a', 1)
+  .then(() => engine.get('a'))
+  .then((value) => {
+    say(value);
+    return engine.setMany([['b', 2]]);
+  })
+  .then(() => engine.entries().next())
+  .then(({ value }) => {
+    say(value);
+    return engine.verify();
+  })
+  .then(({ ok }) => say(ok));
