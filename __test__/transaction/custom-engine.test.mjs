@@ -1,88 +1,14 @@
-// Transactions on engines that a user writes: the same as on the built-in ones, with a log where batches are not atomic.
-import { once } from 'node:events';
-import { join } from 'node:path';
+// Transactions on custom engines: the same as on the built-in ones, with an undo where batches are not atomic.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
 import test from 'ava';
-import { KeyValueStore, StorageManager } from '../helpers/entry.mjs';
-import { collect, folderOf } from '../helpers/engines.mjs';
+import { KeyValueStore } from '../helpers/entry.mjs';
+import { OURS, customManagerOf as managerOf, held, onBoth } from '../helpers/custom-engines.mjs';
+import { collect } from '../helpers/engines.mjs';
 import { BareEngine, FullEngine } from '../helpers/map-engine.mjs';
-import { program, running } from '../helpers/program.mjs';
 import { codeOf } from '../helpers/transactions.mjs';
 
-const USE_CUSTOM_ENGINE = new URL('programs/use-custom-engine.mjs', import.meta.url);
-const HANG_IN_THREAD = new URL('programs/hang-in-thread.mjs', import.meta.url);
-const FILL_STORED_ENGINE = new URL('programs/fill-stored-engine.mjs', import.meta.url);
-const COMMIT_STORED_ENGINE = new URL('programs/commit-stored-engine.mjs', import.meta.url);
-const READ_STORED_ENGINE = new URL('programs/read-stored-engine.mjs', import.meta.url);
-
-const OURS = '.holdfast~';
-
-function managerOf(t, target, more = {}) {
-  const folder = folderOf(t);
-  const storage = new StorageManager({
-    defaultEngine: 'mine',
-    engines: { mine: target },
-    transactions: { path: join(folder, 'tx') },
-    durability: 'none',
-    sqlite: { path: join(folder, 'store.db') },
-    retry: { minDelay: 1, maxDelay: 20 },
-    ...more,
-  });
-  t.teardown(async () => {
-    await storage.close();
-    await storage
-      .getEngine()
-      .disconnect()
-      .catch(() => {});
-  });
-  return { storage, engine: storage.getEngine() };
-}
-
-/** What users wrote, as the engine holds it. */
-const held = (target) =>
-  Object.fromEntries(
-    [...target.records]
-      .filter(([key]) => !key.startsWith(OURS))
-      .map(([key, record]) => [key, target instanceof FullEngine ? record.value : record]),
-  );
-
-/** A bare engine whose n-th write from now on fails; `made`: though it is made. */
-class FailingEngine extends BareEngine {
-  failAt = Infinity;
-  writes = 0;
-  made = false;
-  log = [];
-  async set(key, value) {
-    this.#write(`set ${key}`, () => this.records.set(key, value));
-  }
-  async delete(key) {
-    const existed = this.records.has(key);
-    this.#write(`delete ${key}`, () => this.records.delete(key));
-    return existed;
-  }
-  #write(what, make) {
-    const fails = ++this.writes === this.failAt;
-    if (!fails || this.made) make();
-    if (fails) throw new Error('the dog ate it');
-    this.log.push(what);
-  }
-}
-
-/** Defines a test for an engine of the eight methods and for one with everything. */
-function onBoth(title, run) {
-  for (const [name, Engine] of [
-    ['eight methods', BareEngine],
-    ['everything declared', FullEngine],
-  ]) {
-    test(`${name}: ${title}`, async (t) => {
-      const target = new Engine();
-      await run(t, managerOf(t, target), target);
-    });
-  }
-}
-
-onBoth('a transaction reads its own writes and commits them', async (t, { storage, engine }, target) => {
+/** A transaction that has changed b, deleted a, counted to 4 and written bytes; outside stand a, b and n. */
+async function changed(storage, engine) {
   await engine.setMany([
     ['a', 1],
     ['b', 2],
@@ -90,9 +16,21 @@ onBoth('a transaction reads its own writes and commits them', async (t, { storag
   ]);
   const tx = await storage.beginTransaction();
   await tx.set('b', new Map([[1, new Date(5)]]));
+  await tx.delete('a');
+  await tx.increment('sum', 4);
+  await tx.set('bytes', Buffer.from([0, 255]));
+  return tx;
+}
+
+onBoth('deletes and counters tell what a transaction saw', async (t, { storage, engine }) => {
+  await engine.set('a', 1);
+  const tx = await storage.beginTransaction();
   t.true(await tx.delete('a'));
   t.is(await tx.increment('sum', 4), 4);
-  await tx.set('bytes', Buffer.from([0, 255]));
+});
+
+onBoth('a transaction reads its own writes', async (t, { storage, engine }) => {
+  const tx = await changed(storage, engine);
   t.deepEqual(await tx.get('b'), new Map([[1, new Date(5)]]));
   t.is(await tx.get('n'), null);
   t.true(await tx.has('n'), 'a stored null is there');
@@ -102,19 +40,27 @@ onBoth('a transaction reads its own writes and commits them', async (t, { storag
     ['n', null],
     ['sum', 4],
   ]);
+});
+
+onBoth('the engine is written to by the commit, not before', async (t, { storage, engine }, target) => {
+  const tx = await changed(storage, engine);
   t.deepEqual(held(target), { a: 1, b: 2, n: null }, 'nothing is written before the commit');
   await tx.commit();
   t.is(tx.status, 'committed');
   t.deepEqual(held(target), { b: new Map([[1, new Date(5)]]), n: null, sum: 4, bytes: Buffer.from([0, 255]) });
 });
 
-onBoth('a rollback leaves nothing, and a write outside is a conflict', async (t, { storage, engine }, target) => {
+onBoth('a rollback leaves nothing', async (t, { storage, engine }, target) => {
   await engine.set('a', 1);
   const dropped = await storage.beginTransaction();
   await dropped.set('a', 2);
   await dropped.clear();
   await dropped.rollback();
   t.deepEqual(held(target), { a: 1 });
+});
+
+onBoth('a write outside to what was read is a conflict', async (t, { storage, engine }) => {
+  await engine.set('a', 1);
   for (const read of [(tx) => tx.get('a'), (tx) => tx.keys(), (tx) => tx.has('absent')]) {
     const tx = await storage.beginTransaction();
     await read(tx);
@@ -128,6 +74,10 @@ onBoth('a rollback leaves nothing, and a write outside is a conflict', async (t,
     await engine.delete('absent');
   }
   t.false(await engine.has('sum'));
+});
+
+onBoth('a read behind a change of what was read before is a conflict', async (t, { storage, engine }) => {
+  await engine.set('a', 1);
   const tx = await storage.beginTransaction();
   await tx.get('a');
   await engine.set('a', 'changed');
@@ -154,7 +104,7 @@ onBoth('a KeyValueStore works on it', async (t, { storage }, target) => {
   t.deepEqual(held(target), { 'p/a': 2 });
 });
 
-onBoth('it is atomic with a built-in engine', async (t, { storage, engine }, target) => {
+onBoth('a commit over it and a built-in engine is made on both', async (t, { storage }, target) => {
   const sqlite = storage.getEngine('sqlite');
   await storage.transaction(async (tx) => {
     await tx.set('a', 1);
@@ -162,6 +112,11 @@ onBoth('it is atomic with a built-in engine', async (t, { storage, engine }, tar
   });
   t.deepEqual(held(target), { a: 1 });
   t.is(await sqlite.get('b'), 2);
+});
+
+onBoth('a conflict on a built-in engine leaves it as it was', async (t, { storage, engine }, target) => {
+  await engine.set('a', 1);
+  const sqlite = storage.getEngine('sqlite');
   const tx = await storage.beginTransaction();
   await tx.engine('sqlite').get('b');
   await tx.engine('sqlite').set('b', 3);
@@ -172,83 +127,62 @@ onBoth('it is atomic with a built-in engine', async (t, { storage, engine }, tar
   t.deepEqual(await engine.keys(), ['a'], 'what the library keeps there is hidden');
 });
 
-onBoth(
-  'what the library keeps in it is hidden and cannot be touched, but for a clear',
-  async (t, { storage, engine }, target) => {
-    await storage.transaction(async (tx) => {
-      await tx.set('a', 1);
-      await tx.engine('sqlite').set('b', 2);
-    });
-    const [ours] = [...target.records.keys()].filter((key) => key.startsWith(OURS));
-    t.is(typeof ours, 'string', 'an id, for transactions over several engines');
-    t.deepEqual(await engine.keys(), ['a']);
-    t.is(await engine.count({ prefix: OURS }), 0);
-    t.deepEqual(await collect(engine.entries()), [['a', 1]]);
-    t.like(await engine.verify(), { ok: true, checked: 1 });
-    const tx = await storage.beginTransaction();
-    t.deepEqual(await tx.keys(), ['a']);
-    for (const store of [engine, tx]) t.is(await codeOf(store.get(ours)), 'INVALID_KEY');
-    for (const call of [
-      engine.has(ours),
-      engine.set(ours, 1),
-      engine.delete(ours),
-      engine.getMany(['a', ours]),
-      engine.deleteMany([ours]),
-      engine.increment(ours),
-      engine.setMany([
-        ['a', 2],
-        [ours, 1],
-      ]),
-      engine.batch([
-        { type: 'set', key: 'a', value: 2 },
-        { type: 'delete', key: ours },
-      ]),
-    ])
-      t.is(await codeOf(call), 'INVALID_KEY');
-    await tx.set(ours, 1);
-    t.is(await codeOf(tx.commit()), 'INVALID_KEY');
-    t.deepEqual(held(target), { a: 1 });
-    await new KeyValueStore(engine).clear();
-    t.true(target.records.has(ours));
-    await engine.clear();
-    t.is(target.records.size, 0);
-  },
-);
-
-for (const made of [false, true]) {
-  test(`a commit that fails at any write is undone, ${made ? 'though the write was made' : 'and the error told'}`, async (t) => {
-    const target = new FailingEngine();
-    const { storage, engine } = managerOf(t, target);
-    await engine.setMany([
-      ['a', 1],
-      ['b', 1],
-      ['c', 1],
-    ]);
-    await storage.transaction((tx) => tx.set('first', 1)); // gives the engine its id
-    const before = held(target);
-    target.made = made;
-    const write = async (tx) => {
-      await tx.set('a', 2);
-      await tx.delete('b');
-      await tx.set('new', 2);
-      await tx.engine('sqlite').set('other', 2);
-    };
-    for (let at = 1; at <= 3; at++) {
-      [target.writes, target.failAt] = [0, at];
-      const error = await t.throwsAsync(storage.transaction(write));
-      t.like(error, { code: 'IO', engine: 'mine' });
-      t.regex(String(error.cause?.message), /the dog ate it/);
-      t.deepEqual(held(target), before, `write ${at}`);
-      t.is(await storage.getEngine('sqlite').get('other'), null);
-    }
-    target.failAt = Infinity;
-    await storage.transaction(write);
-    t.deepEqual(held(target), { a: 2, c: 1, new: 2, first: 1 });
-    t.is(await storage.getEngine('sqlite').get('other'), 2);
+/** Commits over two engines, for which the library keeps an id in the custom one. Gives the key of the id. */
+async function keyOfTheLibrary(t, storage, target) {
+  await storage.transaction(async (tx) => {
+    await tx.set('a', 1);
+    await tx.engine('sqlite').set('b', 2);
   });
+  const [ours] = [...target.records.keys()].filter((key) => key.startsWith(OURS));
+  t.is(typeof ours, 'string', 'an id, for transactions over several engines');
+  return ours;
 }
 
-test('ttl and metadata are kept where declared, else refused before anything is written', async (t) => {
+onBoth('what the library keeps in it is not listed', async (t, { storage, engine }, target) => {
+  await keyOfTheLibrary(t, storage, target);
+  t.deepEqual(await engine.keys(), ['a']);
+  t.is(await engine.count({ prefix: OURS }), 0);
+  t.deepEqual(await collect(engine.entries()), [['a', 1]]);
+  t.like(await engine.verify(), { ok: true, checked: 1 });
+  const tx = await storage.beginTransaction();
+  t.deepEqual(await tx.keys(), ['a']);
+});
+
+onBoth('what the library keeps in it is refused by every call', async (t, { storage, engine }, target) => {
+  const ours = await keyOfTheLibrary(t, storage, target);
+  const tx = await storage.beginTransaction();
+  for (const store of [engine, tx]) t.is(await codeOf(store.get(ours)), 'INVALID_KEY');
+  for (const call of [
+    engine.has(ours),
+    engine.set(ours, 1),
+    engine.delete(ours),
+    engine.getMany(['a', ours]),
+    engine.deleteMany([ours]),
+    engine.increment(ours),
+    engine.setMany([
+      ['a', 2],
+      [ours, 1],
+    ]),
+    engine.batch([
+      { type: 'set', key: 'a', value: 2 },
+      { type: 'delete', key: ours },
+    ]),
+  ])
+    t.is(await codeOf(call), 'INVALID_KEY');
+  await tx.set(ours, 1);
+  t.is(await codeOf(tx.commit()), 'INVALID_KEY');
+  t.deepEqual(held(target), { a: 1 });
+});
+
+onBoth('a clear of the engine removes what the library keeps in it', async (t, { storage, engine }, target) => {
+  const ours = await keyOfTheLibrary(t, storage, target);
+  await new KeyValueStore(engine).clear();
+  t.true(target.records.has(ours));
+  await engine.clear();
+  t.is(target.records.size, 0);
+});
+
+test('ttl and metadata are kept where they are declared', async (t) => {
   const full = new FullEngine();
   const { storage, engine } = managerOf(t, full);
   await storage.transaction((tx) => tx.set('a', 1, { ttl: 60_000, metadata: { by: [1] } }));
@@ -256,13 +190,20 @@ test('ttl and metadata are kept where declared, else refused before anything is 
   t.true(full.records.get('a').expiresAt > Date.now());
   await storage.transaction((tx) => tx.increment('a'));
   t.like(await engine.getEntry('a'), { value: 2, metadata: { by: [1] } });
+});
+
+test('a record that was committed with a ttl expires', async (t) => {
+  const { storage } = managerOf(t, new FullEngine());
   await storage.transaction((tx) => tx.set('short', 1, { ttl: 20 }));
   await sleep(30);
   t.is(await storage.transaction((tx) => tx.has('short')), false);
+});
+
+test('ttl and metadata that are not declared are refused before anything is written', async (t) => {
   for (const options of [{ ttl: 5 }, { metadata: 1 }]) {
     const bare = new BareEngine();
-    const { storage: other } = managerOf(t, bare);
-    const commit = other.transaction(async (tx) => {
+    const { storage } = managerOf(t, bare);
+    const commit = storage.transaction(async (tx) => {
       await tx.set('a', 1);
       await tx.set('b', 1, options);
     });
@@ -271,7 +212,7 @@ test('ttl and metadata are kept where declared, else refused before anything is 
   }
 });
 
-onBoth('a watch is told of a commit as one, and not of what was taken back', async (t, { storage, engine }) => {
+onBoth('a watch is told of a commit', async (t, { storage, engine }) => {
   await engine.connect();
   const events = engine.watch();
   const next = async () => (await events.next()).value;
@@ -282,86 +223,21 @@ onBoth('a watch is told of a commit as one, and not of what was taken back', asy
   });
   t.like(await first, { type: 'set', key: 'a' });
   t.like(await next(), { type: 'set', key: 'b' });
+  await events.return();
+});
+
+onBoth('a watch is not told of a commit that was taken back', async (t, { storage, engine }) => {
+  await engine.set('b', 2);
+  const events = engine.watch();
+  const next = async () => (await events.next()).value;
+  const first = next();
   const tx = await storage.beginTransaction();
   await tx.get('a');
   await tx.set('c', 1);
   await engine.set('a', 2);
   t.is(await codeOf(tx.commit()), 'CONFLICT');
   await engine.delete('b');
-  t.like(await next(), { type: 'set', key: 'a' });
+  t.like(await first, { type: 'set', key: 'a' });
   t.like(await next(), { type: 'delete', key: 'b' });
   await events.return();
-});
-
-onBoth(
-  'a disconnect in the middle ends the transaction, and commits under way are finished first',
-  async (t, { storage, engine }, target) => {
-    const tx = await storage.beginTransaction();
-    await tx.get('a');
-    await tx.set('a', 1);
-    await engine.disconnect();
-    t.is(await codeOf(tx.commit()), 'CLOSED');
-    const committing = await storage.beginTransaction();
-    await committing.set('b', 1);
-    await committing.get('x');
-    const commit = committing.commit();
-    const disconnect = engine.disconnect();
-    const later = engine.get('b');
-    t.is(await commit, undefined);
-    await disconnect;
-    t.is(await later, 1, 'a call made meanwhile connects again');
-    t.deepEqual(held(target), { b: 1 });
-    await storage.transaction((again) => again.set('c', 1));
-    t.deepEqual(held(target), { b: 1, c: 1 });
-  },
-);
-
-test('a connect that fails fails the calls of the transaction', async (t) => {
-  const target = new BareEngine();
-  let fail = true;
-  target.connect = async () => {
-    if (fail) throw new Error('no');
-  };
-  const { storage } = managerOf(t, target);
-  const tx = await storage.beginTransaction();
-  t.deepEqual(await Promise.all([codeOf(tx.get('a')), codeOf(tx.set('b', 1))]), ['IO', 'IO']);
-  await tx.rollback();
-  fail = false;
-  await storage.transaction((again) => again.set('a', 1));
-  t.deepEqual(held(target), { a: 1 });
-});
-
-test('nothing of it keeps a process alive, and a process.exit in the middle of a step ends', async (t) => {
-  t.deepEqual(await program(USE_CUSTOM_ENGINE, { path: join(folderOf(t), 'tx') }), ['begun', 1]);
-  t.deepEqual(await program(USE_CUSTOM_ENGINE, { path: join(folderOf(t), 'tx'), exits: true }), ['begun']);
-});
-
-test('a thread that is terminated in the middle of a step leaves nobody waiting', async (t) => {
-  const path = join(folderOf(t), 'tx');
-  for (let round = 0; round < 3; round++) {
-    const worker = new Worker(HANG_IN_THREAD, { workerData: { path } });
-    await once(worker, 'message');
-    t.is(await worker.terminate(), 1);
-  }
-  const { storage } = managerOf(t, new BareEngine());
-  t.is(
-    await storage.transaction(async (tx) => {
-      await tx.set('a', 1);
-      return tx.get('a');
-    }),
-    1,
-    'the threads that waited are free again',
-  );
-});
-
-test('what a killed process left half written is taken back as the engine connects', async (t) => {
-  const folder = folderOf(t);
-  const args = { file: join(folder, 'records.json'), path: join(folder, 'tx'), sqlite: join(folder, 'store.db') };
-  await program(FILL_STORED_ENGINE, args);
-  const victim = running(t, COMMIT_STORED_ENGINE, { ...args, hangs: 'z' });
-  t.is(await victim.next(), 'hangs');
-  await victim.kill();
-  const [values, told] = await program(READ_STORED_ENGINE, args);
-  t.deepEqual(values, [['old', 'old', null], 'old']);
-  t.deepEqual(told, [['mine', 1]]);
 });

@@ -39,33 +39,61 @@ async function managerOf(t) {
 
 const each = (storage, key) => Promise.all(ENGINES.map((name) => storage.getEngine(name).get(key)));
 
-test('what is written to all engines is committed in all of them', async (t) => {
-  const { storage, folder } = await managerOf(t);
+test('engine() gives the same store for the same engine, and the transaction for its own', async (t) => {
+  const { storage } = await managerOf(t);
   const tx = await storage.beginTransaction();
   t.is(tx.engine(), tx);
   t.is(tx.engine('sqlite'), tx, 'its own engine by name');
   t.is(tx.engine('file'), tx.engine('file'));
+});
+
+/** A transaction that has written the index of each engine to it. */
+async function written(storage) {
+  const tx = await storage.beginTransaction();
+  for (const [index, name] of ENGINES.entries()) await tx.engine(name).set('a', index);
+  return tx;
+}
+
+test('on each engine a transaction reads its own writes', async (t) => {
+  const { storage } = await managerOf(t);
+  const tx = await storage.beginTransaction();
   for (const [index, name] of ENGINES.entries()) {
     const part = tx.engine(name);
     await part.set('a', index);
     t.is(await part.get('a'), index);
     t.deepEqual(await part.keys(), ['a']);
   }
+});
+
+test('what is written to all engines is committed in all of them', async (t) => {
+  const { storage } = await managerOf(t);
+  const tx = await written(storage);
   await new KeyValueStore(tx.engine('leveldb'), 'kv').set('b', 1);
-  t.false(existsSync(folder), 'no log before one is needed');
   t.deepEqual(await each(storage, 'a'), [null, null, null, null, null]);
   await tx.commit();
   t.deepEqual(await each(storage, 'a'), [0, 1, 2, 3, 4]);
   t.is(await storage.getEngine('leveldb').get('kv/b'), 1);
+});
+
+test('the transaction log is made with the first commit over several engines', async (t) => {
+  const { storage, folder } = await managerOf(t);
+  const tx = await written(storage);
+  t.false(existsSync(folder), 'no log before one is needed');
+  await tx.commit();
   const { log } = (await storage.stats()).transactions;
   t.like(log, { commits: 1, rollbacks: 0, logs: 1 });
 });
 
-test('a rollback, and a conflict in one of them, leave all as they were', async (t) => {
+test('a rollback leaves all engines as they were', async (t) => {
   const { storage } = await managerOf(t);
   const dropped = await storage.beginTransaction();
   for (const name of ENGINES) await dropped.engine(name).set('a', 1);
   await dropped.rollback();
+  t.deepEqual(await each(storage, 'a'), [null, null, null, null, null]);
+});
+
+test('a conflict on one engine leaves all as they were, and their keys free', async (t) => {
+  const { storage } = await managerOf(t);
   for (const conflicting of ENGINES) {
     const tx = await storage.beginTransaction();
     for (const name of ENGINES) {
@@ -112,7 +140,7 @@ test('many at a time keep two engines equal', async (t) => {
   t.deepEqual(storage.transactions.list(), []);
 });
 
-test('a closed manager leaves no log behind, and two managers share a folder', async (t) => {
+test('two managers share a folder of transaction logs', async (t) => {
   const config = await configOf(t);
   const [one, two] = [new StorageManager(config), new StorageManager(config)];
   for (const storage of [one, two]) {
@@ -123,6 +151,19 @@ test('a closed manager leaves no log behind, and two managers share a folder', a
   }
   t.is((await two.stats()).transactions.log.commits, 2);
   t.is(await two.getEngine('file').get('n'), 2);
+  await one.close();
+  await two.close();
+});
+
+test('managers that are closed leave no transaction log behind', async (t) => {
+  const config = await configOf(t);
+  const [one, two] = [new StorageManager(config), new StorageManager(config)];
+  for (const storage of [one, two]) {
+    await storage.transaction(async (tx) => {
+      await tx.increment('n');
+      await tx.engine('file').increment('n');
+    });
+  }
   await one.close();
   await two.transaction(async (tx) => {
     await tx.set('a', 1);
