@@ -1,8 +1,6 @@
-import test from 'ava';
-import * as holdfast from '../helpers/entry.mjs';
+// Wrong arguments and options of the calls of an engine.
 import { collect, onEach } from '../helpers/engines.mjs';
 
-const { FileStorage, LevelDBStorage, MemoryStorage, RedisStorage, SQLiteStorage, StorageManager } = holdfast;
 const TYPE_ERROR = { code: 'INVALID_ARGUMENT', name: 'StorageTypeError' };
 
 onEach('arguments of a wrong type reject with a TypeError that says what was expected', async (t, engine) => {
@@ -36,6 +34,40 @@ onEach('arguments of a wrong type reject with a TypeError that says what was exp
   t.deepEqual(await engine.keys(), []);
 });
 
+onEach('an unknown option of a call names the nearest one, and nothing is written', async (t, engine, { name }) => {
+  const native = name !== 'javascript';
+  for (const [call, message] of [
+    [() => engine.set('a', 1, { tll: 5 }), /^Unknown option tll of set; did you mean ttl\?$/],
+    [() => engine.set('a', 1, { expireAt: 5 }), /did you mean expiresAt\?/],
+    [() => engine.set('a', 1, { ifabsent: true }), /did you mean ifAbsent\?/],
+    [() => engine.setMany([['a', 1]], { ifVersion: 'x' }), /Unknown option ifVersion of setMany/],
+    [() => engine.batch([{ type: 'set', key: 'a', value: 1, tll: 5 }]), /did you mean ttl\?/],
+    [() => engine.compareAndSet('a', null, 1, { metdata: 1 }), /did you mean metadata\?/],
+    [() => engine.increment('a', 1, { metdata: 1 }), /did you mean metadata\?/],
+    [() => engine.keys({ perfix: 'a' }), /did you mean prefix\?/],
+    [() => engine.count({ limits: 1 }), /did you mean limit\?/],
+    [() => engine.entries({ revers: true }).next(), /did you mean reverse\?/],
+    [() => engine.verify({ repiar: true }), /did you mean repair\?/],
+  ]) {
+    await t.throwsAsync(call(), { ...TYPE_ERROR, message }, String(call));
+  }
+  if (native) t.deepEqual(await engine.keys(), []);
+});
+
+onEach('an option of a call of a wrong type is refused', async (t, engine) => {
+  for (const ttl of ['5', 0, -1, NaN, Infinity, null, 1n])
+    await t.throwsAsync(engine.set('a', 1, { ttl }), TYPE_ERROR, String(ttl));
+  for (const expiresAt of ['5', NaN, Infinity, null, new Date()])
+    await t.throwsAsync(engine.set('a', 1, { expiresAt }), TYPE_ERROR);
+  for (const ifVersion of [5, '', null, 'a\0']) await t.throwsAsync(engine.set('a', 1, { ifVersion }), TYPE_ERROR);
+  for (const ifAbsent of ['yes', 1, null]) await t.throwsAsync(engine.set('a', 1, { ifAbsent }), TYPE_ERROR);
+  await t.throwsAsync(engine.set('a', 1, { ttl: 5, expiresAt: 5 }), TYPE_ERROR);
+  await t.throwsAsync(engine.set('a', 1, { ifVersion: 'x', ifAbsent: true }), TYPE_ERROR);
+  for (const by of ['1', null, 1n, {}]) await t.throwsAsync(engine.increment('a', by), TYPE_ERROR);
+  for (const limit of ['1', -1, 1.5, NaN, null]) await t.throwsAsync(engine.keys({ limit }), TYPE_ERROR);
+  t.deepEqual(await engine.keys(), []);
+});
+
 onEach('a range with a lone surrogate is refused', async (t, engine) => {
   for (const query of ['\ud800*', { prefix: '\udc00' }, { gt: 'a\ud800' }])
     await t.throwsAsync(engine.keys(query), { code: 'INVALID_KEY' });
@@ -52,49 +84,79 @@ onEach('an iterable that throws rejects with its own error', async (t, engine) =
   t.false(await engine.has('a'));
 });
 
-test('constructors refuse missing, unknown and mistyped options', (t) => {
-  for (const [make, message] of [
-    [() => new FileStorage(), /option basePath of FileStorage to be a non-empty string, .*; it is missing/],
-    [() => new FileStorage({ basePath: 5 }), /basePath of FileStorage/],
-    [() => new FileStorage({ basePath: 'x', encoding: 'latin1' }), /'utf-8' or 'utf16le'/],
-    [() => new FileStorage({ basepath: 'x' }), /did you mean basePath/],
-    [() => new SQLiteStorage({ path: '' }), /a non-empty string/],
-    [() => new SQLiteStorage({ path: 'x', verbose: 1 }), /a boolean or a function/],
-    [() => new SQLiteStorage({ path: 'x', busyTimeout: -1 }), /integer/],
-    [() => new LevelDBStorage({ path: 'x', compression: 'gzip' }), /'none', 'snappy', 'lz4' or 'zstd'/],
-    [() => new RedisStorage({ port: 70_000 }), /1 to 65535/],
-    [() => new RedisStorage({ url: 'redis://x', host: 'y' }), /one of the options url and host/],
-    [() => new RedisStorage({ tls: 'yes' }), /a boolean or an object/],
-    [() => new RedisStorage({ tls: { ca: 5 } }), /option tls.ca/],
-    [() => new MemoryStorage({ eviction: 'fifo' }), /'none' or 'lru'/],
-    [() => new MemoryStorage({ maxBytes: 0 }), /integer, 1 or more/],
-    [() => new StorageManager({ sqllite: {} }), /did you mean sqlite/],
-    [() => new StorageManager({ durability: 'high' }), /'full', 'normal' or 'none'/],
-    [() => new StorageManager({ retry: { attempts: 0 } }), /retry.attempts/],
-    [() => new StorageManager({ file: {} }), /basePath/],
-    [() => new StorageManager({ engines: { mine: {} } }), /to have the methods connect/],
-    [() => new StorageManager({ memory: 5 }), /option memory of StorageManager to be an object/],
-    [() => new StorageManager(5), /options of StorageManager to be an object/],
-  ]) {
-    t.throws(make, { ...TYPE_ERROR, message }, String(make));
+/** What may stand for an argument by mistake. */
+const JUNK = [
+  undefined,
+  null,
+  5,
+  NaN,
+  1n,
+  true,
+  '',
+  'a',
+  Symbol('s'),
+  {},
+  [],
+  [undefined],
+  [[]],
+  [['a']],
+  () => {},
+  new Date(NaN),
+  revoked(),
+  {
+    get ttl() {
+      throw new Error('a getter');
+    },
+    get prefix() {
+      throw new Error('a getter');
+    },
+    [Symbol.iterator]() {
+      throw new Error('an iterator');
+    },
+  },
+];
+
+onEach('no argument makes a method throw: it rejects', async (t, engine) => {
+  const methods = [
+    'get',
+    'set',
+    'delete',
+    'has',
+    'keys',
+    'count',
+    'getMany',
+    'setMany',
+    'deleteMany',
+    'batch',
+    'compareAndSet',
+    'increment',
+    'getEntry',
+    'verify',
+  ];
+  const lists = JUNK.flatMap((junk) => [[junk], ['k', junk], ['k', null, junk], ['k', null, 1, junk]]);
+  for (const method of methods) {
+    for (const list of lists) {
+      let promise;
+      t.notThrows(() => (promise = engine[method](...list)), `${method} threw`);
+      t.true(promise instanceof Promise, method);
+      await promise.catch((error) => t.true(error instanceof Error, method));
+    }
   }
+  for (const method of ['entries', 'values', 'keysIterator']) {
+    for (const junk of JUNK) {
+      let iterator;
+      t.notThrows(() => (iterator = engine[method](junk)), method);
+      await iterator.next().catch((error) => t.true(error instanceof Error));
+      await iterator.return();
+    }
+  }
+  await engine.clear();
+  await engine.set('a', 1);
+  t.is(await engine.get('a'), 1, 'and the engine goes on');
 });
 
-test('an engine that is not there is told by name', (t) => {
-  const storage = new StorageManager();
-  t.throws(() => storage.getEngine(), { code: 'ENGINE_NOT_FOUND', message: 'Storage engine not found: file' });
-  t.throws(() => storage.getEngine('none'), { code: 'ENGINE_NOT_FOUND', message: 'Storage engine not found: none' });
-  t.throws(() => storage.getEngine(5), TYPE_ERROR);
-  t.throws(() => storage.registerEngine('', {}), TYPE_ERROR);
-  t.throws(() => storage.registerEngine('mine', null), TYPE_ERROR);
-  t.throws(() => storage.on('eror', () => {}), { ...TYPE_ERROR, message: /one of error, retry, reconnect, recovered/ });
-  t.throws(() => storage.on('error', 5), TYPE_ERROR);
-});
-
-test('maxValueBytes bounds what every engine of a manager takes', async (t) => {
-  const storage = new StorageManager({ defaultEngine: 'memory', maxValueBytes: 10 });
-  await storage.getEngine().set('a', '12345678');
-  await t.throwsAsync(storage.getEngine().set('a', '123456789'), { code: 'VALUE_TOO_LARGE' });
-  await t.throwsAsync(storage.getEngine().set('a', Buffer.alloc(11)), { code: 'VALUE_TOO_LARGE' });
-  await storage.close();
-});
+function revoked() {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { KeyValueStore, MemoryStorage } from '../helpers/entry.mjs';
+import { MemoryStorage } from '../helpers/entry.mjs';
 import { collect, onEach } from '../helpers/engines.mjs';
 
 const INVALID = { code: 'INVALID_KEY', name: 'StorageError' };
@@ -102,42 +102,6 @@ onEach(
   ['memory', 'file', 'sqlite', 'leveldb'],
 );
 
-onEach('a KeyValueStore counts its prefix as part of the key', async (t, engine) => {
-  const store = new KeyValueStore(engine, 'p'.repeat(95));
-  const fits = 'k'.repeat(4000);
-  await store.set(fits, 1);
-  t.is(await store.get(fits), 1);
-  for (const key of [`${fits}k`, '', '\ud800']) {
-    for (const call of [
-      () => store.get(key),
-      () => store.set(key, 1),
-      () => store.delete(key),
-      () => store.has(key),
-      () => store.getEntry(key),
-      () => store.increment(key),
-      () => store.mget(['a', key]),
-      () =>
-        store.mset([
-          ['a', 1],
-          [key, 1],
-        ]),
-      () => store.compareAndSet(key, null, 1),
-    ]) {
-      await t.throwsAsync(call(), INVALID, String(call));
-    }
-  }
-  for (const key of WRONG_TYPES) {
-    for (const call of [
-      () => store.get(key),
-      () => store.set(key, 1),
-      () => store.mget([key]),
-      () => store.mset([[key, 1]]),
-    ])
-      await t.throwsAsync(call(), TYPE_ERROR);
-  }
-  t.deepEqual(await store.keys(), [fits]);
-});
-
 onEach('ranges whose bounds no key can have give what lies between them', async (t, engine) => {
   await engine.setMany([
     ['a', 1],
@@ -150,6 +114,9 @@ onEach('ranges whose bounds no key can have give what lies between them', async 
   t.deepEqual(await engine.keys({ prefix: long }), []);
   t.deepEqual(await engine.keys({ gt: 'c', lt: 'a' }), []);
   t.deepEqual(await collect(engine.keysIterator({ limit: 0 })), []);
+});
+
+onEach('bounds with a lone surrogate are refused', async (t, engine) => {
   for (const bound of ['prefix', 'gt', 'gte', 'lt', 'lte', 'pattern'])
     await t.throwsAsync(engine.keys({ [bound]: 'a\ud800' }), INVALID);
 });

@@ -1,9 +1,14 @@
-import { readdirSync } from 'node:fs';
+// Wrong options of the constructors of engines and of the manager.
 import test from 'ava';
-import * as holdfast from '../helpers/entry.mjs';
-import { folderOf, onEach } from '../helpers/engines.mjs';
+import {
+  FileStorage,
+  LevelDBStorage,
+  MemoryStorage,
+  RedisStorage,
+  SQLiteStorage,
+  StorageManager,
+} from '../helpers/entry.mjs';
 
-const { FileStorage, LevelDBStorage, MemoryStorage, RedisStorage, SQLiteStorage, StorageManager } = holdfast;
 const TYPE_ERROR = { code: 'INVALID_ARGUMENT', name: 'StorageTypeError' };
 
 const NOT_STRINGS = [5, true, null, {}, [], Symbol('s'), () => 'x', 1n];
@@ -104,8 +109,12 @@ for (const [Class, needed, options] of WRONG) {
         );
         t.true(error.message.includes(option) || option === 'engines', error.message);
       }
-      t.notThrows(() => new Class({ ...needed, [option]: needed[option] }), 'undefined counts as absent');
     }
+  });
+
+  test(`${Class.name}: an option that is undefined counts as absent`, (t) => {
+    for (const option of Object.keys(options))
+      t.notThrows(() => new Class({ ...needed, [option]: needed[option] }), 'undefined counts as absent');
   });
 
   test(`${Class.name}: an unknown option names the nearest one`, (t) => {
@@ -114,176 +123,54 @@ for (const [Class, needed, options] of WRONG) {
       const error = t.throws(() => new Class({ ...needed, [slip]: 1 }), TYPE_ERROR, slip);
       t.regex(error.message, new RegExp(`^Unknown option ${slip} of ${Class.name}; did you mean ${option}\\?$`));
     }
+  });
+
+  test(`${Class.name}: an unknown option that resembles none lists those that are known`, (t) => {
     const error = t.throws(() => new Class({ ...needed, entirelyDifferent: 1 }), {
       ...TYPE_ERROR,
       message: /^Unknown option entirelyDifferent of/,
     });
     t.regex(error.message, new RegExp(`known are .*${Object.keys(options)[0]}`));
+  });
+
+  test(`${Class.name}: names that every object inherits are unknown options`, (t) => {
     for (const hostile of ['constructor', 'toString', '__proto__x'])
       t.throws(() => new Class({ ...needed, [hostile]: 1 }), TYPE_ERROR);
     t.throws(
       () => new Class(Object.defineProperty({ ...needed }, '__proto__', { value: 1, enumerable: true })),
       TYPE_ERROR,
     );
+  });
+
+  test(`${Class.name}: options that are no object are refused`, (t) => {
     for (const no of [null, 5, 'x', [], () => {}]) t.throws(() => new Class(no), TYPE_ERROR);
   });
 }
 
-onEach('an unknown option of a call names the nearest one, and nothing is written', async (t, engine, { name }) => {
-  const native = name !== 'javascript';
-  for (const [call, message] of [
-    [() => engine.set('a', 1, { tll: 5 }), /^Unknown option tll of set; did you mean ttl\?$/],
-    [() => engine.set('a', 1, { expireAt: 5 }), /did you mean expiresAt\?/],
-    [() => engine.set('a', 1, { ifabsent: true }), /did you mean ifAbsent\?/],
-    [() => engine.setMany([['a', 1]], { ifVersion: 'x' }), /Unknown option ifVersion of setMany/],
-    [() => engine.batch([{ type: 'set', key: 'a', value: 1, tll: 5 }]), /did you mean ttl\?/],
-    [() => engine.compareAndSet('a', null, 1, { metdata: 1 }), /did you mean metadata\?/],
-    [() => engine.increment('a', 1, { metdata: 1 }), /did you mean metadata\?/],
-    [() => engine.keys({ perfix: 'a' }), /did you mean prefix\?/],
-    [() => engine.count({ limits: 1 }), /did you mean limit\?/],
-    [() => engine.entries({ revers: true }).next(), /did you mean reverse\?/],
-    [() => engine.verify({ repiar: true }), /did you mean repair\?/],
+test('the message of a missing, unknown or mistyped option says what was expected', (t) => {
+  for (const [make, message] of [
+    [() => new FileStorage(), /option basePath of FileStorage to be a non-empty string, .*; it is missing/],
+    [() => new FileStorage({ basePath: 5 }), /basePath of FileStorage/],
+    [() => new FileStorage({ basePath: 'x', encoding: 'latin1' }), /'utf-8' or 'utf16le'/],
+    [() => new FileStorage({ basepath: 'x' }), /did you mean basePath/],
+    [() => new SQLiteStorage({ path: '' }), /a non-empty string/],
+    [() => new SQLiteStorage({ path: 'x', verbose: 1 }), /a boolean or a function/],
+    [() => new SQLiteStorage({ path: 'x', busyTimeout: -1 }), /integer/],
+    [() => new LevelDBStorage({ path: 'x', compression: 'gzip' }), /'none', 'snappy', 'lz4' or 'zstd'/],
+    [() => new RedisStorage({ port: 70_000 }), /1 to 65535/],
+    [() => new RedisStorage({ url: 'redis://x', host: 'y' }), /one of the options url and host/],
+    [() => new RedisStorage({ tls: 'yes' }), /a boolean or an object/],
+    [() => new RedisStorage({ tls: { ca: 5 } }), /option tls.ca/],
+    [() => new MemoryStorage({ eviction: 'fifo' }), /'none' or 'lru'/],
+    [() => new MemoryStorage({ maxBytes: 0 }), /integer, 1 or more/],
+    [() => new StorageManager({ sqllite: {} }), /did you mean sqlite/],
+    [() => new StorageManager({ durability: 'high' }), /'full', 'normal' or 'none'/],
+    [() => new StorageManager({ retry: { attempts: 0 } }), /retry.attempts/],
+    [() => new StorageManager({ file: {} }), /basePath/],
+    [() => new StorageManager({ engines: { mine: {} } }), /to have the methods connect/],
+    [() => new StorageManager({ memory: 5 }), /option memory of StorageManager to be an object/],
+    [() => new StorageManager(5), /options of StorageManager to be an object/],
   ]) {
-    await t.throwsAsync(call(), { ...TYPE_ERROR, message }, String(call));
+    t.throws(make, { ...TYPE_ERROR, message }, String(make));
   }
-  if (native) t.deepEqual(await engine.keys(), []);
-});
-
-onEach('an option of a call of a wrong type is refused', async (t, engine) => {
-  for (const ttl of ['5', 0, -1, NaN, Infinity, null, 1n])
-    await t.throwsAsync(engine.set('a', 1, { ttl }), TYPE_ERROR, String(ttl));
-  for (const expiresAt of ['5', NaN, Infinity, null, new Date()])
-    await t.throwsAsync(engine.set('a', 1, { expiresAt }), TYPE_ERROR);
-  for (const ifVersion of [5, '', null, 'a\0']) await t.throwsAsync(engine.set('a', 1, { ifVersion }), TYPE_ERROR);
-  for (const ifAbsent of ['yes', 1, null]) await t.throwsAsync(engine.set('a', 1, { ifAbsent }), TYPE_ERROR);
-  await t.throwsAsync(engine.set('a', 1, { ttl: 5, expiresAt: 5 }), TYPE_ERROR);
-  await t.throwsAsync(engine.set('a', 1, { ifVersion: 'x', ifAbsent: true }), TYPE_ERROR);
-  for (const by of ['1', null, 1n, {}]) await t.throwsAsync(engine.increment('a', by), TYPE_ERROR);
-  for (const limit of ['1', -1, 1.5, NaN, null]) await t.throwsAsync(engine.keys({ limit }), TYPE_ERROR);
-  t.deepEqual(await engine.keys(), []);
-});
-
-// Whatever stands for an argument: nothing a method that returns a promise is given makes it throw.
-const JUNK = [
-  undefined,
-  null,
-  5,
-  NaN,
-  1n,
-  true,
-  '',
-  'a',
-  Symbol('s'),
-  {},
-  [],
-  [undefined],
-  [[]],
-  [['a']],
-  () => {},
-  new Date(NaN),
-  revoked(),
-  {
-    get ttl() {
-      throw new Error('a getter');
-    },
-    get prefix() {
-      throw new Error('a getter');
-    },
-    [Symbol.iterator]() {
-      throw new Error('an iterator');
-    },
-  },
-];
-
-onEach('no argument makes a method throw: it rejects', async (t, engine) => {
-  const methods = [
-    'get',
-    'set',
-    'delete',
-    'has',
-    'keys',
-    'count',
-    'getMany',
-    'setMany',
-    'deleteMany',
-    'batch',
-    'compareAndSet',
-    'increment',
-    'getEntry',
-    'verify',
-  ];
-  const lists = JUNK.flatMap((junk) => [[junk], ['k', junk], ['k', null, junk], ['k', null, 1, junk]]);
-  for (const method of methods) {
-    for (const list of lists) {
-      let promise;
-      t.notThrows(() => (promise = engine[method](...list)), `${method} threw`);
-      t.true(promise instanceof Promise, method);
-      await promise.catch((error) => t.true(error instanceof Error, method));
-    }
-  }
-  for (const method of ['entries', 'values', 'keysIterator']) {
-    for (const junk of JUNK) {
-      let iterator;
-      t.notThrows(() => (iterator = engine[method](junk)), method);
-      await iterator.next().catch((error) => t.true(error instanceof Error));
-      await iterator.return();
-    }
-  }
-  await engine.clear();
-  await engine.set('a', 1);
-  t.is(await engine.get('a'), 1, 'and the engine goes on');
-});
-
-function revoked() {
-  const { proxy, revoke } = Proxy.revocable({}, {});
-  revoke();
-  return proxy;
-}
-
-test('a hostile tableName is refused before anything is made', async (t) => {
-  const folder = folderOf(t);
-  const hostile = [
-    'a"b',
-    'x; DROP TABLE y',
-    "x'--",
-    'sqlite_master',
-    'SQLITE_x',
-    'a\0',
-    '\ud800',
-    '\u00e9',
-    'a'.repeat(64),
-    'a-b',
-    'a.b',
-    '1a',
-    ' ',
-    'a b',
-    '[a]',
-    '`a`',
-    '*',
-    // What a store named storage keeps beside its table.
-    'storage_internal',
-    'storage_META',
-    'storage_damaged',
-  ];
-  for (const tableName of hostile) {
-    const open = async () => new SQLiteStorage({ path: `${folder}/a.db`, tableName }).connect();
-    await t.throwsAsync(open(), { ...TYPE_ERROR, message: /tableName/ }, JSON.stringify(tableName));
-  }
-  t.deepEqual(readdirSync(folder), []);
-});
-
-test('a tableName that is a word of SQL is a name like any other', async (t) => {
-  const path = `${folderOf(t)}/a.db`;
-  for (const tableName of ['select', 'Order', 'table', '_', 'rowid', 'a'.repeat(63)]) {
-    const engine = new SQLiteStorage({ path, tableName });
-    await engine.setMany([
-      ['k', tableName],
-      ['other', 1],
-    ]);
-    t.is(await engine.get('k'), tableName);
-    await engine.disconnect();
-  }
-  const again = new SQLiteStorage({ path, tableName: 'select' });
-  t.is(await again.get('k'), 'select');
-  await again.disconnect();
 });

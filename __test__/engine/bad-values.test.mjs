@@ -63,13 +63,17 @@ onEach('what cannot be stored is refused by every write with its path, and nothi
       t.true(error.message.includes(` at ${path}`), `${error.message} should name ${path}`);
     }
   }
+  t.deepEqual(await engine.keys(), []);
+});
+
+onEach('metadata that cannot be stored is refused, and nothing is written', async (t, engine) => {
   for (const [value, , what] of VALUES.slice(1))
     await t.throwsAsync(engine.set('bad', 1, { metadata: value }), UNSUPPORTED, `metadata: ${what}`);
   t.deepEqual(await engine.keys(), []);
 });
 
 onEach(
-  'and by the synchronous write',
+  'what cannot be stored is refused by the synchronous write',
   (t, engine) => {
     for (const [value] of VALUES) t.throws(() => engine.setSync('bad', value), UNSUPPORTED);
     t.false(engine.hasSync('bad'));
@@ -163,6 +167,14 @@ for (const name of ENGINE_NAMES) {
     await storage.close();
   });
 }
+
+test('maxValueBytes bounds what every engine of a manager takes', async (t) => {
+  const storage = new StorageManager({ defaultEngine: 'memory', maxValueBytes: 10 });
+  await storage.getEngine().set('a', '12345678');
+  await t.throwsAsync(storage.getEngine().set('a', '123456789'), { code: 'VALUE_TOO_LARGE' });
+  await t.throwsAsync(storage.getEngine().set('a', Buffer.alloc(11)), { code: 'VALUE_TOO_LARGE' });
+  await storage.close();
+});
 
 const LIMIT = 64 * 2 ** 20;
 

@@ -97,12 +97,21 @@ for (const [what, damage] of Object.entries({
   });
 }
 
-test('sqlite: a damaged page is CORRUPTED where it is read, and verify finds it', async (t) => {
-  const path = await filled(t, 'sqlite');
+function damagePage(path) {
   const bytes = readFileSync(path);
   bytes.fill(0xa5, 4096 * 20, 4096 * 21);
   writeFileSync(path, bytes);
+}
+
+test('sqlite: a damaged page is CORRUPTED where it is read', async (t) => {
+  const path = await filled(t, 'sqlite');
+  damagePage(path);
   await assertCorrupted(t, 'sqlite', path, 'a page');
+});
+
+test('sqlite: verify finds a damaged page', async (t) => {
+  const path = await filled(t, 'sqlite');
+  damagePage(path);
   const engine = make.sqlite(path);
   const report = await engine.verify().catch((error) => ({ ok: false, errors: [error] }));
   t.false(report.ok);
@@ -120,27 +129,34 @@ test('leveldb: damage to its own files is CORRUPTED and left as it is', async (t
     'manifest damaged': (path) => flip(largest(path, /^MANIFEST/), 20),
     'table cut': (path) => cutTo(0.5)(largest(path, /\.sst$/)),
     'table gone': (path) => rmSync(largest(path, /\.sst$/)),
-    'table damaged': (path) => flip(largest(path, /\.sst$/), 2_000),
   };
   for (const [what, damage] of Object.entries(damages)) {
     const path = join(folderOf(t), 'store');
     cpSync(whole, path, { recursive: true });
     damage(path);
-    if (what === 'table damaged') await assertDamagedBlock(t, path);
-    else await assertCorrupted(t, 'leveldb', path, what);
+    await assertCorrupted(t, 'leveldb', path, what);
   }
 });
 
-// Opening writes a new manifest, as nothing tells yet that a block is damaged; the table stays as it is.
-async function assertDamagedBlock(t, path) {
+// Opening writes a new manifest: nothing tells yet that a block is damaged.
+test('leveldb: a damaged block is CORRUPTED where it is read, and its table left as it is', async (t) => {
+  const path = await filled(t, 'leveldb', { compacted: true });
   const table = largest(path, /\.sst$/);
+  flip(table, 2_000);
   const before = readFileSync(table);
   const engine = make.leveldb(path);
   await t.throwsAsync(collect(engine.entries()), CORRUPTED);
-  t.false((await engine.verify()).ok);
   await engine.disconnect();
   t.deepEqual(readFileSync(table), before);
-}
+});
+
+test('leveldb: verify finds a damaged block', async (t) => {
+  const path = await filled(t, 'leveldb', { compacted: true });
+  flip(largest(path, /\.sst$/), 2_000);
+  const engine = make.leveldb(path);
+  t.false((await engine.verify()).ok);
+  await engine.disconnect();
+});
 
 test('leveldb: a journal damaged in its middle is CORRUPTED and left as it is', async (t) => {
   const path = await killed(t, 'leveldb');
@@ -188,29 +204,56 @@ const NO_VALUES = {
   'nested without end': Buffer.from('['.repeat(100_000)),
 };
 
-test('file: a file that is no value is CORRUPTED by key and path, and stays as it is', async (t) => {
+/** Runs `look` on a file store for each content of NO_VALUES in the file of the key k007. */
+async function withNoValues(t, look) {
   const path = await filled(t, 'file');
   const file = join(path, 'k007.json');
   for (const [what, bytes] of Object.entries(NO_VALUES)) {
     writeFileSync(file, bytes);
     const engine = make.file(path);
+    await look(engine, what);
+    await engine.disconnect();
+    t.deepEqual(readFileSync(file), bytes, what);
+  }
+}
+
+test('file: a file that is no value is CORRUPTED by key and path, and stays as it is', async (t) => {
+  await withNoValues(t, async (engine, what) => {
     const error = await t.throwsAsync(engine.get('k007'), CORRUPTED, what);
     t.like(error, { engine: 'file', key: 'k007', operation: 'get' });
     t.true(error.message.includes('k007.json'), error.message);
+  });
+});
+
+test('file: every read and every increment of a file that is no value is CORRUPTED', async (t) => {
+  await withNoValues(t, async (engine) => {
     t.throws(() => engine.getSync('k007'), CORRUPTED);
     await t.throwsAsync(engine.getMany(['k006', 'k007']), CORRUPTED);
     await t.throwsAsync(collect(engine.entries()), CORRUPTED);
     await t.throwsAsync(engine.increment('k007'), CORRUPTED);
+  });
+});
+
+test('file: beside a file that is no value all keys are there', async (t) => {
+  await withNoValues(t, async (engine) => {
     t.is(await engine.get('k006'), `${TEXT}6`, 'the others are there');
     t.is((await engine.keys()).length, 500);
+  });
+});
+
+test('file: verify finds a file that is no value', async (t) => {
+  await withNoValues(t, async (engine) => {
     const report = await engine.verify();
     t.deepEqual(
       report.errors.map(({ key, code }) => [key, code]),
       [['k007', 'CORRUPTED']],
     );
-    await engine.disconnect();
-    t.deepEqual(readFileSync(file), bytes, what);
-  }
+  });
+});
+
+test('file: a set replaces a file that is no value', async (t) => {
+  const path = await filled(t, 'file');
+  writeFileSync(join(path, 'k007.json'), NO_VALUES['no JSON']);
   const engine = make.file(path);
   await engine.set('k007', 'new');
   t.is(await engine.get('k007'), 'new');
@@ -222,21 +265,24 @@ for (const [what, damage] of Object.entries({
   'cut in half': cutTo(0.5),
   zeroed: zero,
   replaced: replace,
-  'with a longer end': (file) => appendFileSync(file, 'x'),
 })) {
   test(`file: a journal database ${what} never makes the store forget or overwrite`, async (t) => {
     const path = await filled(t, 'file', { meta: true });
     damage(join(path, '.holdfast', 'store.db'));
     const before = bytesOf(path);
     const engine = make.file(path);
-    if (what === 'with a longer end') {
-      // SQLite says nothing of bytes behind its last page, and loses none before them.
-      t.is((await engine.getEntry('meta')).metadata.a, 1);
-      return engine.disconnect();
-    }
     await t.throwsAsync(engine.get('meta'), CORRUPTED);
     await t.throwsAsync(engine.set('k001', 1), CORRUPTED);
     await engine.disconnect();
     t.deepEqual(bytesOf(path), before);
   });
 }
+
+// SQLite says nothing of bytes behind its last page, and loses none before them.
+test('file: a journal database with a longer end is read', async (t) => {
+  const path = await filled(t, 'file', { meta: true });
+  appendFileSync(join(path, '.holdfast', 'store.db'), 'x');
+  const engine = make.file(path);
+  t.is((await engine.getEntry('meta')).metadata.a, 1);
+  await engine.disconnect();
+});

@@ -1,4 +1,5 @@
 import test from 'ava';
+import { MemoryStorage } from '../helpers/entry.mjs';
 import { collect, onEach } from '../helpers/engines.mjs';
 
 // Keys that are told apart everywhere: by path tricks, by case, by normalisation, by what file systems forbid.
@@ -113,7 +114,6 @@ onEach('raw writes into the folders of the models are refused', async (t, engine
 });
 
 test('the error names the engine, the operation and the key', async (t) => {
-  const { MemoryStorage } = await import('../helpers/entry.mjs');
   const error = await t.throwsAsync(new MemoryStorage().set('docs/x', 1));
   t.like(error, { engine: 'memory', operation: 'set', key: 'docs/x', retryable: false });
 });

@@ -49,7 +49,7 @@ for (const [name, { make, option, needs }] of Object.entries(PLACES)) {
     t.deepEqual(readdirSync(folder), ['file']);
   });
 
-  test(`${name}: a path inside an asar archive is refused, a folder of that name is not`, async (t) => {
+  test(`${name}: a path inside an asar archive is refused, and the archive left as it is`, async (t) => {
     const folder = folderOf(t);
     const archive = join(folder, 'app.asar');
     writeFileSync(archive, 'an archive');
@@ -59,9 +59,14 @@ for (const [name, { make, option, needs }] of Object.entries(PLACES)) {
     }
     t.is(readFileSync(archive, 'utf8'), 'an archive');
     t.deepEqual(readdirSync(folder), ['app.asar']);
+  });
+
+  test(`${name}: a path inside a folder named like an asar archive is taken`, async (t) => {
+    const folder = folderOf(t);
     mkdirSync(join(folder, 'folder.asar'));
     const engine = make(join(folder, 'folder.asar', 'store'));
     await engine.set('a', 1);
+    t.is(await engine.get('a'), 1);
     await engine.disconnect();
   });
 

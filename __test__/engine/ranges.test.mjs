@@ -42,14 +42,23 @@ onEach('a pattern built to explode answers', async (t, engine) => {
   t.deepEqual(await engine.keys(`${'a*'.repeat(2000)}b`), []);
 });
 
-onEach('iteration crosses pages without loss, and stops at a limit', async (t, engine) => {
-  const many = Array.from({ length: 3000 }, (_, index) => [`k${String(index).padStart(5, '0')}`, 'x'.repeat(200)]);
-  await engine.setMany(many);
+const MANY = Array.from({ length: 3000 }, (_, index) => [`k${String(index).padStart(5, '0')}`, 'x'.repeat(200)]);
+
+onEach('iteration crosses pages without loss', async (t, engine) => {
+  await engine.setMany(MANY);
   t.deepEqual(
     await collect(engine.keysIterator()),
-    many.map(([key]) => key),
+    MANY.map(([key]) => key),
   );
+});
+
+onEach('iteration over pages stops at a limit', async (t, engine) => {
+  await engine.setMany(MANY);
   t.is((await collect(engine.entries({ limit: 2500 }))).length, 2500);
+});
+
+onEach('iteration begins at a bound far behind the first page', async (t, engine) => {
+  await engine.setMany(MANY);
   t.deepEqual(await collect(engine.values({ gte: 'k02999' })), ['x'.repeat(200)]);
 });
 
@@ -64,20 +73,32 @@ onEach('calls of next that race come in order', async (t, engine) => {
   t.true(results.at(-1).done);
 });
 
-onEach('an iteration ends early by break, return, throw and disposal', async (t, engine) => {
+onEach('a loop over an iteration may break', async (t, engine) => {
   await engine.setMany(entries);
   for await (const key of engine.keysIterator()) {
     t.is(key, 'a');
     break;
   }
+});
+
+onEach('return ends an iteration', async (t, engine) => {
+  await engine.setMany(entries);
   const returned = engine.entries();
   await returned.next();
   t.deepEqual(await returned.return(), { done: true, value: undefined });
   t.deepEqual(await returned.next(), { done: true, value: undefined });
+});
+
+onEach('throw ends an iteration and rejects with what it was given', async (t, engine) => {
+  await engine.setMany(entries);
   const thrown = engine.entries();
   await thrown.next();
   await t.throwsAsync(thrown.throw(new Error('mine')), { message: 'mine' });
   t.true((await thrown.next()).done);
+});
+
+onEach('disposal ends an iteration', async (t, engine) => {
+  await engine.setMany(entries);
   const disposed = engine.entries();
   await disposed[Symbol.asyncDispose]();
   t.true((await disposed.next()).done);

@@ -78,7 +78,7 @@ test('a server that does not speak Redis is told, and never believed', async (t)
   }
 });
 
-test('a server that hangs is TIMEOUT for reads and UNKNOWN_OUTCOME for writes, and all goes on once it wakes', async (t) => {
+async function hanging(t) {
   const server = await serverFor(t);
   const engine = new StorageManager({
     defaultEngine: 'redis',
@@ -87,6 +87,11 @@ test('a server that hangs is TIMEOUT for reads and UNKNOWN_OUTCOME for writes, a
   }).getEngine();
   await engine.set('a', 1);
   process.kill(server.pid, 'SIGSTOP');
+  return { engine, wake: () => process.kill(server.pid, 'SIGCONT') };
+}
+
+test('a server that hangs is TIMEOUT for reads and UNKNOWN_OUTCOME for writes', async (t) => {
+  const { engine, wake } = await hanging(t);
   const read = engine.get('a');
   const write = engine.set('b', 2);
   const iterator = engine.entries();
@@ -94,7 +99,14 @@ test('a server that hangs is TIMEOUT for reads and UNKNOWN_OUTCOME for writes, a
   await t.throwsAsync(write, { code: 'UNKNOWN_OUTCOME' });
   const next = await t.throwsAsync(iterator.next());
   t.true(['TIMEOUT', 'CONNECTION'].includes(next.code), next.stack);
-  process.kill(server.pid, 'SIGCONT');
+  wake();
+  await engine.disconnect();
+});
+
+test('calls go on once a server that hung wakes', async (t) => {
+  const { engine, wake } = await hanging(t);
+  await Promise.allSettled([engine.get('a'), engine.set('b', 2), engine.entries().next()]);
+  wake();
   t.is(await untilAnswered(() => engine.get('a')), 1);
   await engine.set('c', 3);
   t.deepEqual(await engine.getMany(['a', 'c']), [1, 3]);
@@ -161,54 +173,72 @@ test('disconnect and close end while the server hangs', async (t) => {
   await t.throwsAsync(storage.getEngine().get('a'), { code: 'CLOSED' });
 });
 
-test('a wrong or missing password is CONNECTION, and no password is ever shown', async (t) => {
-  const secret = 'hunter2-the-secret';
-  const server = await serverFor(t, { password: secret });
-  const right = new RedisStorage({ url: `redis://:${secret}@127.0.0.1:${server.port}` });
+const SECRET = 'hunter2-the-secret';
+
+/** Configurations with a wrong password or none, for a server that wants SECRET. */
+async function refusedConfigs(t) {
+  const { port } = await serverFor(t, { password: SECRET });
+  const right = new RedisStorage({ url: `redis://:${SECRET}@127.0.0.1:${port}` });
   await right.set('a', 1);
   await right.disconnect();
-  const wrong = `wrong-${secret}`;
-  for (const config of [
-    { url: `redis://:${wrong}@127.0.0.1:${server.port}` },
-    { url: `redis://someone:${wrong}@127.0.0.1:${server.port}` },
-    { port: server.port, password: wrong },
-    { port: server.port, username: 'someone', password: wrong },
-    { port: server.port },
-    { url: `redis://:${wrong}@127.0.0.1:${server.port}/0`, db: 0 },
-  ]) {
-    const storage = new StorageManager({
-      defaultEngine: 'redis',
-      redis: { ...config, ...FAST },
-      retry: { attempts: 2, minDelay: 1, maxDelay: 1 },
-    });
+  const wrong = `wrong-${SECRET}`;
+  return [
+    { url: `redis://:${wrong}@127.0.0.1:${port}` },
+    { url: `redis://someone:${wrong}@127.0.0.1:${port}` },
+    { port, password: wrong },
+    { port, username: 'someone', password: wrong },
+    { port },
+    { url: `redis://:${wrong}@127.0.0.1:${port}/0`, db: 0 },
+  ];
+}
+
+const managerOf = (config) =>
+  new StorageManager({
+    defaultEngine: 'redis',
+    redis: { ...config, ...FAST },
+    retry: { attempts: 2, minDelay: 1, maxDelay: 1 },
+  });
+
+const callsOf = (storage) => [
+  () => storage.getEngine().connect(),
+  () => storage.getEngine().get('a'),
+  () => storage.getEngine().set('a', 1),
+  () => storage.stats(),
+];
+
+test('a wrong or missing password is CONNECTION', async (t) => {
+  for (const config of await refusedConfigs(t)) {
+    const storage = managerOf(config);
+    for (const call of callsOf(storage)) await t.throwsAsync(call(), { code: 'CONNECTION' });
+    await storage.close();
+  }
+});
+
+test('errors, events and what is inspected show no password', async (t) => {
+  for (const config of await refusedConfigs(t)) {
+    const storage = managerOf(config);
     const heard = [];
     storage.on('error', (...event) => heard.push(event));
     storage.on('retry', (...event) => heard.push(event));
-    const engine = storage.getEngine();
-    for (const call of [
-      () => engine.connect(),
-      () => engine.get('a'),
-      () => engine.set('a', 1),
-      () => storage.stats(),
-    ]) {
-      const error = await t.throwsAsync(call(), { code: 'CONNECTION' });
+    for (const call of callsOf(storage)) {
+      const error = await t.throwsAsync(call());
       for (let at = error; at instanceof Error; at = at.cause)
         assertHidden(t, at.message, at.stack, JSON.stringify(at), Object.values(at).map(String).join());
       assertHidden(t, inspect(error, { depth: 20, showHidden: true }));
     }
-    assertHidden(
-      t,
-      inspect([engine, storage, heard], { depth: 20, showHidden: true }),
-      JSON.stringify([engine, storage, heard]),
-    );
+    const shown = [storage.getEngine(), storage, heard];
+    assertHidden(t, inspect(shown, { depth: 20, showHidden: true }), JSON.stringify(shown));
     await storage.close();
   }
+});
+
+test('the error of a url that is none shows no password', async (t) => {
   for (const url of [
-    `redis://:${secret}@127.0.0.1:notaport`,
-    `http://:${secret}@x`,
-    `redis://:${secret}@`,
-    `redis://:${secret}@x/notadb`,
-    `:${secret}@`,
+    `redis://:${SECRET}@127.0.0.1:notaport`,
+    `http://:${SECRET}@x`,
+    `redis://:${SECRET}@`,
+    `redis://:${SECRET}@x/notadb`,
+    `:${SECRET}@`,
   ]) {
     const error = await t.throwsAsync(async () => new RedisStorage({ url, ...FAST }).connect());
     assertHidden(t, inspect(error, { depth: 20, showHidden: true }), error.message, error.stack);

@@ -56,6 +56,10 @@ onEach('a value changed after the call is stored as it was', async (t, engine) =
   t.deepEqual(await engine.get('value'), { list: [1] });
   t.deepEqual(await engine.get('many'), { list: [1] });
   t.is((await engine.get('buffer')).toString(), 'abc');
+});
+
+onEach('a change of a value that was read does not change the store', async (t, engine) => {
+  await engine.set('value', { list: [1] });
   (await engine.get('value')).list.push(3);
   t.deepEqual(await engine.get('value'), { list: [1] }, 'nor does a change of what was read');
 });
@@ -89,6 +93,10 @@ onEach('what cannot be stored is refused with its path, before anything is writt
       { code: 'UNSUPPORTED_VALUE' },
     );
   }
+  t.deepEqual(await engine.keys(), []);
+});
+
+onEach('a refused batch names the key and the path of the value', async (t, engine) => {
   const error = await t.throwsAsync(
     engine.setMany([
       ['good', 1],

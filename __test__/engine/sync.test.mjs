@@ -5,15 +5,33 @@ import { ENGINES, freshPrefix, onEach } from '../helpers/engines.mjs';
 const WITH_SYNC = ['memory', 'file', 'sqlite', 'leveldb'];
 
 onEach(
-  'synchronous calls read and write, from the first on',
+  'synchronous calls open the engine, and read what they wrote',
   (t, engine) => {
     t.true(engine.capabilities.sync);
     t.is(engine.getSync('a'), null);
     engine.setSync('a', { date: new Date(3) });
     t.is(engine.status, 'connected');
     t.deepEqual(engine.getSync('a'), { date: new Date(3) });
+  },
+  WITH_SYNC,
+);
+
+onEach(
+  'setSync takes the options of set',
+  async (t, engine) => {
     engine.setSync('b', Buffer.from([1]), { ttl: 60_000, metadata: 'm' });
     t.deepEqual(engine.getSync('b'), Buffer.from([1]));
+    const { expiresAt, metadata } = await engine.getEntry('b');
+    t.true(expiresAt > Date.now());
+    t.is(metadata, 'm');
+  },
+  WITH_SYNC,
+);
+
+onEach(
+  'hasSync and deleteSync tell whether the key is there',
+  (t, engine) => {
+    engine.setSync('a', 1);
     t.true(engine.hasSync('a'));
     t.true(engine.deleteSync('a'));
     t.false(engine.deleteSync('a'));
@@ -43,6 +61,14 @@ onEach(
     await engine.disconnect();
     t.is(engine.getSync('a'), 1);
     t.is(engine.status, 'connected');
+  },
+  WITH_SYNC,
+);
+
+onEach(
+  'a synchronous call during a disconnect connects again',
+  async (t, engine) => {
+    await engine.set('a', 1);
     const disconnecting = engine.disconnect();
     t.is(engine.getSync('a'), 1);
     await disconnecting;
@@ -85,6 +111,9 @@ test('a closed engine refuses synchronous calls', async (t) => {
   const storage = new StorageManager();
   await storage.close();
   t.throws(() => storage.getEngine('memory').getSync('a'), { code: 'CLOSED' });
+});
+
+test('asynchronous reads see a first write that was synchronous', async (t) => {
   const alone = new MemoryStorage();
   alone.setSync('a', 1);
   t.is(await alone.get('a'), 1);

@@ -52,12 +52,15 @@ test('a wrong type is a TypeError with the same fields', (t) => {
   t.like(error, { name: 'StorageTypeError', code: 'INVALID_ARGUMENT', operation: 'get', retryable: false });
 });
 
-test('isStorageError knows the errors of another copy of the package, and nothing else', (t) => {
+test('isStorageError knows the errors of another copy of the package', (t) => {
   t.not(copy.StorageError, StorageError);
   for (const { StorageError: Base, StorageTypeError: Type } of [copy, { StorageError, StorageTypeError }]) {
     t.true(isStorageError(new Base('IO', '')));
     t.true(isStorageError(new Type('')));
   }
+});
+
+test('isStorageError knows nothing but errors of the package', (t) => {
   const { proxy, revoke } = Proxy.revocable({}, {});
   revoke();
   for (const other of [new Error('IO'), { code: 'IO' }, null, undefined, 'IO', proxy]) t.false(isStorageError(other));

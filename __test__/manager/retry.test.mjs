@@ -30,7 +30,8 @@ test('a read that fails because the server is away is made again, and told', asy
   t.is((await engine.stats()).counters.retries, events.length);
 });
 
-test('after the last attempt the error is the call’s, and writes are not made again', async (t) => {
+/** A manager of a Redis server that went away once it was connected. */
+async function abandoned(t) {
   const server = await startRedis();
   t.teardown(() => server.stop());
   const storage = new StorageManager({
@@ -39,17 +40,33 @@ test('after the last attempt the error is the call’s, and writes are not made 
     retry: { attempts: 2, minDelay: 1, maxDelay: 1 },
   });
   t.teardown(() => storage.close());
-  const engine = storage.getEngine();
-  await engine.connect();
+  await storage.getEngine().connect();
+  await server.stop();
+  return storage;
+}
+
+test('after the last attempt the error is the call’s', async (t) => {
+  const storage = await abandoned(t);
   const operations = [];
   storage.on('retry', ({ operation }) => operations.push(operation));
-  await server.stop();
-  await t.throwsAsync(engine.get('a'));
-  await t.throwsAsync(engine.increment('n'));
+  await t.throwsAsync(storage.getEngine().get('a'));
   t.deepEqual(operations, ['get']);
 });
 
-test('a server that is not there yet is tried again for the calls that wait, which keep their order; connect tells at once', async (t) => {
+test('writes are not made again', async (t) => {
+  const storage = await abandoned(t);
+  const operations = [];
+  storage.on('retry', ({ operation }) => operations.push(operation));
+  await storage
+    .getEngine()
+    .get('a')
+    .catch(() => {});
+  await t.throwsAsync(storage.getEngine().increment('n'));
+  t.deepEqual(operations, ['get']);
+});
+
+/** A manager of a Redis server that has gone, the events of its retries, and how to start the server again. */
+async function unstarted(t) {
   const server = await startRedis();
   await server.stop();
   const storage = new StorageManager({
@@ -60,13 +77,25 @@ test('a server that is not there yet is tried again for the calls that wait, whi
   t.teardown(() => storage.close());
   const events = [];
   storage.on('retry', (event) => events.push(event));
+  const start = async () => {
+    const again = await startRedis({ port: server.port });
+    t.teardown(() => again.stop());
+  };
+  return { storage, events, start };
+}
+
+test('connect does not wait for a server that is not there', async (t) => {
+  const { storage, events } = await unstarted(t);
   await t.throwsAsync(storage.connect(), { code: 'CONNECTION' });
   t.deepEqual(events, []);
+});
+
+test('calls wait for a server that is not there yet, and keep their order', async (t) => {
+  const { storage, events, start } = await unstarted(t);
   const engine = storage.getEngine();
   const calls = [engine.set('a', 1), engine.get('a'), engine.set('a', 2), engine.get('a')];
   while (events.length < 2) await sleep(5);
-  const again = await startRedis({ port: server.port });
-  t.teardown(() => again.stop());
+  await start();
   t.deepEqual(await Promise.all(calls), [undefined, 1, undefined, 2]);
   t.like(events[0], { engine: 'redis', operation: 'connect', attempt: 2 });
   t.is(events[0].error.code, 'CONNECTION');

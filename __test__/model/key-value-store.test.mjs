@@ -1,9 +1,11 @@
+// A KeyValueStore over each engine.
 import { inspect } from 'node:util';
 import test from 'ava';
-import { KeyValueStore, MemoryStorage, StorageManager } from '../helpers/entry.mjs';
+import { KeyValueStore, MemoryStorage } from '../helpers/entry.mjs';
 import { collect, onEach } from '../helpers/engines.mjs';
 
-onEach('a store reads, writes, lists and clears its own keys only', async (t, engine) => {
+/** A store with three records, beside records that are not its own but have keys like its prefix. */
+async function filled(engine) {
   const one = new KeyValueStore(engine, 'one');
   const other = new KeyValueStore(engine, 'on');
   await one.set('a', 1);
@@ -13,17 +15,34 @@ onEach('a store reads, writes, lists and clears its own keys only', async (t, en
   ]);
   await other.set('a', 'other');
   await engine.set('one', 'outside');
+  return one;
+}
+
+onEach('a store reads its own keys only', async (t, engine) => {
+  const one = await filled(engine);
   t.is(await one.get('a'), 1);
   t.true(await one.has('b'));
   t.is(await one.get('absent'), null);
   t.deepEqual(await one.mget(['c/d', 'x', 'a']), [3, null, 1]);
+});
+
+onEach('a store lists and counts its own keys only', async (t, engine) => {
+  const one = await filled(engine);
   t.deepEqual(await one.keys(), ['a', 'b', 'c/d']);
   t.deepEqual(await one.keys('?'), ['a', 'b']);
   t.deepEqual(await one.keys({ gt: 'a', reverse: true }), ['c/d', 'b']);
   t.is(await one.count(), 3);
+});
+
+onEach('a store iterates over its own records only', async (t, engine) => {
+  const one = await filled(engine);
   t.deepEqual(await collect(one.entries({ prefix: 'c' })), [['c/d', 3]]);
   t.deepEqual(await collect(one.values({ limit: 1 })), [1]);
   t.deepEqual(await collect(one.keysIterator()), ['a', 'b', 'c/d']);
+});
+
+onEach('a store deletes and clears its own keys only', async (t, engine) => {
+  const one = await filled(engine);
   t.true(await one.delete('a'));
   await one.clear();
   t.deepEqual(await one.keys(), []);
@@ -65,15 +84,31 @@ onEach('a store without a prefix has the whole engine', async (t, engine) => {
   t.is(await engine.count(), 0);
 });
 
-onEach('expiry, metadata, versions and counters work under a prefix', async (t, engine) => {
+onEach('expiry and metadata work under a prefix', async (t, engine) => {
   const store = new KeyValueStore(engine, 'p');
   await store.set('a', 1, { ttl: 60_000, metadata: { by: 'me' } });
   const entry = await store.getEntry('a');
   t.like(entry, { value: 1, metadata: { by: 'me' } });
+  t.true(entry.expiresAt > Date.now());
+});
+
+onEach('versions work under a prefix', async (t, engine) => {
+  const store = new KeyValueStore(engine, 'p');
+  await store.set('a', 1);
+  const entry = await store.getEntry('a');
   t.like(await store.compareAndSet('a', entry.version, 2), { ok: true });
   t.like(await store.compareAndSet('a', entry.version, 3), { ok: false });
+});
+
+onEach('counters work under a prefix', async (t, engine) => {
+  const store = new KeyValueStore(engine, 'p');
   t.is(await store.increment('n'), 1);
   t.is(await store.increment('n', 4), 5);
+});
+
+onEach('mset with ifAbsent writes nothing where one of its keys is there', async (t, engine) => {
+  const store = new KeyValueStore(engine, 'p');
+  await store.set('n', 5);
   await t.throwsAsync(
     store.mset(
       [
@@ -87,7 +122,55 @@ onEach('expiry, metadata, versions and counters work under a prefix', async (t, 
   t.false(await store.has('m'));
 });
 
-test('what is no key, entry or prefix is refused', async (t) => {
+const FITS = 'k'.repeat(4000);
+const WRONG_TYPES = [undefined, null, 5, 1n, true, {}, [], Symbol('a'), () => 'a', new String('a'), Buffer.from('a')];
+
+onEach('a key may be as long as its prefix leaves room for', async (t, engine) => {
+  const store = new KeyValueStore(engine, 'p'.repeat(95));
+  await store.set(FITS, 1);
+  t.is(await store.get(FITS), 1);
+  t.deepEqual(await store.keys(), [FITS]);
+});
+
+onEach('every call refuses what is no key behind its prefix', async (t, engine) => {
+  const store = new KeyValueStore(engine, 'p'.repeat(95));
+  for (const key of [`${FITS}k`, '', '\ud800']) {
+    for (const call of [
+      () => store.get(key),
+      () => store.set(key, 1),
+      () => store.delete(key),
+      () => store.has(key),
+      () => store.getEntry(key),
+      () => store.increment(key),
+      () => store.mget(['a', key]),
+      () =>
+        store.mset([
+          ['a', 1],
+          [key, 1],
+        ]),
+      () => store.compareAndSet(key, null, 1),
+    ]) {
+      await t.throwsAsync(call(), { code: 'INVALID_KEY', name: 'StorageError' }, String(call));
+    }
+  }
+  t.deepEqual(await store.keys(), []);
+});
+
+onEach('every call refuses a key of a wrong type', async (t, engine) => {
+  const store = new KeyValueStore(engine, 'p'.repeat(95));
+  for (const key of WRONG_TYPES) {
+    for (const call of [
+      () => store.get(key),
+      () => store.set(key, 1),
+      () => store.mget([key]),
+      () => store.mset([[key, 1]]),
+    ])
+      await t.throwsAsync(call(), { code: 'INVALID_ARGUMENT', name: 'StorageTypeError', instanceOf: TypeError });
+  }
+  t.deepEqual(await store.keys(), []);
+});
+
+test('what is no key is refused', async (t) => {
   const store = new KeyValueStore(new MemoryStorage(), 'p');
   for (const call of [
     () => store.get(''),
@@ -98,6 +181,11 @@ test('what is no key, entry or prefix is refused', async (t) => {
   ]) {
     await t.throwsAsync(call(), { code: 'INVALID_KEY' });
   }
+  await t.throwsAsync(store.set('k'.repeat(4095), 1), { code: 'INVALID_KEY' }, 'the prefix counts');
+});
+
+test('arguments of a wrong type are refused', async (t) => {
+  const store = new KeyValueStore(new MemoryStorage(), 'p');
   for (const call of [
     () => store.get(1),
     () => store.set(undefined, 1),
@@ -108,9 +196,14 @@ test('what is no key, entry or prefix is refused', async (t) => {
   ]) {
     await t.throwsAsync(call(), { code: 'INVALID_ARGUMENT', name: 'StorageTypeError' });
   }
-  await t.throwsAsync(store.set('k'.repeat(4095), 1), { code: 'INVALID_KEY' }, 'the prefix counts');
+});
+
+test('what is no prefix is refused', (t) => {
   t.throws(() => new KeyValueStore(new MemoryStorage(), 5), { code: 'INVALID_ARGUMENT' });
   t.throws(() => new KeyValueStore(new MemoryStorage(), '\ud800'), { code: 'INVALID_KEY' });
+});
+
+test('what is no engine is refused', (t) => {
   t.throws(() => new KeyValueStore({}), { code: 'INVALID_ARGUMENT', message: /connect, disconnect, get/ });
 });
 
@@ -124,16 +217,8 @@ test('the folders of the models are not a key-value store’s to change', async 
   }
 });
 
-test('the manager makes stores over any of its engines', async (t) => {
-  const storage = new StorageManager({ defaultEngine: 'memory' });
-  const settings = storage.keyValue('settings');
-  await settings.set('a', 1);
-  t.is(await storage.getEngine('memory').get('settings/a'), 1);
-  t.is(await storage.keyValue('settings', { engine: 'memory' }).get('a'), 1);
-  t.throws(() => storage.keyValue('p', { engine: 'none' }), { code: 'ENGINE_NOT_FOUND' });
-  t.throws(() => storage.keyValue('p', { egnine: 'memory' }), { code: 'INVALID_ARGUMENT' });
+test('an inspected store shows its prefix', (t) => {
+  const settings = new KeyValueStore(new MemoryStorage(), 'settings');
   t.is(inspect(settings), "KeyValueStore { prefix: 'settings' }");
   t.is(settings.prefix, 'settings');
-  await storage.close();
-  await t.throwsAsync(settings.get('a'), { code: 'CLOSED' });
 });
