@@ -1,27 +1,46 @@
+// The change log: watches that resume behind a commit.
 import { onEachWatched, plain, take } from '../helpers/watching.mjs';
 
 const LOGGED = ['memory', 'file', 'sqlite', 'leveldb', 'redis'];
 const PERSISTENT = LOGGED.filter((name) => name !== 'memory');
 
 onEachWatched(
-  'since resumes behind a commit, over the log and into what comes',
+  'the log is off until somebody asks for it, and then reaches back to what was asked for',
   async (t, engine) => {
     await engine.set('early', 0);
     const { commit, logFloor } = await engine.stats();
     t.is(logFloor, null, 'the log is off until somebody asks for it');
-    const first = engine.watch('k*', { since: commit });
-    await first.ready;
-    await engine.set('k1', 1);
-    await engine.batch([
-      { type: 'set', key: 'k2', value: 2 },
-      { type: 'set', key: 'x', value: 0 },
-      { type: 'delete', key: 'early' },
-    ]);
-    const [one, two] = await take(first, 2);
-    await first.return();
-    await engine.set('k1', 'changed');
-    await engine.delete('k2');
+    const watch = engine.watch('k*', { since: commit });
+    await watch.ready;
+    t.true((await engine.stats()).logFloor <= commit);
+    await watch.return();
+  },
+  LOGGED,
+);
 
+/** Two logged commits of keys k*, whose events were taken, and two more that changed the same keys again. */
+async function logged(engine) {
+  await engine.set('early', 0);
+  const { commit } = await engine.stats();
+  const first = engine.watch('k*', { since: commit });
+  await first.ready;
+  await engine.set('k1', 1);
+  await engine.batch([
+    { type: 'set', key: 'k2', value: 2 },
+    { type: 'set', key: 'x', value: 0 },
+    { type: 'delete', key: 'early' },
+  ]);
+  const [one, two] = await take(first, 2);
+  await first.return();
+  await engine.set('k1', 'changed');
+  await engine.delete('k2');
+  return { commit, one, two };
+}
+
+onEachWatched(
+  'since tells what was committed behind it, without values that were changed since',
+  async (t, engine) => {
+    const { commit, one } = await logged(engine);
     const again = await take(engine.watch('k*', { since: commit, maxQueue: 1 }), 4);
     t.deepEqual(again.map(plain), [
       { type: 'set', key: 'k1' },
@@ -31,18 +50,38 @@ onEachWatched(
     ]);
     t.is(again[0].commit, one.commit);
     t.is(again[0].version, one.version, 'a value that was changed since is left out, its version is not');
-    const rest = engine.watch('k*', { since: two.commit });
-    t.deepEqual((await take(rest, 2)).map(plain), again.slice(2).map(plain));
-    await engine.set('k3', 3);
-    t.deepEqual((await take(rest, 1)).map(plain), [{ type: 'set', key: 'k3', value: 3 }]);
-    await rest.return();
-    t.true((await engine.stats()).logFloor <= commit);
   },
   LOGGED,
 );
 
 onEachWatched(
-  'a since the log does not reach back to says where it can be resumed',
+  'since resumes behind a commit in the middle of the log',
+  async (t, engine) => {
+    const { commit, two } = await logged(engine);
+    const again = await take(engine.watch('k*', { since: commit, maxQueue: 1 }), 4);
+    const rest = engine.watch('k*', { since: two.commit });
+    t.deepEqual((await take(rest, 2)).map(plain), again.slice(2).map(plain));
+    await rest.return();
+  },
+  LOGGED,
+);
+
+onEachWatched(
+  'a watch goes on from the log to what is committed meanwhile',
+  async (t, engine) => {
+    const { two } = await logged(engine);
+    const rest = engine.watch('k*', { since: two.commit });
+    await take(rest, 2);
+    await engine.set('k3', 3);
+    t.deepEqual((await take(rest, 1)).map(plain), [{ type: 'set', key: 'k3', value: 3 }]);
+    await rest.return();
+    t.true((await engine.stats()).logFloor <= two.commit);
+  },
+  LOGGED,
+);
+
+onEachWatched(
+  'a since that the log does not reach back to is refused with one that can be resumed',
   async (t, engine) => {
     for (let n = 0; n < 5; n++) await engine.set('n', n);
     const error = await t.throwsAsync(engine.watch('*', { since: 0 }).next(), { code: 'PRECONDITION_FAILED' });
@@ -53,6 +92,13 @@ onEachWatched(
     await engine.set('n', 5);
     t.is((await resumed.next()).value.value, 5);
     await resumed.return();
+  },
+  LOGGED,
+);
+
+onEachWatched(
+  'a since beyond the last commit is refused',
+  async (t, engine) => {
     await t.throwsAsync(engine.watch('*', { since: 2 ** 40 }).next(), { code: 'INVALID_ARGUMENT' });
   },
   LOGGED,
@@ -98,7 +144,7 @@ onEachWatched(
 );
 
 onEachWatched(
-  'engines of a user have no log',
+  'custom engines have no log',
   async (t, engine) => {
     await t.throwsAsync(engine.watch('*', { since: 0 }).next(), { code: 'NOT_SUPPORTED' });
   },

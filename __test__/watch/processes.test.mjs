@@ -97,10 +97,18 @@ for (const name of ['file', 'sqlite', 'leveldb']) {
 for (const name of ['memory', 'file', 'sqlite', 'leveldb']) {
   const optionsFor = (t) => ENGINES[name].config(t);
 
-  test(`${name}: an open watch keeps the process alive, and nothing else of it does`, async (t) => {
+  test(`${name}: an open watch keeps the process alive`, async (t) => {
     const options = await optionsFor(t);
     t.deepEqual(await program(FOLLOW, { name, options }), [1, 2]);
+  });
+
+  test(`${name}: a watch with persistent: false does not keep the process alive`, async (t) => {
+    const options = await optionsFor(t);
     t.deepEqual(await program(WAIT_UNHELD, { name, options }), ['idle']);
+  });
+
+  test(`${name}: watches that were left do not keep the process alive`, async (t) => {
+    const options = await optionsFor(t);
     t.deepEqual(await program(LEAVE, { name, options }).then((said) => said.includes('left')), true);
   });
 
