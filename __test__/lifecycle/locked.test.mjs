@@ -16,7 +16,7 @@ const ADD_FIFTY = new URL('programs/add-fifty.mjs', import.meta.url);
 const optionsOf = (name, path) => (name === 'file' ? { basePath: path } : { path });
 
 for (const [name, make] of Object.entries(LOCKING)) {
-  test(`${name}: a folder another process has open is LOCKED, and free once that lets go`, async (t) => {
+  test(`${name}: every call on a folder that another process has open is LOCKED`, async (t) => {
     const path = join(folderOf(t), 'store');
     const other = running(t, HOLD, { name, options: optionsOf(name, path) });
     t.is(await other.next(), 'open');
@@ -29,16 +29,32 @@ for (const [name, make] of Object.entries(LOCKING)) {
     t.throws(() => engine.getSync('theirs'), { code: 'LOCKED' });
     t.is(engine.status, 'idle');
     await other.end();
+  });
+
+  test(`${name}: a folder that another process had open is free once it lets go`, async (t) => {
+    const path = join(folderOf(t), 'store');
+    const other = running(t, HOLD, { name, options: optionsOf(name, path) });
+    await other.next();
+    const engine = make(path);
+    await t.throwsAsync(engine.set('ours', 1), { code: 'LOCKED' });
+    await other.end();
     t.is(await engine.get('theirs'), 1);
     t.is(await engine.get('ours'), null, 'the refused write was not kept for later');
     await engine.disconnect();
+  });
+
+  test(`${name}: a lockTimeout that is too short ends with LOCKED`, async (t) => {
+    const path = join(folderOf(t), 'store');
+    const other = running(t, HOLD, { name, options: optionsOf(name, path) });
+    await other.next();
+    await t.throwsAsync(make(path, { lockTimeout: 50 }).get('theirs'), { code: 'LOCKED' });
+    await other.end();
   });
 
   test(`${name}: with lockTimeout it waits for the other process`, async (t) => {
     const path = join(folderOf(t), 'store');
     const other = running(t, HOLD, { name, options: optionsOf(name, path) });
     await other.next();
-    await t.throwsAsync(make(path, { lockTimeout: 50 }).get('theirs'), { code: 'LOCKED' });
     const engine = make(path, { lockTimeout: 60_000 });
     const read = engine.get('theirs');
     await Promise.all([other.end(), t.notThrowsAsync(read)]);
@@ -57,14 +73,25 @@ for (const [name, make] of Object.entries(LOCKING)) {
     await engine.disconnect();
   });
 
-  test(`${name}: readers share a store with each other and with no writer`, async (t) => {
+  /** A store with one record, open with readOnly. */
+  async function reading(t) {
     const path = join(folderOf(t), 'store');
     const writer = make(path);
     await writer.set('a', 1);
     await writer.disconnect();
     const reader = make(path, { readOnly: true });
     t.is(await reader.get('a'), 1);
+    return { path, reader };
+  }
+
+  test(`${name}: a store that was opened with readOnly refuses writes`, async (t) => {
+    const { reader } = await reading(t);
     await t.throwsAsync(reader.set('a', 2), { code: 'READ_ONLY' });
+    await reader.disconnect();
+  });
+
+  test(`${name}: readers share a store with each other and with no writer`, async (t) => {
+    const { path, reader } = await reading(t);
     const said = await program(READ_THEN_WRITE, { name, options: optionsOf(name, path) });
     t.deepEqual(said[0], 1);
     t.true(['LOCKED', 'INVALID_ARGUMENT'].includes(said[1]), said[1]);

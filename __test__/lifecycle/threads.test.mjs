@@ -32,17 +32,29 @@ function thread(t, name, options) {
 }
 
 for (const name of ['file', 'sqlite', 'leveldb']) {
-  test(`${name}: threads on one path share one store, and each sees at once what the others wrote`, async (t) => {
+  /** An engine that two threads have open, too. */
+  async function shared(t) {
     const options = optionsOf(t, name);
     const storage = open(name, options);
     const engine = storage.getEngine();
-    const threads = [thread(t, name, options), thread(t, name, options)];
     await engine.set('main', 1);
+    const threads = [thread(t, name, options), thread(t, name, options)];
+    for (const { call } of threads) await call('get', 'main');
+    return { options, storage, engine, threads };
+  }
+
+  test(`${name}: threads on one path see at once what the others wrote`, async (t) => {
+    const { storage, engine, threads } = await shared(t);
     for (const [index, { call }] of threads.entries()) {
       t.is(await call('get', 'main'), 1);
       await call('set', `thread${index}`, index);
       t.is(await engine.get(`thread${index}`), index);
     }
+    await storage.close();
+  });
+
+  test(`${name}: increments of several threads all count`, async (t) => {
+    const { storage, engine, threads } = await shared(t);
     await Promise.all([
       ...threads.map(async ({ call }) => {
         for (let n = 0; n < 30; n++) await call('increment', 'n');
@@ -50,17 +62,28 @@ for (const name of ['file', 'sqlite', 'leveldb']) {
       ...Array.from({ length: 30 }, () => engine.increment('n')),
     ]);
     t.is(await engine.get('n'), 90);
+    await storage.close();
+    t.is(await threads[1].call('get', 'n'), 90, 'the others go on');
+  });
+
+  test(`${name}: conditions hold for threads`, async (t) => {
+    const { storage, threads } = await shared(t);
     t.is(await threads[0].call('compareAndSet', 'main', 'no version', 2).then(({ ok }) => ok), false);
     await storage.close();
+  });
+
+  test(`${name}: a store stays open for its threads until the last of them closes it`, async (t) => {
+    const { options, storage, threads } = await shared(t);
+    await storage.close();
     await threads[0].call('close');
-    t.is(await threads[1].call('get', 'n'), 90, 'the others go on');
+    t.is(await threads[1].call('get', 'main'), 1, 'the others go on');
     const write = { name, options, method: 'set', given: ['other', 1] };
     if (name !== 'sqlite') t.deepEqual(await program(CALL, write), ['LOCKED']);
     await threads[1].call('close');
     t.deepEqual(await program(CALL, write), ['ok'], 'the last user closed it');
   });
 
-  test(`${name}: a second user of one path with other options is refused`, async (t) => {
+  test(`${name}: a second user of one path with other options is refused while the first has it open`, async (t) => {
     const options = optionsOf(t, name);
     const storage = open(name, options);
     await storage.getEngine().set('a', 1);
@@ -72,12 +95,20 @@ for (const name of ['file', 'sqlite', 'leveldb']) {
         .get('a'),
       { code: 'INVALID_ARGUMENT' },
     );
+    t.is(await storage.getEngine().get('a'), 1);
+    await storage.close();
+    t.is(await other.call('get', 'a'), 1, 'once nobody has it open');
+  });
+
+  test(`${name}: a second user of one path with the same options shares the store`, async (t) => {
+    const options = optionsOf(t, name);
+    const storage = open(name, options);
+    await storage.getEngine().set('a', 1);
     const alike = open(name, options);
     t.is(await alike.getEngine().get('a'), 1);
     await alike.close();
     t.is(await storage.getEngine().get('a'), 1);
     await storage.close();
-    t.is(await other.call('get', 'a'), 1, 'once nobody has it open');
   });
 }
 

@@ -1,6 +1,7 @@
+// What close finishes, and what it refuses.
 import test from 'ava';
 import { KeyValueStore, StorageManager } from '../helpers/entry.mjs';
-import { ENGINES, ENGINE_NAMES } from '../helpers/engines.mjs';
+import { ENGINES, ENGINE_NAMES, collect } from '../helpers/engines.mjs';
 
 const CLOSED = { code: 'CLOSED', name: 'StorageError' };
 
@@ -78,15 +79,15 @@ for (const name of ENGINE_NAMES) {
     });
   }
 
-  test(`${name}: what was opened before close ends with CLOSED, and what ran is finished`, async (t) => {
+  /** An engine with 601 records, used before its manager was closed. */
+  async function filled(t) {
     const { storage, engine } = await manager(t, name, true);
     await engine.setMany(Array.from({ length: 600 }, (_, index) => [`k${index}`, 'x'.repeat(1_000)]));
-    const begun = engine.entries();
-    await begun.next();
-    const fresh = engine.keysIterator();
-    const snapshot = engine.capabilities.snapshots ? await engine.snapshot() : undefined;
-    const inSnapshot = snapshot?.entries();
-    await inSnapshot?.next();
+    return { storage, engine };
+  }
+
+  test(`${name}: close finishes the calls made before it, and refuses one made after it`, async (t) => {
+    const { storage, engine } = await filled(t);
     const writes = Array.from({ length: 100 }, (_, index) => engine.set(`w${index}`, index));
     const reads = Array.from({ length: 100 }, (_, index) => engine.get(`w${index}`));
     const closing = storage.close();
@@ -97,10 +98,26 @@ for (const name of ENGINE_NAMES) {
       Array.from({ length: 100 }, (_, index) => index),
     );
     await closing;
+  });
+
+  test(`${name}: iterators from before close end with CLOSED`, async (t) => {
+    const { storage, engine } = await filled(t);
+    const begun = engine.entries();
+    await begun.next();
+    const fresh = engine.keysIterator();
+    await storage.close();
     await t.throwsAsync(drain(begun), CLOSED);
     await t.throwsAsync(fresh.next(), CLOSED);
     t.deepEqual(await begun.return(), { value: undefined, done: true });
-    if (snapshot !== undefined) {
+  });
+
+  if (!['redis', 'javascript'].includes(name)) {
+    test(`${name}: a snapshot from before close is CLOSED`, async (t) => {
+      const { storage, engine } = await filled(t);
+      const snapshot = await engine.snapshot();
+      const inSnapshot = snapshot.entries();
+      await inSnapshot.next();
+      await storage.close();
       await t.throwsAsync(snapshot.get('a'), CLOSED);
       await t.throwsAsync(snapshot.keys(), CLOSED);
       await t.throwsAsync(snapshot.count(), CLOSED);
@@ -108,9 +125,73 @@ for (const name of ENGINE_NAMES) {
       await t.throwsAsync(drain(inSnapshot), CLOSED);
       await t.throwsAsync(snapshot.entries().next(), CLOSED);
       await snapshot.close();
+    });
+  }
+}
+
+for (const name of ENGINE_NAMES.filter((engine) => engine !== 'javascript')) {
+  /** A manager that is closing, its engine with 50 writes under way, an iterator and a snapshot of it. */
+  async function closing(t) {
+    const config = await ENGINES[name].config(t);
+    const storage = new StorageManager({ defaultEngine: name, [name]: config });
+    const engine = storage.getEngine();
+    await engine.clear();
+    const writes = Array.from({ length: 50 }, (_, index) => engine.set(`k${index}`, index));
+    const iterator = engine.entries();
+    await iterator.next();
+    const snapshot = engine.capabilities.snapshots ? await engine.snapshot() : undefined;
+    return { config, storage, engine, writes, iterator, snapshot, ending: storage.close() };
+  }
+
+  test(`${name}: close refuses calls at once and finishes what runs`, async (t) => {
+    const { config, storage, engine, writes, ending } = await closing(t);
+    await t.throwsAsync(engine.get('k0'), CLOSED);
+    await Promise.all(writes);
+    await ending;
+    await storage.close();
+    if (name !== 'memory') {
+      const again = new StorageManager({ defaultEngine: name, [name]: config });
+      t.is(await again.getEngine().count(), 50);
+      await again.getEngine().clear();
+      await again.close();
+    }
+  });
+
+  test(`${name}: after close every kind of call is CLOSED`, async (t) => {
+    const { config, storage, engine, iterator, snapshot, ending } = await closing(t);
+    await ending;
+    t.is(engine.status, 'closed');
+    await t.throwsAsync(engine.set('a', 1), CLOSED);
+    await t.throwsAsync(engine.connect(), CLOSED);
+    await t.throwsAsync(engine.keys(), CLOSED);
+    await t.throwsAsync(collect(engine.entries()), CLOSED);
+    await t.throwsAsync(iterator.next(), CLOSED);
+    if (snapshot !== undefined) await t.throwsAsync(snapshot.get('k0'), CLOSED);
+    if (engine.capabilities.sync) t.throws(() => engine.getSync('k0'), CLOSED);
+    await t.throwsAsync(storage.connect(), CLOSED);
+    await t.throwsAsync(storage.stats(), CLOSED);
+    if (name === 'redis') {
+      const again = ENGINES.redis.make(config);
+      await again.clear();
+      await again.disconnect();
     }
   });
 }
+
+test('close of an engine that never connected does no I/O', async (t) => {
+  const storage = new StorageManager({ sqlite: { path: '/proc/nowhere/x.db' } });
+  await storage.close();
+  await t.throwsAsync(storage.getEngine('sqlite').get('a'), { code: 'CLOSED' });
+});
+
+test('close frees what a disconnected memory engine kept', async (t) => {
+  const storage = new StorageManager();
+  const engine = storage.getEngine('memory');
+  await engine.set('a', 1);
+  await engine.disconnect();
+  await storage.close();
+  await t.throwsAsync(engine.get('a'), { code: 'CLOSED' });
+});
 
 test('every call of a closed manager is refused', async (t) => {
   const storage = new StorageManager();
