@@ -3,7 +3,7 @@ import test from 'ava';
 import { folderOf } from '../helpers/engines.mjs';
 import { onSmallDisk } from '../helpers/program.mjs';
 
-// Other systems have no disk of a few megabytes that a test may make; there, and in the count of tests, these are told as skipped.
+// Elsewhere a test cannot make a disk of a few megabytes. These tests are skipped there, and counted as skipped.
 const onLinux = process.platform === 'linux' ? test : test.skip;
 
 const FILL_DISK = new URL('programs/fill-disk.mjs', import.meta.url);

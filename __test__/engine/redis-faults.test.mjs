@@ -113,7 +113,7 @@ test('calls go on once a server that hung wakes', async (t) => {
   await engine.disconnect();
 });
 
-test('a server restarted in the middle: calls are answered or rejected, none is answered with another’s reply', async (t) => {
+test('while a server restarts no call is answered with the reply of another', async (t) => {
   const server = await serverFor(t);
   const engine = new StorageManager({
     defaultEngine: 'redis',
@@ -136,7 +136,8 @@ test('a server restarted in the middle: calls are answered or rejected, none is 
   ask();
   for (const { status, value, reason } of await Promise.allSettled(calls)) {
     if (status === 'rejected') t.true(['CONNECTION', 'TIMEOUT', 'UNKNOWN_OUTCOME'].includes(reason.code), reason.stack);
-    else if (value !== null) t.true(value[1] === value[0] || value[1] === null, `${value}`); // the new server starts empty
+    // The new server starts empty.
+    else if (value !== null) t.true(value[1] === value[0] || value[1] === null, `${value}`);
   }
   t.is(again.port, server.port);
   await untilAnswered(() => engine.get('k0'));

@@ -24,7 +24,7 @@ export async function program(file, args = {}) {
   return parse(stdout);
 }
 
-/** Runs a program that may end in any way. Gives what it said, its exit code, its signal and what it wrote to stderr. */
+/** Runs a program that may end in any way. Gives what it said, its exit code, its signal and its stderr. */
 export function ending(file, args = {}) {
   return new Promise((resolve, reject) => {
     execFile(

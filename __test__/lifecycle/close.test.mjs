@@ -62,7 +62,7 @@ async function manager(t, name, used) {
 
 for (const name of ENGINE_NAMES) {
   for (const used of [true, false]) {
-    test(`${name}: after close every call of an engine that was ${used ? 'used' : 'never used'} rejects with CLOSED`, async (t) => {
+    test(`${name}: every call of an engine that was ${used ? '' : 'never '}used is CLOSED after close`, async (t) => {
       const { storage, engine } = await manager(t, name, used);
       await storage.close();
       for (const [call, run] of Object.entries(CALLS)) {

@@ -48,7 +48,7 @@ async function optionsOf(t, name, durability) {
 for (const name of ['file', 'sqlite', 'leveldb', 'redis']) {
   for (const durability of name === 'redis' ? ['full'] : ['full', 'normal']) {
     for (const [how, expect] of Object.entries(ENDINGS)) {
-      test(`${name}, ${durability}: ${how} with calls in flight loses nothing acknowledged and tears no batch`, async (t) => {
+      test(`${name}, ${durability}: ${how} loses nothing acknowledged and tears no batch`, async (t) => {
         const options = await optionsOf(t, name, durability);
         const end = await ending(WRITE_AND_END, { name, options, ending: how });
         expect(t, end);

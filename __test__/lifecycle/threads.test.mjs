@@ -113,7 +113,7 @@ for (const name of ['file', 'sqlite', 'leveldb']) {
 }
 
 for (const name of ['memory', 'file', 'sqlite', 'leveldb', 'redis']) {
-  test(`${name}: threads terminated with calls in flight lose nothing that was acknowledged, and the store goes on`, async (t) => {
+  test(`${name}: threads that are terminated lose nothing acknowledged, and the store goes on`, async (t) => {
     const options = name === 'redis' ? await ENGINES.redis.config(t) : name === 'memory' ? {} : optionsOf(t, name);
     const storage = open(name, options);
     const engine = storage.getEngine();

@@ -38,7 +38,7 @@ class FailingEngine extends BareEngine {
 }
 
 for (const made of [false, true]) {
-  test(`a commit that fails at any write is undone, ${made ? 'though the write was made' : 'and the error told'}`, async (t) => {
+  test(`a commit is undone that fails at any write which was ${made ? 'made' : 'not made'}`, async (t) => {
     const target = new FailingEngine();
     const { storage, engine } = managerOf(t, target);
     await engine.setMany([

@@ -1,4 +1,4 @@
-// The checks of isolation are first held against stores that are broken on purpose: they have to find each defect, and nothing else.
+// The checks of isolation on stores that are broken on purpose: they have to find each defect, and nothing else.
 import test from 'ava';
 import { check } from '../../reliability/isolation/checker/index.mjs';
 import { PAST, breakSession } from '../../reliability/isolation/broken-session.mjs';
@@ -54,7 +54,7 @@ test('stepwise, a seed gives the same history again', async (t) => {
   t.notDeepEqual(outline(await run({}, { pace: 'stepwise', seed: 8, transactions: 200 })), once);
 });
 
-test('the scenarios of Hermitage are judged: a serializable store passes all, each other defect fails what it has to', async (t) => {
+test('a serializable store passes the scenarios of Hermitage, each defect fails its own', async (t) => {
   const anomalies = async (defect) => {
     const store = new VersionedStore(defect);
     const rows = await runMatrix(

@@ -1,5 +1,5 @@
-// Runs the suite of the package abstract-level on the engine that the first argument names, and writes TAP. Every database of the
-// suite lies under a prefix of its own in one engine, among what the earlier tests left there.
+// Runs the suite of the package abstract-level on the engine that the first argument names, and writes TAP. Each
+// database of the suite has a prefix of its own in one engine, among the records that earlier tests left there.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
