@@ -1,33 +1,31 @@
-//! What may be left on a disk after power loss.
+//! A model of a disk: what may be left on it after power loss.
 //!
-//! What was synced is there. Of the rest each change may be there or not, whatever came before or after it:
+//! Everything that was synced is there. Each other change may be there or not, independently of those before and after
+//! it:
 //!
-//! - A write is there sector by sector (512 bytes), each independently; the length of a file may be there without its bytes, which then are
-//!   zeros or what lay in those blocks before. Bytes that were not written do not change (SQLite's "powersafe overwrite",
-//!   <https://www.sqlite.org/psow.html>, on which SQLite relies as it is built here).
-//! - A name that was made, removed or renamed is so once its folder was synced. Before, any subset of these changes may be there that keeps the
-//!   order of the changes of one name. A rename takes effect as one: every file system that Pillai et al. looked into does so but ext2
-//!   ("All File Systems Are Not Created Equal", OSDI 2014, table 1). It is durable once the folder of its new name was synced.
-//! - Syncing a file makes its bytes and its length durable, not its name (fsync(2) says so). For RocksDB's manifest alone the name it was made
-//!   under too, as ext4, XFS, btrfs and F2FS do it (Mohan et al., "Finding Crash-Consistency Bugs with Bounded Black-Box Crash Testing", OSDI 2018):
-//!   it renames `CURRENT` to name a manifest before it syncs the folder that holds both.
-//! - After a sync that failed the system takes what was to be written for written (Rebello et al., "Can Applications Recover from fsync Failures?",
-//!   ATC 2020): a later sync that succeeds does not cover it.
+//! - A write is there sector by sector (512 bytes), each independently; the length of a file may be there without its
+//!   bytes, which then are zeros or the old content of those blocks. Bytes that were not written do not change
+//!   (SQLite's "powersafe overwrite", <https://www.sqlite.org/psow.html>, on which SQLite relies as it is built here).
+//! - A change of a name (made, removed, renamed) is durable once its folder was synced. Before, any subset of these
+//!   changes may be there that keeps the order of the changes of one name. A rename takes effect as one: every file
+//!   system that Pillai et al. looked into does so but ext2 ("All File Systems Are Not Created Equal", OSDI 2014,
+//!   table 1). It is durable once the folder of its new name was synced.
+//! - Syncing a file makes its bytes and its length durable, not its name (fsync(2)). RocksDB's manifest is an
+//!   exception: its sync makes its name durable too, as on ext4, XFS, btrfs and F2FS (Mohan et al., "Finding
+//!   Crash-Consistency Bugs with Bounded Black-Box Crash Testing", OSDI 2018), because RocksDB renames `CURRENT` to
+//!   name a manifest before it syncs the folder that holds both.
+//! - After a sync that failed the system takes the bytes that it did not write for written (Rebello et al., "Can
+//!   Applications Recover from fsync Failures?", ATC 2020): a later sync that succeeds does not cover them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
-use std::fs;
-use std::io;
-use std::path::Path;
 
-use bytes::Bytes;
-
+use super::file::{Edit, File};
+use super::tree::Tree;
 use super::{Change, Id, Place, ROOT};
 use crate::random::Random;
 
-const SECTOR: u64 = 512;
-
-/// The disk as it is, and what of it is durable.
+/// The disk as it is, and the part of it that is durable.
 #[derive(Clone, Default)]
 pub struct Disk {
     files: HashMap<Id, File>,
@@ -35,36 +33,6 @@ pub struct Disk {
     folders: HashMap<Id, BTreeMap<OsString, Id>>,
     /// Changes of names that are not, in order.
     names: Vec<NameChange>,
-}
-
-#[derive(Clone, Default)]
-struct File {
-    durable: Vec<u8>,
-    /// Changes since, in order.
-    pending: Vec<Pending>,
-}
-
-#[derive(Clone)]
-struct Pending {
-    edit: Edit,
-    state: State,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Dirty,
-    /// Lost to a failed sync, as far as the system knows; perhaps there all the same.
-    Forgotten,
-    /// There, but something before it is not known to be.
-    Durable,
-}
-
-#[derive(Clone)]
-enum Edit {
-    Write { offset: u64, data: Bytes },
-    Resize(u64),
-    Grow(u64),
-    Zero { offset: u64, length: u64 },
 }
 
 #[derive(Clone)]
@@ -79,18 +47,12 @@ struct NameChange {
 pub struct Harm {
     /// Percent of the changes of names, and of bytes, that are kept.
     names: u64,
-    data: u64,
+    pub(super) data: u64,
     /// Percent of the kept writes that are torn.
-    torn: u64,
+    pub(super) torn: u64,
     /// Percent of the lost writes whose length is kept, and of those with old bytes in them.
-    length: u64,
-    junk: u64,
-}
-
-/// What is found after power loss.
-pub struct Tree {
-    folders: HashMap<Id, BTreeMap<OsString, Id>>,
-    files: HashMap<Id, Vec<u8>>,
+    pub(super) length: u64,
+    pub(super) junk: u64,
 }
 
 impl Harm {
@@ -114,7 +76,7 @@ impl Disk {
         Disk { folders: HashMap::from([(ROOT, BTreeMap::new())]), ..Disk::default() }
     }
 
-    /// Takes one recorded change in.
+    /// Applies one recorded change.
     pub fn take(&mut self, change: &Change) {
         match change {
             Change::MakeFile { at, id } => {
@@ -167,10 +129,10 @@ impl Disk {
     }
 
     fn edit(&mut self, id: Id, edit: Edit) {
-        self.files.entry(id).or_default().pending.push(Pending { edit, state: State::Dirty });
+        self.files.entry(id).or_default().edit(edit);
     }
 
-    /// What a name stands for now.
+    /// The file or folder that a name stands for now.
     fn current(&self, place: &Place) -> Option<Id> {
         let latest = self.names.iter().rev().flat_map(|change| change.sets.iter().rev()).find(|(at, _)| at == place);
         match latest {
@@ -179,7 +141,7 @@ impl Disk {
         }
     }
 
-    /// Makes changes of names durable, and what was done before to a name among them.
+    /// Makes changes of names durable, with all earlier changes of the same names.
     fn sync_names(&mut self, is_synced: impl Fn(&NameChange) -> bool) {
         let mut forced: HashSet<Place> = HashSet::new();
         let mut durable = vec![false; self.names.len()];
@@ -199,7 +161,7 @@ impl Disk {
         }
     }
 
-    /// What is left when the power goes now.
+    /// A disk that may be left if the power goes now.
     #[must_use]
     pub fn lose_power(&self, harm: Harm, random: &mut Random) -> Tree {
         let mut folders = self.folders.clone();
@@ -235,135 +197,10 @@ fn set_names(folders: &mut HashMap<Id, BTreeMap<OsString, Id>>, change: &NameCha
     }
 }
 
-impl File {
-    fn sync(&mut self) {
-        for pending in &mut self.pending {
-            if pending.state == State::Dirty {
-                pending.state = State::Durable;
-            }
-        }
-        let known = self.pending.iter().take_while(|pending| pending.state == State::Durable).count();
-        for pending in self.pending.drain(..known) {
-            pending.edit.apply(&mut self.durable);
-        }
-    }
-
-    fn forget(&mut self) {
-        for pending in &mut self.pending {
-            if pending.state == State::Dirty {
-                pending.state = State::Forgotten;
-            }
-        }
-    }
-
-    fn lose_power(&self, harm: Harm, random: &mut Random) -> Vec<u8> {
-        let mut bytes = self.durable.clone();
-        for Pending { edit, state } in &self.pending {
-            if *state == State::Durable {
-                edit.apply(&mut bytes);
-            } else if random.chance(harm.data) {
-                edit.apply_torn(&mut bytes, harm, random);
-            } else {
-                edit.leave_length(&mut bytes, harm, random);
-            }
-        }
-        bytes
-    }
-}
-
-impl Edit {
-    fn apply(&self, bytes: &mut Vec<u8>) {
-        match self {
-            Edit::Write { offset, data } => put(bytes, *offset, data),
-            Edit::Resize(size) => bytes.resize(usize::try_from(*size).unwrap_or(0), 0),
-            Edit::Grow(size) => grow(bytes, *size),
-            Edit::Zero { offset, length } => {
-                let end = offset.saturating_add(*length).min(bytes.len() as u64);
-                let range = usize::try_from(*offset).unwrap_or(usize::MAX)..usize::try_from(end).unwrap_or(0);
-                if let Some(hole) = bytes.get_mut(range) {
-                    hole.fill(0);
-                }
-            }
-        }
-    }
-
-    /// As it may be once the disk has taken some sectors of it.
-    fn apply_torn(&self, bytes: &mut Vec<u8>, harm: Harm, random: &mut Random) {
-        let Edit::Write { offset, data } = self else { return self.apply(bytes) };
-        if !random.chance(harm.torn) {
-            return self.apply(bytes);
-        }
-        let whole = offset + data.len() as u64;
-        if random.chance(50) {
-            grow(bytes, whole);
-        }
-        let mut at = *offset;
-        while at < whole {
-            let end = ((at / SECTOR + 1) * SECTOR).min(whole);
-            let (from, to) = (at - offset, end - offset);
-            let piece = usize::try_from(from).unwrap_or(0)..usize::try_from(to).unwrap_or(0);
-            if random.chance(50) {
-                put(bytes, at, data.get(piece).unwrap_or_default());
-            }
-            at = end;
-        }
-    }
-
-    /// The length a lost write may leave, with zeros or old bytes in it.
-    fn leave_length(&self, bytes: &mut Vec<u8>, harm: Harm, random: &mut Random) {
-        let Edit::Write { offset, data } = self else { return };
-        if !random.chance(harm.length) {
-            return;
-        }
-        let from = bytes.len();
-        grow(bytes, offset + data.len() as u64);
-        if random.chance(harm.junk) {
-            for byte in bytes.get_mut(from..).unwrap_or_default() {
-                *byte = u8::try_from(random.number() & 0xff).unwrap_or(0);
-            }
-        }
-    }
-}
-
-fn grow(bytes: &mut Vec<u8>, size: u64) {
-    let size = usize::try_from(size).unwrap_or(0);
-    if bytes.len() < size {
-        bytes.resize(size, 0);
-    }
-}
-
-fn put(bytes: &mut Vec<u8>, offset: u64, data: &[u8]) {
-    grow(bytes, offset + data.len() as u64);
-    let start = usize::try_from(offset).unwrap_or(usize::MAX);
-    if let Some(place) = bytes.get_mut(start..).and_then(|rest| rest.get_mut(..data.len())) {
-        place.copy_from_slice(data);
-    }
-}
-
-impl Tree {
-    /// Builds it in `root`, a folder that does not exist or may go.
-    pub fn build(&self, root: &Path) -> io::Result<()> {
-        if root.exists() {
-            fs::remove_dir_all(root)?;
-        }
-        self.folder(ROOT, root)
-    }
-
-    fn folder(&self, id: Id, path: &Path) -> io::Result<()> {
-        fs::create_dir(path)?;
-        for (name, id) in self.folders.get(&id).into_iter().flatten() {
-            let path = path.join(name);
-            match self.files.get(id) {
-                Some(bytes) => fs::write(path, bytes)?,
-                None => self.folder(*id, &path)?,
-            }
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     const ALL: Harm = Harm { names: 0, data: 0, torn: 0, length: 0, junk: 0 };

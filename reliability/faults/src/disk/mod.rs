@@ -1,27 +1,30 @@
-//! A recorded history of a disk, and what power loss may leave of it.
+//! A recorded history of a disk, and the disks that power loss may leave of it.
 
+mod file;
 mod loss;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod record;
+mod tree;
 
 use std::ffi::OsString;
 
 use bytes::Bytes;
 
-pub use loss::{Disk, Harm, Tree};
+pub use loss::{Disk, Harm};
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub use record::{Policy, Recorder};
+pub use tree::Tree;
 
 /// A file or folder, whatever names it has.
 pub type Id = usize;
 
-/// The folder everything lies in.
+/// The folder that holds everything.
 pub const ROOT: Id = 0;
 
 /// A name in a folder.
 pub type Place = (Id, OsString);
 
-/// One change of the disk, or what the workload said between two.
+/// One change of the disk, or a line that the workload said between two.
 #[derive(Clone, Debug)]
 pub enum Change {
     MakeFile {

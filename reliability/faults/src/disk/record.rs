@@ -1,4 +1,4 @@
-//! Takes down every change of the disk that a traced program makes, in order.
+//! Records every change of the disk that a traced program makes, in order.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
@@ -40,7 +40,7 @@ pub struct Recorder<P> {
 }
 
 impl<P: Policy> Recorder<P> {
-    /// A record of what happens in `root`, an empty folder.
+    /// A record of the changes in `root`, an empty folder.
     pub fn new(root: &Path, policy: P) -> std::io::Result<Self> {
         use std::os::unix::fs::MetadataExt;
         let inodes = HashMap::from([(root.metadata()?.ino(), ROOT)]);
