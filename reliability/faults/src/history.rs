@@ -1,5 +1,5 @@
-//! What a workload said before it ended: one line an event, each written by one call of the system, so that its place among the changes of the
-//! disk is known.
+//! The events that a workload said before it ended. Each is one line, written by one system call: its place among the
+//! changes of the disk is known.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -18,14 +18,14 @@ pub enum Event {
     Finished,
 }
 
-/// What was said so far.
+/// The events so far.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     pub begun: BTreeSet<u64>,
     pub acknowledged: BTreeSet<u64>,
     pub failed: BTreeSet<u64>,
     pub finished: bool,
-    /// What must never be said: an error where there may be none, a wrong answer.
+    /// Lines that must never be said: an error where there may be none, a wrong answer.
     pub wrong: Vec<String>,
     /// Errors that were told, with their codes.
     pub errors: Vec<String>,
@@ -42,7 +42,7 @@ impl History {
         }
     }
 
-    /// Takes in lines of a workload.
+    /// Reads lines of a workload.
     pub fn hear(&mut self, text: &[u8]) {
         for line in String::from_utf8_lossy(text).lines() {
             let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
@@ -75,10 +75,10 @@ impl History {
     }
 }
 
-/// Says one line, by one call of the system.
+/// Says one line, by one system call.
 pub fn say(line: &str) {
     let mut out = io::stdout().lock();
-    // Who listens is gone only when this process is about to be.
+    // The listener is gone only when this process is about to be killed.
     let _ = out.write_all(format!("{line}\n").as_bytes()).and_then(|()| out.flush());
 }
 

@@ -1,4 +1,4 @@
-//! What may be found in a store after a crash.
+//! Judges a store after a crash: compares its records with those that the workload may have left.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,7 +12,7 @@ use crate::model::{Held, State, apply, digest, prefixes};
 use crate::plan::{Guard, Job, Plan, Write};
 use crate::store::{Store, Subject};
 
-/// What a store owes.
+/// The promises that a store has to keep.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
     /// Every acknowledged batch is there.
@@ -21,7 +21,7 @@ pub struct Rule {
     pub in_order: bool,
 }
 
-/// What was found instead.
+/// A broken promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     NotOpened(String),
@@ -44,7 +44,8 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Opens the store of `subject` below `root` and says what is wrong with it. With `again` it is opened once more after that.
+/// Opens the store of `subject` below `root` and says what is wrong with it. With `again` it is opened once more
+/// afterwards.
 pub fn examine(
     subject: Subject,
     root: &Path,
@@ -86,7 +87,7 @@ fn open_and_judge(
     store.close().map_err(|error| damaged("close again", &error))
 }
 
-/// Says whether `state` may be what is left of `plan` after `history`.
+/// Says whether `plan` may have left `state` after `history`.
 pub fn judge(plan: &Plan, state: &State, history: &History, rule: Rule) -> Result<(), Fault> {
     if rule.in_order {
         let found = digest(state);

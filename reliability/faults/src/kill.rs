@@ -57,17 +57,18 @@ impl Observer for Killer {
     }
 }
 
-/// What a killed store owes: what was acknowledged unless its durability is `none`.
+/// The promises of a killed store: all acknowledged batches unless its durability is `none`.
 #[must_use]
 pub fn rule(script: &Script) -> Rule {
     Rule {
         durable: script.subject.level != Level::None,
-        // The file engine writes the batches of one group that touch one key each for themselves; all others are in the order of one log.
+        // The file engine writes batches of one key on their own, within a group too; all others are in the order of
+        // one log.
         in_order: !matches!(script.subject.kind, Kind::File | Kind::Transactions),
     }
 }
 
-/// Runs `script` once to its end, then once for each point of which this process has the `share`, at most `points` in all.
+/// Runs `script` once to its end, then once for each crash point in this process's `share`, at most `points` in all.
 pub fn run(script: &Script, points: usize, share: (usize, usize), report: &mut Report) -> Outcome<()> {
     let lab = Lab::new()?;
     let subject = script.subject;
@@ -115,7 +116,7 @@ fn one(lab: &Lab, script: &Script, point: Point, twice: Option<u64>, report: &mu
             report.count(subject, "midway", u64::from(point.midway));
             report.count(subject, kind, 1);
         }
-        // Threads ran otherwise than the first time, and the call was not reached.
+        // Threads ran in another order than the first time, and the call was not reached.
         Ending::Exited(0) => report.count(subject, "not reached", 1),
         other => report.wrong(subject, format!("{case}: ended with {other:?}: {}", lab.complaint())),
     }
@@ -127,7 +128,7 @@ fn one(lab: &Lab, script: &Script, point: Point, twice: Option<u64>, report: &mu
     Ok(())
 }
 
-/// Opens the store and is killed at a call of that.
+/// Opens the store, and is killed at one of the calls that this makes.
 fn again(lab: &Lab, script: &Script, disk: &Path, call: u64, report: &mut Report) -> Outcome<()> {
     let mut killer = Killer::new(Some(Point { call, midway: false }));
     let ending = trace::run(&mut lab.reopening(script)?, disk, &mut killer)?;

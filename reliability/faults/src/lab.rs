@@ -1,4 +1,4 @@
-//! Where experiments are made: a folder in memory, and the workload's program in it.
+//! The place of experiments: a folder in memory, and the workload's program in it.
 
 use std::fs::{self, File};
 use std::io;
@@ -16,7 +16,7 @@ pub struct Lab {
     folder: TempDir,
 }
 
-/// What a workload is made of.
+/// The parameters of a workload.
 #[derive(Clone, Copy, Debug)]
 pub struct Script {
     pub subject: Subject,
@@ -33,7 +33,7 @@ impl Script {
 }
 
 impl Lab {
-    /// In memory where the system has a place for that: nothing here depends on a disk.
+    /// In memory where the system has a folder for that: no experiment depends on a real disk.
     pub fn new() -> io::Result<Self> {
         let memory = Path::new("/dev/shm");
         let folder = if memory.is_dir() { TempDir::with_prefix_in("holdfast-", memory)? } else { tempfile::tempdir()? };
@@ -45,7 +45,7 @@ impl Lab {
         Ok(self.folder.path().canonicalize()?.join("disk"))
     }
 
-    /// The same, empty.
+    /// The same folder, emptied.
     pub fn empty_disk(&self) -> io::Result<PathBuf> {
         let disk = self.disk()?;
         if disk.exists() {
@@ -55,7 +55,7 @@ impl Lab {
         Ok(disk)
     }
 
-    /// The program that carries `script` out on the disk.
+    /// The program that runs `script` on the disk.
     pub fn workload(&self, script: &Script) -> io::Result<Command> {
         let mut command = self.program("workload", script)?;
         if script.manner.persist {
@@ -80,7 +80,7 @@ impl Lab {
         Ok(command)
     }
 
-    /// What the last program said of a panic or an abort.
+    /// The messages of the last program about a panic or an abort.
     #[must_use]
     pub fn complaint(&self) -> String {
         let text = fs::read_to_string(self.folder.path().join("said")).unwrap_or_default();

@@ -1,7 +1,8 @@
-//! What stores say after crashes: `kill -9` at every change of the disk, power loss, and calls of the system that fail.
+//! Shows what stores keep after crashes: `kill -9` at every change of the disk, power loss, and failing system calls.
 //!
-//! A workload (`plan`, `workload`) runs as a program of its own and says what it was told (`history`). `trace` stands between it and the kernel.
-//! Afterwards the store is opened and compared with a model (`judge`, `model`). `docs/reliability.md` tells the rules.
+//! A workload (`plan`, `workload`) runs as a program of its own and says which batches were acknowledged (`history`).
+//! `trace` stands between it and the kernel. Afterwards the store is opened and compared with a model (`judge`,
+//! `model`). `docs/reliability.md` states the rules.
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod disk;
@@ -25,5 +26,5 @@ pub mod strace;
 pub mod trace;
 pub mod workload;
 
-/// The result of what an experiment itself does.
+/// The result of a step of an experiment.
 pub type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;

@@ -1,4 +1,4 @@
-//! Prints what was tried and what was found ([`USAGE`]). The other commands are the programs it runs.
+//! Runs an experiment and prints its figures ([`USAGE`]). The other commands are the programs that experiments run.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program's figures")]
 
@@ -159,7 +159,7 @@ mod experiments {
     const IO: &[&str] = &["cases", "told", "no matter", "power", "lost", "partial", "not opened", "damaged", "wrong"];
     /// Points of each engine and durability at which strace kills, at most.
     const STRACE: usize = 90;
-    /// Disks tried of one recording.
+    /// Disks that are tried of one recording.
     const CASES: usize = 250;
 
     pub fn run(options: &Options) -> Outcome<bool> {

@@ -1,4 +1,4 @@
-//! What a store holds, and what it must hold after some of a plan's batches.
+//! The records that a store holds, and those that it must hold after some batches of a plan.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -8,7 +8,7 @@ use holdfast_core::{Key, Space, Value};
 
 use crate::plan::{Guard, Job, Plan, Write};
 
-/// What one key holds, as far as every engine keeps it.
+/// The record of one key, as far as every engine keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
     pub value: Value,
@@ -16,10 +16,10 @@ pub struct Held {
     pub metadata: Option<Bytes>,
 }
 
-/// Everything in a store, both keyspaces.
+/// All records of a store, in both keyspaces.
 pub type State = BTreeMap<(Space, Key), Held>;
 
-/// Carries a batch out on a map.
+/// Applies a batch to a map.
 pub fn apply(state: &mut State, job: &Job) {
     for write in &job.writes {
         match write {
@@ -57,7 +57,7 @@ pub fn digest(state: &State) -> u64 {
     hasher.finish()
 }
 
-/// The digests of what the store holds after the first 0, 1, 2, … batches of a plan.
+/// The digests of the state after the first 0, 1, 2, … batches of a plan.
 #[must_use]
 pub fn prefixes(plan: &Plan) -> Vec<u64> {
     let mut state = State::new();

@@ -1,7 +1,8 @@
-//! What a workload does, made from a seed: numbered batches, and what happens between them.
+//! The plan of a workload, made from a seed: numbered batches, and the events between them.
 //!
-//! Every batch carries its number in all it writes. A batch of several keys also writes a marker of its own that nothing touches again, so that
-//! a store says which batches it holds; a batch of one key writes a key that only such batches write.
+//! Every batch carries its number in all it writes. A batch of several keys also writes a marker of its own, which
+//! nothing touches again: the markers tell which batches a store holds. A batch of one key writes a key that only such
+//! batches write.
 
 use bytes::Bytes;
 use holdfast_core::{Key, Space, Value};
@@ -35,7 +36,7 @@ pub struct Job {
     pub number: u64,
     pub writes: Vec<Write>,
     pub guard: Guard,
-    /// Where it says that it was there; `None` for a batch of one key.
+    /// The key of its marker; `None` for a batch of one key.
     pub marker: Option<(Space, Key)>,
 }
 

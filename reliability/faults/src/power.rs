@@ -1,4 +1,4 @@
-//! Power loss: a recorded workload, cut off anywhere, on the disks that may be left then.
+//! Power loss: a recorded workload is cut off anywhere, and the disks that may be left then are opened.
 
 use crate::Outcome;
 use crate::disk::{Change, Disk, Harm, Recorder};
@@ -11,12 +11,12 @@ use crate::report::Report;
 use crate::store::Level;
 use crate::trace::{self, Call, Ending, Verdict};
 
-/// What a disk without power owes: what was acknowledged at `full`.
+/// The promises after power loss: all acknowledged batches at `full`.
 fn rule(script: &Script) -> Rule {
     Rule { durable: script.subject.level == Level::Full, in_order: kill::rule(script).in_order }
 }
 
-/// Records `script`. With `lying`, syncs are answered and not made, a defect for the tests of the tests.
+/// Records `script`. With `lying`, syncs are answered and not made: a defect that the experiment must find.
 fn record(lab: &Lab, script: &Script, lying: bool) -> Outcome<Vec<Change>> {
     let disk = lab.empty_disk()?;
     let policy = |call: &Call| if lying && call.is_sync() { Verdict::Answer(0) } else { Verdict::Go };
@@ -70,7 +70,7 @@ pub fn run(script: &Script, cases: usize, lying: bool, report: &mut Report) -> O
     Ok(())
 }
 
-/// Where the power goes: anywhere, or right after something was acknowledged.
+/// The place where the power goes: anywhere, or right after something was acknowledged.
 fn point(changes: &[Change], random: &mut Random) -> usize {
     let mut point = usize::try_from(random.below(changes.len() as u64 + 1)).unwrap_or(0);
     if random.chance(40) {

@@ -9,7 +9,7 @@ impl Random {
         Random(seed)
     }
 
-    /// A generator of its own for the part `part` of what `seed` describes.
+    /// A generator of its own for one part of a plan: `part` names it.
     #[must_use]
     pub fn of(seed: u64, part: u64) -> Self {
         let mut random = Random(seed.wrapping_mul(0xD134_2543_DE82_EF95) ^ part);

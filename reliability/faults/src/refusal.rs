@@ -1,4 +1,4 @@
-//! I/O errors: one call after another fails, until the workload gets through without meeting the one that would.
+//! I/O errors: the n-th system call fails, for n from 0 until the workload ends before its n-th call.
 
 use crate::Outcome;
 use crate::disk::{Change, Disk, Harm, Recorder};
@@ -10,12 +10,12 @@ use crate::report::Report;
 use crate::store::Level;
 use crate::trace::{self, Call, Ending, Verdict};
 
-/// What fails, and how.
+/// A way in which calls fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// A write or a sync, or any other change, with EIO: once.
     Broken,
-    /// What needs space, with ENOSPC: once.
+    /// A call that needs space, with ENOSPC: once.
     Full,
     /// The same, from then on until the workload ends.
     FullForGood,
@@ -37,7 +37,7 @@ impl Refusal {
     }
 }
 
-/// Runs `script` once for each call of which this process has the share, at most about `points` of them.
+/// Runs `script` once for each call in this process's share, at most about `points` of them.
 pub fn run(
     script: &Script,
     refusal: Refusal,
@@ -112,7 +112,7 @@ fn one(lab: &Lab, script: &Script, refusal: Refusal, number: u64, report: &mut R
     let rule = Rule { durable: true, in_order: false };
     report.judged(subject, &case, examine(subject, &disk, &plan, &history, rule, number.is_multiple_of(4)));
     if subject.level == Level::Full && refusal == Refusal::Broken {
-        // What was acknowledged although a sync failed must be on the disk by another.
+        // A batch that was acknowledged although a sync failed must be on the disk by another.
         let mut random = Random::of(script.seed, 5000 + number);
         for _ in 0..2 {
             let harm = Harm::any(&mut random);

@@ -1,4 +1,4 @@
-//! Figures of a run, by subject, gathered from the processes that share it.
+//! The figures of a run, by subject, gathered from the processes that share it.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -8,7 +8,7 @@ use crate::Outcome;
 use crate::judge::Fault;
 use crate::store::Subject;
 
-/// Counts under names, and what went wrong in words.
+/// Counts under names, and faults in words.
 #[derive(Default)]
 pub struct Report {
     counts: BTreeMap<Subject, BTreeMap<String, u64>>,
@@ -20,7 +20,7 @@ impl Report {
         *self.counts.entry(subject).or_default().entry(what.to_owned()).or_default() += by;
     }
 
-    /// Counts what was found in one case, described by `case`.
+    /// Counts the findings of one case, which `case` describes.
     pub fn judged(&mut self, subject: Subject, case: &str, found: Result<(), Fault>) {
         self.count(subject, "cases", 1);
         let Err(fault) = found else { return };
@@ -45,7 +45,7 @@ impl Report {
         self.counts.values().filter_map(|counts| counts.get(what)).sum()
     }
 
-    /// The figures as lines that another process takes in.
+    /// The figures as lines that another process reads.
     #[must_use]
     pub fn lines(&self) -> String {
         let mut text = String::new();

@@ -39,7 +39,7 @@ impl Kind {
     }
 }
 
-/// What is tested: an engine at a durability.
+/// The subject of an experiment: an engine at a durability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Subject {
     pub kind: Kind,
@@ -170,8 +170,8 @@ impl Store {
         transaction.wait()
     }
 
-    /// Requests a commit without waiting for it. Transactions are committed one after the other: those that write the same keys at one time
-    /// are refused.
+    /// Requests a commit without waiting for it. Transactions are committed one after the other: of two that write the
+    /// same keys at the same time one is refused.
     pub fn submit(&self, batch: Batch, done: Done) {
         match self.parts.as_slice() {
             [(_, lease)] => lease.engine().submit(Request::Commit(batch), done),
@@ -179,7 +179,7 @@ impl Store {
         }
     }
 
-    /// Everything the store holds, but for what transactions keep there for themselves.
+    /// All records of the store, but for those that transactions keep there for themselves.
     pub fn read(&self) -> Result<State> {
         let mut state = BTreeMap::new();
         for (_, lease) in &self.parts {
@@ -216,7 +216,7 @@ impl Store {
         Ok(())
     }
 
-    /// Writes a key and reads it again: what a store must still be able to do.
+    /// Writes a key and reads it again, as every store must still be able to.
     pub fn probe(&self) -> Result<()> {
         let key = Key::from_static(b"z/probe");
         let (space, value) = (Space::User, holdfast_core::Value::json("\"works\""));
@@ -236,7 +236,7 @@ impl Store {
         if let Some(log) = self.log {
             log.close();
         }
-        // Each is closed, whatever becomes of another.
+        // Each is closed even if another fails to.
         self.parts.into_iter().map(|(_, lease)| lease.close()).fold(Ok(()), Result::and)
     }
 }
@@ -249,7 +249,7 @@ fn open_engine(kind: Kind, durability: Durability, path: &Path) -> Result<Lease>
         }),
         Kind::LevelDb => engine::leveldb::open(engine::leveldb::LevelDbOptions {
             durability,
-            // Small caches are made faster.
+            // A small cache takes less time to make.
             cache_size: 4 << 20,
             ..engine::leveldb::LevelDbOptions::new(path)
         }),

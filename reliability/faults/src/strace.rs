@@ -1,4 +1,4 @@
-//! `kill -9` from outside: strace sends the signal at the n-th call of one kind, without any part of this crate in between.
+//! `kill -9` from outside: strace sends the signal at the n-th call of one kind. No part of this crate is in between.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -14,14 +14,14 @@ use crate::report::Report;
 const CALLS: [&str; 9] =
     ["pwrite64", "write", "fdatasync", "fsync", "rename", "renameat", "unlinkat", "ftruncate", "openat"];
 
-/// True if strace is there and may be used.
+/// True if strace is installed and may be used.
 #[must_use]
 pub fn is_there() -> bool {
     let tried = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).stderr(Stdio::null()).status();
     tried.is_ok_and(|status| status.success())
 }
 
-/// Kills `script` at calls of each kind, this process at its `share` of them, `points` in all at most.
+/// Kills `script` at calls of each kind: those in this process's `share`, at most `points` in all.
 pub fn run(script: &Script, points: usize, share: (usize, usize), report: &mut Report) -> Outcome<()> {
     let lab = Lab::new()?;
     let each = points.div_ceil(CALLS.len());

@@ -1,4 +1,4 @@
-//! The program that is killed, cut off and refused: carries a plan out on a store and says what it was told.
+//! The program that is killed, loses power and gets errors: runs a plan on a store and says what was acknowledged.
 
 use std::path::Path;
 use std::sync::mpsc;
@@ -11,12 +11,12 @@ use crate::judge::{self, Rule};
 use crate::plan::{Guard, Job, Plan, Step};
 use crate::store::{Kind, Store, Subject};
 
-/// How a workload goes about it.
+/// The manner of a workload.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Manner {
     /// Goes on after an error, and looks after each whether the same handle still reads what it must.
     pub persist: bool,
-    /// Acknowledges before it commits: a defect for the tests of the tests.
+    /// Acknowledges before it commits: a defect that the experiments must find.
     pub hasty: bool,
 }
 
@@ -29,7 +29,7 @@ struct Run<'a> {
     store: Option<Store>,
 }
 
-/// Carries `plan` out on the store of `subject` below `root`.
+/// Runs `plan` on the store of `subject` below `root`.
 pub fn run(subject: Subject, root: &Path, plan: &Plan, manner: Manner) {
     let mut run = Run { subject, root, manner, plan, history: History::default(), store: None };
     for step in &plan.steps {
@@ -184,8 +184,8 @@ impl Run<'_> {
         }
         let Some(store) = &self.store else { return true };
         match store.read() {
-            // Readers of several engines may see one before the other, until the next opening has finished what an error left
-            // (docs/transactions.md, "Several engines").
+            // Readers of several engines may see one before the other, until the next opening has finished what an
+            // error left (docs/transactions.md, "Several engines").
             Ok(_) if self.subject.kind == Kind::Transactions => {}
             Ok(state) => {
                 if let Err(fault) =

@@ -13,7 +13,7 @@ fn run(args: &[&str]) -> (bool, String) {
     (status.success(), String::from_utf8(stdout).unwrap())
 }
 
-/// What the last line of the table says of a column.
+/// The sum of a column, in the last line of the table.
 fn total(table: &str, column: &str) -> u64 {
     let rows: Vec<&str> = table.lines().collect();
     let of = |row: &str| row.len().checked_sub(16).map(|length| length / 14).unwrap_or(0);

@@ -100,15 +100,15 @@ impl Call {
     }
 }
 
-/// What a stopped thread is about to do, if it is of interest.
+/// The call that a stopped thread is about to make, if it is of interest.
 pub(super) struct Decoder<'a> {
     pub thread: Thread,
     pub registers: &'a user_regs_struct,
-    /// Only what lies below this folder counts.
+    /// Only files below this folder count.
     pub root: &'a Path,
 }
 
-/// Where lines of the workload go.
+/// The descriptor that lines of the workload go to.
 const STDOUT: c_int = 1;
 
 impl Decoder<'_> {
@@ -163,7 +163,7 @@ impl Decoder<'_> {
         })
     }
 
-    /// What only the end of a call tells.
+    /// Adds what is known only at the end of a call.
     pub fn complete(&self, call: Call, result: i64) -> Call {
         let done = u64::try_from(result).unwrap_or(0);
         match call {
@@ -227,7 +227,8 @@ impl Decoder<'_> {
         }
     }
 
-    /// Memory shared with a file is written without a call. SQLite's index of its log may be: it is made anew after a crash.
+    /// Memory shared with a file is written without a call. SQLite's index of its WAL may be: it is made anew after a
+    /// crash.
     fn map(&self) -> Option<Call> {
         let path = self.thread.path_of(int(self.registers.r8))?;
         let counts = path.starts_with(self.root) && !path.to_string_lossy().ends_with("-shm");

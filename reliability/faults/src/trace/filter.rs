@@ -2,7 +2,7 @@
 
 use libc::{c_long, sock_filter};
 
-/// Calls that stop the program. What it writes to files, pipes and terminals is told apart by the tracer.
+/// Calls that stop the program. The tracer tells apart writes to files, pipes and terminals.
 pub const CALLS: [c_long; 33] = [
     libc::SYS_open,
     libc::SYS_openat,

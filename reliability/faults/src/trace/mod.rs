@@ -1,7 +1,8 @@
-//! Runs a program and stands between it and the kernel, by ptrace and a seccomp filter: it sees each call that changes the disk, before and after,
-//! from whatever thread and library, and may end the program there or answer in the kernel's place.
+//! Runs a program and stands between it and the kernel, by ptrace and a seccomp filter. It sees each call that changes
+//! the disk, before and after, from any thread and library, and may kill the program there or answer instead of the
+//! kernel.
 //!
-//! A library that is loaded first would see the calls that go through the C library alone; the file engine's do not.
+//! A preloaded library would see only calls through the C library; those of the file engine do not go through it.
 
 mod call;
 mod filter;
@@ -24,7 +25,7 @@ use process::Thread;
 /// A program that takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What becomes of a call.
+/// The fate of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Go,
@@ -36,7 +37,7 @@ pub enum Verdict {
     Answer(i64),
 }
 
-/// Decides and takes notes. Calls of several threads are made one after the other, so their order is known.
+/// Decides on calls and records them. Calls of several threads are made one after the other: their order is known.
 pub trait Observer {
     fn before(&mut self, call: &Call) -> Verdict;
     /// After a call was made, with what the kernel answered, or was answered by us.
@@ -60,8 +61,8 @@ pub fn run(command: &mut Command, root: &Path, observer: &mut dyn Observer) -> i
     let program = std::ptr::from_ref(&program) as usize;
     let prepare = move || {
         let ok = |answer: i64| if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) };
-        // SAFETY: plain calls of the system with numbers, and a pointer to the filter, which lives in the parent until the child has
-        // called `execve` and is, by `fork`, in the child too.
+        // SAFETY: plain system calls with numbers, and a pointer to the filter, which lives in the parent until the
+        // child has called `execve` and is, by `fork`, in the child too.
         unsafe {
             ok(libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0))?;
             ok(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0).into())?;
@@ -90,7 +91,7 @@ pub fn run(command: &mut Command, root: &Path, observer: &mut dyn Observer) -> i
 }
 
 fn kill(thread: Thread) {
-    // SAFETY: a call of the system with two numbers; the program is a child that was not waited for yet.
+    // SAFETY: a system call with two numbers; the program is a child that was not waited for yet.
     unsafe { libc::kill(thread.0, libc::SIGKILL) };
 }
 

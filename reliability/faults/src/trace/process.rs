@@ -13,7 +13,8 @@ pub struct Thread(pub pid_t);
 
 impl Thread {
     fn ptrace(self, request: libc::c_uint, data: c_long) -> io::Result<()> {
-        // SAFETY: the requests made here take an integer or nothing; the kernel checks that the thread is ours and stopped.
+        // SAFETY: the requests made here take an integer or nothing; the kernel checks that the thread is ours and
+        // stopped.
         if unsafe { libc::ptrace(request, self.0, 0_usize, data) } < 0 { Err(Error::last_os_error()) } else { Ok(()) }
     }
 
