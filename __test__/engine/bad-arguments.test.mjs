@@ -35,7 +35,7 @@ onEach('arguments of a wrong type reject with a TypeError that says what was exp
 });
 
 onEach('an unknown option of a call names the nearest one, and nothing is written', async (t, engine, { name }) => {
-  const native = name !== 'javascript';
+  const native = name !== 'custom';
   for (const [call, message] of [
     [() => engine.set('a', 1, { tll: 5 }), /^Unknown option tll of set; did you mean ttl\?$/],
     [() => engine.set('a', 1, { expireAt: 5 }), /did you mean expiresAt\?/],

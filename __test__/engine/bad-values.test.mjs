@@ -151,7 +151,7 @@ for (const name of ENGINE_NAMES) {
     const storage = new StorageManager({
       defaultEngine: name,
       maxValueBytes: 100,
-      ...(name === 'javascript' ? { engines: { [name]: config } } : { [name]: config }),
+      ...(name === 'custom' ? { engines: { [name]: config } } : { [name]: config }),
     });
     const engine = storage.getEngine();
     await engine.clear();

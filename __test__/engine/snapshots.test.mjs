@@ -141,5 +141,5 @@ onEach(
     t.false(engine.capabilities.snapshots);
     await t.throwsAsync(engine.snapshot(), { code: 'NOT_SUPPORTED' });
   },
-  ['redis', 'javascript'],
+  ['redis', 'custom'],
 );

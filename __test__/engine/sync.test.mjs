@@ -91,7 +91,7 @@ onEach(
 );
 
 test('engines without synchronous calls say so', async (t) => {
-  for (const name of ['redis', 'javascript']) {
+  for (const name of ['redis', 'custom']) {
     const config =
       name === 'redis' ? { host: '127.0.0.1', port: 1, keyPrefix: freshPrefix() } : await ENGINES[name].config(t);
     const engine = ENGINES[name].make(config);

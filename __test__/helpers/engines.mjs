@@ -51,9 +51,9 @@ export const ENGINES = {
     config: async () => ({ url: await redisUrl(), keyPrefix: freshPrefix() }),
     make: (config) => new RedisStorage(config),
   },
-  javascript: {
+  custom: {
     config: async () => new FullEngine(),
-    make: (target) => new StorageManager().registerEngine('javascript', target).getEngine('javascript'),
+    make: (target) => new StorageManager().registerEngine('custom', target).getEngine('custom'),
   },
 };
 

@@ -6,7 +6,7 @@ const PROGRAM = fileURLToPath(new URL('../level/programs/suite.mjs', import.meta
 const TIMEOUT = 110_000;
 
 /** The engines that the suite of abstract-level runs on, each in a process of its own. */
-export const LEVEL_ENGINES = ['memory', 'file', 'sqlite', 'leveldb', 'redis', 'javascript'];
+export const LEVEL_ENGINES = ['memory', 'file', 'sqlite', 'leveldb', 'redis', 'custom'];
 
 /**
  * Runs the suite of the package abstract-level on one engine. Gives how many of its tests were run, how many of their

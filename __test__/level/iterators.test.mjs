@@ -105,7 +105,7 @@ onEach(
     t.false(db.supports.explicitSnapshots);
     t.throws(() => db.snapshot(), { code: 'LEVEL_NOT_SUPPORTED' });
   },
-  ['redis', 'javascript'],
+  ['redis', 'custom'],
 );
 
 test('an aborted signal ends the read that is under way', async (t) => {

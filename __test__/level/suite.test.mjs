@@ -3,7 +3,7 @@ import test from 'ava';
 import { LEVEL_ENGINES, runLevelSuite } from '../helpers/level-suite.mjs';
 
 // Tests of snapshots are run where the manifest says that there are some.
-const least = { redis: 1300, javascript: 1300 };
+const least = { redis: 1300, custom: 1300 };
 
 for (const engine of LEVEL_ENGINES) {
   test.serial(`${engine}: passes the suite of abstract-level`, async (t) => {

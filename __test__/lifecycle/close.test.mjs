@@ -53,7 +53,7 @@ const SYNC = {
 async function manager(t, name, used) {
   const config = await ENGINES[name].config(t);
   const storage = new StorageManager({ defaultEngine: name });
-  if (name === 'javascript') storage.registerEngine(name, config, { own: true });
+  if (name === 'custom') storage.registerEngine(name, config, { own: true });
   else storage.registerEngine(name, ENGINES[name].make(config), { own: true });
   const engine = storage.getEngine(name);
   if (used) await engine.set('a', 1);
@@ -111,7 +111,7 @@ for (const name of ENGINE_NAMES) {
     t.deepEqual(await begun.return(), { value: undefined, done: true });
   });
 
-  if (!['redis', 'javascript'].includes(name)) {
+  if (!['redis', 'custom'].includes(name)) {
     test(`${name}: a snapshot from before close is CLOSED`, async (t) => {
       const { storage, engine } = await filled(t);
       const snapshot = await engine.snapshot();
@@ -129,7 +129,7 @@ for (const name of ENGINE_NAMES) {
   }
 }
 
-for (const name of ENGINE_NAMES.filter((engine) => engine !== 'javascript')) {
+for (const name of ENGINE_NAMES.filter((engine) => engine !== 'custom')) {
   /** A manager that is closing, its engine with 50 writes under way, an iterator and a snapshot of it. */
   async function closing(t) {
     const config = await ENGINES[name].config(t);

@@ -148,5 +148,5 @@ onEachWatched(
   async (t, engine) => {
     await t.throwsAsync(engine.watch('*', { since: 0 }).next(), { code: 'NOT_SUPPORTED' });
   },
-  ['javascript'],
+  ['custom'],
 );

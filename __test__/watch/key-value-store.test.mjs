@@ -50,7 +50,7 @@ onEachWatched('a clear of a key-value store is one event', async (t, engine, { n
   await settings.clear();
   // A custom engine is told to delete key by key.
   const parts =
-    name === 'javascript'
+    name === 'custom'
       ? [
           { type: 'delete', key: 'settings/a' },
           { type: 'delete', key: 'settings/b' },
@@ -59,7 +59,7 @@ onEachWatched('a clear of a key-value store is one event', async (t, engine, { n
   t.deepEqual((await take(all, parts.length)).map(plain), parts);
   t.deepEqual(
     (await take(own, parts.length)).map(plain),
-    name === 'javascript'
+    name === 'custom'
       ? [
           { type: 'delete', key: 'a' },
           { type: 'delete', key: 'b' },

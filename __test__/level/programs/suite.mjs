@@ -26,7 +26,7 @@ const engine = {
   sqlite: () => new SQLiteStorage({ path: join(folder, 'store.db'), durability: 'none' }),
   leveldb: () => new LevelDBStorage({ path: join(folder, 'store'), durability: 'none' }),
   redis: () => new RedisStorage({ url: redis.url, keyPrefix: 'suite:' }),
-  javascript: () => new FullEngine(),
+  custom: () => new FullEngine(),
   broken: () => new BrokenEngine(),
 }[name]();
 

@@ -1,4 +1,4 @@
-// Exits with calls of an engine in JavaScript in flight.
+// Exits with calls of a custom engine in flight.
 import { StorageManager } from '../../helpers/entry.mjs';
 import { BareEngine } from '../../helpers/map-engine.mjs';
 
