@@ -1,4 +1,4 @@
-// Calls that are given up by a signal.
+// Calls that a signal aborts.
 import test from 'ava';
 import { MemoryStorage, StorageManager } from '../helpers/entry.mjs';
 import { folderOf, onEach } from '../helpers/engines.mjs';

@@ -84,7 +84,7 @@ onEach('an iterable that throws rejects with its own error', async (t, engine) =
   t.false(await engine.has('a'));
 });
 
-/** What may stand for an argument by mistake. */
+/** Values that may stand for an argument by mistake. */
 const JUNK = [
   undefined,
   null,

@@ -16,7 +16,7 @@ const NOT_NUMBERS = ['5', true, null, {}, [], NaN, Infinity, -1, 1.5, 2 ** 53, 5
 const NOT_BOOLEANS = ['true', 1, 0, null, {}, []];
 const DURABILITY = ['FULL', '', true, null, 1];
 
-/** Each engine with the options it needs, and for each of its options what that may not be. */
+/** Each class with the options it needs, and for each of its options the values that it may not have. */
 const WRONG = [
   [
     FileStorage,

@@ -13,7 +13,7 @@ const cyclic = (value, close) => {
   return value;
 };
 
-/** What cannot be stored, the path that the message names, and what the message calls it. */
+/** Values that cannot be stored, the path that the message names, and its word for the value. */
 const VALUES = [
   [undefined, '$', 'undefined'],
   [() => 1, '$', 'a function'],
@@ -132,7 +132,7 @@ onEach('values nested without end are refused or stored, and never end the proce
   t.is(await engine.get('after'), 1);
 });
 
-/** Values with the size of what is stored for them. */
+/** Values whose stored form has 100 bytes, and values whose stored form has one more. */
 const SIZED = [
   ['x'.repeat(98), 'x'.repeat(99)],
   ['\u00e9'.repeat(49), '\u00e9'.repeat(50)],

@@ -63,7 +63,7 @@ function bytesOf(path) {
   return new Map(kept.sort().map((file) => [file, readFileSync(file, 'latin1')]));
 }
 
-/** Opens the store and asks for everything; says CORRUPTED, and leaves every byte as it was, or the test fails. */
+/** Opens the store and reads everything: it has to say CORRUPTED and to leave every byte as it was. */
 async function assertCorrupted(t, name, path, what) {
   const before = bytesOf(path);
   for (let attempt = 0; attempt < 2; attempt++) {
@@ -186,14 +186,14 @@ test('sqlite: of a journal damaged in its middle the records before are there, w
   flip(`${path}-wal`);
   const engine = make.sqlite(path);
   const keys = await engine.keys();
-  // SQLite takes the damage for the end of what was written, as after a loss of power.
+  // SQLite takes the damage for the end of the WAL, as after power loss.
   t.true(keys.length > 0 && keys.length < 500);
   for (const [index, key] of keys.entries()) t.is(await engine.get(key), `${TEXT}${index}`, key);
   t.true((await engine.verify()).ok);
   await engine.disconnect();
 });
 
-/** Contents of a key's file that are no value, written over a good one. */
+/** Contents of a key's file that are no value. */
 const NO_VALUES = {
   empty: Buffer.alloc(0),
   'cut off': Buffer.from('{"a": [1, 2'),
@@ -278,7 +278,7 @@ for (const [what, damage] of Object.entries({
   });
 }
 
-// SQLite says nothing of bytes behind its last page, and loses none before them.
+// SQLite ignores bytes behind its last page, and loses none before them.
 test('file: a journal database with a longer end is read', async (t) => {
   const path = await filled(t, 'file', { meta: true });
   appendFileSync(join(path, '.holdfast', 'store.db'), 'x');

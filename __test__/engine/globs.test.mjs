@@ -31,7 +31,7 @@ onEach('a glob built to explode is answered like any other', async (t, engine) =
   t.is(await engine.get('after'), 1);
 });
 
-// The same language said naively, for short patterns of characters that mean nothing to a regular expression's class.
+// The language of globs, naively: for short patterns without classes and escapes.
 function matches(pattern, key) {
   const [first, ...rest] = pattern;
   if (first === undefined) return key.length === 0;

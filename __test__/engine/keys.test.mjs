@@ -2,7 +2,7 @@ import test from 'ava';
 import { MemoryStorage } from '../helpers/entry.mjs';
 import { collect, onEach } from '../helpers/engines.mjs';
 
-// Keys that are told apart everywhere: by path tricks, by case, by normalisation, by what file systems forbid.
+// Keys that differ by path tricks, case, normalisation or characters that file systems forbid: all are different keys.
 const DISTINCT = [
   'a',
   'A',

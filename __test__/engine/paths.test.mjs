@@ -16,7 +16,7 @@ import { program } from '../helpers/program.mjs';
 
 const WRITE_WITHOUT_RIGHTS = new URL('programs/write-without-rights.mjs', import.meta.url);
 
-/** The engines that live at a path: how to make one there, and a path below `folder`. */
+/** The engines that live at a path: how to make one there, and whether the path is of a file or a folder. */
 const PLACES = {
   file: {
     make: (path, options) => new FileStorage({ basePath: path, ...options }),

@@ -13,7 +13,7 @@ async function serverFor(t, options) {
   return server;
 }
 
-/** A server that does to each connection what `talk` says. */
+/** The port of a server that passes each connection to `talk`. */
 async function serverThat(t, talk) {
   const sockets = new Set();
   const server = createServer((socket) => {
@@ -174,7 +174,7 @@ test('disconnect and close end while the server hangs', async (t) => {
   await t.throwsAsync(storage.getEngine().get('a'), { code: 'CLOSED' });
 });
 
-/** The first answer, however many tries fail for now. */
+/** The first answer, after any number of errors that may be retried. */
 async function untilAnswered(read) {
   for (;;) {
     try {

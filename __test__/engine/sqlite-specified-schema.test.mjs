@@ -8,7 +8,7 @@ import { collect, folderOf } from '../helpers/engines.mjs';
 
 const FIXTURE = fileURLToPath(new URL('../fixtures/specified-schema.db', import.meta.url));
 
-/** What the specification's own code wrote, in the order of the keys. */
+/** The records that the code of the specification wrote, in the order of their keys. */
 const WRITTEN = [
   ['boolean', true],
   ['buffer', Buffer.from([1, 2, 255])],

@@ -24,7 +24,7 @@ test('a hostile tableName is refused before anything is made', async (t) => {
     '[a]',
     '`a`',
     '*',
-    // What a store named storage keeps beside its table.
+    // Tables that a store named storage has beside its own.
     'storage_internal',
     'storage_META',
     'storage_damaged',

@@ -4,7 +4,7 @@ import { inspect } from 'node:util';
 import test from 'ava';
 import { isStorageError, StorageError, StorageTypeError } from '../helpers/entry.mjs';
 
-// import and require share one copy; without the cache its files are evaluated again.
+// import and require share one copy. Its files are evaluated again once they are not in the cache.
 const require = createRequire(import.meta.url);
 const bundles = dirname(require.resolve('holdfast'));
 for (const file of Object.keys(require.cache)) if (dirname(file) === bundles) delete require.cache[file];

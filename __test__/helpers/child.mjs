@@ -1,4 +1,4 @@
-// What the programs in programs/ folders share: their arguments, and ways to tell the test what happened.
+// The programs in programs/ folders get their arguments from here, and tell the test what happened.
 import { StorageManager } from './entry.mjs';
 
 /** The arguments that the test gave. */

@@ -9,8 +9,8 @@ const TIMEOUT = 110_000;
 export const LEVEL_ENGINES = ['memory', 'file', 'sqlite', 'leveldb', 'redis', 'custom'];
 
 /**
- * Runs the suite of the package abstract-level on one engine. Gives how many of its tests were run, how many of their
- * assertions passed and failed, how many were skipped or left to do, what failed, and whether the process ended well.
+ * Runs the suite of the package abstract-level on one engine. Gives the number of its tests, the numbers of assertions
+ * that passed, failed and were skipped or left to do, the failures in words, and the exit code of the process.
  */
 export async function runLevelSuite(engine) {
   const started = performance.now();

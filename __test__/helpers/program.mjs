@@ -1,5 +1,5 @@
-// Runs the files of programs/ folders in processes of their own. Such a file gets its arguments from child.mjs and
-// tells the test what happened through it.
+// Runs the files of programs/ folders in processes of their own. child.mjs is the other side: it has their arguments
+// and what they say to the test.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';

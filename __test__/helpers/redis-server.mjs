@@ -81,7 +81,7 @@ async function command(port, text) {
   const ended = once(socket, 'close');
   socket.write(`${text}\r\n`);
   socket.resume();
-  await ended; // the server hangs up on whoever asked, too
+  await ended; // the server closes this connection, too
 }
 
 async function freePort() {

@@ -47,7 +47,7 @@ export async function managerOf(t, name, config = {}) {
   return storage;
 }
 
-/** Defines a test for each built-in engine, which is given a manager and its engine, empty. */
+/** Defines a test for each built-in engine. It gets a manager and its engine, which is empty. */
 export function onEachTransactional(title, run, names = BUILT_IN, config = {}) {
   for (const name of names) {
     test(`${name}: ${title}`, async (t) => {
@@ -57,7 +57,7 @@ export function onEachTransactional(title, run, names = BUILT_IN, config = {}) {
   }
 }
 
-/** The code that a promise rejects with, or what it resolves to. */
+/** The code that a promise rejects with, or the value that it resolves to. */
 export const codeOf = (promise) =>
   promise.then(
     (value) => value,

@@ -147,7 +147,7 @@ test('a snapshot of another kind of database is refused', async (t) => {
 onEach(
   'iterators and snapshots that are closed, or whose database is, hold nothing',
   async (t, engine) => {
-    // More than sqlite lets stand at one time, however many are closed in the end.
+    // More snapshots and iterators in all than sqlite lets stand at one time.
     for (let round = 0; round < 100; round++) {
       const db = new HoldfastLevel(engine);
       await db.put('a', 'b');

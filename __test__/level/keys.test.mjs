@@ -7,7 +7,7 @@ const bytes = { keyEncoding: 'buffer' };
 const hex = (keys) => keys.map((key) => key.toString('hex'));
 
 onEach('keys of any bytes come back, in the order of their bytes, within ranges and from seeks', async (t, engine) => {
-  // Every edge of UTF-8: what comes before, between and behind the code points it can write, and the last code point.
+  // Every edge of UTF-8: bytes before, between and behind the code points that it can write, and the last code point.
   const edges = [
     '',
     '00',

@@ -1,8 +1,8 @@
-// The suite that the package abstract-level brings for those who implement it, on every engine.
+// The suite of the package abstract-level for its implementations, on every engine.
 import test from 'ava';
 import { LEVEL_ENGINES, runLevelSuite } from '../helpers/level-suite.mjs';
 
-// Tests of snapshots are run where the manifest says that there are some.
+// The suite runs its tests of snapshots only where the manifest says that there are snapshots.
 const least = { redis: 1300, custom: 1300 };
 
 for (const engine of LEVEL_ENGINES) {

@@ -1,4 +1,4 @@
-// What close finishes, and what it refuses.
+// Close finishes the calls made before it, and refuses later ones.
 import test from 'ava';
 import { KeyValueStore, StorageManager } from '../helpers/entry.mjs';
 import { ENGINES, ENGINE_NAMES, collect } from '../helpers/engines.mjs';

@@ -1,4 +1,4 @@
-// How processes end with calls in flight, and what is there afterwards.
+// Processes that end with calls in flight: their end, and the records that are there afterwards.
 import { join } from 'node:path';
 import test from 'ava';
 import { ENGINES, folderOf } from '../helpers/engines.mjs';
@@ -12,7 +12,7 @@ const EXIT_WITH_WRITES = new URL('programs/exit-with-writes.mjs', import.meta.ur
 const READ_ACKNOWLEDGED = new URL('programs/read-acknowledged.mjs', import.meta.url);
 const REJECT = new URL('programs/reject.mjs', import.meta.url);
 
-/** How write-and-end.mjs may end, and what the test sees of it. */
+/** The endings that write-and-end.mjs knows, and what the test sees of each. */
 const ENDINGS = {
   'process.exit': (t, { code }) => t.is(code, 7),
   'an uncaught exception': (t, { code, stderr }) => {

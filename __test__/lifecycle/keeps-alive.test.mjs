@@ -1,4 +1,4 @@
-// What keeps a process alive, and what does not.
+// Calls in flight keep a process alive. Nothing else does.
 import { join } from 'node:path';
 import test from 'ava';
 import { ENGINES, folderOf } from '../helpers/engines.mjs';

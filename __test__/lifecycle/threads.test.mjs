@@ -16,7 +16,7 @@ const optionsOf = (t, name) => ({
 });
 const open = (name, options) => new StorageManager({ defaultEngine: name, [name]: options });
 
-/** A thread with an engine of its own; `call` runs one of its methods, and gives the result or the error's code. */
+/** A thread with an engine of its own. `call` runs one of its methods, and gives the result or the error's code. */
 function thread(t, name, options) {
   const worker = new Worker(CALLING_THREAD, { workerData: { name, options } });
   t.teardown(() => worker.terminate());

@@ -19,7 +19,7 @@ test('a read that fails because the server is away is made again, and told', asy
   storage.on('retry', (event) => events.push(event));
   await server.stop();
   const read = engine.get('a');
-  // The engine itself tries to connect for a while before it gives a call up.
+  // The engine tries to connect for a while before a call fails.
   while (events.length === 0) await sleep(10);
   const again = await startRedis({ port: server.port });
   t.teardown(() => again.stop());

@@ -1,4 +1,4 @@
-// What a transaction leaves in its engine: everything with a commit, nothing with a rollback.
+// A transaction leaves everything it wrote in its engine with a commit, and nothing with a rollback.
 import { Buffer } from 'node:buffer';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KeyValueStore } from '../helpers/entry.mjs';

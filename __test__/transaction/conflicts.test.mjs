@@ -1,4 +1,4 @@
-// Which changes of others make a transaction fail, and which it does not see.
+// Changes of others that make a transaction fail, and changes that it does not see.
 import { collect } from '../helpers/engines.mjs';
 import { codeOf, onEachTransactional as onEach } from '../helpers/transactions.mjs';
 

@@ -1,4 +1,4 @@
-// Transactions on custom engines when a call fails, or when the engine, its thread or its process goes in the middle.
+// Transactions on custom engines when a call fails, or when the engine, its thread or its process ends in the middle.
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -15,7 +15,7 @@ const FILL_STORED_ENGINE = new URL('programs/fill-stored-engine.mjs', import.met
 const COMMIT_STORED_ENGINE = new URL('programs/commit-stored-engine.mjs', import.meta.url);
 const READ_STORED_ENGINE = new URL('programs/read-stored-engine.mjs', import.meta.url);
 
-/** A bare engine whose n-th write from now on fails; `made`: though it is made. */
+/** A bare engine whose write number `failAt` fails. With `made` the write is made all the same. */
 class FailingEngine extends BareEngine {
   failAt = Infinity;
   writes = 0;

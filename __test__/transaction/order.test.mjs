@@ -1,4 +1,4 @@
-// In which order the calls of a transaction take effect.
+// The order in which the calls of a transaction take effect.
 import { codeOf, onEachTransactional as onEach } from '../helpers/transactions.mjs';
 
 onEach('calls take effect in the order made, also those nobody waits for', async (t, storage, engine) => {

@@ -1,4 +1,4 @@
-// What a transaction sees of its own writes, on each engine.
+// A transaction sees its own writes, on each engine.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { collect } from '../helpers/engines.mjs';
 import { codeOf, onEachTransactional as onEach } from '../helpers/transactions.mjs';

@@ -1,4 +1,4 @@
-// storage.transaction(fn): when it runs the function again.
+// storage.transaction(fn) runs the function again after errors that may pass.
 import test from 'ava';
 import { StorageError } from '../helpers/entry.mjs';
 import { freshPrefix } from '../helpers/engines.mjs';

@@ -1,4 +1,4 @@
-// storage.transaction(fn): what it commits, what it gives back, and how it is given up.
+// storage.transaction(fn) commits what the function wrote, or rolls it back.
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { StorageError } from '../helpers/entry.mjs';

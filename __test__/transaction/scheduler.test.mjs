@@ -1,4 +1,4 @@
-// Functions that run in transactions at the same time: in which order, and that none waits for another for good.
+// Functions that run in transactions at the same time: their order, and that none waits for another for good.
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { StorageManager } from '../helpers/entry.mjs';
@@ -10,7 +10,7 @@ const memory = (t) => {
   return storage;
 };
 
-/** A promise, and what resolves it. */
+/** A promise, and the function that resolves it. */
 function gate() {
   let open;
   const passed = new Promise((resolve) => (open = resolve));
@@ -58,7 +58,7 @@ test('one that waits lets the others begin, and may wait for them', async (t) =>
   });
   const others = [1, 2, 3].map((n) => storage.transaction(async (tx) => tx.set(`other/${n}`, n)));
   await Promise.all(others);
-  // And those that come while it still waits.
+  // Those that come while it still waits begin, too.
   await storage.transaction(async (tx) => {
     await tx.set('last', true);
     open();

@@ -1,4 +1,4 @@
-// How transactions that idle are rolled back.
+// Transactions that idle for longer than their timeout are rolled back.
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { USES, codeOf, managerOf, onEachTransactional as onEach } from '../helpers/transactions.mjs';

@@ -1,4 +1,4 @@
-// How watches end, and calls of watch that are refused.
+// The ends of watches, and calls of watch that are refused.
 import { inspect } from 'node:util';
 import test from 'ava';
 import { KeyValueStore, StorageManager } from '../helpers/entry.mjs';

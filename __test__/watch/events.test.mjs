@@ -1,4 +1,4 @@
-// Which changes a watch tells, and how.
+// The changes that a watch tells, and their events.
 import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
 import { MemoryStorage, StorageManager } from '../helpers/entry.mjs';

@@ -45,7 +45,7 @@ for (const name of ['sqlite', 'redis']) {
     t.is(others.length, 400);
     for (let n = 0; n < 400; n += 2) {
       t.is(others[n].commit, others[n + 1].commit);
-      // A value that was changed again before it was looked up is left out.
+      // A value that was changed again before it was read is left out.
       t.true([undefined, n / 2].includes(others[n].value));
     }
     t.is(others.at(-1).value, 199);

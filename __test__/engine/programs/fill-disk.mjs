@@ -1,4 +1,4 @@
-// Writes until the disk is full, then looks at what is there, makes room and goes on. Says what it saw at each step.
+// Writes until the disk is full, reads all records, makes room and goes on. Says the outcome of each step.
 import { rmSync, writeFileSync } from 'node:fs';
 import { args, codeOf, open, say } from '../../helpers/child.mjs';
 

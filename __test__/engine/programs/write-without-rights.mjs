@@ -1,4 +1,4 @@
-// Tries to write to a store it may only read, and to make one beside it.
+// Tries to write to a store that it may only read, and to make one beside it.
 import { MemoryStorage } from '../../helpers/entry.mjs';
 import { args, codeOf, open, say } from '../../helpers/child.mjs';
 

@@ -1,4 +1,4 @@
-// Says the record that exit-with-writes.mjs was told of, and whether verify finds nothing.
+// Says the record that was acknowledged to exit-with-writes.mjs, and whether verify finds nothing.
 import { args, open, say } from '../../helpers/child.mjs';
 
 const engine = open(args.name, args.options);

@@ -1,4 +1,4 @@
-// Leaves a rejection of an engine to nobody.
+// Makes a call that rejects, and does not handle it.
 import { MemoryStorage } from '../../helpers/entry.mjs';
 
 void new MemoryStorage().get('');

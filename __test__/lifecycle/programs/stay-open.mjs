@@ -1,4 +1,4 @@
-// Leaves open what must not keep a process alive: a store, a snapshot, an iterator that was begun, a key that expires.
+// Leaves a store, a snapshot, a begun iterator and a key that expires. None of them may keep the process alive.
 import { args, open, say } from '../../helpers/child.mjs';
 
 const engine = open(args.name, args.options);

@@ -1,4 +1,4 @@
-// Waits for nothing: each call is made when the one before is answered, and only the calls keep the process alive.
+// Makes each call when the one before is answered. Only the calls keep the process alive: nothing awaits them.
 import { args, open, say } from '../../helpers/child.mjs';
 
 const engine = open(args.name, args.options);

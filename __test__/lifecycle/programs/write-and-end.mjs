@@ -31,7 +31,7 @@ function write() {
     writeSync(1, `${JSON.stringify(key)}\n`);
     acknowledged++;
     if (acknowledged === 60) ENDINGS[args.ending]();
-    // No further ones then: inline writes would leave the event loop no room for the end.
+    // No further writes: inline ones would leave the event loop no room for the end.
     else if (acknowledged < 60) write();
   });
 }

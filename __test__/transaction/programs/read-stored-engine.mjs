@@ -1,4 +1,4 @@
-// Says the records of both engines, and what was recovered on the custom one.
+// Says the records of both engines, and the recoveries on the custom one.
 import { say } from '../../helpers/child.mjs';
 import { storage } from './stored-engine.mjs';
 

@@ -1,4 +1,4 @@
-// What the programs about a killed process share: a manager with a custom engine that keeps its records in one file.
+// A manager with a custom engine that keeps its records in one file. The programs about a killed process share it.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { StorageManager, decode, encode } from '../../helpers/entry.mjs';
 import { args, say } from '../../helpers/child.mjs';
@@ -6,7 +6,7 @@ import { args, say } from '../../helpers/child.mjs';
 const load = () => new Map(existsSync(args.file) ? decode(readFileSync(args.file, 'utf8')) : []);
 const save = (records) => writeFileSync(args.file, encode([...records]));
 
-/** Its write of the key `args.hangs` never ends. */
+/** The engine. Its write of the key `args.hangs` never ends. */
 const target = {
   connect: async () => {},
   disconnect: async () => {},

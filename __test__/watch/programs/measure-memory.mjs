@@ -32,4 +32,4 @@ await round(2000);
 const before = await round(1000);
 const after = await round(10000);
 say((after - before) / 1e6);
-await engine.disconnect(); // what is lost and not collected yet keeps the process alive
+await engine.disconnect(); // watches that are lost and not collected yet keep the process alive
