@@ -1,4 +1,4 @@
-// The n-th write or sync fails, for every n: docs/reliability.md.
-import { tryFaults } from '../scripts/lib/faults.mjs';
+// Lets the n-th change of the disk fail, for every n: docs/reliability.md.
+import { tryFaults } from './lib/faults.mjs';
 
 export const run = (args) => tryFaults('io', args);

@@ -35,7 +35,8 @@ async function matrix({ engines, next }) {
   ]);
   console.log(table(['scenario', ...columns.map(({ heading }) => heading)], rows));
   console.log(
-    '\nT2 CONFLICT: it was refused. as T1, T2: both committed, and this serial order explains all they read and left behind.',
+    '\nT2 CONFLICT: it was refused. as T1, T2: both committed, and this serial order explains all they read and ' +
+      'left behind.',
   );
   const anomalies = columns.flatMap((column) => column.rows).filter(({ prevented }) => !prevented).length;
   console.log(`${columns.length * rows.length} cells, ${anomalies} anomalies`);

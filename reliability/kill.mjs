@@ -1,4 +1,4 @@
-// kill -9 at every change of the disk: docs/reliability.md.
-import { tryFaults } from '../scripts/lib/faults.mjs';
+// Kills a workload with SIGKILL at every change of the disk: docs/reliability.md.
+import { tryFaults } from './lib/faults.mjs';
 
 export const run = (args) => tryFaults('kill', args);

@@ -1,4 +1,4 @@
-// Power loss after every change of the disk: docs/reliability.md.
-import { tryFaults } from '../scripts/lib/faults.mjs';
+// Opens stores on disks as power loss may leave them: docs/reliability.md.
+import { tryFaults } from './lib/faults.mjs';
 
 export const run = (args) => tryFaults('power', args);

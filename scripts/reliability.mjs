@@ -1,4 +1,5 @@
-// npm run reliability -- NAME [options]: what docs/reliability.md claims, shown anew. NAME is a program of reliability/; NAME --help says its options.
+// npm run reliability -- NAME [options]: runs an experiment of docs/reliability.md again.
+// NAME is a program of reliability/; NAME --help lists its options.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';

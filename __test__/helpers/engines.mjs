@@ -20,7 +20,7 @@ test.after.always('stop the Redis server', async () => {
   await (await server)?.stop();
 });
 
-/** A folder that goes with the test. */
+/** A folder that is removed after the test. */
 export function folderOf(t) {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-test-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
@@ -32,7 +32,7 @@ export function freshPrefix() {
   return `test:${process.pid}:${Date.now()}:${prefixes++}:`;
 }
 
-/** How to make each engine. `config` gives the same store each time it is used, but for memory. */
+/** Makes each engine. Engines made of one `config` share a store, but for memory. */
 export const ENGINES = {
   memory: { config: async () => ({}), make: (config) => new MemoryStorage(config) },
   file: {
@@ -51,15 +51,15 @@ export const ENGINES = {
     config: async () => ({ url: await redisUrl(), keyPrefix: freshPrefix() }),
     make: (config) => new RedisStorage(config),
   },
-  javascript: {
+  custom: {
     config: async () => new FullEngine(),
-    make: (target) => new StorageManager().registerEngine('javascript', target).getEngine('javascript'),
+    make: (target) => new StorageManager().registerEngine('custom', target).getEngine('custom'),
   },
 };
 
 export const ENGINE_NAMES = Object.keys(ENGINES);
 
-/** Defines a test for each engine, which is given one connected to an empty store; it is disconnected afterwards. */
+/** Defines a test for each engine. It gets an engine over an empty store, which is disconnected afterwards. */
 export function onEach(title, run, names = ENGINE_NAMES) {
   for (const name of names) {
     test(`${name}: ${title}`, async (t) => {
@@ -76,7 +76,7 @@ export function onEach(title, run, names = ENGINE_NAMES) {
   }
 }
 
-/** What an async iterator gives, as an array. */
+/** The items of an async iterator. */
 export async function collect(iterator) {
   const items = [];
   for await (const item of iterator) items.push(item);

@@ -2,15 +2,15 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const PROGRAM = fileURLToPath(new URL('level-suite-program.mjs', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../level/programs/suite.mjs', import.meta.url));
 const TIMEOUT = 110_000;
 
 /** The engines that the suite of abstract-level runs on, each in a process of its own. */
-export const LEVEL_ENGINES = ['memory', 'file', 'sqlite', 'leveldb', 'redis', 'javascript'];
+export const LEVEL_ENGINES = ['memory', 'file', 'sqlite', 'leveldb', 'redis', 'custom'];
 
 /**
- * Runs the suite of the package abstract-level on one engine. Gives how many of its tests were run, how many of their
- * assertions passed and failed, how many were skipped or left to do, what failed, and whether the process ended well.
+ * Runs the suite of the package abstract-level on one engine. Gives the number of its tests, the numbers of assertions
+ * that passed, failed and were skipped or left to do, the failures in words, and the exit code of the process.
  */
 export async function runLevelSuite(engine) {
   const started = performance.now();

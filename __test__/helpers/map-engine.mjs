@@ -1,6 +1,6 @@
 import { StorageError } from './entry.mjs';
 
-/** An engine as a user would write it: the eight methods over a Map, and a record of the calls it got. */
+/** A custom engine of the eight methods, over a Map, with a record of the calls it got. */
 export class BareEngine {
   records = new Map();
   calls = [];
@@ -30,9 +30,9 @@ export class BareEngine {
   }
 }
 
-/** An engine of a user's that declares all that one can declare. */
+/** A custom engine that declares every capability. */
 export class FullEngine {
-  name = 'javascript';
+  name = 'custom';
   capabilities = { ttl: true, metadata: true, versions: true, atomicBatch: true, atomicClear: true, timestamps: true };
   records = new Map();
   commits = 0;

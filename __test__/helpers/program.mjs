@@ -1,26 +1,16 @@
+// Runs the files of programs/ folders in processes of their own. child.mjs is the other side: it has their arguments
+// and what they say to the test.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-const entry = new URL('./entry.mjs', import.meta.url).href;
 const TIMEOUT = 60_000;
 
-/** What every program begins with: the package as `holdfast`, its arguments as `args`, and ways to tell the test what happened. */
-const PREAMBLE = `
-import * as holdfast from ${JSON.stringify(entry)};
-const args = JSON.parse(process.argv[1]);
-const say = (what) => console.log(JSON.stringify(what));
-const codeOf = async (promise) => { try { await promise; return 'ok'; } catch (error) { return error.code ?? error.stack; } };
-const open = (name, options) => {
-  const storage = new holdfast.StorageManager({ defaultEngine: name, [name]: options, retry: { attempts: 1 } });
-  return storage.getEngine();
-};
-`;
-
-const commandOf = (source, args) => ['--input-type=module', '-e', PREAMBLE + source, JSON.stringify(args)];
-// What stands behind the last line break was cut off by the program's end, and counts as not said.
+const commandOf = (file, args) => [fileURLToPath(file), JSON.stringify(args)];
+// Text behind the last line break was cut off by the end of the program: it counts as not said.
 const parse = (text) =>
   text
     .split('\n')
@@ -28,18 +18,18 @@ const parse = (text) =>
     .filter(Boolean)
     .map((line) => JSON.parse(line));
 
-/** Runs a program in a process of its own, which has to end by itself and well. Gives what it said, in order. */
-export async function program(source, args = {}) {
-  const { stdout } = await promisify(execFile)(process.execPath, commandOf(source, args), { timeout: TIMEOUT });
+/** Runs a program, which has to end by itself with exit code 0. Gives what it said, in order. */
+export async function program(file, args = {}) {
+  const { stdout } = await promisify(execFile)(process.execPath, commandOf(file, args), { timeout: TIMEOUT });
   return parse(stdout);
 }
 
-/** Runs a program that may end in any way. Gives what it said, its exit code, its signal and what it wrote to stderr. */
-export function ending(source, args = {}) {
+/** Runs a program that may end in any way. Gives what it said, its exit code, its signal and its stderr. */
+export function ending(file, args = {}) {
   return new Promise((resolve, reject) => {
     execFile(
       process.execPath,
-      commandOf(source, args),
+      commandOf(file, args),
       { timeout: TIMEOUT, maxBuffer: Infinity },
       (error, stdout, stderr) => {
         try {
@@ -57,9 +47,12 @@ export function ending(source, args = {}) {
   });
 }
 
-/** A program that goes on while the test does: `next()` is the next thing it says, `end()` closes its stdin, `kill()` kills it. */
-export function running(t, source, args = {}) {
-  const child = spawn(process.execPath, commandOf(source, args), { stdio: ['pipe', 'pipe', 'inherit'] });
+/**
+ * Starts a program that goes on while the test does. `next()` is the next thing it says, `end()` closes its stdin,
+ * `kill()` kills it.
+ */
+export function running(t, file, args = {}) {
+  const child = spawn(process.execPath, commandOf(file, args), { stdio: ['pipe', 'pipe', 'inherit'] });
   const ended = once(child, 'exit');
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const stop = async (how) => {
@@ -79,10 +72,10 @@ export function running(t, source, args = {}) {
 }
 
 /**
- * Runs a program where `folder` is a disk of its own of `size`: a tmpfs in a mount namespace, made as root or as root of a user
- * namespace. The program may remount it. Linux only.
+ * Runs a program where `folder`, which it gets as an argument, is a disk of `size`: a tmpfs in a mount namespace, made
+ * as root or as root of a user namespace. The program may remount it. Linux only.
  */
-export async function onSmallDisk(source, folder, size, args = {}) {
+export async function onSmallDisk(file, folder, size, args = {}) {
   const enter = isRoot() ? [] : ['--map-root-user'];
   const mount = 'mount -t tmpfs -o "size=$2" tmpfs "$1" && shift 2 && exec "$@"';
   const command = [
@@ -95,7 +88,7 @@ export async function onSmallDisk(source, folder, size, args = {}) {
     folder,
     size,
     process.execPath,
-    ...commandOf(source, { ...args, folder }),
+    ...commandOf(file, { ...args, folder }),
   ];
   try {
     const { stdout } = await promisify(execFile)('unshare', command, { timeout: TIMEOUT });

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * Starts a `redis-server` of its own, on a free port, in a folder of its own. `stop()` ends it, also one that was stopped by a signal;
- * `closeClients()` has it hang up on everybody.
+ * Starts a `redis-server` on a free port, in a folder of its own. `stop()` ends it, even while SIGSTOP holds it;
+ * `closeClients()` closes all its connections.
  */
 export async function startRedis({ password, port } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-redis-'));
@@ -81,7 +81,7 @@ async function command(port, text) {
   const ended = once(socket, 'close');
   socket.write(`${text}\r\n`);
   socket.resume();
-  await ended; // the server hangs up on whoever asked, too
+  await ended; // the server closes this connection, too
 }
 
 async function freePort() {

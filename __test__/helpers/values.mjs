@@ -65,7 +65,7 @@ const tagContent = fc.constantFrom(
   { type: 'Uint8Array', base64: 'AQI=' },
 );
 
-/** What JSON can say itself, without anything that looks like a tag. */
+/** Any value of JSON, without objects that look like a tag. */
 export const plainValue = fc.letrec((tie) => ({
   value: fc.oneof({ depthSize: 'small' }, tie('leaf'), fc.array(tie('value'), { maxLength: 5 }), tie('object')),
   leaf: fc.oneof(

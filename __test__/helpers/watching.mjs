@@ -11,7 +11,7 @@ export async function take(watch, count) {
   return events;
 }
 
-/** An event without what differs from store to store. */
+/** An event without the fields that differ from store to store. */
 export const plain = ({ type, key, value, range }) =>
   JSON.parse(
     JSON.stringify({
@@ -22,7 +22,7 @@ export const plain = ({ type, key, value, range }) =>
     }),
   );
 
-/** Like `onEach`, for the engines that can be watched; of the others it shows that they say so. */
+/** Like `onEach`, for the engines that can be watched. An engine that cannot has to say so instead. */
 export function onEachWatched(title, run, names = ENGINE_NAMES) {
   onEach(
     title,

@@ -1,4 +1,5 @@
-// What an installed package must do at the least, on every runtime. Runs outside the repository, so it needs nothing but the package.
+// The least that an installed package must do on every runtime. It runs outside of the repository and needs nothing but
+// the package.
 const assert = require('node:assert/strict');
 const { mkdtempSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
@@ -13,8 +14,8 @@ const value = {
 };
 
 /**
- * Stores, lists and deletes through each embedded engine, and through a level database over it; closes, and finds the data again in a second
- * manager.
+ * Stores, lists and deletes through each embedded engine and through a level database over it, closes, and finds the
+ * data again in a second manager.
  */
 module.exports = async function check({ StorageManager }, { HoldfastLevel }) {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-smoke-'));

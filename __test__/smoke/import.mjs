@@ -1,4 +1,4 @@
-// The package through import, which must be the very instance that require() gives.
+// The package through import: it must be the instance that require() gives.
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import * as holdfast from 'holdfast';

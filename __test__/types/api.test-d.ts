@@ -39,7 +39,7 @@ interface User {
 
 const engine: Engine = new StorageManager().getEngine();
 
-// Reads take the type of what they give; without it a value is unknown.
+// Reads take the type of their value. Without it a value is unknown.
 expectTypeOf(engine.get('a')).resolves.toEqualTypeOf<unknown>();
 expectTypeOf(engine.get<User>('a')).resolves.toEqualTypeOf<User | null>();
 expectTypeOf(engine.getMany<User>(new Set(['a']))).resolves.toEqualTypeOf<(User | null)[]>();
@@ -99,7 +99,7 @@ expectTypeOf(new StorageManager().keyValue<User>('users')).toEqualTypeOf<KeyValu
 // @ts-expect-error the prefix is a string
 new KeyValueStore(engine, 5);
 
-// Engines: the built-in ones are full, and one of the user's needs eight methods.
+// Engines: the built-in ones are full, and a custom one needs eight methods.
 for (const made of [
   new MemoryStorage(),
   new FileStorage({ basePath: 'x' }),

@@ -1,4 +1,4 @@
-// The ES module entry's types, which must be the very types of the CommonJS entry.
+// The types of the ES module entry must be those of the CommonJS entry.
 import { createRequire } from 'node:module';
 import { expectTypeOf } from 'expect-type';
 import { StorageManager } from 'holdfast';

@@ -4,7 +4,7 @@
 const READS = ['get', 'getMany', 'getEntry', 'keys', 'count', 'entries'];
 const WRITES = ['set', 'setMany', 'batch', 'delete', 'increment', 'compareAndSet'];
 
-/** What goes past the transaction, and which anomalies it has to lead to. */
+/** Calls that go past the transaction, and the anomalies that they have to lead to. */
 export const PAST = {
   'reads go past the transaction': { calls: READS, finds: ['lost update', 'internal', 'G2'] },
   'listings go past the transaction': { calls: ['keys', 'count', 'entries'], finds: ['G2'] },

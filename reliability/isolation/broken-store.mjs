@@ -1,10 +1,10 @@
 /**
- * A small store of versions with optimistic transactions, which can be broken on purpose, to show that the checks of this folder find what is
- * broken, and nothing where it is not.
+ * A small versioned store with optimistic transactions that can be broken on purpose: the checks of this folder must
+ * find each defect in it, and nothing where there is none.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 
-/** What each defect is, and which anomalies it has to lead to. */
+/** Each defect, and the anomalies that it has to lead to. */
 export const DEFECTS = {
   'no checks at commit': { checks: 'none', finds: ['lost update', 'G2'] },
   'only what was written is checked (snapshot isolation)': { checks: 'writes', finds: ['G2-item', 'G2'] },
@@ -69,7 +69,7 @@ export class VersionedStore {
     return new Transaction(this);
   }
 
-  /** As the facade has them: a call is a transaction of its own. */
+  /** The calls of an engine: each is a transaction of its own. */
   async get(key) {
     return this.at(key, this.commit)?.value ?? null;
   }

@@ -3,7 +3,8 @@ import { KeyValueStore, StorageManager } from 'holdfast';
 const RETRIES = 1000;
 
 /**
- * A store as the checks of this folder use it: its engine, transactions on it, and transactions that retry by themselves.
+ * A store as the checks of this folder use it: its engine, transactions on it, and transactions that retry by
+ * themselves.
  *
  * @param place - `{ name, options }`: an engine's name and its section of the configuration
  */

@@ -1,5 +1,5 @@
 /**
- * Several threads or processes that do something together: each gets ready, all begin at once, each gives a result.
+ * Threads or processes that work together: each gets ready, all begin at once, each gives a result.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,7 +10,7 @@ import { Worker, isMainThread, parentPort, workerData } from 'node:worker_thread
  * Runs the program at `url` once for each of `configs`.
  *
  * @param kind - 'threads' or 'processes'
- * @returns what each gave, in the order of `configs`
+ * @returns the result of each, in the order of `configs`
  */
 export async function together(kind, url, configs) {
   const members = configs.map((config) => (kind === 'threads' ? thread(url, config) : process_(url, config)));
@@ -39,7 +39,7 @@ function thread(url, config) {
 
 function process_(url, config) {
   const child = fork(fileURLToPath(url), [JSON.stringify(config)], { serialization: 'advanced' });
-  // A process may be seen to end before its last message has arrived; its channel not.
+  // A process may be seen to end before its last message arrives, its channel may not.
   return {
     ...messages(child, 'disconnect'),
     send: (message) => child.send(message),
@@ -48,7 +48,7 @@ function process_(url, config) {
   };
 }
 
-/** `next()` is the next message, and rejects if the member fails, or ends with the event `end`, instead. */
+/** `next()` is the next message. It rejects if the member fails or ends, by the event `end`, instead. */
 function messages(source, end) {
   const arrived = [];
   const waiting = [];

@@ -1,5 +1,6 @@
 /**
- * Where each engine keeps a store, as `{ name, options }` that another process can be told.
+ * Places for stores: `{ name, options }`, an engine and its section of the configuration, which another process can be
+ * told.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,7 +9,10 @@ import { startRedis } from '../../__test__/helpers/redis-server.mjs';
 
 export const ENGINES = ['memory', 'file', 'sqlite', 'leveldb', 'redis'];
 
-/** Stores in a folder and on a Redis server of their own, which `stop` removes. `next(name)` is a store nobody used before. */
+/**
+ * Places in a folder and on a Redis server of their own, which `stop` removes. `next(name)` is one that nobody used
+ * before.
+ */
 export async function places({ durability = 'normal', redis = true } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-reliability-'));
   const server = redis ? await startRedis() : undefined;

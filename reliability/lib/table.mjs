@@ -1,4 +1,4 @@
-/** Rows of texts under their headings, as text whose columns are aligned; columns of numbers to the right. */
+/** A text table of rows under their headings. Columns of numbers are aligned to the right. */
 export function table(headings, rows) {
   const texts = [headings, ...rows].map((row) =>
     row.map((cell) => (typeof cell === 'number' ? cell.toLocaleString('en') : String(cell))),

@@ -1,8 +1,9 @@
 import { PRW, RT, RW, WR, WW } from './graph.mjs';
 
 /**
- * Adya's cycles, weakest first. Each is searched for in the components of `graph`: an edge of kind `through` that a path of kinds `back`
- * closes to a cycle. (A. Adya, "Weak Consistency", MIT 1999; names as in K. Kingsbury and P. Alvaro, "Elle", VLDB 2020.)
+ * Adya's cycles, weakest first. Each is searched for in the components of `graph`: an edge of kind `through` that a
+ * path of kinds `back` closes to a cycle. (A. Adya, "Weak Consistency", MIT 1999; names as in K. Kingsbury and
+ * P. Alvaro, "Elle", VLDB 2020.)
  */
 const LEVELS = [
   { name: 'G0', through: WW, back: WW },
@@ -15,7 +16,10 @@ const LEVELS = [
 const EXAMPLES = 5;
 const ATTEMPTS = 2000; // edges tried a level: a broken store's component may have hundreds of thousands
 
-/** Cycles of data dependencies, or where there are none, cycles that real time closes (serializable, but not strictly). */
+/**
+ * Cycles of data dependencies. Where there are none, cycles that real time closes: such a history is serializable, but
+ * not strictly.
+ */
 export function findCycles(graph, describe) {
   const data = LEVELS.flatMap((level) => search(graph, level, 0, describe));
   if (data.length > 0) return data;

@@ -1,6 +1,9 @@
 import { Graph, PRW, RT, RW, WR, WW } from './graph.mjs';
 
-/** The graph of dependencies among transactions. Of one that failed only its reads are in it: what it saw must fit, too. */
+/**
+ * The graph of dependencies among transactions. A failed transaction is in it with its reads alone: they must be
+ * consistent, too.
+ */
 export function dependencies({ observations, isCommitted, orders, writers, counters, members, realTime }) {
   const graph = new Graph(observations.length);
   const committed = (node) => (node !== undefined && isCommitted(node) ? node : undefined);
@@ -47,7 +50,8 @@ export function dependencies({ observations, isCommitted, orders, writers, count
       return;
     }
     const time = (of) => observations[of].transaction;
-    // Absent is before the insertion or after the removal. What had not begun when the reader ended cannot be what it saw.
+    // A member is absent before its insertion and after its removal. A writer that began after the reader ended cannot
+    // be the one whose effect it saw.
     if (remover === undefined || end < time(remover).start) graph.add(node, inserter, predicate ? PRW : RW, key);
     else if (realTime && inserter !== undefined && time(inserter).end < start) graph.add(remover, node, WR, key);
   }

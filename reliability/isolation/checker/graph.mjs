@@ -48,8 +48,8 @@ export class Graph {
   }
 
   /**
-   * Strongly connected components of more than one node (Tarjan's algorithm, without recursion), as a component number for each node; -1 for
-   * a node that is on no cycle.
+   * Strongly connected components of more than one node (Tarjan's algorithm, without recursion): a component number for
+   * each node, -1 for a node that is on no cycle.
    */
   components(kinds) {
     const count = this.nodes;

@@ -1,6 +1,7 @@
 /**
- * Finds what no serial order of transactions explains, from what its clients saw alone, in the manner of K. Kingsbury and P. Alvaro, "Elle:
- * Inferring Isolation Anomalies from Experimental Observations" (VLDB 2020). See observe.mjs for what a history is.
+ * Finds anomalies that no serial order of transactions explains, from the observations of clients alone, in the manner
+ * of K. Kingsbury and P. Alvaro, "Elle: Inferring Isolation Anomalies from Experimental Observations" (VLDB 2020).
+ * observe.mjs defines a history.
  */
 import { findCycles } from './cycles.mjs';
 import { dependencies } from './dependencies.mjs';
@@ -10,7 +11,8 @@ import { appenders, counterWriters, listOrders, memberWriters } from './versions
 
 /**
  * @param history - transactions, in any order
- * @param realTime - whether the serial order has to respect that one ended before another began (strict serializability)
+ * @param realTime - whether the serial order has to keep the order of transactions that did not overlap (strict
+ *   serializability)
  * @returns `{ anomalies: [{ name, transactions, detail }], transactions, committed, failed, edges }`
  */
 export function check(history, { realTime = false } = {}) {
@@ -56,7 +58,9 @@ export function check(history, { realTime = false } = {}) {
   };
 }
 
-/** A transaction of unknown outcome has committed if somebody saw what it wrote; if nobody did, its writes are left out. */
+/**
+ * A transaction of unknown outcome has committed if another one saw its writes. If none did, its writes are left out.
+ */
 function committedOnes(observations, orders, writers) {
   const seen = new Set();
   for (const [key, order] of orders) for (const element of order) seen.add(writers.get(key)?.get(element));

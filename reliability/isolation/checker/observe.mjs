@@ -1,8 +1,8 @@
 /**
- * What one transaction saw of the others and did to the store, apart from what it saw of itself.
+ * Separates what one transaction saw of others and did to the store from what it saw of itself.
  *
- * A history is an array of transactions `{ id, process, status, start, end, ops }`. `status` is 'ok', 'fail' (nothing of it may be seen) or
- * 'unknown'; `start` and `end` are of one monotonic clock. An operation is one of
+ * A history is an array of transactions `{ id, process, status, start, end, ops }`. `status` is 'ok', 'fail' (no other
+ * may see any of it) or 'unknown'; `start` and `end` are of one monotonic clock. An operation is one of
  *
  *   ['append', key, element]       no element is appended to a key twice
  *   ['read', key, elements]        the whole list, [] where it is absent
@@ -20,7 +20,10 @@
 
 const same = (a, b) => a.length === b.length && a.every((item, i) => item === b[i]);
 
-/** @returns what the graph is built from; `broken` names what contradicts the transaction's own earlier operations (internal inconsistency). */
+/**
+ * @returns the observations that the graph is built from; `broken` names those that contradict earlier operations of
+ *   the same transaction (internal inconsistency).
+ */
 export function observe(transaction, universe) {
   const seen = { lists: [], numbers: [], members: [], groups: [], broken: [] };
   const did = { appends: new Map(), increments: new Map(), inserts: new Set(), removes: new Set(), fills: new Set() };

@@ -1,5 +1,6 @@
 /**
- * What a single read can prove, without a cycle: aborted, intermediate, duplicate and unknown elements, and fractured groups.
+ * Anomalies that a single read proves without a cycle: aborted, intermediate, duplicate and unknown elements, and
+ * fractured groups.
  */
 
 export function checkLists(observations, writers, report) {
@@ -75,8 +76,8 @@ export function checkLostAppends(observations, orders, writers, isCommitted, rep
 }
 
 /**
- * The keys of a group are always written together, so one transaction wrote all that a reader sees. If two did, either their writes were in
- * different orders (G0), or the reader saw one of them in part (G-single).
+ * The keys of a group are always written together, so one transaction wrote all that a reader sees. If it sees writes
+ * of two, either they were made in different orders (G0), or the reader saw one of them in part (G-single).
  */
 export function checkGroups(observations, report) {
   const statuses = new Map(observations.map(({ transaction }) => [transaction.id, transaction.status]));

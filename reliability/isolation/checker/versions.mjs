@@ -1,9 +1,12 @@
 /**
- * The order of versions of each key, from what was read: a list shows every append before it, a counter's value is its version, and a
- * member is absent, present, absent again.
+ * The order of the versions of each key, from what was read: a list shows every append before it, the value of a
+ * counter is its version, and a member is absent, present, absent again.
  */
 
-/** Who appended what: key -> element -> node. Throws where a history breaks its own rule that no element is appended twice. */
+/**
+ * The node that appended each element: key -> element -> node. Throws where a history breaks its own rule that no
+ * element is appended twice.
+ */
 export function appenders(observations) {
   const writers = new Map();
   observations.forEach(({ did }, node) => {
@@ -18,7 +21,10 @@ export function appenders(observations) {
   return writers;
 }
 
-/** The longest list that was read of each key, of which each other must be the beginning. `report(anomaly)` is called where it is not. */
+/**
+ * The longest list that was read of each key. Every other list of the key must be its beginning; `report(anomaly)` is
+ * called where it is not.
+ */
 export function listOrders(observations, report) {
   const longest = new Map();
   for (const [node, { seen }] of observations.entries()) {

@@ -5,7 +5,7 @@ const MEMBER = new URL('./member.mjs', import.meta.url);
 
 export const WAYS = ['read and write', 'increment in a transaction', 'increment'];
 
-/** Two processes add one to a counter `times` times each. @returns what it became, and the seconds it took */
+/** Two processes add one to a counter `times` times each. @returns the counter's value, and the seconds it took */
 export async function countTogether({ place, way, times }) {
   const began = performance.now();
   await together(
@@ -22,7 +22,7 @@ export async function countTogether({ place, way, times }) {
   }
 }
 
-/** What a second process is told that opens a store which this one has open: the error's code. */
+/** The code of the error that a second process gets when it opens a store which this one has open. */
 export async function openSecond({ place }) {
   const session = await openSession(place);
   try {

@@ -58,7 +58,7 @@ export async function client({ name, session, random, pace, recorder, transactio
     return settle(attempt, tx.commit());
   }
 
-  /** The same by `storage.transaction`, which tries again; each try is a transaction of the history. */
+  /** The same by `storage.transaction`, which tries again: each attempt is a transaction of the history. */
   async function retried() {
     let attempt;
     const run = session.run(async (tx) => {
@@ -102,7 +102,7 @@ async function settle(attempt, ending) {
   }
 }
 
-/** Whether an error may be, and then false: the transaction did not commit. Any other ends the run. */
+/** Gives false, for a transaction that did not commit, if its error is an expected one. Any other ends the run. */
 function refused(error) {
   if (error === ROLLED_BACK || FAILED.has(error?.code)) return false;
   throw error;

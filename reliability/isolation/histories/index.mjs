@@ -7,7 +7,7 @@ const MEMBER = new URL('./member.mjs', import.meta.url);
 const CLIENTS = 8;
 const MEMBERS = 3;
 
-/** Who runs the clients of a history. `threads` share one open store, `processes` have each their own. */
+/** Ways to run the clients of a history. `threads` share one open store, each of `processes` opens its own. */
 export const MODES = {
   memory: ['stepwise', 'freely'],
   file: ['stepwise', 'freely', 'threads'],

@@ -1,6 +1,6 @@
 /**
- * The keys of a history. They are used up: after some transactions everybody moves on to the next epoch, whose keys are fresh, so that lists
- * stay short and ranges small while contention stays high.
+ * The keys of a history, by epoch. After some transactions all clients move on to the next epoch, whose keys are fresh:
+ * lists stay short and ranges small while contention stays high.
  */
 const LISTS = 7;
 const SETS = 2;

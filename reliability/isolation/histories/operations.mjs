@@ -1,6 +1,6 @@
 /**
- * What transactions do, each in several of the ways the API has. An operation gets `{ tx, clear, keys, random, record, element, id, wrote }`,
- * calls the transaction, and records what it saw and did.
+ * The operations of transactions, each by several ways of the API. An operation gets
+ * `{ tx, clear, keys, random, record, element, id, wrote }`, calls the transaction, and records what it saw and did.
  */
 import { endOf, groupKeys } from './keys.mjs';
 
@@ -107,7 +107,10 @@ async function removeListed(context) {
   record('remove', key);
 }
 
-/** Clears a set in one step, which removes whatever is there: what a listing before has seen, if that was not outdated. */
+/**
+ * Clears a set in one step. It removes what is there at that moment, which is what the listing before it saw unless
+ * that was outdated.
+ */
 async function clearSet({ tx, clear, keys, random, record, wrote }) {
   const set = random.pick(keys.sets);
   const listed = await tx.keys(`${set}*`);
@@ -157,10 +160,10 @@ async function readGroup({ tx, keys, random, record }) {
   record('group', group, ids);
 }
 
-/** What reads alone, and how often. */
+/** Operations that only read, by weight. */
 export const READS = { read: 4, readMany: 2, readLists: 1, list: 3, readNumber: 1, readGroup: 2 };
 
-/** What writes too, and how often. */
+/** Operations that write, by weight. */
 export const WRITES = { append: 7, insert: 2, removeListed: 1, clearSet: 0.3, takeSeat: 2, increment: 1, fill: 1 };
 
 export const OPERATIONS = {

@@ -1,5 +1,5 @@
 /**
- * When the calls of several clients happen.
+ * Decides when the calls of several clients happen.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 
@@ -15,7 +15,7 @@ export function freely() {
   };
 }
 
-/** One call at a time, of a client that the seed chooses: a history that can be had again. */
+/** One call at a time, of a client that the seed chooses: the same seed gives the same history. */
 export function stepwise(random, clients) {
   let present = clients;
   const waiting = [];
@@ -39,7 +39,7 @@ export function stepwise(random, clients) {
   };
 }
 
-/** The same object, whose methods wait for their turn; what they return is a promise or an async iterator as before. */
+/** The same object, whose methods wait for their turn. They return a promise or an async iterator as before. */
 export function paced(target, pause) {
   return new Proxy(target, {
     get(object, name) {

@@ -1,6 +1,6 @@
 const now = () => Number(process.hrtime.bigint()); // the system's clock: the same in every process
 
-/** Keeps what the transactions of one process did and saw, as the checker wants it. */
+/** Records what the transactions of one process did and saw, in the form that the checker reads. */
 export class Recorder {
   history = [];
   #process;

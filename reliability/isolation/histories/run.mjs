@@ -3,7 +3,7 @@ import { client } from './client.mjs';
 import { freely, stepwise } from './pace.mjs';
 import { Recorder } from './recorder.mjs';
 
-const EPOCH = 250; // transactions begun before everybody moves on to fresh keys
+const EPOCH = 250; // transactions begun before all clients move on to fresh keys
 
 /**
  * Runs `clients` clients in this process until `transactions` transactions have committed, and gives their history.
@@ -24,7 +24,7 @@ export async function runClients({
   const recorder = new Recorder(name);
   const random = seeded(seed);
   const paces = pace === 'stepwise' ? stepwise(seeded(`${seed} order`), clients) : freely();
-  // stepwise clients do not retry by themselves: how long that waits is not the seed's to say
+  // Stepwise clients do not retry by themselves: the seed does not decide how long a retry waits.
   const own = pace === 'stepwise' ? { ...session, run: undefined } : session;
   const epoch = () => firstEpoch + Math.floor((recorder.history.length * share) / EPOCH);
   const running = Array.from({ length: clients }, (_, i) => {

@@ -1,4 +1,5 @@
-// A process of the matrix: carries out on its own connection to the store what it is sent, until the channel closes.
+// A process of the matrix: makes the calls that it is sent, on its own connection to the store, until the channel
+// closes.
 import { openSession } from '../session.mjs';
 import { actor } from './actors.mjs';
 

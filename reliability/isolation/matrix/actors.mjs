@@ -1,5 +1,5 @@
 /**
- * Where the transactions of a scenario run.
+ * Actors make the calls of a scenario's transactions, in this process or in another.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 const METHODS = new Set(['get', 'set', 'delete', 'keys', 'count', 'commit', 'rollback']);
 
-/** Carries calls out, on one transaction at a time. `session.begin` begins it. */
+/** Makes calls on one transaction at a time. `session.begin` begins it. */
 export function actor(session) {
   let tx;
   return {

@@ -1,12 +1,12 @@
 /**
- * Whether some serial order explains what a scenario's transactions saw and what they left behind: each is tried.
+ * Tries every serial order of a scenario's transactions: one of them has to explain what they saw and left behind.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { INITIAL } from './subject.mjs';
 
 const sorted = (state) => [...state].sort(([a], [b]) => a - b);
 
-/** Runs one transaction on a copy of the state; undefined where what it read is not what it would have read. */
+/** Runs one transaction on a copy of the state; undefined where it would have read something else than it did. */
 function replay(state, { steps }) {
   const after = new Map(state);
   for (const { read, write, id, after: bound, value, result } of steps) {
@@ -40,7 +40,7 @@ export function judge(subjects, final) {
     for (const subject of order) states.push(states.at(-1) && replay(states.at(-1), subject));
     const last = states.at(-1);
     if (last === undefined || !isDeepStrictEqual(sorted(last), final)) continue;
-    // What was refused or rolled back must have seen one of the states there were, too.
+    // A transaction that was refused or rolled back must have seen one of the states there were, too.
     if (!failed.every((subject) => states.some((state) => replay(state, subject) !== undefined))) continue;
     const refused = failed
       .filter(({ outcome }) => outcome.startsWith('CONFLICT'))

@@ -1,6 +1,7 @@
 /**
- * The scenarios of Martin Kleppmann's Hermitage (github.com/ept/hermitage), call by call. There are two records, 1 with the value 10 and 2 with
- * the value 20. `where` reads all records and gives those whose value fits: its predicate covers the range.
+ * The scenarios of Martin Kleppmann's Hermitage (github.com/ept/hermitage), call by call. There are two records: 1 with
+ * the value 10 and 2 with the value 20. `where` reads all records and gives those whose value fits: its predicate
+ * covers the range.
  */
 export const SCENARIOS = [
   {

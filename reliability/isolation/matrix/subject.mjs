@@ -1,6 +1,6 @@
 /**
- * One transaction of a scenario: it goes where its actor runs, in this process or another, and is written down as it goes. Once it was refused
- * with CONFLICT it is over, and what the scenario still has for it is left out.
+ * One transaction of a scenario. Its actor makes the calls, in this process or another, and they are recorded. It is
+ * over once it was refused with CONFLICT: further calls of the scenario are left out.
  */
 const FOLDER = 'test/';
 const keyOf = (id) => `${FOLDER}${id}`;
@@ -40,7 +40,7 @@ export class Subject {
     return records((await this.#step({ read: 'range', after: 0 }, 'entries', { prefix: FOLDER })) ?? []);
   }
 
-  /** Those behind `id`, by the bounds of the range alone. */
+  /** The records behind `id`, by the bounds of the range alone. */
   async after(id) {
     return records(
       (await this.#step({ read: 'range', after: id }, 'entries', { prefix: FOLDER, gt: keyOf(id) })) ?? [],
