@@ -1,122 +1,99 @@
-//! The one primitive: an atomic batch of writes that holds only if its checks do.
+//! The one primitive of writing: an atomic, conditional batch.
+//!
+//! A [`Batch`] holds operations ([`Op`]) and the checks ([`Check`], [`RangeCheck`]) that they depend on. An engine
+//! applies a batch whole or not at all. Everything else is built of it: compare-and-set is a batch with one check, a
+//! counter is a batch with one [`Op::Add`], clearing a prefix is a batch with one [`Op::DeleteRange`].
 
+mod check;
 pub mod codec;
+mod op;
+mod outcome;
+mod role;
 
-use bytes::Bytes;
+pub use check::{Check, RangeCheck};
+pub use op::Op;
+pub use outcome::{Commit, Outcome};
+pub use role::{IntentId, Role};
 
 use crate::error::{Code, Error, Result};
-use crate::key::{Key, KeyRange, Space};
-use crate::record::{Millis, Version};
-use crate::value::Value;
 
-/// The most a batch may hold, in bytes of keys, values and metadata.
+/// The limit of a batch: 64 MiB of keys, values and metadata ([`Batch::size`]).
 pub const MAX_BATCH_BYTES: usize = 64 << 20;
 
-/// One write.
-#[derive(Clone, Debug)]
-pub enum Op {
-    /// Writes a record whole: what it had before, expiry and metadata included, is gone.
-    Set {
-        space: Space,
-        key: Key,
-        value: Value,
-        expires_at: Option<Millis>,
-        metadata: Option<Bytes>,
-    },
-    /// Adds to a number, absent counting as 0. Expiry and metadata stay unless given.
-    Add {
-        space: Space,
-        key: Key,
-        by: f64,
-        expires_at: Option<Millis>,
-        metadata: Option<Bytes>,
-    },
-    Delete {
-        space: Space,
-        key: Key,
-    },
-    /// Deletes every key of an interval: `range` has no pattern, exceptions or limit (see
-    /// [`KeyRange::intervals`]).
-    DeleteRange {
-        space: Space,
-        range: KeyRange,
-    },
-}
-
-/// Holds if the key has this version now; `None` means absent.
-#[derive(Clone, Debug)]
-pub struct Check {
-    pub space: Space,
-    pub key: Key,
-    pub version: Option<Version>,
-}
-
-/// Holds if no commit after `since` touched a key of the interval.
-#[derive(Clone, Debug)]
-pub struct RangeCheck {
-    pub space: Space,
-    pub range: KeyRange,
-    pub since: u64,
-}
-
-/// Writes that take effect together or not at all. Checks are made against the state before the
-/// batch; operations apply in order.
+/// Writes that take effect together or not at all.
+///
+/// The checks are made against the state before the batch. Then the operations apply in order: a later one sees the
+/// effect of an earlier one.
+///
+/// # Examples
+///
+/// ```
+/// use holdfast_core::engine::{EngineExt, memory};
+/// use holdfast_core::{Batch, Check, Code, Op, Value};
+///
+/// let engine = memory::open(memory::MemoryOptions::default());
+/// let sign_up = Batch::of([
+///     Op::set("users/ada", Value::json(r#"{"name":"Ada"}"#)),
+///     Op::add("counts/users", 1.0),
+/// ])
+/// .with_checks([Check::absent("users/ada")]);
+///
+/// engine.commit(sign_up.clone())?;
+/// assert_eq!(engine.commit(sign_up).unwrap_err().code(), Code::Conflict);
+/// # Ok::<(), holdfast_core::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
+    /// Conditions on the versions of single keys.
     pub checks: Vec<Check>,
+    /// Conditions on whole ranges of keys.
     pub range_checks: Vec<RangeCheck>,
+    /// The writes, in the order in which they apply.
     pub ops: Vec<Op>,
-    /// Whether [`Commit::outcomes`] is wanted; engines read before writing only then.
+    /// True if the caller wants [`Commit::outcomes`]. An engine may have to read before it writes to tell them.
     pub report: bool,
-    /// The commit that the checks were read at, if they were all read there: while none came after it they hold.
+    /// The number of the commit that all checks were read at, if there is one. The checks hold while no commit came
+    /// after it, so an engine may skip them then.
     pub as_of: Option<u64>,
-    /// What the batch is to a transaction over several engines.
+    /// The role of the batch in a transaction over several engines.
     pub role: Role,
 }
 
-/// Names an intent: the log that decides about it, and the transaction's number there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct IntentId {
-    pub log: u64,
-    pub number: u64,
-}
-
-/// What a batch is to a transaction over several engines. `engine/intent.rs` makes batches with a role.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Role {
-    /// Nothing: it is refused while an intent stands on a key it writes.
-    #[default]
-    None,
-    /// It writes down an intent: what a transaction will write here once it is decided. From then on no other batch
-    /// writes those keys.
-    Prepare(IntentId),
-    /// It carries an intent out or drops it, and removes it.
-    Resolve(IntentId),
-}
-
-/// A batch that took effect.
-#[derive(Clone, Debug, Default)]
-pub struct Commit {
-    /// The store's sequence number of this commit: durable and increasing.
-    pub seq: u64,
-    /// One an operation if the batch asked for them, else empty.
-    pub outcomes: Vec<Outcome>,
-}
-
-/// What one operation did.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
-    Set { version: Version },
-    Added { value: f64, version: Version },
-    Deleted { existed: bool },
-    Cleared,
-}
-
 impl Batch {
-    /// A batch of one unconditional write.
+    /// A batch of these writes, without conditions.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use holdfast_core::{Batch, Op, Value};
+    ///
+    /// let batch = Batch::of([Op::set("a", Value::json("1")), Op::delete("b")]);
+    /// assert_eq!(batch.ops.len(), 2);
+    /// assert!(batch.is_blind());
+    /// ```
+    #[must_use]
+    pub fn of(ops: impl IntoIterator<Item = Op>) -> Self {
+        Batch { ops: ops.into_iter().collect(), ..Batch::default() }
+    }
+
+    /// A batch of one write, without conditions.
     #[must_use]
     pub fn one(op: Op) -> Self {
         Batch { ops: vec![op], ..Batch::default() }
+    }
+
+    /// Adds conditions on single keys.
+    #[must_use]
+    pub fn with_checks(mut self, checks: impl IntoIterator<Item = Check>) -> Self {
+        self.checks.extend(checks);
+        self
+    }
+
+    /// Adds conditions on ranges of keys.
+    #[must_use]
+    pub fn with_range_checks(mut self, checks: impl IntoIterator<Item = RangeCheck>) -> Self {
+        self.range_checks.extend(checks);
+        self
     }
 
     /// Asks for the outcome of each operation.
@@ -126,7 +103,7 @@ impl Batch {
         self
     }
 
-    /// True if the batch only writes: nothing to check, nothing to read, nothing to report.
+    /// True if the batch only writes: an engine has nothing to check, nothing to read and nothing to report.
     #[must_use]
     pub fn is_blind(&self) -> bool {
         self.role == Role::None
@@ -136,14 +113,20 @@ impl Batch {
             && !self.ops.iter().any(|op| matches!(op, Op::Add { .. }))
     }
 
-    /// The bytes of keys, values and metadata.
+    /// The size of keys, values and metadata, in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
         self.ops.iter().map(Op::size).sum()
     }
 
-    /// VALUE_TOO_LARGE for a batch over [`MAX_BATCH_BYTES`], unless it is one write: a single value has
-    /// its own limit. What carries an intent out was measured when that was made.
+    /// Checks the batch against [`MAX_BATCH_BYTES`].
+    ///
+    /// A batch of one write passes, because a single value has a limit of its own. A batch that carries out an intent
+    /// passes, because it was measured when the intent was made.
+    ///
+    /// # Errors
+    ///
+    /// `VALUE_TOO_LARGE` if the batch is over the limit.
     pub fn check_size(&self) -> Result<()> {
         if self.ops.len() > 1 && !matches!(self.role, Role::Resolve(_)) && self.size() > MAX_BATCH_BYTES {
             return Err(Error::new(
@@ -155,24 +138,26 @@ impl Batch {
     }
 }
 
-impl Op {
-    /// The key, for the operations that have one.
-    #[must_use]
-    pub fn key(&self) -> Option<(Space, &Key)> {
-        match self {
-            Op::Set { space, key, .. } | Op::Add { space, key, .. } | Op::Delete { space, key } => Some((*space, key)),
-            Op::DeleteRange { .. } => None,
-        }
+impl From<Op> for Batch {
+    fn from(op: Op) -> Self {
+        Batch::one(op)
     }
+}
 
-    /// The bytes of key, value and metadata.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        match self {
-            Op::Set { key, value, metadata, .. } => key.len() + value.len() + metadata.as_ref().map_or(0, Bytes::len),
-            Op::Add { key, metadata, .. } => key.len() + metadata.as_ref().map_or(0, Bytes::len),
-            Op::Delete { key, .. } => key.len(),
-            Op::DeleteRange { .. } => 0,
-        }
+impl From<Vec<Op>> for Batch {
+    fn from(ops: Vec<Op>) -> Self {
+        Batch { ops, ..Batch::default() }
+    }
+}
+
+impl<const N: usize> From<[Op; N]> for Batch {
+    fn from(ops: [Op; N]) -> Self {
+        Batch::of(ops)
+    }
+}
+
+impl FromIterator<Op> for Batch {
+    fn from_iter<I: IntoIterator<Item = Op>>(ops: I) -> Self {
+        Batch::of(ops)
     }
 }
