@@ -13,6 +13,8 @@ pub mod glob;
 pub mod key;
 pub mod keyspace;
 pub mod record;
+#[cfg(feature = "conformance")]
+pub mod testing;
 pub mod threads;
 pub mod transaction;
 pub mod value;
