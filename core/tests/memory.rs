@@ -1,14 +1,13 @@
-//! The memory engine passes the suite, and keeps to its bound.
+//! The memory engine passes the conformance suite, and keeps within its bound.
 
-use bytes::Bytes;
-use holdfast_core::batch::{Batch, IntentId, Op};
+use holdfast_core::batch::{Batch, Commit, IntentId, Op};
 use holdfast_core::conformance::Fixture;
 use holdfast_core::engine::intent::Decision;
 use holdfast_core::engine::memory::{Eviction, MemoryOptions, open};
 use holdfast_core::engine::registry::Lease;
-use holdfast_core::engine::{Engine, EngineExt, Read, Reply};
+use holdfast_core::engine::{Engine, EngineExt};
 use holdfast_core::error::{Code, Result};
-use holdfast_core::key::Space;
+use holdfast_core::testing::{Calls, code_of, key};
 use holdfast_core::value::Value;
 
 struct Memory;
@@ -25,15 +24,12 @@ impl Fixture for Memory {
 
 holdfast_core::conformance!(Memory);
 
-fn set(engine: &dyn Engine, key: &str, bytes: usize) -> Result<()> {
-    let value = Value::Binary(Bytes::from(vec![0; bytes]));
-    let key = Bytes::copy_from_slice(key.as_bytes());
-    engine.commit(Batch::one(Op::Set { space: Space::User, key, value, expires_at: None, metadata: None })).map(|_| ())
+fn sized(name: &str, bytes: usize) -> Batch {
+    Batch::one(Op::set(key(name), Value::Binary(vec![0; bytes].into())))
 }
 
-fn has(engine: &dyn Engine, key: &str) -> bool {
-    let read = Read::Has(Space::User, Bytes::copy_from_slice(key.as_bytes()));
-    matches!(engine.try_read(&read), Some(Ok(Reply::Has(true))))
+fn set(engine: &dyn Engine, name: &str, bytes: usize) -> Result<Commit> {
+    engine.commit(sized(name, bytes))
 }
 
 #[test]
@@ -41,9 +37,9 @@ fn a_full_engine_refuses_writes_and_keeps_what_it_has() {
     let engine = open(MemoryOptions { max_bytes: Some(10_000), eviction: Eviction::None });
     assert!(set(&*engine, "a", 4000).is_ok());
     assert!(set(&*engine, "b", 4000).is_ok());
-    assert_eq!(set(&*engine, "c", 4000).err().map(|error| error.code()), Some(Code::NoSpace));
-    assert_eq!(set(&*engine, "a", 9000).err().map(|error| error.code()), Some(Code::NoSpace));
-    assert!(has(&*engine, "a") && has(&*engine, "b") && !has(&*engine, "c"));
+    assert_eq!(code_of(set(&*engine, "c", 4000)), Some(Code::NoSpace));
+    assert_eq!(code_of(set(&*engine, "a", 9000)), Some(Code::NoSpace));
+    assert!(engine.has("a") && engine.has("b") && !engine.has("c"));
     assert!(set(&*engine, "a", 10).is_ok());
     assert!(set(&*engine, "c", 4000).is_ok());
 }
@@ -52,16 +48,11 @@ fn a_full_engine_refuses_writes_and_keeps_what_it_has() {
 fn an_intent_that_does_not_fit_holds_nothing_and_one_that_stands_goes_on_standing() {
     let engine = open(MemoryOptions { max_bytes: Some(10_000), eviction: Eviction::None });
     let id = IntentId { log: 1, number: 1 };
-    let batch = |bytes: usize| {
-        let value = Value::Binary(Bytes::from(vec![0; bytes]));
-        let key = Bytes::from_static(b"a");
-        Batch::one(Op::Set { space: Space::User, key, value, expires_at: None, metadata: None })
-    };
-    assert_eq!(engine.prepare(id, batch(20_000)).err().map(|error| error.code()), Some(Code::NoSpace));
+    assert_eq!(code_of(engine.prepare(id, sized("a", 20_000))), Some(Code::NoSpace));
     assert!(set(&*engine, "a", 10).is_ok());
-    assert!(engine.prepare(id, batch(8000)).is_ok());
-    assert_eq!(set(&*engine, "b", 4000).err().map(|error| error.code()), Some(Code::NoSpace));
-    assert_eq!(set(&*engine, "a", 10).err().map(|error| error.code()), Some(Code::Conflict));
+    assert!(engine.prepare(id, sized("a", 8000)).is_ok());
+    assert_eq!(code_of(set(&*engine, "b", 4000)), Some(Code::NoSpace));
+    assert_eq!(code_of(set(&*engine, "a", 10)), Some(Code::Conflict));
     assert!(engine.resolve(id, Decision::Apply).is_ok_and(|commit| commit.is_some()), "it makes its own room");
     assert!(set(&*engine, "a", 10).is_ok());
 }
@@ -72,14 +63,14 @@ fn the_least_recently_used_key_goes_first() {
     for key in ["a", "b", "c", "d"] {
         assert!(set(&*engine, key, 1000).is_ok());
     }
-    assert!(has(&*engine, "a"));
+    assert!(engine.has("a"));
     assert!(set(&*engine, "e", 1000).is_ok());
-    assert!(has(&*engine, "a") && !has(&*engine, "b"), "a was used, b was not");
+    assert!(engine.has("a") && !engine.has("b"), "a was used, b was not");
     assert!(set(&*engine, "docs/users/1", 1000).is_ok());
     for n in 0..20 {
         assert!(set(&*engine, &format!("n{n}"), 1000).is_ok());
     }
-    assert!(has(&*engine, "docs/users/1"), "a model's key stays");
+    assert!(engine.has("docs/users/1"), "a model's key stays");
     assert!(engine.stats().is_ok_and(|stats| stats.memory_bytes.is_some_and(|bytes| bytes <= 4 * 1350)));
 }
 

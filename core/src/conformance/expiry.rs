@@ -1,22 +1,23 @@
-//! Expiry: absent at once, freed in time, never at the cost of a newer value.
+//! Expiry: an expired key is absent at once. A sweep frees it later, and never a newer value.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::{Calls, Fixture, check, open, owned, set};
-use crate::batch::{Batch, Op, Outcome};
+use super::{Fixture, open};
+use crate::batch::{Batch, Check, Op, Outcome};
 use crate::engine::{Read, Reply};
-use crate::key::{KeyRange, Space};
+use crate::key::{Key, KeyRange, Space};
 use crate::record::now;
+use crate::testing::{Calls, json, keys_of, ok};
 
 pub fn an_expired_key_is_absent_at_once(fixture: &dyn Fixture) {
     let lease = open(fixture);
-    let engine = &**lease.engine();
+    let engine = lease.engine();
     let soon = now() + 1500;
-    engine.put("soon", "1", Some(soon));
-    engine.put("later", "1", Some(now() + 1_000_000));
-    engine.put("past", "1", Some(now().saturating_sub(5)));
-    engine.put("ancient", "1", Some(0));
+    engine.run(Op::set("soon", json("1")).expiring(soon));
+    engine.run(Op::set("later", json("1")).expiring(now() + 1_000_000));
+    engine.run(Op::set("past", json("1")).expiring(now().saturating_sub(5)));
+    engine.run(Op::set("ancient", json("1")).expiring(0));
     assert!(!engine.has("past") && !engine.has("ancient"));
     assert_eq!(engine.entry("soon").and_then(|record| record.expires_at), Some(soon));
     assert_eq!(engine.keys(&KeyRange::all()), ["later", "soon"]);
@@ -26,12 +27,12 @@ pub fn an_expired_key_is_absent_at_once(fixture: &dyn Fixture) {
     assert_eq!(engine.value("soon"), None);
     assert!(!engine.has("soon"));
     assert!(engine.entry("soon").is_none());
-    match engine.ask(Read::Many(Space::User, vec![owned("soon"), owned("later")])) {
+    match ok(engine.read(Read::Many(Space::User, vec![Key::from("soon"), Key::from("later")]))) {
         Reply::Values(values) => assert_eq!(values.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true]),
         _ => panic!("not values"),
     }
     let view = engine.look();
-    assert_eq!(super::keys_of(&*view, &KeyRange::all()), ["later"]);
+    assert_eq!(keys_of(&*view, &KeyRange::all()), ["later"]);
     assert_eq!(view.count(Space::User, &KeyRange::all()).ok(), Some(1));
     assert!(matches!(view.get(Space::User, b"soon"), Ok(None)));
     assert!(!engine.delete("soon"));
@@ -39,25 +40,27 @@ pub fn an_expired_key_is_absent_at_once(fixture: &dyn Fixture) {
 
 pub fn an_expired_key_counts_as_absent_in_checks(fixture: &dyn Fixture) {
     let lease = open(fixture);
-    let engine = &**lease.engine();
-    engine.put("k", "5", Some(now().saturating_sub(1)));
-    engine.run(Batch { checks: vec![check("k", None)], ops: vec![set("k", "1", None)], ..Batch::default() });
+    let engine = lease.engine();
+    engine.run(Op::set("k", json("5")).expiring(now().saturating_sub(1)));
+    engine.run(Batch::of([Op::set("k", json("1"))]).with_checks([Check::absent("k")]));
     assert_eq!(engine.value("k").as_deref(), Some("1"));
-    engine.put("n", "5", Some(now().saturating_sub(1)));
-    let add = Op::Add { space: Space::User, key: owned("n"), by: 2.0, expires_at: None, metadata: None };
-    let commit = engine.run(Batch::one(add).reporting());
-    assert!(matches!(commit.outcomes.first(), Some(Outcome::Added { value, .. }) if *value == 2.0));
+    engine.run(Op::set("n", json("5")).expiring(now().saturating_sub(1)));
+    let commit = engine.run(Batch::one(Op::add("n", 2.0)).reporting());
+    match commit.outcomes.first() {
+        Some(Outcome::Added { value, .. }) => assert_eq!(value.to_bits(), 2_f64.to_bits()),
+        other => panic!("{other:?}"),
+    }
     assert_eq!(engine.entry("n").and_then(|record| record.expires_at), None);
 }
 
 pub fn a_sweep_never_deletes_a_newer_value(fixture: &dyn Fixture) {
     let lease = open(fixture);
-    let engine = &**lease.engine();
+    let engine = lease.engine();
     let start = Instant::now();
     let mut n = 0_u32;
     // Sweeps come once a second: rewrite over two of them.
     while start.elapsed() < Duration::from_millis(2300) {
-        engine.put("k", "\"old\"", Some(now() + 1));
+        engine.run(Op::set("k", json("\"old\"")).expiring(now() + 1));
         sleep(Duration::from_millis(2));
         n += 1;
         engine.set("k", &n.to_string());
@@ -69,11 +72,11 @@ pub fn a_sweep_never_deletes_a_newer_value(fixture: &dyn Fixture) {
 
 pub fn increments_keep_the_expiry(fixture: &dyn Fixture) {
     let lease = open(fixture);
-    let engine = &**lease.engine();
+    let engine = lease.engine();
     let later = now() + 1_000_000;
-    engine.put("n", "1", Some(later));
-    let add = |expires_at| {
-        engine.run(Batch::one(Op::Add { space: Space::User, key: owned("n"), by: 1.0, expires_at, metadata: None }));
+    engine.run(Op::set("n", json("1")).expiring(later));
+    let add = |expires_at: Option<u64>| {
+        engine.run(Op::add("n", 1.0).expiring(expires_at));
         engine.entry("n").and_then(|record| record.expires_at)
     };
     assert_eq!(add(None), Some(later));

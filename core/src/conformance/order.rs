@@ -1,40 +1,29 @@
-//! Order: calls take effect as they were submitted, key by key.
+//! Order: calls on one key take effect as they were submitted.
 
-use std::sync::Arc;
 use std::sync::mpsc;
 
-use super::{Calls, Fixture, open, owned, set, text};
+use super::{Fixture, open};
 use crate::batch::{Batch, Op, Outcome};
 use crate::engine::{Engine, Read, Reply, Request};
 use crate::error::Result;
-use crate::key::{KeyRange, Space};
-
-/// Submits without waiting; the receiver gets the answer.
-fn submit(engine: &dyn Engine, request: Request) -> mpsc::Receiver<Result<Reply>> {
-    let (sender, receiver) = mpsc::channel();
-    engine.submit(request, Box::new(move |reply| sender.send(reply).unwrap_or(())));
-    receiver
-}
+use crate::key::{Key, KeyRange, Space};
+use crate::testing::{Calls, json, keys_of, ok, submit, text};
 
 fn answer(receiver: &mpsc::Receiver<Result<Reply>>) -> Reply {
-    match receiver.recv() {
-        Ok(Ok(reply)) => reply,
-        Ok(Err(error)) => panic!("{error}"),
-        Err(_) => panic!("done was never called"),
-    }
+    ok(receiver.recv().unwrap_or_else(|closed| panic!("done was never called: {closed}")))
 }
 
-fn get(key: &str) -> Request {
-    Request::Read(Read::Get(Space::User, owned(key)))
+fn get(key: &'static str) -> Request {
+    Request::Read(Read::Get(Space::User, Key::from(key)))
 }
 
-fn write(key: &str, value: u32) -> Request {
-    Request::Commit(Batch::one(set(key, &value.to_string(), None)))
+fn write(key: impl Into<Key>, value: u32) -> Request {
+    Request::Commit(Batch::one(Op::set(key, json(value.to_string()))))
 }
 
 fn number(reply: Reply) -> Option<u32> {
     match reply {
-        Reply::Value(value) => value.map(text).and_then(|text| text.parse().ok()),
+        Reply::Value(value) => value.and_then(|value| text(&value).parse().ok()),
         _ => panic!("not a value"),
     }
 }
@@ -46,11 +35,12 @@ pub fn a_read_sees_the_write_submitted_before_it(fixture: &dyn Fixture) {
         let writes: Vec<_> = (0..5).map(|n| submit(engine, write("k", round * 10 + n))).collect();
         let read = submit(engine, get("k"));
         let after = submit(engine, write("k", round * 10 + 9));
-        let many = submit(engine, Request::Read(Read::Many(Space::User, vec![owned("k"), owned("x")])));
+        let both = Read::Many(Space::User, vec![Key::from("k"), Key::from("x")]);
+        let many = submit(engine, Request::Read(both));
         assert_eq!(number(answer(&read)), Some(round * 10 + 4));
         match answer(&many) {
             Reply::Values(values) => {
-                let first = values.into_iter().next().flatten().map(text);
+                let first = values.first().and_then(Option::as_ref).map(text);
                 assert_eq!(first, Some((round * 10 + 9).to_string()));
             }
             _ => panic!("not values"),
@@ -73,40 +63,36 @@ pub fn a_write_does_not_overtake_an_earlier_read(fixture: &dyn Fixture) {
 
 pub fn concurrent_increments_are_all_counted(fixture: &dyn Fixture) {
     let lease = open(fixture);
-    let engine: Arc<dyn Engine> = lease.engine().clone();
     let threads: Vec<_> = (0..4)
         .map(|_| {
-            let engine = engine.clone();
-            std::thread::spawn(move || {
-                let mut seen = Vec::new();
-                for _ in 0..250 {
-                    let op = Op::Add { space: Space::User, key: owned("n"), by: 1.0, expires_at: None, metadata: None };
-                    match engine.run(Batch::one(op).reporting()).outcomes.first() {
-                        Some(Outcome::Added { value, .. }) => seen.push(value.to_bits()),
-                        other => panic!("{other:?}"),
-                    }
-                }
-                seen
-            })
+            let engine = lease.engine().clone();
+            std::thread::spawn(move || (0..250).map(|_| increment(&*engine)).collect::<Vec<u64>>())
         })
         .collect();
     let mut seen: Vec<u64> =
         threads.into_iter().flat_map(|thread| thread.join().unwrap_or_else(|_| panic!("a thread failed"))).collect();
-    assert_eq!(engine.value("n").as_deref(), Some("1000"));
+    assert_eq!(lease.engine().value("n").as_deref(), Some("1000"));
     seen.sort_unstable();
     seen.dedup();
     assert_eq!(seen.len(), 1000, "each increment saw a number of its own");
+}
+
+/// The bits of the sum after an increment.
+fn increment(engine: &dyn Engine) -> u64 {
+    match engine.run(Batch::one(Op::add("n", 1.0)).reporting()).outcomes.first() {
+        Some(Outcome::Added { value, .. }) => value.to_bits(),
+        other => panic!("{other:?}"),
+    }
 }
 
 pub fn a_listing_sees_what_was_submitted_before_it_and_nothing_later(fixture: &dyn Fixture) {
     let lease = open(fixture);
     let engine = &**lease.engine();
     for round in 0..20 {
-        let writes: Vec<_> = (0..50).map(|n| submit(engine, write(&format!("k{n:02}"), round))).collect();
+        let writes: Vec<_> = (0..50).map(|n| submit(engine, write(format!("k{n:02}"), round))).collect();
         let keys = submit(engine, Request::Keys(KeyRange::all()));
-        let count = submit(engine, Request::Count(KeyRange::prefix(&b"k1"[..])));
-        let clear = Batch::one(Op::DeleteRange { space: Space::User, range: KeyRange::all() });
-        let clear = submit(engine, Request::Commit(clear));
+        let count = submit(engine, Request::Count(KeyRange::prefix("k1")));
+        let clear = submit(engine, Request::Commit(Batch::one(Op::delete_range(KeyRange::all()))));
         let empty = submit(engine, Request::Keys(KeyRange::all()));
         assert!(matches!(answer(&keys), Reply::Keys(keys) if keys.len() == 50));
         assert!(matches!(answer(&count), Reply::Count(10)));
@@ -119,17 +105,14 @@ pub fn a_view_sees_what_was_submitted_before_it(fixture: &dyn Fixture) {
     let lease = open(fixture);
     let engine = &**lease.engine();
     for round in 0..50 {
-        let key = format!("k{round:03}");
-        let before = submit(engine, write(&key, round));
+        let (earlier, later) = (format!("k{round:03}"), format!("z{round:03}"));
+        let before = submit(engine, write(earlier.clone(), round));
         let view = submit(engine, Request::View);
-        let after = submit(engine, write(&format!("z{round:03}"), round));
-        let view = match answer(&view) {
-            Reply::View(view) => view,
-            _ => panic!("not a view"),
-        };
-        assert!(super::keys_of(&*view, &KeyRange::all()).contains(&key));
+        let after = submit(engine, write(later.clone(), round));
+        let Reply::View(view) = answer(&view) else { panic!("not a view") };
+        assert!(keys_of(&*view, &KeyRange::all()).contains(&earlier));
         if engine.capabilities().snapshots {
-            assert!(!super::keys_of(&*view, &KeyRange::all()).contains(&format!("z{round:03}")));
+            assert!(!keys_of(&*view, &KeyRange::all()).contains(&later));
         }
         answer(&before);
         answer(&after);

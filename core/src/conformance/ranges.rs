@@ -2,14 +2,14 @@
 
 use std::ops::Bound;
 
-use super::{Calls, Fixture, entries_of, keys_of, open, owned};
-use crate::batch::Batch;
+use super::{Fixture, open};
+use crate::batch::{Batch, Op};
 use crate::engine::{Engine, Projection};
-use crate::key::{KeyRange, Space};
+use crate::key::{Key, KeyRange, Space};
+use crate::testing::{Calls, entries_of, json, keys_of, ok};
 
-fn fill(engine: &dyn Engine, keys: &[&str]) {
-    let ops = keys.iter().map(|key| super::set(key, "1", None)).collect();
-    engine.run(Batch { ops, ..Batch::default() });
+fn fill(engine: &dyn Engine, keys: &[&'static str]) {
+    engine.run(keys.iter().map(|key| Op::set(*key, json("1"))).collect::<Batch>());
 }
 
 pub fn bounds_prefixes_and_directions_hold(fixture: &dyn Fixture) {
@@ -17,7 +17,7 @@ pub fn bounds_prefixes_and_directions_hold(fixture: &dyn Fixture) {
     let engine = &**lease.engine();
     fill(engine, &["a", "b", "b/", "b/1", "b/2", "b0", "c", "d"]);
     let range = |start, end| KeyRange { start, end, ..KeyRange::all() };
-    let (b, c) = (owned("b"), owned("c"));
+    let (b, c) = (Key::from("b"), Key::from("c"));
     let from_b = || Bound::Included(b.clone());
     for (range, expected) in [
         (range(from_b(), Bound::Excluded(c.clone())), vec!["b", "b/", "b/1", "b/2", "b0"]),
@@ -26,11 +26,11 @@ pub fn bounds_prefixes_and_directions_hold(fixture: &dyn Fixture) {
         (range(Bound::Excluded(c.clone()), Bound::Unbounded), vec!["d"]),
         (range(Bound::Included(c.clone()), Bound::Included(b.clone())), vec![]),
         (range(Bound::Excluded(b.clone()), Bound::Excluded(b.clone())), vec![]),
-        (KeyRange::prefix(&b"b/"[..]), vec!["b/", "b/1", "b/2"]),
-        (KeyRange { limit: Some(2), ..KeyRange::prefix(&b"b/"[..]) }, vec!["b/", "b/1"]),
-        (KeyRange { limit: Some(2), reverse: true, ..KeyRange::prefix(&b"b/"[..]) }, vec!["b/2", "b/1"]),
+        (KeyRange::prefix("b/"), vec!["b/", "b/1", "b/2"]),
+        (KeyRange { limit: Some(2), ..KeyRange::prefix("b/") }, vec!["b/", "b/1"]),
+        (KeyRange { limit: Some(2), reverse: true, ..KeyRange::prefix("b/") }, vec!["b/2", "b/1"]),
         (KeyRange { limit: Some(0), ..KeyRange::all() }, vec![]),
-        (KeyRange { except: vec![owned("b/"), owned("d")], ..KeyRange::all() }, vec!["a", "b", "b0", "c"]),
+        (KeyRange { except: vec![Key::from("b/"), Key::from("d")], ..KeyRange::all() }, vec!["a", "b", "b0", "c"]),
     ] {
         assert_eq!(engine.keys(&range), expected, "{range:?}");
     }
@@ -84,17 +84,14 @@ pub fn pages_resume_where_they_ended(fixture: &dyn Fixture) {
     let lease = open(fixture);
     let engine = &**lease.engine();
     let keys: Vec<String> = (0..500).map(|n| format!("k{n:04}")).collect();
-    let ops = keys.iter().map(|key| super::set(key, &format!("\"{key}\""), None)).collect();
-    engine.run(Batch { ops, ..Batch::default() });
+    engine.run(keys.iter().map(|key| Op::set(key.clone(), json(format!("\"{key}\"")))).collect::<Batch>());
     let view = engine.look();
     for reverse in [false, true] {
         let range = KeyRange { reverse, ..KeyRange::glob("k*[02468]") };
         let mut found: Vec<String> = Vec::new();
         let mut after = None;
         loop {
-            let page = view
-                .scan(Space::User, &range, Projection::Values, after.as_deref(), 64)
-                .unwrap_or_else(|error| panic!("{error}"));
+            let page = ok(view.scan(Space::User, &range, Projection::Values, after.as_deref(), 64));
             assert!(page.entries.len() <= 20, "a page of 64 bytes has {} entries", page.entries.len());
             found.extend(page.entries.iter().map(|(key, _)| String::from_utf8_lossy(key).into_owned()));
             match page.next {
@@ -121,12 +118,12 @@ pub fn counting_agrees_with_listing(fixture: &dyn Fixture) {
     let view = engine.look();
     for range in [
         KeyRange::all(),
-        KeyRange::prefix(&b"b/"[..]),
+        KeyRange::prefix("b/"),
         KeyRange::glob("*1"),
         KeyRange { limit: Some(3), ..KeyRange::all() },
-        KeyRange { except: vec![owned("b/")], ..KeyRange::all() },
+        KeyRange { except: vec![Key::from("b/")], ..KeyRange::all() },
     ] {
-        let count = view.count(Space::User, &range).unwrap_or_else(|error| panic!("{error}"));
+        let count = ok(view.count(Space::User, &range));
         assert_eq!(count, keys_of(&*view, &range).len() as u64, "{range:?}");
     }
 }

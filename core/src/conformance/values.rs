@@ -2,16 +2,17 @@
 
 use bytes::Bytes;
 
-use super::{Calls, Fixture, compact, open, owned, set};
-use crate::batch::{Batch, Op};
+use super::{Fixture, open};
+use crate::batch::Op;
 use crate::engine::{Read, Reply};
-use crate::key::Space;
+use crate::key::{Key, Space};
 use crate::record::now;
+use crate::testing::{Calls, compact, json, ok};
 use crate::value::Value;
 
 pub fn every_value_comes_back_as_it_went_in(fixture: &dyn Fixture) {
     let lease = open(fixture);
-    let engine = &**lease.engine();
+    let engine = lease.engine();
     let texts = [
         "null",
         "true",
@@ -56,14 +57,8 @@ pub fn every_value_comes_back_as_it_went_in(fixture: &dyn Fixture) {
     }
     for bytes in [&b""[..], b"\x00", b"\"a\"", b"\xff\xfe\x00", b"null"] {
         let value = Value::Binary(Bytes::copy_from_slice(bytes));
-        engine.run(Batch::one(Op::Set {
-            space: Space::User,
-            key: owned("b"),
-            value: value.clone(),
-            expires_at: None,
-            metadata: None,
-        }));
-        match engine.ask(Read::Get(Space::User, owned("b"))) {
+        engine.run(Op::set("b", value.clone()));
+        match ok(engine.read(Read::Get(Space::User, Key::from("b")))) {
             Reply::Value(found) => assert_eq!(found, Some(value)),
             _ => panic!("not a value"),
         }
@@ -72,7 +67,7 @@ pub fn every_value_comes_back_as_it_went_in(fixture: &dyn Fixture) {
 
 pub fn a_large_value_comes_back(fixture: &dyn Fixture) {
     let lease = open(fixture);
-    let engine = &**lease.engine();
+    let engine = lease.engine();
     let text = format!("\"{}\"", "0123456789abcdef".repeat(512 << 10));
     engine.set("large", &text);
     assert!(engine.value("large").as_deref() == Some(text.as_str()));
@@ -82,15 +77,10 @@ pub fn a_large_value_comes_back(fixture: &dyn Fixture) {
 
 pub fn an_overwritten_record_keeps_nothing_of_the_old_one(fixture: &dyn Fixture) {
     let lease = open(fixture);
-    let engine = &**lease.engine();
-    engine.run(Batch::one(Op::Set {
-        space: Space::User,
-        key: owned("k"),
-        value: Value::json("1"),
-        expires_at: Some(now() + 60_000),
-        metadata: Some(Bytes::from_static(b"{\"a\":1}")),
-    }));
-    engine.run(Batch::one(set("k", "2", None)));
+    let engine = lease.engine();
+    let metadata = Bytes::from_static(b"{\"a\":1}");
+    engine.run(Op::set("k", json("1")).expiring(now() + 60_000).with_metadata(metadata));
+    engine.run(Op::set("k", json("2")));
     let record = engine.entry("k").unwrap_or_else(|| panic!("gone"));
     assert_eq!((record.expires_at, record.metadata), (None, None));
     assert_eq!(record.value, Value::json("2"));
@@ -98,17 +88,12 @@ pub fn an_overwritten_record_keeps_nothing_of_the_old_one(fixture: &dyn Fixture)
 
 pub fn metadata_comes_back(fixture: &dyn Fixture) {
     let lease = open(fixture);
-    let engine = &**lease.engine();
+    let engine = lease.engine();
     let before = now();
-    engine.run(Batch::one(Op::Set {
-        space: Space::User,
-        key: owned("k"),
-        value: Value::json("{\"a\":[1,2]}"),
-        expires_at: None,
-        metadata: Some(Bytes::from_static(b"{\"type\":\"x\",\"__proto__\":1}")),
-    }));
+    let metadata = Bytes::from_static(b"{\"type\":\"x\",\"__proto__\":1}");
+    engine.run(Op::set("k", json("{\"a\":[1,2]}")).with_metadata(metadata.clone()));
     let record = engine.entry("k").unwrap_or_else(|| panic!("gone"));
-    assert_eq!(record.metadata.as_deref(), Some(&b"{\"type\":\"x\",\"__proto__\":1}"[..]));
+    assert_eq!(record.metadata, Some(metadata));
     let created = record.created_at.unwrap_or_else(|| panic!("a key set with metadata has times"));
     assert!((before..=now()).contains(&created));
     if engine.capabilities().timestamps {
