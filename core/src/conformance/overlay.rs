@@ -54,7 +54,7 @@ pub fn random_writes_over_an_engine_agree_with_a_map(fixture: &dyn Fixture) {
         engine.run(model.keys().map(|key| Op::set(key.clone(), json("0"))).collect::<Batch>());
         let inside = Inside::begin(engine);
         for step in steps {
-            run(&inside, &mut model, step)?;
+            run(&inside, &mut model, &step)?;
         }
         inside.commits();
         let held = entries_of(&*engine.look(), &KeyRange::all(), Projection::Values);
@@ -65,8 +65,8 @@ pub fn random_writes_over_an_engine_agree_with_a_map(fixture: &dyn Fixture) {
     outcome.unwrap_or_else(|error| panic!("{error}"));
 }
 
-fn run(inside: &Inside, model: &mut Model, step: Step) -> Result<(), TestCaseError> {
-    match step {
+fn run(inside: &Inside, model: &mut Model, step: &Step) -> Result<(), TestCaseError> {
+    match *step {
         Step::Set(key, value) => {
             inside.engine.set(&name(key), &value.to_string());
             model.insert(name(key), value.to_string());
