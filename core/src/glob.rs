@@ -1,10 +1,21 @@
-//! Redis globs over code points: `*` `?` `[abc]` `[a-z]` `[^a]` and `\` escapes.
+//! Globs of Redis over code points: `*` `?` `[abc]` `[a-z]` `[^a]`, and `\` before a character that means itself.
 //!
-//! Matching takes at most pattern times key steps, however the pattern is built: a failed match
-//! returns only to the latest `*`, never to an earlier one.
+//! A match takes at most length of the pattern times length of the key steps, for any pattern: a failed match goes back
+//! to the latest `*` alone, never to an earlier one.
 //! Source: <https://redis.io/docs/latest/commands/keys/>.
 
 /// A compiled pattern.
+///
+/// # Examples
+///
+/// ```
+/// use holdfast_core::glob::Glob;
+///
+/// let glob = Glob::new("user:[0-9]*:name");
+/// assert!(glob.matches("user:42:name"));
+/// assert!(!glob.matches("user:ada:name"));
+/// assert_eq!(glob.literal_prefix(), "user:");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Glob {
     tokens: Vec<Token>,
@@ -19,7 +30,7 @@ enum Token {
 }
 
 impl Glob {
-    /// Compiles `pattern`. Every text is a pattern: an unclosed class ends at the end, as in Redis.
+    /// Compiles `pattern`. Every text is a pattern: a class without `]` ends where the pattern ends, as in Redis.
     #[must_use]
     pub fn new(pattern: &str) -> Self {
         let mut tokens = Vec::new();
@@ -81,7 +92,7 @@ impl Glob {
         }
     }
 
-    /// The text every match starts with.
+    /// The text that every match starts with.
     #[must_use]
     pub fn literal_prefix(&self) -> String {
         self.tokens
@@ -99,7 +110,7 @@ impl Glob {
         self.tokens.iter().all(|token| matches!(token, Token::Literal(_)))
     }
 
-    /// True if the pattern is a literal beginning followed by one `*`.
+    /// True if the pattern is a literal beginning and one `*` behind it.
     #[must_use]
     pub fn is_prefix(&self) -> bool {
         match self.tokens.split_last() {
@@ -122,7 +133,7 @@ impl Token {
     }
 }
 
-/// Reads a class after its `[`. A range with its ends crossed is swapped, as in Redis.
+/// Reads a class behind its `[`. A range whose ends are in the wrong order is swapped, as in Redis.
 fn class(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Token {
     let negated = chars.next_if_eq(&'^').is_some();
     let mut ranges = Vec::new();
@@ -191,7 +202,7 @@ mod tests {
         assert!(!Glob::new(&format!("{}c", "a*".repeat(2000))).matches(&key));
     }
 
-    /// The definition, by recursion: exponential, and so only for short texts.
+    /// The definition, by recursion. It takes exponential time, so it is for short texts only.
     fn model(pattern: &[char], text: &[char]) -> bool {
         match pattern.split_first() {
             None => text.is_empty(),
@@ -210,7 +221,10 @@ mod tests {
         }
 
         #[test]
-        fn every_match_starts_with_the_literal_prefix(pattern in "[ab*?\\[\\]^\\\\-]{0,8}", text in "[ab\\[\\]-]{0,8}") {
+        fn every_match_starts_with_the_literal_prefix(
+            pattern in "[ab*?\\[\\]^\\\\-]{0,8}",
+            text in "[ab\\[\\]-]{0,8}",
+        ) {
             let glob = Glob::new(&pattern);
             if glob.matches(&text) {
                 prop_assert!(text.starts_with(&glob.literal_prefix()));

@@ -1,43 +1,43 @@
-//! Every key that the library keeps for itself, in one table.
+//! One table of every key that the library keeps for itself.
 //!
-//! An engine has two keyspaces. Users' keys are UTF-8; the models own some folders there, so that other tools can read what they
-//! store. Our own keyspace ([`Space::Internal`](crate::Space)) holds any bytes:
+//! An engine has two keyspaces. Users' keys are UTF-8. The models own some folders there, so that other tools can read
+//! their records. Keys of the internal keyspace ([`Space::Internal`](crate::Space)) are any bytes:
 //!
 //! | key | owner | value |
 //! |---|---|---|
 //! | `\0intent/` log id (u64) number (u64) | `engine::intent` | a write intent of a transaction over several engines |
-//! | `\0aside` and the key it had | `engine::intent` | a damaged intent that `verify` with repair set aside |
-//! | `\0log` | `engine::watch` | the flag that switches the change log on; its expiry says until when |
+//! | `\0aside` and the key before | `engine::intent` | a damaged intent that `verify` with repair set aside |
+//! | `\0log` | `engine::watch` | the flag of the change log, which is on until the flag expires |
 //! | `\0log/` commit number (u64) | `engine::watch` | the changes of one commit |
 //! | `\0store` | `transaction::store_id` | the id of the store (u128), by which transactions know it |
 //! | first byte 1 and up | the models | indexes, manifests, markers |
 //!
-//! Integers are big-endian. `docs/formats/` describes the values. Keys whose first byte is 0 belong to the engine: `clear` and
-//! a replacement of the content leave them alone.
+//! Integers are big-endian. `docs/formats/` describes the values. Keys whose first byte is 0 belong to the engine:
+//! `clear` and a replacement of the content leave them alone.
 
 use std::ops::Bound;
 
 use crate::key::{Key, KeyRange};
 
-/// The first byte of the keys that an engine keeps for itself. Those of the models start with a greater one.
+/// The first byte of the keys that an engine keeps for itself. The keys of the models start with a greater one.
 pub const ENGINE: u8 = 0;
 
-/// Write intents lie under this prefix.
+/// The prefix of write intents.
 pub const INTENT: &[u8] = b"\0intent/";
 
-/// Intents that were set aside lie under this prefix.
+/// The prefix of intents that were set aside.
 pub const ASIDE: &[u8] = b"\0aside";
 
-/// The flag of the change log.
+/// The key of the change log's flag.
 pub const CHANGE_LOG: &[u8] = b"\0log";
 
-/// The entries of the change log lie under this prefix.
+/// The prefix of the change log's entries.
 pub const CHANGE_LOG_ENTRY: &[u8] = b"\0log/";
 
-/// The id of the store.
+/// The key of the store's id.
 pub const STORE_ID: &[u8] = b"\0store";
 
-/// The engines' own keys, each with its owner.
+/// The keys and prefixes of the engines, each with the module that owns it.
 pub const TABLE: &[(&[u8], &str)] = &[
     (INTENT, "engine::intent"),
     (ASIDE, "engine::intent"),
@@ -46,18 +46,20 @@ pub const TABLE: &[(&[u8], &str)] = &[
     (STORE_ID, "transaction::store_id"),
 ];
 
-/// The folders of users' keys that belong to models. Raw writes there are refused, and the memory engine evicts nothing of
-/// them: a document without its index entry would be worse than a full store. `ts/range/model-folders.ts` is written from this
-/// table, by the test `the_facade_has_the_same_tables` in `core/tests/facade.rs`.
+/// The folders of users' keys that belong to models.
+///
+/// Raw writes there are refused. The memory engine evicts no key of them, because a document without its index entry
+/// would be worse than a full store. The test `the_facade_has_the_same_tables` in `core/tests/facade.rs` writes
+/// `ts/range/model-folders.ts` from this table.
 pub const MODEL_FOLDERS: [&str; 3] = ["docs/", "graphs/", "objects/"];
 
-/// The folder of a model that a user key lies in.
+/// The folder of a model in which a user's key lies; `None` for all other keys.
 #[must_use]
 pub fn model_folder(key: &[u8]) -> Option<&'static str> {
     MODEL_FOLDERS.into_iter().find(|folder| key.starts_with(folder.as_bytes()))
 }
 
-/// The keys of our keyspace that belong to models: `clear` deletes no others.
+/// The range of the models' keys in the internal keyspace. `clear` deletes no others there.
 #[must_use]
 pub fn models() -> KeyRange {
     KeyRange { start: Bound::Included(Key::from_static(&[ENGINE + 1])), ..KeyRange::all() }

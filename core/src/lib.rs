@@ -1,7 +1,30 @@
-//! Holdfast's storage library: one ordered, transactional key-value contract over several engines.
+//! The storage library of Holdfast: one ordered, transactional key-value contract over several engines.
 //!
-//! Everything stands on one call, an atomic conditional [`Batch`], and on ordered reads over a
-//! [`View`](engine::View). `ARCHITECTURE.md` in the repository tells the whole story.
+//! An engine commits an atomic, conditional [`Batch`] and answers ordered reads over a [`View`](engine::View).
+//! Everything else is built of these two. `ARCHITECTURE.md` in the repository describes the whole.
+//!
+//! # Examples
+//!
+//! ```
+//! use holdfast_core::engine::memory::{self, MemoryOptions};
+//! use holdfast_core::{Batch, EngineExt, KeyRange, Op, Space, Value};
+//!
+//! let engine = memory::open(MemoryOptions::default());
+//! engine.commit(Batch::of([
+//!     Op::set("users/ada", Value::json(r#"{"name":"Ada"}"#)),
+//!     Op::set("users/bob", Value::json(r#"{"name":"Bob"}"#)),
+//! ]))?;
+//!
+//! let view = engine.view()?;
+//! assert_eq!(view.count(Space::User, &KeyRange::prefix("users/"))?, 2);
+//! # Ok::<(), holdfast_core::Error>(())
+//! ```
+//!
+//! # Features
+//!
+//! `file`, `leveldb`, `sqlite` and `redis` build the engine of that name. All are on by default. The memory engine and
+//! engines of the user's own ([`engine::custom`]) are always there. `conformance` builds the conformance suite and the
+//! helpers of tests.
 
 pub mod batch;
 #[cfg(feature = "conformance")]

@@ -11,7 +11,7 @@ use crate::value::Value;
 /// Milliseconds since 1970-01-01T00:00:00Z, as JavaScript counts them.
 pub type Millis = u64;
 
-/// The current time.
+/// The current time by the clock of the system. Times before 1970 count as 0.
 #[must_use]
 pub fn now() -> Millis {
     SystemTime::now()
@@ -19,50 +19,66 @@ pub fn now() -> Millis {
         .map_or(0, |elapsed| u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// What a key holds.
+/// A value with everything that is stored beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
+    /// The value.
     pub value: Value,
+    /// The version, for conditions on the key.
     pub version: Version,
-    /// From this moment on the key is absent.
+    /// The time from which on the key is absent; `None` for never.
     pub expires_at: Option<Millis>,
+    /// The time of the write that made the key; `None` where the engine keeps no times.
     pub created_at: Option<Millis>,
+    /// The time of the latest write; `None` where the engine keeps no times.
     pub updated_at: Option<Millis>,
     /// The user's metadata as JSON text.
     pub metadata: Option<Bytes>,
 }
 
 impl Record {
-    /// A record of a value alone, as an engine without metadata of its own reads it.
+    /// A record of a value and an expiry alone, with the [digest](Version::digest) of both as its version.
     #[must_use]
     pub fn bare(value: Value, expires_at: Option<Millis>) -> Self {
         let version = Version::digest(&value, expires_at);
         Record { value, version, expires_at, created_at: None, updated_at: None, metadata: None }
     }
 
-    /// True if the record is absent by the clock, which is asked only where there is an expiry.
+    /// True if the record has expired by now. The clock is asked only for a record with an expiry.
     #[must_use]
     pub fn has_expired(&self) -> bool {
         self.expires_at.is_some_and(|at| at <= now())
     }
 
-    /// True if the record is absent at `now`.
+    /// True if the record has expired at `now`.
     #[must_use]
     pub fn expired(&self, now: Millis) -> bool {
         self.expires_at.is_some_and(|at| at <= now)
     }
 }
 
-/// Tells two states of a key apart: equal versions mean equal value and expiry. Opaque to users.
+/// The version of a record: two records of a key with equal versions have equal values and expiries. Opaque to users.
 ///
-/// Engines that keep a sequence number a record use it; the others digest value and expiry.
+/// An engine that stores the number of the commit with each record uses that number. Other engines use a digest of value
+/// and expiry, so a record that is written again with the same value and expiry has the same version again.
+///
+/// # Examples
+///
+/// ```
+/// use holdfast_core::{Value, Version};
+///
+/// let version = Version::of_commit(255);
+/// assert_eq!(version.to_string(), "ff");
+/// assert_eq!(Version::parse("ff"), Some(version));
+/// assert_ne!(Version::digest(&Value::json("1"), None), Version::digest(&Value::json("2"), None));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Version(u128);
 
-/// Set in digests, so that they never equal a sequence number.
+/// The bit that is set in digests: no digest equals the number of a commit.
 const DIGEST: u128 = 1 << 127;
 
-/// Set in the versions of what a transaction has not committed yet.
+/// The bit that is set in the versions of writes that a transaction has not committed.
 const PENDING: u128 = 1 << 64;
 
 impl Version {
@@ -72,13 +88,13 @@ impl Version {
         Version(seq.into())
     }
 
-    /// The version of a record inside a transaction, written by its batch number `edit`. It holds there alone.
+    /// The version of a record that batch number `edit` of a transaction wrote. It is valid inside the transaction only.
     #[must_use]
     pub fn pending(edit: u64) -> Self {
         Version(PENDING | u128::from(edit))
     }
 
-    /// The version of a record that carries no sequence number: XXH3-128 of value and expiry.
+    /// The version of a record without the number of a commit: XXH3-128 of value and expiry.
     #[must_use]
     pub fn digest(value: &Value, expires_at: Option<Millis>) -> Self {
         let mut hasher = Xxh3::new();
@@ -99,13 +115,13 @@ impl Version {
         Version(hasher.digest128() | DIGEST)
     }
 
-    /// The commit that wrote the record, where the engine keeps it.
+    /// The number of the commit that wrote the record; `None` for a digest.
     #[must_use]
     pub fn seq(self) -> Option<u64> {
         u64::try_from(self.0).ok()
     }
 
-    /// Reads the text form; `None` for a text that no version has.
+    /// Reads the text form: lower-case hexadecimal digits without leading zeros. `None` for another text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let version = Version(u128::from_str_radix(text, 16).ok()?);

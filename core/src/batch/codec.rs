@@ -1,7 +1,18 @@
-//! A batch's operations as bytes, for what must survive a crash before it is carried out. Checks are not
-//! kept: they were made when the bytes were written.
+//! The bytes of operations, for batches that must survive a crash before they are carried out. Checks have no bytes: they
+//! were made before the bytes were written.
 //!
 //! `docs/formats/batch.md` describes the layout. All integers are LEB128 varints.
+//!
+//! # Examples
+//!
+//! ```
+//! use holdfast_core::Op;
+//! use holdfast_core::batch::codec::{decode, encode};
+//!
+//! let bytes = encode(&[Op::delete("a"), Op::add("n", 1.0)]);
+//! assert_eq!(decode(&bytes.into())?.len(), 2);
+//! # Ok::<(), holdfast_core::Error>(())
+//! ```
 
 use bytes::Bytes;
 
@@ -11,7 +22,7 @@ use crate::format::parts::{Reader, put_bound, put_bytes, put_varint};
 use crate::key::{KeyRange, Space};
 use crate::value::Value;
 
-/// The first byte; another one is a newer format.
+/// The first byte. Another byte is a newer format.
 const FORMAT: u8 = 1;
 
 const SET: u8 = 0;
@@ -19,14 +30,14 @@ const ADD: u8 = 1;
 const DELETE: u8 = 2;
 const DELETE_RANGE: u8 = 3;
 
-/// Set in an operation's first byte for [`Space::Internal`].
+/// The bit of an operation on [`Space::Internal`], in its first byte.
 const INTERNAL: u8 = 0x80;
 const HAS_EXPIRY: u8 = 0x40;
 const HAS_METADATA: u8 = 0x20;
 const BINARY: u8 = 0x10;
 const KIND: u8 = 0x0f;
 
-/// Writes the operations.
+/// Writes operations.
 #[must_use]
 pub fn encode(ops: &[Op]) -> Vec<u8> {
     let mut out = vec![FORMAT];
@@ -77,7 +88,11 @@ fn put_options(out: &mut Vec<u8>, expires_at: Option<u64>, metadata: Option<&Byt
     }
 }
 
-/// Reads what [`encode`] wrote. UNSUPPORTED_FORMAT for a newer format, CORRUPTED for anything else.
+/// Reads operations.
+///
+/// # Errors
+///
+/// `UNSUPPORTED_FORMAT` for a newer format, `CORRUPTED` for other bytes that [`encode`] did not write.
 pub fn decode(bytes: &Bytes) -> Result<Vec<Op>> {
     match bytes.first() {
         Some(&FORMAT) => {}
@@ -167,15 +182,9 @@ mod tests {
     #[test]
     fn the_bytes_are_those_of_the_first_release() {
         let ops = [
-            Op::Set {
-                space: Space::User,
-                key: Bytes::from_static(b"k"),
-                value: Value::json("1"),
-                expires_at: Some(300),
-                metadata: Some(Bytes::from_static(b"{}")),
-            },
-            Op::Delete { space: Space::Internal, key: Bytes::from_static(b"\xff") },
-            Op::DeleteRange { space: Space::User, range: KeyRange::prefix(&b"p"[..]) },
+            Op::set("k", Value::json("1")).expiring(300).with_metadata(Bytes::from_static(b"{}")),
+            Op::delete(&b"\xff"[..]).in_space(Space::Internal),
+            Op::delete_range(KeyRange::prefix("p")),
         ];
         assert_eq!(encode(&ops), b"\x01\x60\x01k\x011\xac\x02\x02{}\x82\x01\xff\x03\x01\x01p\x02\x01q");
     }
@@ -194,7 +203,11 @@ mod tests {
         }
 
         #[test]
-        fn a_cut_or_flipped_batch_never_panics(ops in prop::collection::vec(op(), 1..4), at in any::<prop::sample::Index>(), flip in 1_u8..) {
+        fn a_cut_or_flipped_batch_never_panics(
+            ops in prop::collection::vec(op(), 1..4),
+            at in any::<prop::sample::Index>(),
+            flip in 1_u8..,
+        ) {
             let mut bytes = encode(&ops);
             let at = at.index(bytes.len());
             let _ = decode(&Bytes::copy_from_slice(&bytes[..at]));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Error;
 
-/// The error below an [`Error`]. A clone shares it.
+/// The error below an [`Error`]. A clone shares the error.
 #[derive(Clone)]
 pub struct Cause {
     text: String,
@@ -13,7 +13,7 @@ pub struct Cause {
 }
 
 impl Cause {
-    /// Keeps `error`.
+    /// A cause that keeps `error`.
     #[must_use]
     pub fn new(error: impl StdError + Send + Sync + 'static) -> Self {
         Cause { text: error.to_string(), error: Arc::new(error) }
@@ -38,8 +38,8 @@ impl fmt::Debug for Cause {
     }
 }
 
-/// An error that can be kept as the cause of another one. It is kept by value, as one failed sync fails every commit of its
-/// group and each gets an error of its own.
+/// An error that can be kept as the cause of another one. It is kept by value, because one failed sync fails every commit
+/// of its group, and each commit has an error of its own.
 pub trait AsCause {
     /// The error as a cause.
     fn as_cause(&self) -> Cause;
@@ -51,7 +51,7 @@ impl AsCause for Error {
     }
 }
 
-/// An error of the operating system, which [`io::Error`] is too but cannot be cloned.
+/// An error of the operating system. Unlike an [`io::Error`], it can be cloned.
 #[derive(Clone, Debug)]
 pub struct OsError {
     kind: io::ErrorKind,
@@ -66,7 +66,7 @@ impl OsError {
         self.kind
     }
 
-    /// The number of the system: `errno`, or the last error on Windows.
+    /// The number that the system gave: `errno`, or the last error on Windows.
     #[must_use]
     pub fn number(&self) -> Option<i32> {
         self.number
@@ -87,21 +87,21 @@ impl AsCause for io::Error {
     }
 }
 
-/// An error of which only its text is known: one of a server, of a library whose errors cannot be cloned, or of JavaScript.
+/// An error of which only the text is known: of a server, of a library whose errors cannot be cloned, or of JavaScript.
 #[derive(Clone, Debug)]
-struct Told(String);
+struct TextError(String);
 
-impl fmt::Display for Told {
+impl fmt::Display for TextError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl StdError for Told {}
+impl StdError for TextError {}
 
 impl AsCause for str {
     fn as_cause(&self) -> Cause {
-        Cause::new(Told(self.to_owned()))
+        Cause::new(TextError(self.to_owned()))
     }
 }
 

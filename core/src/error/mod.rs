@@ -1,4 +1,4 @@
-//! One error type for every engine: a stable code, a sentence, and the place it arose.
+//! One error type for every engine: a stable code, a sentence, and the place where the error arose.
 
 mod cause;
 mod code;
@@ -9,10 +9,23 @@ use std::io;
 pub use cause::{AsCause, Cause, OsError};
 pub use code::Code;
 
-/// The result of every fallible call of this crate.
+/// The result of every call of this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// An error with its context. `Clone`, because one failed fsync fails every commit of its group.
+/// An error with its context.
+///
+/// An error can be cloned, because one failed sync fails every commit of its group.
+///
+/// # Examples
+///
+/// ```
+/// use holdfast_core::{Code, Error};
+///
+/// let error = Error::new(Code::Timeout, "the server did not answer in 5 s").in_engine("redis").at_key(b"users/ada");
+/// assert_eq!(error.code().as_str(), "TIMEOUT");
+/// assert!(error.code().retryable());
+/// assert_eq!(error.to_string(), "TIMEOUT: the server did not answer in 5 s (key \"users/ada\")");
+/// ```
 #[derive(Clone, Debug)]
 pub struct Error {
     inner: Box<Inner>,
@@ -29,7 +42,7 @@ struct Inner {
 }
 
 impl Error {
-    /// An error of `code`; the message says what was wrong and what to do.
+    /// An error of a code. The message says what is wrong and how to mend it.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Error {
             inner: Box::new(Inner {
@@ -43,7 +56,8 @@ impl Error {
         }
     }
 
-    /// An operating-system error while doing `what`: NO_SPACE, READ_ONLY, or IO.
+    /// An error of the operating system, whose code is `NO_SPACE`, `READ_ONLY` or `IO`. `what` names the action that
+    /// failed, such as "cannot open the log".
     #[must_use]
     pub fn io(what: impl fmt::Display, error: &io::Error) -> Self {
         let code = match error.kind() {
@@ -54,32 +68,32 @@ impl Error {
         Error::new(code, format!("{what}: {error}")).caused_by(error)
     }
 
-    /// Stored bytes that cannot be what was written.
+    /// `CORRUPTED`: stored bytes are not those that were written.
     #[must_use]
     pub fn corrupted(message: impl Into<String>) -> Self {
         Error::new(Code::Corrupted, message)
     }
 
-    /// The engine was closed while or before this call ran.
+    /// `CLOSED`: the engine was closed before the call, or while it ran.
     #[must_use]
     pub fn closed() -> Self {
         Error::new(Code::Closed, "the engine is closed")
     }
 
-    /// A condition did not hold for `key`.
+    /// `CONFLICT`: a condition on `key` did not hold.
     #[must_use]
     pub fn conflict(key: &[u8]) -> Self {
         Error::new(Code::Conflict, "the key was changed by someone else").at_key(key)
     }
 
-    /// Names the engine, unless a layer below already did.
+    /// Names the engine, unless a layer below has named one.
     #[must_use]
     pub fn in_engine(mut self, engine: &'static str) -> Self {
         self.inner.engine.get_or_insert(engine);
         self
     }
 
-    /// Names the key, unless a layer below already did. Bytes that are not UTF-8 are shown lossily.
+    /// Names the key, unless a layer below has named one. Bytes that are not UTF-8 become U+FFFD.
     #[must_use]
     pub fn at_key(mut self, key: &[u8]) -> Self {
         if self.inner.key.is_none() {
@@ -88,40 +102,45 @@ impl Error {
         self
     }
 
-    /// Names the operation, unless a layer below already did.
+    /// Names the operation, unless a layer below has named one.
     #[must_use]
     pub fn during(mut self, operation: &'static str) -> Self {
         self.inner.operation.get_or_insert(operation);
         self
     }
 
-    /// Keeps the error below as the source of this one. Never pass one whose text may hold a value or a password.
+    /// Keeps the error below as the source of this one. Never pass an error whose text may hold a value or a password.
     #[must_use]
     pub fn caused_by(mut self, cause: &(impl AsCause + ?Sized)) -> Self {
         self.inner.cause = Some(cause.as_cause());
         self
     }
 
+    /// The code, stable across releases.
     #[must_use]
     pub fn code(&self) -> Code {
         self.inner.code
     }
 
+    /// The sentence, without code and key.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.inner.message
     }
 
+    /// The name of the engine in which the error arose.
     #[must_use]
     pub fn engine(&self) -> Option<&'static str> {
         self.inner.engine
     }
 
+    /// The key at which the error arose.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         self.inner.key.as_deref()
     }
 
+    /// The operation in which the error arose.
     #[must_use]
     pub fn operation(&self) -> Option<&'static str> {
         self.inner.operation

@@ -1,24 +1,32 @@
-//! A value as the specification's two columns, `type` and `value`, so that a table reads naturally
-//! and one written by the specification's own code is understood.
+//! A value as the two columns `type` and `value` of the specification: people can read such a table, and a table that
+//! the specification's own code wrote is understood.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::{Value, json, tag};
+use super::{Value, json, tag, validate};
 use crate::error::{Error, Result};
 
-/// The specification's `type` column.
+/// The type of a value as the `type` column of the specification names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// `null`.
     Null,
+    /// `true` or `false`.
     Boolean,
+    /// A number. The `value` column may hold `NaN`, `Infinity`, `-Infinity` or `-0`.
     Number,
+    /// A string, whose `value` column holds the text without quotes and escapes.
     String,
+    /// A date, whose `value` column holds the text of `Date.prototype.toISOString`.
     Date,
+    /// A Buffer, whose `value` column holds raw bytes or base64.
     Buffer,
+    /// Anything else, as JSON text.
     Json,
 }
 
 impl Kind {
+    /// The name in the `type` column.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -32,7 +40,7 @@ impl Kind {
         }
     }
 
-    /// The kind a column names; the specification reads an unknown one as JSON.
+    /// The type that a column names. The specification reads an unknown name as JSON.
     #[must_use]
     pub fn from_column(text: &str) -> Self {
         match text {
@@ -48,7 +56,7 @@ impl Kind {
 }
 
 impl Value {
-    /// The `type` and `value` columns. A Buffer gives its raw bytes.
+    /// The `type` and `value` columns. A Buffer becomes its raw bytes.
     #[must_use]
     pub fn to_column(&self) -> (Kind, Bytes) {
         let text = match self {
@@ -56,7 +64,7 @@ impl Value {
             Value::Json(text) => text,
         };
         match text.first() {
-            // Another program's text may end in spaces, which these two columns have no room for.
+            // The text of another program may end in spaces, which these two types do not allow.
             Some(b'n') => (Kind::Null, text.slice_ref(text.trim_ascii_end())),
             Some(b't' | b'f') => (Kind::Boolean, text.slice_ref(text.trim_ascii_end())),
             Some(b'-' | b'0'..=b'9') => (Kind::Number, text.clone()),
@@ -75,7 +83,11 @@ impl Value {
         }
     }
 
-    /// The value of the two columns, CORRUPTED where they do not fit. A Buffer is raw or base64.
+    /// The value of the two columns. A Buffer is base64.
+    ///
+    /// # Errors
+    ///
+    /// `CORRUPTED` if the text is not of the type.
     pub fn from_column(kind: Kind, text: Bytes) -> Result<Self> {
         let misfit = || Error::corrupted(format!("the value is not a {}", kind.as_str()));
         match kind {
@@ -83,7 +95,7 @@ impl Value {
             Kind::Null if text.as_ref() == b"null" => Ok(Value::Json(text)),
             Kind::Boolean if text.as_ref() == b"true" || text.as_ref() == b"false" => Ok(Value::Json(text)),
             Kind::Null | Kind::Boolean => Err(misfit()),
-            // A number keeps the digits it was written with, but for -0, which JSON numbers lose on their way.
+            // A number keeps its digits. JavaScript reads the JSON number -0 as 0, so that one becomes a tag.
             Kind::Number if text.as_ref() != b"-0" && is_json_number(&text) => Ok(Value::Json(text)),
             Kind::Number => {
                 let number = std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse::<f64>().ok());
@@ -109,7 +121,7 @@ impl Value {
     }
 }
 
-/// The text of a JSON string, without copying where it has no escapes.
+/// The text of a JSON string. A string without escapes is not copied.
 fn plain_string(text: &Bytes) -> Option<Bytes> {
     let inside = text.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
     if memchr::memchr(b'\\', inside).is_none() {
@@ -119,7 +131,7 @@ fn plain_string(text: &Bytes) -> Option<Bytes> {
 }
 
 fn is_json_number(text: &[u8]) -> bool {
-    matches!(text.first(), Some(b'-' | b'0'..=b'9')) && json::validate(text).is_ok()
+    matches!(text.first(), Some(b'-' | b'0'..=b'9')) && validate(text).is_ok()
 }
 
 fn special_number(text: &[u8]) -> &'static [u8] {

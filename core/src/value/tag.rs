@@ -1,5 +1,5 @@
-//! The tagged types that Rust itself reads: `$binary`, `$date`, `$number`. A tag counts only in its
-//! exact shape, one key and the right kind of value.
+//! The tags that Rust reads itself: `$binary`, `$date`, `$number`. An object is a tag only in its exact shape: one key,
+//! and a value of the right type.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +11,7 @@ pub fn encode_base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// The bytes of standard base64 with padding, or `None` if `text` is not that.
+/// The bytes of standard base64 with padding; `None` for another text.
 #[must_use]
 pub fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()
@@ -29,13 +29,13 @@ pub(super) fn top_level_binary(text: &[u8]) -> Option<Vec<u8>> {
     decode_base64(tag_content(text, b"$binary")?)
 }
 
-/// The ISO text of a text that is one `{"$date": …}` tag.
+/// The ISO date of a text that is one `{"$date": …}` tag.
 pub(super) fn date(text: &[u8]) -> Option<&str> {
     let iso = std::str::from_utf8(tag_content(text, b"$date")?).ok()?;
     is_iso_date(iso).then_some(iso)
 }
 
-/// The shape `Date.prototype.toISOString` gives; that the day exists is left to JavaScript.
+/// True for the shape that `Date.prototype.toISOString` gives. Whether the day exists is left to JavaScript.
 fn is_iso_date(text: &str) -> bool {
     let year = match text.as_bytes().first() {
         Some(b'+' | b'-') => 7,
@@ -51,7 +51,7 @@ fn is_iso_date(text: &str) -> bool {
         })
 }
 
-/// The number a JSON text is: a plain JSON number or a `$number` tag.
+/// The number of a JSON text that is a number or a `$number` tag.
 pub(super) fn number(text: &[u8]) -> Option<f64> {
     let trimmed = text.trim_ascii();
     match trimmed.first()? {
@@ -66,7 +66,7 @@ pub(super) fn number(text: &[u8]) -> Option<f64> {
     }
 }
 
-/// The text of a number: what JavaScript prints, or its tag.
+/// The text of a number, as JavaScript prints it, or its tag.
 pub(super) fn number_text(number: f64) -> String {
     if number.is_nan() {
         r#"{"$number":"NaN"}"#.into()
@@ -75,7 +75,7 @@ pub(super) fn number_text(number: f64) -> String {
     } else if number == 0.0 {
         if number.is_sign_negative() { r#"{"$number":"-0"}"# } else { "0" }.into()
     } else if number.abs() >= 1e21 || number.abs() < 1e-6 {
-        // Rust prints the shortest digits too; only the sign of the exponent differs.
+        // Rust prints the shortest digits, too. Only the sign of the exponent differs.
         let text = format!("{number:e}");
         match text.split_once('e') {
             Some((digits, exponent)) if !exponent.starts_with('-') => format!("{digits}e+{exponent}"),
@@ -86,7 +86,7 @@ pub(super) fn number_text(number: f64) -> String {
     }
 }
 
-/// The content of the string in `{"name":"content"}`, spaces allowed, if it has no escapes.
+/// The content of the string in `{"name":"content"}`, if it has no escapes. Spaces are allowed between tokens.
 fn tag_content<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let inside = text.trim_ascii().strip_prefix(b"{")?.strip_suffix(b"}")?.trim_ascii();
     let after_name = inside.strip_prefix(b"\"")?.strip_prefix(name)?.strip_prefix(b"\"")?;

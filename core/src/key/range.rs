@@ -1,51 +1,37 @@
-//! Keys, the two keyspaces, and ranges of keys.
-
 use std::ops::Bound;
 
-use bytes::Bytes;
-
-use crate::error::{Code, Error, Result};
+use super::{Key, prefix_end};
 use crate::glob::Glob;
 
-/// A key: UTF-8 in the user's keyspace, any bytes in ours. Ordered by its bytes; cheap to clone.
-pub type Key = Bytes;
-
-/// The longest user key in UTF-8 bytes.
-pub const MAX_KEY_BYTES: usize = 4096;
-
-/// Which of the two keyspaces of an engine an operation means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Space {
-    /// The user's records, readable by other tools.
-    User,
-    /// What the models keep for themselves: indexes, manifests, markers. Keys are any bytes.
-    Internal,
-}
-
-/// Checks a user key: not empty, at most [`MAX_KEY_BYTES`] bytes. UTF-8 is the type's promise.
-pub fn check_key(key: &str) -> Result<()> {
-    if key.is_empty() {
-        return Err(Error::new(Code::InvalidKey, "a key must not be empty"));
-    }
-    if key.len() > MAX_KEY_BYTES {
-        return Err(Error::new(
-            Code::InvalidKey,
-            format!("a key is at most {MAX_KEY_BYTES} UTF-8 bytes, this one has {}", key.len()),
-        ));
-    }
-    Ok(())
-}
-
-/// An interval of keys, with an optional glob inside it, a direction and a limit.
+/// A range of keys: an interval, with an optional pattern, exceptions, a direction and a limit.
+///
+/// # Examples
+///
+/// ```
+/// use holdfast_core::{Key, KeyRange};
+///
+/// let mut range = KeyRange::prefix("users/");
+/// range.except = vec![Key::from("users/old/")];
+/// assert!(range.contains(b"users/ada"));
+/// assert!(!range.contains(b"users/old/ada"));
+///
+/// let latest = KeyRange { reverse: true, limit: Some(10), ..KeyRange::glob("log:*") };
+/// assert!(latest.contains(b"log:17"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct KeyRange {
+    /// The start of the interval.
     pub start: Bound<Key>,
+    /// The end of the interval.
     pub end: Bound<Key>,
-    /// Keys in the interval that do not match are not in the range.
+    /// The range has only the keys of the interval that match.
     pub pattern: Option<Glob>,
-    /// Keys starting with one of these are not in the range (the models' folders).
+    /// Prefixes whose keys are not in the range, such as the folders of the models.
     pub except: Vec<Key>,
+    /// True for the descending order of keys.
     pub reverse: bool,
+    /// The number of keys that a listing gives at most, counted in the direction of the range; `None` for all.
+    /// [`contains`](KeyRange::contains) does not know it.
     pub limit: Option<usize>,
 }
 
@@ -77,7 +63,7 @@ impl KeyRange {
         range
     }
 
-    /// The keys that match `pattern`; its literal beginning bounds the interval.
+    /// The keys that match `pattern`. The literal beginning of the pattern bounds the interval.
     #[must_use]
     pub fn glob(pattern: &str) -> Self {
         let mut range = KeyRange::default();
@@ -85,7 +71,8 @@ impl KeyRange {
         range
     }
 
-    /// Adds a glob, narrowing the interval by its literal beginning.
+    /// Keeps only the keys that match `pattern`. The literal beginning of the pattern narrows the interval. A pattern
+    /// that was set before is replaced if the new one is more than a prefix.
     pub fn set_pattern(&mut self, pattern: &str) {
         let glob = Glob::new(pattern);
         let literal = Key::copy_from_slice(glob.literal_prefix().as_bytes());
@@ -100,7 +87,7 @@ impl KeyRange {
         }
     }
 
-    /// Keeps only the keys that start with `prefix`.
+    /// Keeps only the keys that start with `prefix`. Every key starts with the empty prefix.
     pub fn narrow_to_prefix(&mut self, prefix: &Key) {
         if prefix.is_empty() {
             return;
@@ -111,12 +98,12 @@ impl KeyRange {
         }
     }
 
-    /// Makes the start at least `bound`.
+    /// Moves the start up to `bound`, unless it is there or behind already.
     pub fn raise_start(&mut self, bound: Bound<Key>) {
         let tighter = match (&self.start, &bound) {
             (_, Bound::Unbounded) => false,
             (Bound::Unbounded, _) => true,
-            (Bound::Included(a), Bound::Included(b)) | (Bound::Excluded(a), Bound::Included(b)) => b > a,
+            (Bound::Included(a) | Bound::Excluded(a), Bound::Included(b)) => b > a,
             (Bound::Included(a) | Bound::Excluded(a), Bound::Excluded(b)) => b >= a,
         };
         if tighter {
@@ -124,12 +111,12 @@ impl KeyRange {
         }
     }
 
-    /// Makes the end at most `bound`.
+    /// Moves the end down to `bound`, unless it is there or before already.
     pub fn lower_end(&mut self, bound: Bound<Key>) {
         let tighter = match (&self.end, &bound) {
             (_, Bound::Unbounded) => false,
             (Bound::Unbounded, _) => true,
-            (Bound::Included(a), Bound::Included(b)) | (Bound::Excluded(a), Bound::Included(b)) => b < a,
+            (Bound::Included(a) | Bound::Excluded(a), Bound::Included(b)) => b < a,
             (Bound::Included(a) | Bound::Excluded(a), Bound::Excluded(b)) => b <= a,
         };
         if tighter {
@@ -137,7 +124,7 @@ impl KeyRange {
         }
     }
 
-    /// True if `key` lies in the interval, whatever the pattern says.
+    /// True if `key` lies in the interval. Pattern and exceptions do not count.
     #[must_use]
     pub fn spans(&self, key: &[u8]) -> bool {
         let after_start = match &self.start {
@@ -153,7 +140,7 @@ impl KeyRange {
         after_start && before_end
     }
 
-    /// True if `key`, known to lie in the interval, passes the pattern and the exceptions.
+    /// True if pattern and exceptions let `key` pass. The interval does not count.
     #[must_use]
     pub fn selects(&self, key: &[u8]) -> bool {
         if self.except.iter().any(|prefix| key.starts_with(prefix)) {
@@ -165,13 +152,13 @@ impl KeyRange {
         }
     }
 
-    /// True if `key` is in the range.
+    /// True if `key` is in the range: in the interval, and passed by pattern and exceptions.
     #[must_use]
     pub fn contains(&self, key: &[u8]) -> bool {
         self.spans(key) && self.selects(key)
     }
 
-    /// True if no key can lie in the interval. Such a range makes `BTreeMap::range` panic.
+    /// True if no key can lie in the interval. `BTreeMap::range` panics on such bounds.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         match (&self.start, &self.end) {
@@ -182,7 +169,7 @@ impl KeyRange {
         }
     }
 
-    /// True if some key may lie in the intervals of both, whatever their patterns say.
+    /// True if a key may lie in the intervals of both ranges. Patterns and exceptions do not count.
     #[must_use]
     pub fn overlaps(&self, other: &KeyRange) -> bool {
         let mut both = KeyRange { start: self.start.clone(), end: self.end.clone(), ..KeyRange::default() };
@@ -191,13 +178,24 @@ impl KeyRange {
         !both.is_empty()
     }
 
-    /// True if the interval alone decides, so that it can be deleted as one.
+    /// True if the range has neither pattern nor exceptions, so that it can be deleted as one interval.
     #[must_use]
     pub fn is_interval(&self) -> bool {
         self.pattern.is_none() && self.except.is_empty()
     }
 
-    /// The intervals that make up this range but for its pattern: one between each two exceptions.
+    /// The intervals of which the range consists, one between each two exceptions. The pattern does not count.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use holdfast_core::{Key, KeyRange};
+    ///
+    /// let range = KeyRange { except: vec![Key::from("docs/")], ..KeyRange::all() };
+    /// let [before, after] = &range.intervals()[..] else { panic!("not two") };
+    /// assert!(before.spans(b"a") && after.spans(b"z"));
+    /// assert!(!before.spans(b"docs/1") && !after.spans(b"docs/1"));
+    /// ```
     #[must_use]
     pub fn intervals(&self) -> Vec<KeyRange> {
         let mut except = self.except.clone();
@@ -221,7 +219,7 @@ impl KeyRange {
         intervals
     }
 
-    /// The rest of this range after `key`, in the range's direction: where the next page starts.
+    /// The rest of the range behind `key` in the direction of the range, for the next page.
     #[must_use]
     pub fn after(&self, key: &[u8]) -> KeyRange {
         let mut rest = self.clone();
@@ -235,19 +233,6 @@ impl KeyRange {
     }
 }
 
-/// The first key after all keys that start with `prefix`, or `None` if there is none.
-#[must_use]
-pub fn prefix_end(prefix: &[u8]) -> Option<Key> {
-    let mut end = prefix.to_vec();
-    while let Some(last) = end.pop() {
-        if last < u8::MAX {
-            end.push(last + 1);
-            return Some(end.into());
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -259,12 +244,6 @@ mod tests {
         assert!(range.contains("a/\u{10ffff}".as_bytes()));
         assert!(!range.contains(b"a"));
         assert!(!range.contains(b"a0"));
-    }
-
-    #[test]
-    fn prefix_end_carries_over_trailing_ff() {
-        assert_eq!(prefix_end(b"a\xff\xff").as_deref(), Some(&b"b"[..]));
-        assert_eq!(prefix_end(b"\xff"), None);
     }
 
     #[test]
