@@ -1,4 +1,8 @@
-//! The contract of an engine, and what engines share.
+//! The contract of an engine, the engines, and the parts that they share.
+//!
+//! [`contract`] describes the traits. An engine that runs in this process implements [`embedded::Store`], and
+//! [`Embedded`] makes an [`Engine`] of it. The engine of a user's own, written in JavaScript or otherwise, implements
+//! [`custom::Host`].
 
 pub mod apply;
 pub mod contract;

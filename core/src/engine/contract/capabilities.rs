@@ -1,31 +1,31 @@
 use crate::engine::watch::Watching;
 
-/// The abilities of an engine. The conformance suite is gated by them, and says so.
+/// The abilities of an engine. A caller that depends on one asks for it first, as the conformance suite does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools)] // A table of independent facts.
+#[allow(clippy::struct_excessive_bools, reason = "a table of independent facts")]
 pub struct Capabilities {
     /// A view is one moment of the store.
     pub snapshots: bool,
-    /// A batch takes effect as one.
+    /// A batch takes effect as one: nobody sees a part of it.
     pub atomic_batch: bool,
     /// `clear` takes effect as one.
     pub atomic_clear: bool,
-    /// Records have created and updated times without being asked for.
+    /// Every record has the times of its creation and its latest write.
     pub timestamps: bool,
-    /// Whose changes can be watched.
+    /// The changes that a watch is told.
     pub watch: Watching,
-    /// Several processes may open one store.
+    /// Several processes may have one store open.
     pub multi_process: bool,
-    /// Calls that block the caller are offered.
+    /// Callers may block until a call is answered.
     pub sync: bool,
-    /// The store ends with this process: nothing in it is there to be recovered.
+    /// The store ends with this process, so there is nothing to recover.
     pub volatile: bool,
     /// A read of a view may wait for JavaScript, so it must not run in the tier [`disk`](crate::threads::disk).
     pub waits_for_javascript: bool,
 }
 
 impl Capabilities {
-    /// Those of a store on a disk that one process owns.
+    /// The abilities of a store on a disk that one process owns.
     pub const EMBEDDED: Capabilities = Capabilities {
         snapshots: true,
         atomic_batch: true,
@@ -39,14 +39,14 @@ impl Capabilities {
     };
 }
 
-/// How much a resolved write survives.
+/// The failure that a write survives once its caller is told of the success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash)]
 pub enum Durability {
-    /// Power loss.
+    /// A loss of power.
     #[default]
     Full,
     /// The death of the process.
     Normal,
-    /// Nothing is promised. A batch still is whole or not there at all.
+    /// None. Still, a batch is there whole or not at all.
     None,
 }

@@ -8,43 +8,69 @@ use crate::value::Value;
 
 /// A storage engine.
 ///
-/// Calls of one caller take effect in the order they were made: a read behind an unresolved write of its key waits for it.
-/// Every method is required. A method that an engine cannot answer at once returns `None`.
+/// The calls of one caller on a key take effect in the order in which they were made: a read that was requested behind
+/// an unanswered write of its key waits for that write. A caller that may block uses [`EngineExt`](super::EngineExt).
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::mpsc;
+///
+/// use holdfast_core::engine::{Engine, Read, Reply, Request, memory};
+/// use holdfast_core::{Batch, Key, Op, Space, Value};
+///
+/// let engine = memory::open(memory::MemoryOptions::default());
+/// let write = Batch::one(Op::set("k", Value::json("1")));
+/// let (sender, receiver) = mpsc::channel();
+/// engine.submit(Request::Commit(write), Box::new(move |reply| sender.send(reply.is_ok()).unwrap()));
+/// assert_eq!(receiver.recv(), Ok(true));
+///
+/// match engine.try_read(&Read::Get(Space::User, Key::from("k"))) {
+///     Some(Ok(Reply::Value(value))) => assert_eq!(value, Some(Value::json("1"))),
+///     Some(_) => unreachable!(),
+///     None => { /* It would take a disk, a network or a wait: submit the read instead. */ }
+/// }
+/// ```
 pub trait Engine: Send + Sync {
-    /// The name that errors carry: `memory`, `file`, `sqlite`, `leveldb`, `redis`, or that of a user's own engine.
+    /// The name that errors carry: `memory`, `file`, `sqlite`, `leveldb`, `redis`, or the name of a user's own engine.
     fn name(&self) -> &'static str;
 
     /// The abilities of this store.
     fn capabilities(&self) -> Capabilities;
 
-    /// Answers at once, or `None` if that would touch a disk, a network or a contended lock, or overtake a queued call. Runs
-    /// on the JavaScript thread.
+    /// Answers a read at once. `None` if that would touch a disk, a network or a contended lock, or would overtake a
+    /// queued call: then the caller submits the read. The JavaScript thread calls this.
     fn try_read(&self, read: &Read) -> Option<Result<Reply>>;
 
-    /// The value of one key, as [`try_read`](Engine::try_read) but without a copy of the key.
+    /// Reads the value of one key at once, as [`try_read`](Engine::try_read) does, without a copy of the key.
     fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Value>>>;
 
-    /// Commits at once, or `None` as [`try_read`](Engine::try_read), with nothing written.
+    /// Commits a batch at once. `None` in the cases of [`try_read`](Engine::try_read): then nothing was written.
     fn try_commit(&self, batch: &Batch) -> Option<Result<Commit>>;
 
-    /// A view made at once, or `None` as [`try_read`](Engine::try_read).
+    /// Makes a view at once. `None` in the cases of [`try_read`](Engine::try_read).
     fn try_view(&self) -> Option<Result<Arc<dyn View>>>;
 
-    /// Queues a request; never blocks. `done` is called exactly once, on close too.
+    /// Queues a request. Never blocks. `done` is called exactly once, also when the engine is closed.
     fn submit(&self, request: Request, done: Done);
 
-    /// Finishes running calls, refuses later ones, syncs, and gives up locks. Idempotent. Blocks.
+    /// Finishes the calls that were submitted, refuses later ones, syncs, and gives up locks. A second call does nothing.
+    /// Blocks.
+    ///
+    /// # Errors
+    ///
+    /// An error of the medium. The engine is closed all the same.
     fn close(&self) -> Result<()>;
 
-    /// The engine as a participant in transactions.
+    /// The facet for transactions.
     fn transactional(&self) -> Option<&dyn Transactional>;
 
-    /// The engine as a store whose changes can be watched.
+    /// The facet for watches and the change log.
     fn watched(&self) -> Option<&dyn Watched>;
 
-    /// The engine as a store that can be measured, checked and compacted.
+    /// The facet for statistics, verification and compaction.
     fn maintained(&self) -> Option<&dyn Maintained>;
 
-    /// The engine as a store whose whole content can be replaced.
+    /// The facet for the replacement of the whole content.
     fn replaceable(&self) -> Option<&dyn Replaceable>;
 }

@@ -1,16 +1,17 @@
 //! The contract of an engine.
 //!
-//! [`Engine`] is the small core that every engine implements in full: it has no default methods, so that a wrapper forwards
-//! every call or does not compile. What not every engine has is a facet, which the engine hands out if it has it:
+//! [`Engine`] is the small core that every engine implements in full. It has no default methods, so a wrapper forwards
+//! every call or does not compile. An ability that some engines lack is a facet, which an engine hands out if it has it:
 //!
-//! | facet | what it adds | who has it not |
+//! | facet | what it adds | which engines lack it |
 //! |---|---|---|
 //! | [`Transactional`] | views for transactions, write intents | a transaction's own branch |
 //! | [`Watched`] | subscriptions, the change log | engines of the user's own, branches |
 //! | [`Maintained`] | stats, verify, compact | branches |
 //! | [`Replaceable`] | replacement of everything the store holds, in one step | engines of the user's own, branches |
 //!
-//! [`EngineExt`] is for whoever uses an engine: it waits for answers, and calls a facet or says NOT_SUPPORTED.
+//! [`EngineExt`] is for the callers of an engine. It waits for answers, and it calls a facet or fails with
+//! `NOT_SUPPORTED`.
 
 mod capabilities;
 mod engine;

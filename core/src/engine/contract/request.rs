@@ -10,18 +10,19 @@ use crate::value::Value;
 /// A read of single keys.
 #[derive(Clone, Debug)]
 pub enum Read {
-    /// The value alone: [`Reply::Value`].
+    /// Reads the value alone. Answered by [`Reply::Value`].
     Get(Space, Key),
-    /// The record with its version and times: [`Reply::Entry`].
+    /// Reads the record with its version and times. Answered by [`Reply::Entry`].
     Entry(Space, Key),
-    /// [`Reply::Has`].
+    /// Asks whether the key is there. Answered by [`Reply::Has`].
     Has(Space, Key),
-    /// Values in the order of the keys, from one moment where the engine has snapshots: [`Reply::Values`].
+    /// Reads the values of keys, in their order. Answered by [`Reply::Values`]. Where the engine has snapshots, all values
+    /// are of one moment.
     Many(Space, Vec<Key>),
 }
 
 impl Read {
-    /// How many keys are read.
+    /// The number of keys that are read.
     #[must_use]
     pub fn keys(&self) -> u64 {
         match self {
@@ -30,12 +31,16 @@ impl Read {
         }
     }
 
-    /// Answers the read from the live records that `get` finds.
+    /// Answers the read from the records that `get` finds. `get` gives no expired record.
+    ///
+    /// # Errors
+    ///
+    /// The first error of `get`.
     pub fn answer(&self, mut get: impl FnMut(Space, &Key) -> Result<Option<Record>>) -> Result<Reply> {
         self.try_answer(|space, key| Some(get(space, key))).unwrap_or_else(|| Err(unexpected_reply()))
     }
 
-    /// As [`answer`](Read::answer), or `None` as soon as `get` gives `None`.
+    /// Answers the read as [`answer`](Read::answer) does. `None` as soon as `get` gives `None`.
     pub fn try_answer(
         &self,
         mut get: impl FnMut(Space, &Key) -> Option<Result<Option<Record>>>,
@@ -61,7 +66,7 @@ impl Read {
     }
 }
 
-/// The answer to a request.
+/// The answer to a [`Request`].
 #[derive(Clone)]
 pub enum Reply {
     /// To [`Read::Get`].
@@ -82,25 +87,25 @@ pub enum Reply {
     View(Arc<dyn View>),
 }
 
-/// A call that can be queued.
+/// A call that an engine can queue.
 #[derive(Clone, Debug)]
 pub enum Request {
     /// A read of single keys.
     Read(Read),
-    /// The keys of a range of users' keys, its limit included: [`Reply::Keys`]. No write requested later is seen.
+    /// Lists the users' keys of a range, up to its limit. Answered by [`Reply::Keys`]. No write requested later is seen.
     Keys(KeyRange),
-    /// The number of those keys: [`Reply::Count`].
+    /// Counts the users' keys of a range, up to its limit. Answered by [`Reply::Count`].
     Count(KeyRange),
-    /// A conditional batch: [`Reply::Commit`].
+    /// Commits a conditional batch. Answered by [`Reply::Commit`].
     Commit(Batch),
-    /// A view that sees every write requested before it: [`Reply::View`].
+    /// Makes a view that sees every write requested before it. Answered by [`Reply::View`].
     View,
 }
 
-/// Receives the answer to a request, exactly once, on any thread; it must not block.
+/// The callback that receives the answer to a request, exactly once, on any thread. It must not block.
 pub type Done = Box<dyn FnOnce(Result<Reply>) + Send>;
 
-/// The value that a [`Read::Get`] was answered with.
+/// The value of the answer to a [`Read::Get`].
 pub(crate) fn value_of(reply: Result<Reply>) -> Result<Option<Value>> {
     match reply? {
         Reply::Value(value) => Ok(value),
@@ -108,7 +113,7 @@ pub(crate) fn value_of(reply: Result<Reply>) -> Result<Option<Value>> {
     }
 }
 
-/// A read answered with another kind of reply: a defect of an engine, told instead of a panic.
+/// The error for an answer of another kind than the request: a defect of the engine, reported without a panic.
 #[must_use]
 pub fn unexpected_reply() -> Error {
     Error::new(Code::Io, "the engine gave an answer of the wrong kind")

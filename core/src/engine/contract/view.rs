@@ -4,24 +4,30 @@ use crate::key::{Key, KeyRange, Space};
 use crate::record::Record;
 use crate::value::Value;
 
-/// What to read of each key of a scan.
+/// The part of each record that a scan reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Projection {
+    /// The key alone.
     Keys,
+    /// The key and the value.
     Values,
+    /// The key and the whole record.
     Records,
 }
 
-/// One entry of a page, as far as the projection asked for it.
+/// One entry of a page beside its key, as far as the [`Projection`] asked for it.
 #[derive(Clone, Debug)]
 pub enum Item {
+    /// Nothing: keys were asked for.
     Key,
+    /// The value.
     Value(Value),
+    /// The record.
     Record(Box<Record>),
 }
 
 impl Item {
-    /// What a scan that asked for `what` gives of a record.
+    /// The part of `record` that `what` asks for.
     #[must_use]
     pub fn of(record: Record, what: Projection) -> Self {
         match what {
@@ -31,18 +37,18 @@ impl Item {
         }
     }
 
-    /// Bytes of the value and metadata.
+    /// The size of value and metadata, in bytes.
     #[must_use]
-    #[allow(clippy::len_without_is_empty)] // A size, not a count.
+    #[allow(clippy::len_without_is_empty, reason = "a size, not a count")]
     pub fn len(&self) -> usize {
         match self {
             Item::Key => 0,
             Item::Value(value) => value.len(),
-            Item::Record(record) => record.value.len() + record.metadata.as_ref().map_or(0, |text| text.len()),
+            Item::Record(record) => record.value.len() + record.metadata.as_ref().map_or(0, bytes::Bytes::len),
         }
     }
 
-    /// As [`of`](Item::of), of a record that stays.
+    /// The part of `record` that `what` asks for, as a copy.
     #[must_use]
     pub fn of_shared(record: &Record, what: Projection) -> Self {
         match what {
@@ -53,19 +59,38 @@ impl Item {
     }
 }
 
-/// Bytes that an entry of a page costs beside its key and its record.
+/// The cost of an entry of a page beside its key and its item, in bytes.
 const ENTRY_BYTES: usize = 16;
 
-/// A piece of a scan, in the range's order.
+/// A piece of a scan, in the order of the range.
 #[derive(Clone, Debug, Default)]
 pub struct Page {
+    /// Keys and their items.
     pub entries: Vec<(Key, Item)>,
-    /// Where the next page starts, as its `after`; `None` if the range is exhausted. It may lie behind
-    /// the last entry, where keys were passed over.
+    /// The `after` of the next page; `None` at the end of the range. It may lie behind the last entry, where the scan
+    /// passed over keys.
     pub next: Option<Key>,
 }
 
-/// A page that is being gathered, and its size.
+/// A page that an engine fills, and its size.
+///
+/// # Examples
+///
+/// ```
+/// use holdfast_core::engine::{Gathering, Item};
+/// use holdfast_core::Key;
+///
+/// let mut page = Gathering::new(64);
+/// for n in 0.. {
+///     page.push(Key::from(format!("k{n}")), Item::Key);
+///     if page.is_full() {
+///         break;
+///     }
+/// }
+/// let page = page.continued();
+/// assert_eq!(page.entries.len(), 4);
+/// assert_eq!(page.next, Some(Key::from("k3")));
+/// ```
 #[derive(Debug)]
 pub struct Gathering {
     page: Page,
@@ -74,13 +99,13 @@ pub struct Gathering {
 }
 
 impl Gathering {
-    /// An empty page for about `max_bytes`.
+    /// An empty page for about `max_bytes` bytes.
     #[must_use]
     pub fn new(max_bytes: usize) -> Self {
         Gathering { page: Page::default(), bytes: 0, max_bytes }
     }
 
-    /// True once the page holds about as many bytes as it may.
+    /// True once the page holds as many bytes as it may.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.bytes >= self.max_bytes
@@ -92,13 +117,13 @@ impl Gathering {
         self.page.entries.push((key, item));
     }
 
-    /// The page, as the last of its range.
+    /// The page, which is the last of its range.
     #[must_use]
     pub fn last(self) -> Page {
         self.page
     }
 
-    /// The page; the next one starts behind its last entry.
+    /// The page, behind whose last entry the next one starts.
     #[must_use]
     pub fn continued(mut self) -> Page {
         self.page.next = self.page.entries.last().map(|(key, _)| key.clone());
@@ -106,24 +131,53 @@ impl Gathering {
     }
 }
 
-/// A read-only view of both keyspaces. One moment, where the engine has snapshots; expired records are
-/// absent from it by the clock of the reader.
+/// A read-only view of both keyspaces.
+///
+/// Where the engine has snapshots, a view is one moment of the store. A record of it that expires is absent from then on.
+///
+/// # Examples
+///
+/// ```
+/// use holdfast_core::engine::{EngineExt, Projection, memory};
+/// use holdfast_core::{Batch, KeyRange, Op, Space, Value};
+///
+/// let engine = memory::open(memory::MemoryOptions::default());
+/// engine.commit(Batch::of(["a", "b", "c"].map(|key| Op::set(key, Value::json("1")))))?;
+/// let view = engine.view()?;
+/// engine.commit(Batch::one(Op::delete("b")))?;
+///
+/// let page = view.scan(Space::User, &KeyRange::all(), Projection::Keys, None, 1 << 10)?;
+/// assert_eq!(page.entries.len(), 3);
+/// assert_eq!(page.next, None);
+/// # Ok::<(), holdfast_core::Error>(())
+/// ```
 pub trait View: Send + Sync {
-    /// The commit the view stands at. 0 where the engine has no snapshots.
+    /// The number of the latest commit that the view sees; 0 where the engine has no snapshots.
     fn seq(&self) -> u64;
 
-    /// The record of a key if that takes no disk, network or wait, else `None`.
+    /// Reads the record of a key, unless that takes a disk, a network or a wait: `None`.
     fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Record>>> {
         let _ = (space, key);
         None
     }
 
-    /// The record of a key.
+    /// Reads the record of a key.
+    ///
+    /// # Errors
+    ///
+    /// `CORRUPTED` if the record cannot be read, `CONFLICT` in a view of a transaction without snapshots, `CLOSED`, or an
+    /// error of the medium.
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Record>>;
 
-    /// The entries of `range` behind `after`, until they hold about `max_bytes`; at least one, unless the
-    /// range is exhausted or a page would take too long, which an empty page with `next` says. The
-    /// range's limit is the caller's business.
+    /// Reads a page: the entries of `range` behind `after`, until they hold about `max_bytes` bytes.
+    ///
+    /// A page has at least one entry, unless the range is at its end. An engine that passes over many keys may also give
+    /// an empty page with a `next`, so that no page takes too long. The limit of the range does not count:
+    /// [`for_each_page`] cuts at it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`get`](View::get).
     fn scan(
         &self,
         space: Space,
@@ -133,7 +187,11 @@ pub trait View: Send + Sync {
         max_bytes: usize,
     ) -> Result<Page>;
 
-    /// How many keys `range` holds, its limit included.
+    /// Counts the keys of `range`, up to its limit.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`get`](View::get).
     fn count(&self, space: Space, range: &KeyRange) -> Result<u64> {
         let mut count = 0;
         for_each_page(self, space, range, Projection::Keys, |page| {
@@ -144,11 +202,34 @@ pub trait View: Send + Sync {
     }
 }
 
-/// Bytes of keys and values in a page: large enough to make the crossing of a page free, small enough
-/// to bound memory.
+/// The usual size of a page, 256 KiB: large enough that the cost of a page does not count, and small enough to bound
+/// memory.
 pub const PAGE_BYTES: usize = 256 << 10;
 
-/// Hands the pages of a range to `take`, cut at the range's limit, until it returns false.
+/// Gives the pages of a range to `take`, cut at the limit of the range, until `take` returns false.
+///
+/// # Errors
+///
+/// The first error of the view or of `take`.
+///
+/// # Examples
+///
+/// ```
+/// use holdfast_core::engine::{EngineExt, Projection, for_each_page, memory};
+/// use holdfast_core::{Batch, KeyRange, Op, Space, Value};
+///
+/// let engine = memory::open(memory::MemoryOptions::default());
+/// engine.commit(Batch::of(["a", "b", "c"].map(|key| Op::set(key, Value::json("1")))))?;
+///
+/// let first_two = KeyRange { limit: Some(2), ..KeyRange::all() };
+/// let mut keys = Vec::new();
+/// for_each_page(&*engine.view()?, Space::User, &first_two, Projection::Keys, |page| {
+///     keys.extend(page.into_iter().map(|(key, _)| key));
+///     Ok(true)
+/// })?;
+/// assert_eq!(keys, ["a", "b"]);
+/// # Ok::<(), holdfast_core::Error>(())
+/// ```
 pub fn for_each_page<V: View + ?Sized>(
     view: &V,
     space: Space,
@@ -173,7 +254,11 @@ pub fn for_each_page<V: View + ?Sized>(
     Ok(())
 }
 
-/// Answers a request for keys or their count from a view.
+/// Answers a [`Request::Keys`] or a [`Request::Count`] from a view.
+///
+/// # Errors
+///
+/// Those of the view; `IO` for another request.
 pub fn list(view: &dyn View, request: &Request) -> Result<Reply> {
     match request {
         Request::Keys(range) => {
