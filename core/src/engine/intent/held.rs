@@ -1,4 +1,4 @@
-//! The keys that intents hold, for whoever commits.
+//! The keys that intents hold, for the commits of a store.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -11,29 +11,31 @@ use crate::key::{Key, KeyRange, Space};
 use crate::record::Millis;
 use crate::value::Value;
 
-/// After so long an intent of another process is taken for one of a crash: its keys are LOCKED, no longer in CONFLICT.
+/// After this time, in milliseconds, an intent of another process is taken for one that a crash left: its keys are
+/// `LOCKED` instead of in `CONFLICT`.
 const PATIENCE: Millis = 30_000;
 
-/// The keys that intents hold, for whoever commits. Cheap to clone.
+/// The intents that stand in a store, and the keys that they hold. A clone shares them, so a store that may have to take
+/// a group back keeps a clone from before it.
 #[derive(Clone, Debug, Default)]
 pub struct Intents {
     standing: Arc<HashMap<IntentId, Arc<Held>>>,
-    /// Set if the store may hold intents that could not be read.
+    /// The reason why the store may hold intents that could not be read.
     damage: Option<Error>,
-    /// Other processes may make intents in this store, too.
+    /// True if other processes may make intents in this store, too.
     shared: bool,
     counters: Arc<Counters>,
 }
 
 #[derive(Debug)]
 enum Held {
-    /// Nobody can tell which keys.
+    /// The record cannot be read, so it may hold any key.
     Anything(Error),
     Keys(Keys),
 }
 
 impl Held {
-    /// True if somebody else made it.
+    /// True if another process made the intent, or this one before it crashed.
     fn was_found(&self) -> bool {
         match self {
             Held::Anything(_) => true,
@@ -44,10 +46,10 @@ impl Held {
 
 #[derive(Debug, Default)]
 struct Keys {
-    /// By keyspace.
+    /// Single keys, by keyspace.
     single: [HashSet<Key>; 2],
     ranges: Vec<(Space, KeyRange)>,
-    /// When the intent was made, if by somebody else: another process, or this one before it crashed.
+    /// The time at which the intent was made, if another process made it, or this one before it crashed.
     found: Option<Millis>,
 }
 
@@ -77,7 +79,7 @@ impl Keys {
         if space == Space::User { user } else { internal }
     }
 
-    /// A key of `op` that is held; empty where two ranges meet.
+    /// A held key that `op` writes. It is empty if `op` deletes a range that overlaps a held one.
     fn holds(&self, op: &Op) -> Option<Key> {
         let mut ranges = self.ranges.iter();
         match op {
@@ -97,7 +99,7 @@ impl Keys {
 }
 
 impl Intents {
-    /// What was found in a store. `shared` if other processes may have the store open.
+    /// The intents found in a store. `shared` if other processes may have the store open.
     #[must_use]
     pub fn new(found: Found, shared: bool, counters: Arc<Counters>) -> Self {
         let mut intents = Intents { shared, counters, ..Intents::default() };
@@ -105,7 +107,7 @@ impl Intents {
         intents
     }
 
-    /// Takes what was found for what stands. Those of this process stay known as its own.
+    /// Replaces the intents by those found in the store. Those of this process stay known as its own.
     pub fn replace(&mut self, found: Found) {
         let held = |(key, value): (Key, Value)| {
             let id = id_of(&key)?;
@@ -122,28 +124,33 @@ impl Intents {
         self.damage = found.damage;
     }
 
+    /// True if no intent stands.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.standing.is_empty() && self.damage.is_none()
     }
 
-    /// How many stand, as far as they could be read.
+    /// The number of intents that stand, as far as they could be read.
     #[must_use]
     pub fn len(&self) -> usize {
         self.standing.len()
     }
 
-    /// CONFLICT if `batch` writes a key that an intent holds; LOCKED where that is left of a crash; CORRUPTED while there
-    /// are intents that cannot be read. What ends an intent is never refused.
+    /// Refuses `batch` if it writes a key that an intent holds. A batch that ends an intent is never refused.
+    ///
+    /// # Errors
+    ///
+    /// `CONFLICT` if the intent is of a running transaction, `LOCKED` if a crash left it, `CORRUPTED` while there are
+    /// intents that cannot be read.
     pub fn refuse(&self, batch: &Batch, now: Millis) -> Result<()> {
-        // No two intents hold one key.
+        // No two intents hold one key, so a batch that ends an intent writes no key of another one.
         if self.is_empty() || matches!(batch.role, Role::Resolve(_)) {
             return Ok(());
         }
         if let Some(damage) = &self.damage {
             return Err(damage.clone());
         }
-        // What is prepared is an intent itself, with ops of its own.
+        // A batch that prepares an intent writes one record. The writes that count are inside it.
         let prepared = if let Role::Prepare(_) = batch.role { Some(prepared_ops(batch)?) } else { None };
         let ops = prepared.as_deref().unwrap_or(&batch.ops);
         for (id, held) in &*self.standing {
@@ -158,7 +165,11 @@ impl Intents {
         Ok(())
     }
 
-    /// Notes that `batch` takes effect.
+    /// Notes the effect of `batch` on the intents.
+    ///
+    /// # Errors
+    ///
+    /// `CORRUPTED` or `INVALID_ARGUMENT` if the batch prepares an intent that cannot be read.
     pub fn note(&mut self, batch: &Batch) -> Result<()> {
         match batch.role {
             Role::None => {}
@@ -177,7 +188,7 @@ impl Intents {
     }
 }
 
-/// Why `key` may not be written that an intent made at `at` holds, where any process may have made it.
+/// The error for a write of `key`, which an intent of any process holds that was made at `at`.
 #[must_use]
 pub fn held_by(id: IntentId, at: Millis, key: &[u8], now: Millis) -> Error {
     if now.saturating_sub(at) > PATIENCE { locked(id, key) } else { Error::conflict(key) }
@@ -187,8 +198,8 @@ fn locked(id: IntentId, key: &[u8]) -> Error {
     Error::new(
         Code::Locked,
         format!(
-            "a transaction over several engines was left unfinished and holds this key; open the store with the transaction \
-             log it was made with (transactions.path, log {:016x}), which finishes it",
+            "a transaction over several engines was left unfinished and holds this key; open the store with the \
+             transaction log it was made with (transactions.path, log {:016x}), which finishes it",
             id.log
         ),
     )
