@@ -1,7 +1,7 @@
 //! Change capture: a store keeps it under its write lock to know the changes of its commits.
 //!
-//! [`apply`](crate::engine::apply::apply) records the changes of a batch, writes them to the change log where it is on, and
-//! leaves the event here; the store publishes it once the batch is final, or discards it.
+//! [`apply`](crate::engine::apply::apply) records the changes of a batch, writes them to the change log if it is on, and
+//! leaves the event here. The store publishes the event once the batch is final, or discards it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,18 +13,18 @@ use crate::key::{Key, KeyRange, Space};
 use crate::record::{Millis, Record};
 use crate::value::Value;
 
-/// The events of the running group, and whether the change log is on.
+/// The events of the running group, and the state of the change log.
 pub struct Capture {
     feed: Arc<Feed>,
-    /// Until when commits are logged; 0 if they are not.
+    /// The time until which commits are logged; 0 if they are not.
     logs_until: Millis,
-    /// The running batch switches the log on.
+    /// True if the running batch switches the log on.
     switched: bool,
     pending: Vec<Arc<CommitEvent>>,
 }
 
 impl Capture {
-    /// The capture of a store whose keyspace holds `flag` under [`FLAG`].
+    /// The capture of a store that holds `flag` under the key of the change log's flag.
     #[must_use]
     pub fn new(feed: Arc<Feed>, flag: Option<&Record>) -> Self {
         let mut capture = Capture { feed, logs_until: 0, switched: false, pending: Vec::new() };
@@ -32,17 +32,18 @@ impl Capture {
         capture
     }
 
-    /// Takes over what the store says about the log, where others write to it too.
+    /// Takes over the flag of the store, where other processes write to it, too.
     pub fn believe(&mut self, flag: Option<&Record>) {
         let before = self.logs_until;
         self.logs_until = flag.map_or(0, |flag| flag.expires_at.unwrap_or(Millis::MAX));
         self.feed.note_log(self.logs_until);
         if before == 0 && self.logs_until > 0 {
-            // How much lies there is not known: the next trim looks.
+            // The size of the log is not known, so the next trim looks.
             self.feed.count_logged(Limits::default().commits, 0);
         }
     }
 
+    /// The subscribers of the store.
     #[must_use]
     pub fn feed(&self) -> &Arc<Feed> {
         &self.feed
@@ -54,11 +55,11 @@ impl Capture {
         self.logs_until > now
     }
 
-    /// Where the changes of a batch that is about to be applied go; `None` if nobody wants to know them.
+    /// Begins to record the changes of a batch. `None` if there is neither a subscriber nor the change log.
     pub(in crate::engine) fn begin(&mut self, batch: &Batch, now: Millis) -> Option<Changes> {
         self.switched = false;
         if let Some(until) = log::switched_by(batch) {
-            // Should the batch fail, too much is logged, which is harmless: without the flag nobody reads it.
+            // If the batch fails, too much is logged, which does no harm: without the flag nobody reads it.
             self.logs_until = until;
             self.feed.note_log(until);
             self.switched = true;
@@ -66,7 +67,7 @@ impl Capture {
         (self.logs(now) || self.feed.is_watched()).then(Changes::default)
     }
 
-    /// The event of an applied batch, and its entry for the change log if it is to be logged.
+    /// The event of an applied batch, and its entry for the change log if the log is on.
     pub(in crate::engine) fn finish(
         &mut self,
         changes: Changes,
@@ -83,19 +84,19 @@ impl Capture {
         (event, entry)
     }
 
-    /// Keeps the event of an applied batch until the group is final.
+    /// Keeps the event of an applied batch until its group is final.
     pub(in crate::engine) fn keep(&mut self, event: CommitEvent) {
         if !event.changes.is_empty() {
             self.pending.push(Arc::new(event));
         }
     }
 
-    /// The group is final: tells whoever listens.
+    /// Tells the subscribers of the group, which is final.
     pub fn publish(&mut self) {
         self.publish_if(|_| true);
     }
 
-    /// The batches whose numbers `holds` says are final; the others failed.
+    /// Tells the subscribers of those batches of the group for whose numbers `holds` is true. The others failed.
     pub fn publish_if(&mut self, holds: impl Fn(u64) -> bool) {
         if self.pending.is_empty() {
             return;
@@ -105,13 +106,13 @@ impl Capture {
         self.pending.clear();
     }
 
-    /// The group failed.
+    /// Drops the events of the group, which failed.
     pub fn discard(&mut self) {
         self.pending.clear();
     }
 }
 
-/// What a batch changes, one change a key.
+/// The changes of a batch, at most one for each key.
 #[derive(Default)]
 pub(in crate::engine) struct Changes {
     list: Vec<Option<Change>>,
@@ -119,20 +120,20 @@ pub(in crate::engine) struct Changes {
 }
 
 impl Changes {
-    pub fn set(&mut self, space: Space, key: &Key, record: &Record) {
+    pub(in crate::engine) fn set(&mut self, space: Space, key: &Key, record: &Record) {
         if space == Space::User {
             let (key, version, value) = (key.clone(), record.version, Some(record.value.clone()));
             self.put(key.clone(), Change::Set { key, version, value });
         }
     }
 
-    pub fn delete(&mut self, space: Space, key: &Key) {
+    pub(in crate::engine) fn delete(&mut self, space: Space, key: &Key) {
         if space == Space::User {
             self.put(key.clone(), Change::Delete { key: key.clone() });
         }
     }
 
-    pub fn clear(&mut self, space: Space, range: &KeyRange) {
+    pub(in crate::engine) fn clear(&mut self, space: Space, range: &KeyRange) {
         if space != Space::User || range.is_empty() {
             return;
         }

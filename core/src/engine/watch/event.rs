@@ -1,4 +1,4 @@
-//! An event as bytes: an entry of the change log, or a message to other processes.
+//! The bytes of an event: an entry of the change log, or a message to other processes.
 //!
 //! `docs/formats/log.md` describes the layout. Integers are LEB128 varints.
 
@@ -10,18 +10,19 @@ use crate::format::parts::{Reader, put_bound, put_bytes, put_varint};
 use crate::record::Version;
 use crate::value::Value;
 
-/// The first byte; another one is a newer format.
+/// The first byte. Another byte is a newer format.
 const FORMAT: u8 = 1;
 
 const SET: u8 = 0;
 const DELETE: u8 = 1;
 const CLEAR: u8 = 2;
 const KIND: u8 = 0x0f;
-/// Set in the first byte of a set that has its value behind it, and of one whose value is binary.
+/// The bit of a set whose value follows.
 const HAS_VALUE: u8 = 0x40;
+/// The bit of a set whose value is binary.
 const BINARY: u8 = 0x10;
 
-/// Writes an event, its values only if `values`.
+/// Writes an event, with its values only if `values`.
 #[must_use]
 pub fn encode(event: &CommitEvent, values: bool) -> Vec<u8> {
     let mut out = vec![FORMAT];
@@ -56,7 +57,11 @@ pub fn encode(event: &CommitEvent, values: bool) -> Vec<u8> {
     out
 }
 
-/// Reads what [`encode`] wrote. UNSUPPORTED_FORMAT for a newer format, CORRUPTED for anything else.
+/// Reads the bytes of an event.
+///
+/// # Errors
+///
+/// `UNSUPPORTED_FORMAT` for a newer format, `CORRUPTED` for other bytes that [`encode`] did not write.
 pub fn decode(bytes: &Bytes) -> Result<CommitEvent> {
     match bytes.first() {
         Some(&FORMAT) => {}

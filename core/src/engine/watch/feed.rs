@@ -1,4 +1,4 @@
-//! Who listens to a store.
+//! The subscribers of a store.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -9,37 +9,38 @@ use super::{CommitEvent, Limits, Subscriber, Subscription};
 use crate::error::Error;
 use crate::record::Millis;
 
-/// The subscribers of one store. Cheap to ask whether there are any.
+/// The subscribers of one store, and the size of its change log since the last trim.
 #[derive(Default)]
 pub struct Feed {
+    /// The number of subscribers, readable without the lock.
     listening: AtomicUsize,
-    /// Entries written to the log since it was last trimmed, and their bytes.
+    /// The number of entries written to the log since it was last trimmed, and their bytes.
     logged: (AtomicUsize, AtomicUsize),
-    /// When the log goes off by itself; `u64::MAX` for never.
-    lapses: AtomicU64,
-    state: Mutex<State>,
+    /// The time at which the log goes off by itself; `u64::MAX` for never.
+    off_at: AtomicU64,
+    state: Mutex<FeedState>,
 }
 
 #[derive(Default)]
-struct State {
+struct FeedState {
     next: u64,
     subscribers: Vec<(u64, Arc<dyn Subscriber>)>,
-    /// Subscribers begin only once [`Feed::begin`] is called: until then commits of other processes would be missed.
+    /// True while subscribers wait for [`Feed::begin`]: until then they would miss commits of other processes.
     held: bool,
-    /// They do whenever nobody listened before.
+    /// True for a store whose first subscriber has to wait for [`Feed::begin`].
     gated: bool,
-    /// Why nobody may subscribe any more.
+    /// The error with which later subscriptions end at once.
     ended: Option<Error>,
 }
 
 impl Feed {
-    /// True if somebody listens.
+    /// True if there is a subscriber.
     #[must_use]
     pub fn is_watched(&self) -> bool {
         self.listening.load(Ordering::Relaxed) > 0
     }
 
-    /// Lets subscribers from now on wait for [`begin`](Feed::begin). False, and nothing done, if somebody listens.
+    /// Lets later subscribers wait for [`begin`](Feed::begin), unless there is a subscriber already: false.
     pub fn hold(&self) -> bool {
         let mut state = self.state.lock();
         let quiet = state.subscribers.is_empty();
@@ -48,7 +49,7 @@ impl Feed {
         quiet
     }
 
-    /// Subscribers begin: those that wait, and later ones at once.
+    /// Lets the waiting subscribers begin. Later ones begin at once.
     pub fn begin(&self) {
         let mut state = self.state.lock();
         if std::mem::take(&mut state.held) {
@@ -69,7 +70,7 @@ impl Feed {
             subscriber.begun();
         }
         state.subscribers.push((id, subscriber));
-        // Before the lock is given back: a commit requested from now on finds somebody listening.
+        // Before the lock is given back, so that a commit requested from now on finds the subscriber.
         self.listening.store(state.subscribers.len(), Ordering::SeqCst);
         let feed = self.clone();
         Subscription::new(move || feed.unsubscribe(id))
@@ -80,30 +81,30 @@ impl Feed {
         let gone = state.subscribers.iter().position(|(other, _)| *other == id).map(|at| state.subscribers.remove(at));
         self.listening.store(state.subscribers.len(), Ordering::SeqCst);
         drop(state);
-        // What it holds goes outside the lock.
+        // Outside the lock, because the drop of a subscriber may take locks of its own.
         drop(gone);
     }
 
-    /// Notes entries written to the log.
+    /// Counts entries written to the log, and their bytes.
     pub fn count_logged(&self, entries: usize, bytes: usize) {
         self.logged.0.fetch_add(entries, Ordering::Relaxed);
         self.logged.1.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Notes until when the log is on; 0 if it is off.
+    /// Notes the time until which the log is on; 0 if it is off.
     pub fn note_log(&self, until: Millis) {
-        self.lapses.store(if until == 0 { Millis::MAX } else { until }, Ordering::Relaxed);
+        self.off_at.store(if until == 0 { Millis::MAX } else { until }, Ordering::Relaxed);
     }
 
-    /// True if the log has gone off by itself, or may be over `limits` by an eighth; asked again, it counts from nothing.
+    /// True if the log has gone off by itself, or may be over `limits` by an eighth. The counts begin anew then.
     #[must_use]
     pub fn takes_trim(&self, limits: Limits, now: Millis) -> bool {
-        let lapses = self.lapses.load(Ordering::Relaxed);
-        let lapsed = lapses > 0 && lapses <= now;
-        if lapsed {
+        let off_at = self.off_at.load(Ordering::Relaxed);
+        let has_gone_off = off_at > 0 && off_at <= now;
+        if has_gone_off {
             self.note_log(0);
         }
-        let due = lapsed
+        let due = has_gone_off
             || self.logged.0.load(Ordering::Relaxed) > limits.commits / 8
             || self.logged.1.load(Ordering::Relaxed) > limits.bytes / 8;
         if due {
@@ -113,7 +114,7 @@ impl Feed {
         due
     }
 
-    /// Tells everybody of commits, in order. The caller keeps other commits away meanwhile.
+    /// Tells every subscriber of commits, in order. The caller keeps other commits away meanwhile.
     pub fn publish(&self, events: &[Arc<CommitEvent>]) {
         let state = self.state.lock();
         for event in events {
@@ -123,7 +124,7 @@ impl Feed {
         }
     }
 
-    /// Ends every subscription with `error`; later ones end at once if `for_good`.
+    /// Ends every subscription with `error`. With `for_good`, later ones end at once, too.
     pub fn end(&self, error: &Error, for_good: bool) {
         let mut state = self.state.lock();
         let gone = std::mem::take(&mut state.subscribers);

@@ -1,8 +1,10 @@
-//! The change log: what each commit changed, as records of our own keyspace written in the commit's own batch.
+//! The change log: the changes of each commit, as a record of the internal keyspace that the commit writes itself.
 //!
-//! It is on while [`FLAG`] is there. Its entries lie under [`PREFIX`], by commit number; what is behind the first one is
-//! complete, for entries only go from the front, and whoever switches the log on again removes all of them first.
-//! Values are not kept: they are looked up by their version.
+//! The log is on while [`FLAG`] is there. Its entries lie under [`PREFIX`], by the number of the commit. Behind its first
+//! entry the log is complete, because entries are removed from the front alone, and a batch that switches the log on
+//! again removes all of them first. The log holds no values: a reader looks them up by their version.
+
+use std::ops::Bound;
 
 use crate::batch::{Batch, Check, Op};
 use crate::engine::{Item, Page, Projection, View};
@@ -14,11 +16,12 @@ use crate::value::Value;
 use super::{Change, CommitEvent, Logged, ahead_of_the_store, behind_the_log, event};
 pub use crate::keyspace::{CHANGE_LOG as FLAG, CHANGE_LOG_ENTRY as PREFIX};
 
-/// How much of the log is kept.
+/// The limits of the log. The default is 65 536 commits and 16 MiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
+    /// The number of commits.
     pub commits: usize,
-    /// Bytes of entries.
+    /// The size of the entries, in bytes.
     pub bytes: usize,
 }
 
@@ -28,13 +31,13 @@ impl Default for Limits {
     }
 }
 
-/// What an entry takes beside its bytes, about.
+/// The cost of an entry beside its bytes, about.
 const ENTRY_OVERHEAD: usize = 64;
 
-/// Bytes of entries read at once.
+/// The size of the entries read at once, in bytes.
 const PAGE_BYTES: usize = 256 << 10;
 
-/// Where the entry of a commit lies.
+/// The key of the entry of a commit.
 #[must_use]
 pub fn entry_key(seq: u64) -> Key {
     let mut key = PREFIX.to_vec();
@@ -50,9 +53,14 @@ fn entries() -> KeyRange {
     KeyRange::prefix(PREFIX)
 }
 
-/// The batch that has the log on until `until`, forever if `None`; nothing if it is on for so long.
+/// The batch that switches the log on until `until`, or for ever if that is `None`. There is none if the log is on for as
+/// long already.
 ///
-/// CONFLICT when it is committed means that somebody else was first: look again.
+/// A `CONFLICT` of the batch means that another batch was first: look again.
+///
+/// # Errors
+///
+/// An error of the view.
 pub fn switch_on(view: &dyn View, until: Option<Millis>) -> Result<Option<Batch>> {
     let flag = view.get(Space::Internal, FLAG)?;
     match &flag {
@@ -61,24 +69,26 @@ pub fn switch_on(view: &dyn View, until: Option<Millis>) -> Result<Option<Batch>
     }
 }
 
-/// The batch that has the log on for good, CONFLICT if it is on.
+/// The batch that switches the log on for ever. It fails with `CONFLICT` if the log is on.
 #[must_use]
 pub fn switch_on_if_off() -> Batch {
     switch(None, None)
 }
 
 fn switch(found: Option<Version>, until: Option<Millis>) -> Batch {
-    let space = Space::Internal;
-    let key = Key::from_static(FLAG);
-    let check = Check { space, key: key.clone(), version: found };
-    let set = Op::Set { space, key, value: Value::json("1"), expires_at: until, metadata: None };
-    // What lies there from an earlier time may have a gap behind it.
-    let reset = Op::DeleteRange { space, range: entries() };
+    let set = Op::set(FLAG, Value::json("1")).expiring(until);
+    // Entries of an earlier time may have a gap behind them.
+    let reset = Op::delete_range(entries());
     let ops = if found.is_none() { vec![reset, set] } else { vec![set] };
-    Batch { checks: vec![check], ops, ..Batch::default() }
+    Batch::of(ops.into_iter().map(|op| op.in_space(Space::Internal))).with_checks([flag_is(found)])
 }
 
-/// Until when a batch made by [`switch_on`] has the log on.
+/// The check that the flag has a version, or is absent.
+fn flag_is(version: Option<Version>) -> Check {
+    Check::new(FLAG, version).in_space(Space::Internal)
+}
+
+/// The time until which a batch made by [`switch_on`] switches the log on.
 pub(super) fn switched_by(batch: &Batch) -> Option<Millis> {
     let check = batch.checks.first().filter(|check| check.space == Space::Internal && check.key == FLAG)?;
     batch.ops.iter().find_map(|op| match op {
@@ -89,7 +99,11 @@ pub(super) fn switched_by(batch: &Batch) -> Option<Millis> {
     })
 }
 
-/// The first commit that can be resumed from, or `None` where the log is off.
+/// The first commit from which a watch can resume; `None` if the log is off.
+///
+/// # Errors
+///
+/// An error of the view.
 pub fn floor<V: View + ?Sized>(view: &V) -> Result<Option<u64>> {
     if view.get(Space::Internal, FLAG)?.is_none() {
         return Ok(None);
@@ -107,9 +121,13 @@ pub fn floor<V: View + ?Sized>(view: &V) -> Result<Option<u64>> {
     }
 }
 
-/// The commits behind `since`, until they hold about `max_bytes`, with the values that are still those of the commit.
+/// Reads the commits behind `since`, until they hold about `max_bytes` bytes. A change has its value if the key still has
+/// that version.
 ///
-/// PRECONDITION_FAILED where the log does not reach back so far, INVALID_ARGUMENT for a `since` to come.
+/// # Errors
+///
+/// `PRECONDITION_FAILED` if the log does not reach back to `since`, `INVALID_ARGUMENT` if the view has no commit `since`
+/// yet, `CORRUPTED` for a damaged entry, or an error of the view.
 pub fn page<V: View + ?Sized>(view: &V, since: u64, max_bytes: usize) -> Result<Logged> {
     let floor = floor(view)?.unwrap_or_else(|| view.seq());
     if since < floor {
@@ -136,19 +154,17 @@ pub fn page<V: View + ?Sized>(view: &V, since: u64, max_bytes: usize) -> Result<
                 return Ok(logged);
             }
         }
-        match next.as_deref().and_then(seq_of) {
-            Some(next) => logged.through = logged.through.max(next),
-            None => {
-                logged.through = logged.through.max(view.seq());
-                logged.more = false;
-                return Ok(logged);
-            }
-        }
+        let Some(next) = next.as_deref().and_then(seq_of) else {
+            logged.through = logged.through.max(view.seq());
+            logged.more = false;
+            return Ok(logged);
+        };
+        logged.through = logged.through.max(next);
     }
     Ok(logged)
 }
 
-/// Adds the values of keys that no later commit has changed. Returns their bytes.
+/// Adds the values of the keys that no later commit has changed. Returns their size in bytes.
 fn look_up<V: View + ?Sized>(view: &V, commit: &mut CommitEvent) -> Result<usize> {
     let mut bytes = 0;
     for change in &mut commit.changes {
@@ -160,16 +176,18 @@ fn look_up<V: View + ?Sized>(view: &V, commit: &mut CommitEvent) -> Result<usize
     Ok(bytes)
 }
 
-/// The batch that brings the log within `limits`, the latest entry staying, or that removes what is left of a log that went
-/// off by itself; nothing if there is nothing to do.
+/// The batch that brings the log within `limits`. The latest entry stays. If the log has gone off by itself, the batch
+/// removes what is left of it. There is no batch if there is nothing to remove.
+///
+/// # Errors
+///
+/// An error of the view.
 pub fn trim<V: View + ?Sized>(view: &V, limits: Limits) -> Result<Option<Batch>> {
-    let space = Space::Internal;
-    if view.get(space, FLAG)?.is_none() {
-        let left = view.scan(space, &entries(), Projection::Keys, None, 1)?;
-        let check = Check { space, key: Key::from_static(FLAG), version: None };
-        let removal = Op::DeleteRange { space, range: entries() };
-        let batch = Batch { checks: vec![check], ops: vec![removal], ..Batch::default() };
-        return Ok((!left.entries.is_empty() || left.next.is_some()).then_some(batch));
+    let remove = |range| Batch::one(Op::delete_range(range).in_space(Space::Internal));
+    if view.get(Space::Internal, FLAG)?.is_none() {
+        let left = view.scan(Space::Internal, &entries(), Projection::Keys, None, 1)?;
+        let is_left = !left.entries.is_empty() || left.next.is_some();
+        return Ok(is_left.then(|| remove(entries()).with_checks([flag_is(None)])));
     }
     let newest_first = KeyRange { reverse: true, ..entries() };
     let (mut commits, mut bytes) = (0, 0);
@@ -182,8 +200,8 @@ pub fn trim<V: View + ?Sized>(view: &V, limits: Limits) -> Result<Option<Batch>>
             commits += 1;
             if commits > 1 && (commits > limits.commits || bytes > limits.bytes) {
                 let mut range = entries();
-                range.lower_end(std::ops::Bound::Included(key));
-                return Ok(Some(Batch::one(Op::DeleteRange { space: Space::Internal, range })));
+                range.lower_end(Bound::Included(key));
+                return Ok(Some(remove(range)));
             }
         }
         match page.next {

@@ -1,32 +1,58 @@
-//! Watching a store: each commit as one event, in commit order, to whoever subscribed.
+//! Watches of a store: each commit is one event, told in commit order to every subscriber.
 //!
-//! An engine offers two things, [`Watched::subscribe`](super::Watched::subscribe) for what is committed from now on and
-//! [`Watched::logged`](super::Watched::logged) for what its change log holds; [`Watch`] makes one bounded stream of both.
+//! An engine offers two calls: [`Watched::subscribe`](super::Watched::subscribe) for the commits from now on, and
+//! [`Watched::logged`](super::Watched::logged) for the commits that its change log holds. [`Watch`] makes one bounded
+//! stream of both.
 //!
-//! What every engine owes:
+//! Every engine keeps these promises:
 //!
 //! - A commit is told once it is as durable as its caller is told, never before, and never if it failed.
 //! - Commits are told in the order of their `seq`, each as one event, to every subscriber of the store in this process,
-//!   whichever environment, thread or model made it. Where `capabilities.watch` is `Shared`, those of our clients in
-//!   other processes too, in the same order.
-//! - Only users' keys are told. A commit that changed none is not told.
-//! - One key has at most one change in an event: the last one. Changes stand in the order they were made.
-//! - A delete is told if the key was there, where the engine knows; a deleted range is told as the interval it was.
-//! - An expiry is not told, nor what another program does to the store.
-//! - A commit that is requested after [`Subscriber::begun`] was called is told. An engine in this process calls it before
-//!   `subscribe` returns, and `subscribe` never blocks: a server is asked in the background.
-//! - What [`Watched::logged`](super::Watched::logged) gives and what is told fit together: a commit that is not in the page and
-//!   has a `seq` above its `through` is told to whoever had begun before.
-//! - Telling never waits for a subscriber, and with nobody subscribed it costs one relaxed load a commit.
-//! - `close` ends subscriptions with CLOSED; a lost connection ends them with CONNECTION. Nothing is ever left out silently.
+//!   whichever environment, thread or model made it. Where [`Capabilities::watch`](super::Capabilities::watch) is
+//!   [`Watching::Shared`], commits of Holdfast in other processes are told in the same order, too.
+//! - Only users' keys are told. A commit that changed none of them is not told.
+//! - An event has at most one change of a key, the last one. Changes stand in the order in which they were made.
+//! - A delete is told if the key was there, where the engine knows. A deleted range is told as an interval.
+//! - Neither an expiry is told nor a change that another program made.
+//! - A commit that is requested after [`Subscriber::begun`] is told. An engine in this process calls `begun` before
+//!   `subscribe` returns. `subscribe` never blocks: a server is asked in the background.
+//! - A page of [`Watched::logged`](super::Watched::logged) and the events belong together: a commit that is not in the
+//!   page and has a `seq` above its `through` is told to every subscriber that had begun before the page was read.
+//! - An event never waits for a subscriber. Without subscribers a commit takes one relaxed load more.
+//! - `close` ends subscriptions with `CLOSED`, a lost connection ends them with `CONNECTION`. No commit is ever left out
+//!   without an error.
+//!
+//! # Examples
+//!
+//! ```
+//! use std::sync::mpsc;
+//!
+//! use holdfast_core::engine::watch::{Change, Options, Taken, Watch};
+//! use holdfast_core::engine::{EngineExt, memory};
+//! use holdfast_core::{Batch, KeyRange, Op, Value};
+//!
+//! let engine = memory::open(memory::MemoryOptions::default());
+//! let (wake, woken) = mpsc::channel();
+//! let options = Options { range: KeyRange::prefix("users/"), ..Options::default() };
+//! let watch = Watch::open(&engine, options, Box::new(move || wake.send(()).unwrap_or(())))?;
+//!
+//! engine.commit(Batch::one(Op::set("users/ada", Value::json("1"))))?;
+//! woken.recv().unwrap();
+//! let Taken::Commits(commits) = watch.take(100) else { panic!("nothing was told") };
+//! assert!(matches!(&commits[0].changes[..], [Change::Set { key, .. }] if key == "users/ada"));
+//! # Ok::<(), holdfast_core::Error>(())
+//! ```
 
 mod capture;
 mod event;
 mod feed;
+mod filter;
 mod log;
 mod queue;
+mod stream;
 
 use std::fmt;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use super::Engine;
@@ -40,33 +66,40 @@ pub use capture::{Capture, Capture as Tap};
 pub use event::{decode, encode};
 pub use feed::Feed;
 pub use log::{FLAG, Limits, PREFIX, entry_key, floor, page, switch_on, switch_on_if_off, trim};
-pub use queue::{Options, Taken, Wake, Watch};
+pub use stream::{Options, Taken, Wake, Watch};
 
-/// Whose changes an engine can tell.
+/// The commits that a watch on an engine is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Watching {
+    /// None: the engine cannot be watched.
     #[default]
     None,
     /// Those made through this process.
     Process,
-    /// Those of our clients in every process.
+    /// Those of Holdfast in every process.
     Shared,
 }
 
-/// What one commit did to one key or interval.
+/// The change of one key or interval by one commit.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
+    /// A record was written.
     Set {
+        /// The key of the record.
         key: Key,
+        /// The version of the record.
         version: Version,
-        /// `None` if it was read from the log and the key has changed since.
+        /// The value; `None` in a page of the change log if the key has changed since.
         value: Option<Value>,
     },
+    /// A key was deleted.
     Delete {
+        /// The key.
         key: Key,
     },
-    /// Every key of an interval is gone: `range` has bounds alone.
+    /// Every key of an interval was deleted.
     Clear {
+        /// The interval.
         range: Interval,
     },
 }
@@ -74,8 +107,10 @@ pub enum Change {
 /// An interval of keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interval {
-    pub start: std::ops::Bound<Key>,
-    pub end: std::ops::Bound<Key>,
+    /// The start of the interval.
+    pub start: Bound<Key>,
+    /// The end of the interval.
+    pub end: Bound<Key>,
 }
 
 impl From<&KeyRange> for Interval {
@@ -85,34 +120,36 @@ impl From<&KeyRange> for Interval {
 }
 
 impl Interval {
-    /// The same as a range.
+    /// The interval as a range.
     #[must_use]
     pub fn range(&self) -> KeyRange {
         KeyRange { start: self.start.clone(), end: self.end.clone(), ..KeyRange::default() }
     }
 }
 
-/// A commit: its changes took effect together.
+/// A commit. Its changes took effect together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CommitEvent {
-    /// The store's number of the commit, as [`Commit::seq`](crate::batch::Commit::seq).
+    /// The number of the commit, as in [`Commit::seq`](crate::batch::Commit::seq).
     pub seq: u64,
+    /// The changes, in the order in which they were made.
     pub changes: Vec<Change>,
 }
 
-/// Hears of commits. None of its methods may block or call back into the engine.
+/// A receiver of events. None of its methods may block, or call the engine.
 pub trait Subscriber: Send + Sync {
-    /// From now on every commit is told. Once, before any commit.
+    /// From now on every commit is told. Called once, before any commit.
     fn begun(&self);
 
-    /// A commit.
+    /// Receives a commit.
     fn on_commit(&self, event: &Arc<CommitEvent>);
 
-    /// Nothing is told any more. At most once, and the last call.
+    /// Nothing is told any more, because of `error`. Called at most once, as the last call.
     fn ended(&self, error: Error);
 }
 
-/// Ends a subscription when it is dropped. Dropping never blocks; a call of the subscriber may still be under way.
+/// A subscription, which ends when this is dropped. The drop never blocks. A call of the subscriber may still be under way
+/// behind it.
 pub struct Subscription(Option<Box<dyn FnOnce() + Send + Sync>>);
 
 impl Subscription {
@@ -140,15 +177,16 @@ impl fmt::Debug for Subscription {
 /// A page of the change log.
 #[derive(Clone, Debug, Default)]
 pub struct Logged {
-    /// Commits in order.
+    /// The commits, in order.
     pub commits: Vec<CommitEvent>,
-    /// Every commit behind the `since` asked for, up to this one, is among them if it changed a user's key.
+    /// The number of the last commit that the page covers. Every commit behind the `since` of the call up to this one is in
+    /// the page, if it changed a user's key.
     pub through: u64,
-    /// There are more in the log.
+    /// True if the log has more commits.
     pub more: bool,
 }
 
-/// PRECONDITION_FAILED: the log does not reach back to `since`.
+/// The error `PRECONDITION_FAILED`, for a `since` before the first commit of the log.
 #[must_use]
 pub fn behind_the_log(since: u64, floor: u64) -> Error {
     Error::new(
@@ -160,7 +198,7 @@ pub fn behind_the_log(since: u64, floor: u64) -> Error {
     )
 }
 
-/// INVALID_ARGUMENT: `since` is no commit of this store yet.
+/// The error `INVALID_ARGUMENT`, for a `since` behind the latest commit of the store.
 #[must_use]
 pub fn ahead_of_the_store(since: u64, seq: u64) -> Error {
     Error::new(
@@ -169,7 +207,7 @@ pub fn ahead_of_the_store(since: u64, seq: u64) -> Error {
     )
 }
 
-/// NOT_SUPPORTED, of an engine that tells nothing.
+/// The error `NOT_SUPPORTED`, of an engine that cannot be watched.
 pub(super) fn not_watchable<E: Engine + ?Sized>(engine: &E) -> Error {
     Error::new(Code::NotSupported, "this engine cannot be watched").in_engine(engine.name())
 }

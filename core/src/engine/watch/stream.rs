@@ -1,0 +1,228 @@
+//! One watch: a bounded stream of the commits from the change log and of those that are told live.
+//!
+//! A watch subscribes first and reads the log then, so that no commit falls between the two. While it reads the log, live
+//! commits wait in a queue of their own. If they do not fit there, they are dropped, and read from the log instead.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::filter::matching;
+use super::queue::EventQueue;
+use super::{CommitEvent, Subscriber, Subscription};
+use crate::engine::{Engine, EngineExt};
+use crate::error::{Code, Error, Result};
+use crate::key::KeyRange;
+
+/// The size of the keys and values read from the log at once, in bytes.
+const PAGE_BYTES: usize = 1 << 20;
+
+/// The options of a watch.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The keys to watch. The direction and the limit of the range mean nothing.
+    pub range: KeyRange,
+    /// The number of the commit behind which the watch begins. The change log is switched on for it. `None` begins now.
+    pub since: Option<u64>,
+    /// The number of commits that may wait for the consumer; 1024 by default.
+    pub max_commits: usize,
+    /// The size of the keys and values that may wait for the consumer, in bytes; 16 MiB by default.
+    pub max_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { range: KeyRange::all(), since: None, max_commits: 1024, max_bytes: 16 << 20 }
+    }
+}
+
+/// The callback of a watch that has something to take. It must not block, nor call the watch.
+pub type Wake = Box<dyn Fn() + Send + Sync>;
+
+/// The result of [`Watch::take`].
+#[derive(Debug)]
+pub enum Taken {
+    /// Commits, at least one. A [`Change::Clear`](super::Change::Clear) without bounds clears all keys of the watch.
+    Commits(Vec<CommitEvent>),
+    /// Nothing yet. The watch calls its [`Wake`] once there is something.
+    Nothing,
+    /// Nothing before [`Watch::read_log`] is called.
+    Log,
+    /// Nothing any more: the watch has ended with this error.
+    Ended(Error),
+}
+
+/// A watch of one consumer. It ends when it is dropped. [`watch`](super) has an example.
+pub struct Watch {
+    engine: Arc<dyn Engine>,
+    shared: Arc<SharedWatch>,
+    subscription: Mutex<Option<Subscription>>,
+}
+
+/// The part of a watch that the engine calls.
+struct SharedWatch {
+    options: Options,
+    wake: Wake,
+    state: Mutex<WatchState>,
+}
+
+#[derive(Default)]
+struct WatchState {
+    begun: bool,
+    /// The commit up to which the log was read; `None` once all commits are told live.
+    log: Option<u64>,
+    /// The live commits that wait until the log is read.
+    live: EventQueue,
+    /// True if live commits were dropped, so that the log has to be read once more.
+    dropped: bool,
+    /// The commits for the consumer.
+    ready: EventQueue,
+    ended: Option<Error>,
+    /// The number of the last commit that went to `ready`.
+    last: Option<u64>,
+}
+
+impl Watch {
+    /// Begins to watch. An engine in this process tells every commit that is requested after this call.
+    ///
+    /// # Errors
+    ///
+    /// `NOT_SUPPORTED` if the engine cannot be watched, `CLOSED` if it is closed.
+    pub fn open(engine: &Arc<dyn Engine>, options: Options, wake: Wake) -> Result<Self> {
+        let state = WatchState { log: options.since, last: options.since, ..WatchState::default() };
+        let shared = Arc::new(SharedWatch { options, wake, state: Mutex::new(state) });
+        let logs = shared.options.since.is_some();
+        let subscription = engine.subscribe(shared.clone())?;
+        if logs {
+            engine.start_log();
+        }
+        Ok(Watch { engine: engine.clone(), shared, subscription: Mutex::new(Some(subscription)) })
+    }
+
+    /// True once every commit from now on is told.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.shared.state.lock().begun
+    }
+
+    /// Takes up to `max` commits, and at least one if there is one. Never blocks.
+    #[must_use]
+    pub fn take(&self, max: usize) -> Taken {
+        let mut state = self.shared.state.lock();
+        let commits = state.ready.take(max);
+        if !commits.is_empty() {
+            return Taken::Commits(commits);
+        }
+        if let Some(error) = &state.ended {
+            return Taken::Ended(error.clone());
+        }
+        if state.begun && state.log.is_some() { Taken::Log } else { Taken::Nothing }
+    }
+
+    /// Reads the next page of the change log. An error ends the watch. Blocks.
+    pub fn read_log(&self) {
+        let since = {
+            let mut state = self.shared.state.lock();
+            if std::mem::take(&mut state.dropped) {
+                state.live = EventQueue::default();
+            }
+            state.log
+        };
+        let Some(since) = since else { return };
+        let logged = self.engine.logged(since, PAGE_BYTES);
+        let mut state = self.shared.state.lock();
+        let state = &mut *state;
+        match logged {
+            Ok(logged) => {
+                for commit in &logged.commits {
+                    if let Some(commit) = matching(commit, &self.shared.options.range) {
+                        state.ready.push(commit);
+                    }
+                }
+                state.log = Some(logged.through);
+                state.last = Some(logged.through);
+                if !logged.more && !state.dropped {
+                    state.log = None;
+                    for commit in state.live.take_all() {
+                        if commit.seq > logged.through {
+                            state.last = Some(commit.seq);
+                            state.ready.push(commit);
+                        }
+                    }
+                }
+            }
+            Err(error) => {
+                state.ended.get_or_insert(error);
+            }
+        }
+    }
+
+    /// Ends the watch with `error`, and frees the commits that it holds.
+    pub fn close(&self, error: Error) {
+        let subscription = self.subscription.lock().take();
+        let mut state = self.shared.state.lock();
+        state.ended.get_or_insert(error);
+        state.live = EventQueue::default();
+        state.ready = EventQueue::default();
+        drop(state);
+        drop(subscription);
+        (self.shared.wake)();
+    }
+}
+
+impl Subscriber for SharedWatch {
+    fn begun(&self) {
+        self.state.lock().begun = true;
+        (self.wake)();
+    }
+
+    fn on_commit(&self, event: &Arc<CommitEvent>) {
+        let Some(commit) = matching(event, &self.options.range) else { return };
+        let mut state = self.state.lock();
+        if state.ended.is_some() {
+            return;
+        }
+        let Options { max_commits, max_bytes, .. } = self.options;
+        if state.log.is_some() {
+            if !state.dropped && !state.live.takes(&commit, max_commits, max_bytes) {
+                state.dropped = true;
+            }
+            if state.dropped {
+                state.live = EventQueue::default();
+            } else {
+                state.live.push(commit);
+            }
+            return;
+        }
+        if state.ready.takes(&commit, max_commits, max_bytes) {
+            state.last = Some(commit.seq);
+            state.ready.push(commit);
+        } else {
+            state.ended = Some(overflow(state.ready.len(), state.last));
+        }
+        let wakes = state.ended.is_some() || state.ready.len() == 1;
+        drop(state);
+        if wakes {
+            (self.wake)();
+        }
+    }
+
+    fn ended(&self, error: Error) {
+        self.state.lock().ended.get_or_insert(error);
+        (self.wake)();
+    }
+}
+
+fn overflow(waiting: usize, last: Option<u64>) -> Error {
+    let resume = match last {
+        Some(last) => format!("resume with since: {last} (the change log must be on: see since)"),
+        None => "watch with since, to resume over the change log".to_owned(),
+    };
+    Error::new(
+        Code::NoSpace,
+        format!(
+            "the watch was not read fast enough: {waiting} commits wait, and no more may; take them faster, raise \
+             maxQueue, or {resume}"
+        ),
+    )
+}
