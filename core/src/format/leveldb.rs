@@ -1,5 +1,5 @@
-//! A record as bytes: a small header in front of the payload. `docs/formats/leveldb.md` describes it, and the golden
-//! test below holds it still.
+//! The bytes of a record of the leveldb engine: a small header in front of the payload. `docs/formats/leveldb.md` describes
+//! them, and the golden tests below keep them from changing.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::key::{Key, Space};
 use crate::record::{Millis, Record, Version};
 use crate::value::Value;
 
-/// The layout below; a reader refuses any other.
+/// The number of the layout. A reader refuses any other.
 pub const FORMAT: u8 = 1;
 
 const BINARY: u8 = 1;
@@ -19,35 +19,41 @@ const EXPIRES_AT: u8 = 1 << 2;
 const METADATA: u8 = 1 << 3;
 const KNOWN: u8 = BINARY | CREATED_AT | EXPIRES_AT | METADATA;
 
-/// The longest header without metadata.
+/// The longest header without metadata, in bytes.
 const MAX_HEADER: usize = 2 + 4 * 8 + 4;
 
-/// A record in its stored form. Its bytes, its key and the record's value share one allocation of their own, so that keeping one
-/// never keeps a larger buffer of the caller alive.
+/// A record in its stored form. The bytes, the key and the value of the record share one allocation of their own, so none
+/// of them keeps a larger buffer of the caller alive.
 pub struct Encoded {
     /// The stored bytes, then the key.
     whole: Bytes,
     key_at: usize,
+    /// The record.
     pub record: Arc<Record>,
 }
 
 impl Encoded {
-    /// The record's stored bytes.
+    /// The stored bytes of the record.
+    #[must_use]
     pub fn bytes(&self) -> &[u8] {
         self.whole.get(..self.key_at).unwrap_or_default()
     }
 
+    /// The key of the record.
+    #[must_use]
     pub fn key(&self) -> &[u8] {
         self.whole.get(self.key_at..).unwrap_or_default()
     }
 
-    /// The key, sharing the allocation.
+    /// The key of the record, which shares the allocation.
+    #[must_use]
     pub fn shared_key(&self) -> Key {
         self.whole.slice(self.key_at..)
     }
 }
 
 /// Encodes `record`, which commit `seq` writes.
+#[must_use]
 pub fn encode(key: &[u8], record: &Record, seq: u64) -> Encoded {
     let updated_at = record.updated_at.unwrap_or(0);
     let created_at = record.created_at.filter(|created_at| *created_at != updated_at);
@@ -99,20 +105,25 @@ fn flag(on: bool, flag: u8) -> u8 {
     if on { flag } else { 0 }
 }
 
-/// What the header says, and where the payload starts.
+/// The header of a stored record.
 pub struct Header {
     binary: bool,
     seq: u64,
     updated_at: Millis,
     created_at: Millis,
+    /// The expiry of the record.
     pub expires_at: Option<Millis>,
-    /// Where the metadata lies, `start..end`.
+    /// The place of the metadata, `start..end`.
     metadata: Option<(usize, usize)>,
     payload: usize,
 }
 
 impl Header {
-    /// Reads the header of a stored record: CORRUPTED if it cannot be one, UNSUPPORTED_FORMAT if it is a newer one.
+    /// Reads the header of a stored record.
+    ///
+    /// # Errors
+    ///
+    /// `CORRUPTED` if the bytes have no header, `UNSUPPORTED_FORMAT` for a newer layout.
     pub fn read(bytes: &[u8]) -> Result<Self> {
         let mut reader = Reader { bytes, at: 0 };
         let header = (|| {
@@ -122,8 +133,8 @@ impl Header {
             }
             let seq = u64::from_le_bytes(reader.take()?);
             let updated_at = u64::from_le_bytes(reader.take()?);
-            let created_at = reader.optional(flags & CREATED_AT != 0)?.unwrap_or(updated_at);
-            let expires_at = reader.optional(flags & EXPIRES_AT != 0)?;
+            let created_at = if flags & CREATED_AT == 0 { updated_at } else { u64::from_le_bytes(reader.take()?) };
+            let expires_at = if flags & EXPIRES_AT == 0 { None } else { Some(u64::from_le_bytes(reader.take()?)) };
             let metadata = if flags & METADATA != 0 {
                 let len = usize::try_from(u32::from_le_bytes(reader.take()?)).ok()?;
                 let start = reader.at;
@@ -145,13 +156,15 @@ impl Header {
         }
     }
 
-    /// The value, given all the bytes the header was read from.
+    /// The value. `bytes` are all the bytes of the record.
+    #[must_use]
     pub fn value(&self, bytes: &Bytes) -> Value {
         let payload = bytes.slice(self.payload..);
         if self.binary { Value::Binary(payload) } else { Value::Json(payload) }
     }
 
-    /// The record, given all the bytes the header was read from.
+    /// The record. `bytes` are all the bytes of the record.
+    #[must_use]
     pub fn record(&self, bytes: &Bytes) -> Record {
         Record {
             value: self.value(bytes),
@@ -165,6 +178,10 @@ impl Header {
 }
 
 /// Decodes a stored record.
+///
+/// # Errors
+///
+/// Those of [`Header::read`].
 pub fn decode(bytes: &Bytes) -> Result<Record> {
     Ok(Header::read(bytes)?.record(bytes))
 }
@@ -181,10 +198,6 @@ impl Reader<'_> {
         Some(*taken)
     }
 
-    fn optional(&mut self, there: bool) -> Option<Option<u64>> {
-        if there { Some(Some(u64::from_le_bytes(self.take()?))) } else { Some(None) }
-    }
-
     fn skip(&mut self, len: usize) -> Option<()> {
         self.bytes.get(self.at..)?.get(..len)?;
         self.at += len;
@@ -192,7 +205,8 @@ impl Reader<'_> {
     }
 }
 
-/// The key of an entry of the expiry index: time, keyspace, key, so that the index is in the order of time.
+/// The key of an entry of the expiry index: time, keyspace, key. The index is in the order of time.
+#[must_use]
 pub fn expiry_key(at: Millis, space: Space, key: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(10 + key.len());
     out.put_u8(EXPIRY);
@@ -205,10 +219,11 @@ pub fn expiry_key(at: Millis, space: Space, key: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The first byte of the expiry index's keys in the engine's own column family.
+/// The first byte of the keys of the expiry index.
 pub const EXPIRY: u8 = b'x';
 
-/// What an entry of the expiry index says; `None` if it is none.
+/// Reads the key of an entry of the expiry index; `None` for another key.
+#[must_use]
 pub fn read_expiry_key(bytes: &[u8]) -> Option<(Millis, Space, &[u8])> {
     let (head, key) = bytes.split_first_chunk::<10>()?;
     let [EXPIRY, at @ .., space] = *head else { return None };

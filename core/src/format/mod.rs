@@ -1,6 +1,7 @@
-//! The bytes and names that engines keep and exchange, apart from the engines: plain functions from bytes to records and back.
+//! The bytes and names that engines store and exchange, apart from the engines: plain functions from bytes to records and
+//! back.
 //!
-//! `docs/formats/` describes them; `fuzz/` feeds them anything. None may panic, whatever it is given.
+//! `docs/formats/` describes the formats. `fuzz/` feeds the functions with any bytes. None may panic.
 
 pub mod file_name;
 pub mod file_text;

@@ -1,4 +1,4 @@
-//! What stored formats are put together from: LEB128 varints, bytes behind their length, and the ends of ranges.
+//! The parts of stored formats: LEB128 varints, bytes behind their length, and the ends of ranges.
 
 use std::ops::Bound;
 
@@ -9,10 +9,15 @@ use crate::key::Key;
 /// Appends a varint.
 pub(crate) fn put_varint(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
-        out.push((number & 0x7f) as u8 | 0x80);
+        out.push(low_seven_bits(number) | 0x80);
         number >>= 7;
     }
-    out.push(number as u8);
+    out.push(low_seven_bits(number));
+}
+
+fn low_seven_bits(number: u64) -> u8 {
+    let [low, ..] = number.to_le_bytes();
+    low & 0x7f
 }
 
 /// Appends a length and that many bytes.
@@ -36,33 +41,33 @@ pub(crate) fn put_bound(out: &mut Vec<u8>, bound: &Bound<Key>) {
     }
 }
 
-/// Reads what the functions above wrote, from where it stands; `None` for anything else.
+/// Reads the bytes of the functions above, one after the other. A method returns `None` for other bytes.
 pub(crate) struct Reader<'a> {
     bytes: &'a Bytes,
     at: usize,
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(bytes: &'a Bytes) -> Self {
+    pub(crate) fn new(bytes: &'a Bytes) -> Self {
         Reader { bytes, at: 0 }
     }
 
-    /// How many bytes were read.
-    pub fn at(&self) -> usize {
+    /// The number of bytes that were read.
+    pub(crate) fn at(&self) -> usize {
         self.at
     }
 
-    pub fn is_at_end(&self) -> bool {
+    pub(crate) fn is_at_end(&self) -> bool {
         self.at >= self.bytes.len()
     }
 
-    pub fn byte(&mut self) -> Option<u8> {
+    pub(crate) fn byte(&mut self) -> Option<u8> {
         let byte = *self.bytes.get(self.at)?;
         self.at += 1;
         Some(byte)
     }
 
-    pub fn varint(&mut self) -> Option<u64> {
+    pub(crate) fn varint(&mut self) -> Option<u64> {
         let mut number = 0_u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -78,7 +83,7 @@ impl<'a> Reader<'a> {
         None
     }
 
-    pub fn take(&mut self, length: usize) -> Option<Bytes> {
+    pub(crate) fn take(&mut self, length: usize) -> Option<Bytes> {
         let end = self.at.checked_add(length)?;
         if end > self.bytes.len() {
             return None;
@@ -89,12 +94,12 @@ impl<'a> Reader<'a> {
     }
 
     /// Bytes behind their length.
-    pub fn slice(&mut self) -> Option<Bytes> {
+    pub(crate) fn slice(&mut self) -> Option<Bytes> {
         let length = usize::try_from(self.varint()?).ok()?;
         self.take(length)
     }
 
-    pub fn bound(&mut self) -> Option<Bound<Key>> {
+    pub(crate) fn bound(&mut self) -> Option<Bound<Key>> {
         match self.byte()? {
             0 => Some(Bound::Unbounded),
             1 => Some(Bound::Included(self.slice()?)),
