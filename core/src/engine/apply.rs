@@ -1,4 +1,4 @@
-//! Applies a batch, the same for every engine that writes for itself.
+//! Applies a batch over a [`Target`], the same way for every engine that writes for itself.
 
 use super::increment::add;
 use super::intent::{self, Intents};
@@ -9,44 +9,71 @@ use crate::key::{Key, KeyRange, Space};
 use crate::record::{Millis, Record, Version};
 use crate::value::Value;
 
-/// The state a batch is applied to. After an error the engine drops what was written to it.
+/// The state to which a batch is applied. After an error the engine drops the writes that were made to it.
 pub trait Target {
     /// The record of a key as the batch sees it, expired or not.
+    ///
+    /// # Errors
+    ///
+    /// An error of the medium, which ends the batch.
     fn get(&mut self, space: Space, key: &Key) -> Result<Option<Record>>;
 
-    /// Writes a record. Its `created_at` is the time of the write: a target that keeps times
-    /// keeps that of a live record it replaces.
+    /// Writes a record. Its `created_at` is the time of the write. A target that keeps times keeps the `created_at` of a
+    /// live record that it replaces.
+    ///
+    /// # Errors
+    ///
+    /// An error of the medium, which ends the batch.
     fn put(&mut self, space: Space, key: &Key, record: Record) -> Result<()>;
 
+    /// Removes a key, which may be absent.
+    ///
+    /// # Errors
+    ///
+    /// An error of the medium, which ends the batch.
     fn remove(&mut self, space: Space, key: &Key) -> Result<()>;
 
     /// Removes the keys that `range` contains. True if there were any.
+    ///
+    /// # Errors
+    ///
+    /// An error of the medium, which ends the batch.
     fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<bool>;
 
-    /// The intents that stand in the store. A store whose group fails after a batch was applied puts back what it had.
-    /// `None` inside a transaction: its writes meet them when it commits.
+    /// The intents that stand in the store. If a group fails after a batch was applied, the store puts back those from
+    /// before. `None` inside a transaction, whose writes are checked against intents when it commits.
     fn intents(&mut self) -> Option<&mut Intents>;
 
-    /// Captures the changes for watchers and the change log. `None` inside a transaction: it changes nothing yet.
+    /// The capture of changes for watches and the change log. `None` inside a transaction, which changes nothing yet.
     fn tap(&mut self) -> Option<&mut Capture>;
 
     /// True if a commit after `since` may have touched a key of `range`.
+    ///
+    /// # Errors
+    ///
+    /// An error of the medium, which ends the batch.
     fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool>;
 
-    /// True if nothing at all has changed since commit `as_of`, now that `seq` is about to be made. A store that others may
-    /// change without a commit has to know of that, too.
+    /// True if nothing has changed since commit `as_of`, where `seq` is the number of the commit to be made. A store that
+    /// others may change without a commit has to know of their changes, too.
     fn unchanged_since(&self, as_of: u64, seq: u64) -> bool {
         as_of.checked_add(1) == Some(seq)
     }
 
-    /// The version a record gets that commit `seq` writes.
+    /// The version of a record that commit `seq` writes.
     fn version(&self, seq: u64, value: &Value, expires_at: Option<Millis>) -> Version {
         let _ = (value, expires_at);
         Version::of_commit(seq)
     }
 }
 
-/// Makes the checks of `batch`, then its writes, as commit `seq` at time `now`.
+/// Makes the checks of `batch`, then its writes, as commit `seq` at time `now`. Returns the outcomes if the batch asks for
+/// them.
+///
+/// # Errors
+///
+/// `CONFLICT` if a check does not hold or an intent holds a key, `LOCKED` if that intent is left of a crash,
+/// `INVALID_ARGUMENT` for an addition to another type than a number, or an error of the target.
 pub fn apply(batch: &Batch, target: &mut impl Target, seq: u64, now: Millis) -> Result<Vec<Outcome>> {
     if let Some(intents) = target.intents() {
         intents.refuse(batch, now)?;
@@ -75,7 +102,7 @@ pub fn apply(batch: &Batch, target: &mut impl Target, seq: u64, now: Millis) -> 
     Ok(outcomes)
 }
 
-/// CONFLICT unless every check of `batch` holds.
+/// Makes the checks of `batch`: `CONFLICT` unless all hold.
 fn check(batch: &Batch, target: &mut impl Target, now: Millis) -> Result<()> {
     for Check { space, key, version } in &batch.checks {
         let found = target.get(*space, key)?.filter(|record| !record.expired(now)).map(|record| record.version);
@@ -131,7 +158,7 @@ fn write(
             Ok(Outcome::Added { value: sum, version })
         }
         Op::Delete { space, key } => {
-            // A watch is told of keys that were there.
+            // A watch is told of a delete only if the key was there.
             let existed =
                 (report || changes.is_some()) && target.get(*space, key)?.is_some_and(|record| !record.expired(now));
             if let Some(changes) = changes
@@ -154,8 +181,8 @@ fn write(
     }
 }
 
-/// Logs the changes of an applied batch in the same commit, where the change log is on, and keeps their event until the commit is
-/// final.
+/// Writes the changes of an applied batch to the change log, if it is on, in the same commit. Keeps their event until the
+/// commit is final.
 fn finish(target: &mut impl Target, changes: Changes, seq: u64, now: Millis) -> Result<()> {
     let Some(capture) = target.tap() else { return Ok(()) };
     let (event, entry) = capture.finish(changes, seq, now);
@@ -165,7 +192,7 @@ fn finish(target: &mut impl Target, changes: Changes, seq: u64, now: Millis) -> 
         let record = Record { value, version, expires_at: None, created_at: times, updated_at: times, metadata: None };
         target.put(Space::Internal, &watch::entry_key(seq), record)?;
     }
-    // Last: the event of a batch that failed must not be published with those of its group.
+    // Last, because the event of a batch that failed must not be published with those of its group.
     if let Some(capture) = target.tap() {
         capture.keep(event);
     }

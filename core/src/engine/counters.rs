@@ -1,20 +1,23 @@
-//! What a store counts from its opening on.
+//! The counters of a store, from its opening on.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A number that only grows. Adding orders nothing and waits for nobody.
+/// A number that only grows. An addition neither orders other memory accesses nor waits.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
 impl Counter {
+    /// Adds one.
     pub fn one(&self) {
         self.add(1);
     }
 
+    /// Adds `more`.
     pub fn add(&self, more: u64) {
         self.0.fetch_add(more, Ordering::Relaxed);
     }
 
+    /// The number.
     #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
@@ -24,35 +27,36 @@ impl Counter {
 /// The counters of one store.
 #[derive(Debug, Default)]
 pub struct Counters {
-    /// Batches that took effect.
+    /// The number of batches that took effect.
     pub commits: Counter,
-    /// Batches refused with CONFLICT.
+    /// The number of batches that were refused with `CONFLICT`.
     pub conflicts: Counter,
-    /// Batches that were written together with one before them. Counted instead of groups, so that a commit alone counts once.
+    /// The number of batches that were written in the group of an earlier one. Groups are commits less these, so that a
+    /// commit alone takes one addition.
     pub joined: Counter,
-    /// Syncs asked of the system.
+    /// The number of syncs that the store asked the system for.
     pub fsyncs: Counter,
-    /// Reads of single keys that the store's own cache answered.
+    /// The number of reads of single keys that the store's own cache answered.
     pub cache_hits: Counter,
-    /// Those for which the medium was asked.
+    /// The number of reads of single keys that the medium answered.
     pub cache_misses: Counter,
-    /// What a crash left undone and was finished or dropped here.
+    /// The number of batches and intents left by a crash that were finished or dropped.
     pub recoveries: Counter,
-    /// The store is memory itself: there is no cache to hit or miss.
+    /// True for a store in memory, which has no cache to hit or miss.
     pub uncached: bool,
 }
 
 impl Counters {
-    /// Counts the results of batches that were written as one group.
+    /// Counts batches that were written as one group, by their results.
     pub fn group<T>(&self, results: &[crate::Result<T>]) {
         let commits = results.iter().filter(|result| result.is_ok()).count() as u64;
         self.commits.add(commits);
         self.joined.add(commits.saturating_sub(1));
-        let conflicts = results.iter().flat_map(|result| result.as_ref().err());
+        let conflicts = results.iter().filter_map(|result| result.as_ref().err());
         self.conflicts.add(conflicts.filter(|error| error.code() == crate::Code::Conflict).count() as u64);
     }
 
-    /// Counts the result of a batch written alone.
+    /// Counts a batch that was written alone, by its result.
     pub fn one<T>(&self, result: &crate::Result<T>) {
         match result {
             Ok(_) => self.commits.one(),
@@ -61,7 +65,7 @@ impl Counters {
         }
     }
 
-    /// What was counted until now.
+    /// The numbers as they are now.
     #[must_use]
     pub fn counts(&self) -> Counts {
         let Counters { commits, conflicts, joined, fsyncs, cache_hits, cache_misses, recoveries, uncached } = self;
@@ -77,21 +81,21 @@ impl Counters {
     }
 }
 
-/// What a store has counted since it was opened. What it cannot tell is absent.
+/// The numbers of events since a store was opened. A number that the store cannot tell is absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Batches that took effect; a write of one key is a batch.
+    /// Batches that took effect. A write of one key is a batch.
     pub commits: Option<u64>,
-    /// Batches refused with CONFLICT.
+    /// Batches that were refused with `CONFLICT`.
     pub conflicts: Option<u64>,
-    /// Writes of the medium that those commits took: fewer where commits wait for one another.
+    /// Groups in which these commits were written: fewer than commits where commits waited for one another.
     pub groups: Option<u64>,
-    /// Syncs that the engine asked for.
+    /// Syncs that the engine asked the system for.
     pub fsyncs: Option<u64>,
     /// Reads of single keys that the engine's cache answered.
     pub cache_hits: Option<u64>,
-    /// Reads of single keys for which the medium was asked.
+    /// Reads of single keys that the medium answered.
     pub cache_misses: Option<u64>,
-    /// What a crash had left undone and was finished or dropped: batches, and parts of transactions over several engines.
+    /// Batches and intents left by a crash that were finished or dropped.
     pub recoveries: Option<u64>,
 }

@@ -1,14 +1,14 @@
-//! Adding to a counter.
+//! The addition to a number.
 
 use crate::error::{Code, Error, Result};
 use crate::record::Record;
 
-/// The sum of a counter and `by`; an absent counter is 0.
+/// The sum of the number in `old` and `by`. An absent number counts as 0.
 ///
 /// # Errors
 ///
-/// INVALID_ARGUMENT if the key holds something else than a number.
-pub fn add(key: &[u8], old: Option<&Record>, by: f64) -> Result<f64> {
+/// `INVALID_ARGUMENT` if `old` holds another type.
+pub(crate) fn add(key: &[u8], old: Option<&Record>, by: f64) -> Result<f64> {
     let Some(old) = old else { return Ok(by) };
     match old.value.as_number() {
         Some(number) => Ok(number + by),

@@ -1,4 +1,4 @@
-//! The folder a store lives in: made with its parents, private to its owner, never inside an asar archive.
+//! The folder of a store: made with its parents, private to its owner, never inside an asar archive.
 
 use std::fs;
 use std::io;
@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Code, Error, Result};
 
-/// Makes sure that the folder `path` is there for `engine`, made with its parents (mode 0700) unless
-/// `read_only`. INVALID_ARGUMENT where it cannot be a folder.
+/// Makes sure that the folder of a store exists. Unless `read_only`, it is made with its parents, all of mode 0700.
+///
+/// # Errors
+///
+/// `INVALID_ARGUMENT` if `path` is empty, cannot be a folder or lies inside an asar archive; else an error of the system.
 pub fn prepare_folder(path: &Path, engine: &'static str, read_only: bool) -> Result<()> {
     if path.as_os_str().is_empty() {
         return Err(Error::new(Code::InvalidArgument, "the path of a store must not be empty").in_engine(engine));
@@ -16,7 +19,7 @@ pub fn prepare_folder(path: &Path, engine: &'static str, read_only: bool) -> Res
     let missing = missing_folders(path);
     if read_only || missing.is_empty() {
         return match fs::metadata(path) {
-            // Whoever made an empty folder may have come no further than that.
+            // A process that made an empty folder may have died before it synced the name.
             Ok(metadata) if metadata.is_dir() && !read_only && entries(path, 1) == 0 => {
                 sync_names(path, &missing).map_err(|error| cannot("make", path, engine, &error))
             }
@@ -28,15 +31,20 @@ pub fn prepare_folder(path: &Path, engine: &'static str, read_only: bool) -> Res
     make_private(path).map_err(|error| cannot("make", path, engine, &error))
 }
 
-/// Makes sure that the folder `path` is there, made with its parents (mode 0700), names and all safe from power loss.
+/// Makes a folder with its parents, all of mode 0700. Their names survive a loss of power.
+///
+/// # Errors
+///
+/// An error of the system.
 pub fn make_private(path: &Path) -> io::Result<()> {
     let missing = missing_folders(path);
     make_folders(path)?;
     sync_names(path, &missing)
 }
 
-/// Makes the names of `path` and of those folders around it that hold nothing else survive power loss: they may have been made just now, or
-/// by a call that then failed or died. What is not ours need not be readable.
+/// Syncs the names of `path` and of the folders around it that hold nothing else, so that they survive a loss of power:
+/// this call may have made them, or an earlier one that failed. A parent that this call did not make need not be
+/// readable.
 fn sync_names(path: &Path, made: &[PathBuf]) -> io::Result<()> {
     for folder in path.ancestors() {
         if let Some(parent) = folder.parent()
@@ -55,12 +63,16 @@ fn sync_names(path: &Path, made: &[PathBuf]) -> io::Result<()> {
     Ok(())
 }
 
-/// How many entries a folder has, counted to `most`; `most` where it cannot be told.
+/// The number of entries in a folder, counted up to `most`. `most` if the folder cannot be read.
 fn entries(path: &Path, most: usize) -> usize {
     fs::read_dir(path).map_or(most, |entries| entries.take(most).count())
 }
 
-/// INVALID_ARGUMENT for a path inside an asar archive, which is one read-only file to everyone but Electron's `fs`.
+/// Refuses a path inside an asar archive, which is one read-only file for every program but Electron's `fs`.
+///
+/// # Errors
+///
+/// `INVALID_ARGUMENT`.
 pub fn refuse_asar(path: &Path, engine: &'static str) -> Result<()> {
     for part in path.ancestors() {
         let is_asar = part.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("asar"));
@@ -79,7 +91,7 @@ pub fn refuse_asar(path: &Path, engine: &'static str) -> Result<()> {
     Ok(())
 }
 
-/// The part of `path` that does not exist yet, innermost first.
+/// The folders of `path` that do not exist, the innermost first.
 fn missing_folders(path: &Path) -> Vec<PathBuf> {
     path.ancestors()
         .take_while(|part| !part.as_os_str().is_empty())
@@ -99,7 +111,11 @@ fn make_folders(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Makes the names in a folder survive power loss. Only Unix lets a folder be synced.
+/// Syncs a folder, so that the names in it survive a loss of power. Only Unix can sync a folder.
+///
+/// # Errors
+///
+/// An error of the system.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) {
         fs::File::open(folder)?.sync_all()?;
@@ -118,7 +134,8 @@ fn cannot(verb: &str, path: &Path, engine: &'static str, error: &io::Error) -> E
     }
 }
 
-/// READ_ONLY: `path` may be there to be read, but not to be written by this user.
+/// The error `READ_ONLY` for a path that this user may not write.
+#[must_use]
 pub fn not_writable(path: &Path) -> Error {
     Error::new(
         Code::ReadOnly,

@@ -1,17 +1,29 @@
-//! Which keys the latest commits touched, for the range checks of engines that one process owns.
+//! The keys that the latest commits touched, for the range checks of engines that one process owns.
 
 use std::collections::VecDeque;
 
 use crate::batch::{Batch, Op};
 use crate::key::{Key, KeyRange, Space};
 
-/// Keys remembered at most; an older `since` counts as changed.
+/// The number of keys remembered at most. A range counts as changed since a commit that is not remembered.
 const MAX_KEYS: usize = 65_536;
 
 /// A bounded history of written keys.
+///
+/// # Examples
+///
+/// ```
+/// use holdfast_core::engine::recent::Recent;
+/// use holdfast_core::{Batch, KeyRange, Op, Space};
+///
+/// let mut recent = Recent::new(4);
+/// recent.record(5, &Batch::one(Op::delete("a/1")));
+/// assert!(recent.changed_since(Space::User, &KeyRange::prefix("a/"), 4));
+/// assert!(!recent.changed_since(Space::User, &KeyRange::prefix("b/"), 4));
+/// ```
 #[derive(Debug)]
 pub struct Recent {
-    /// Every commit after this one is remembered.
+    /// All commits after this one are remembered.
     floor: u64,
     touched: VecDeque<(u64, Touched)>,
 }
@@ -29,13 +41,13 @@ impl Default for Recent {
 }
 
 impl Recent {
-    /// The history of a store that stands at commit `seq`.
+    /// The empty history of a store whose latest commit is `seq`.
     #[must_use]
     pub fn new(seq: u64) -> Self {
         Recent { floor: seq, touched: VecDeque::new() }
     }
 
-    /// Remembers what commit `seq` wrote.
+    /// Remembers the keys that commit `seq` wrote.
     pub fn record(&mut self, seq: u64, batch: &Batch) {
         self.touched.extend(batch.ops.iter().map(|op| {
             let touched = match op {
@@ -52,13 +64,13 @@ impl Recent {
         }
     }
 
-    /// True if every commit after `since` is remembered.
+    /// True if all commits after `since` are remembered.
     #[must_use]
     pub fn covers(&self, since: u64) -> bool {
         since >= self.floor
     }
 
-    /// True if a commit after `since` touched `range`, or may have.
+    /// True if a commit after `since` touched a key of `range`, or may have.
     #[must_use]
     pub fn changed_since(&self, space: Space, range: &KeyRange, since: u64) -> bool {
         if since < self.floor {
@@ -75,16 +87,12 @@ impl Recent {
 mod tests {
     use super::*;
 
-    fn set(key: &'static [u8]) -> Batch {
-        Batch::one(Op::Delete { space: Space::User, key: Key::from_static(key) })
-    }
-
     #[test]
     fn only_later_commits_in_the_range_count() {
         let mut recent = Recent::new(4);
-        recent.record(5, &set(b"a/1"));
-        recent.record(6, &set(b"b/1"));
-        let range = KeyRange::prefix(&b"a/"[..]);
+        recent.record(5, &Batch::one(Op::delete("a/1")));
+        recent.record(6, &Batch::one(Op::delete("b/1")));
+        let range = KeyRange::prefix("a/");
         assert!(recent.changed_since(Space::User, &range, 4));
         assert!(!recent.changed_since(Space::User, &range, 5));
         assert!(!recent.changed_since(Space::Internal, &range, 4));
@@ -94,20 +102,19 @@ mod tests {
     #[test]
     fn a_range_delete_touches_what_it_overlaps() {
         let mut recent = Recent::new(0);
-        let range = KeyRange::prefix(&b"a/b"[..]);
-        recent.record(1, &Batch::one(Op::DeleteRange { space: Space::User, range }));
-        assert!(recent.changed_since(Space::User, &KeyRange::prefix(&b"a/"[..]), 0));
-        assert!(!recent.changed_since(Space::User, &KeyRange::prefix(&b"b"[..]), 0));
+        recent.record(1, &Batch::one(Op::delete_range(KeyRange::prefix("a/b"))));
+        assert!(recent.changed_since(Space::User, &KeyRange::prefix("a/"), 0));
+        assert!(!recent.changed_since(Space::User, &KeyRange::prefix("b"), 0));
     }
 
     #[test]
     fn the_history_is_bounded() {
         let mut recent = Recent::new(0);
         for seq in 1..=100_000 {
-            recent.record(seq, &set(b"k"));
+            recent.record(seq, &Batch::one(Op::delete("k")));
         }
         assert!(recent.touched.len() <= MAX_KEYS);
-        assert!(recent.changed_since(Space::User, &KeyRange::prefix(&b"z"[..]), 10));
-        assert!(!recent.changed_since(Space::User, &KeyRange::prefix(&b"z"[..]), 99_000));
+        assert!(recent.changed_since(Space::User, &KeyRange::prefix("z"), 10));
+        assert!(!recent.changed_since(Space::User, &KeyRange::prefix("z"), 99_000));
     }
 }

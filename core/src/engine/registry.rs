@@ -1,4 +1,4 @@
-//! One path, one store: what this process has open, shared by every thread and environment.
+//! The stores that this process has open: one for each path, shared by every thread and environment.
 
 use std::collections::HashMap;
 use std::fs;
@@ -11,12 +11,12 @@ use parking_lot::{Condvar, Mutex};
 use super::Engine;
 use crate::error::{Code, Error, Result};
 
-/// What makes two paths the same store.
+/// The identity of a store. Two paths with the same identity are one store.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StoreId {
     engine: &'static str,
     place: Place,
-    /// The part of the place the store is, a table name for instance.
+    /// The part of the place that is the store, such as the name of a table.
     part: String,
 }
 
@@ -29,7 +29,12 @@ enum Place {
 }
 
 impl StoreId {
-    /// The store of `engine` at `path`, a file or folder that exists.
+    /// The identity of the store of `engine` at `path`, a file or folder that exists. `part` names the store among several
+    /// at one path.
+    ///
+    /// # Errors
+    ///
+    /// `IO` if the path does not exist or cannot be looked at.
     pub fn of(engine: &'static str, path: &Path, part: impl Into<String>) -> Result<Self> {
         let failed = |error| Error::io(format_args!("cannot look at {}", path.display()), &error).in_engine(engine);
         #[cfg(unix)]
@@ -45,7 +50,7 @@ impl StoreId {
 }
 
 enum Slot {
-    /// Being opened or closed by some thread.
+    /// A thread opens or closes the store.
     Busy,
     Open {
         engine: Arc<dyn Engine>,
@@ -62,14 +67,31 @@ struct Registry {
 
 static REGISTRY: Lazy<Registry> = Lazy::new(Registry::default);
 
-/// One user's share of an open store. The last one to go closes it.
+/// The share that one user has of an open store. The store is closed when the last share is given back.
+///
+/// A lease that is dropped is given back, too, but an error of the close is lost. A [private](Lease::private) store is
+/// closed by [`close`](Lease::close) alone.
+///
+/// # Examples
+///
+/// ```
+/// use holdfast_core::engine::memory::{self, MemoryOptions};
+/// use holdfast_core::engine::registry::Lease;
+/// use holdfast_core::{Code, EngineExt};
+///
+/// let lease = Lease::private(memory::open(MemoryOptions::default()));
+/// let engine = lease.engine().clone();
+/// lease.close()?;
+/// assert_eq!(engine.view().err().map(|error| error.code()), Some(Code::Closed));
+/// # Ok::<(), holdfast_core::Error>(())
+/// ```
 pub struct Lease {
     engine: Arc<dyn Engine>,
     id: Option<StoreId>,
 }
 
 impl Lease {
-    /// A store that nobody else can name, such as one in memory.
+    /// The only share of a store that nobody else can name, such as one in memory.
     #[must_use]
     pub fn private(engine: Arc<dyn Engine>) -> Self {
         Lease { engine, id: None }
@@ -81,7 +103,11 @@ impl Lease {
         &self.engine
     }
 
-    /// Gives the share back; closes the store if it was the last. Blocks.
+    /// Gives the share back, and closes the store if it was the last. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// The error of the close. The share is given back all the same.
     pub fn close(mut self) -> Result<()> {
         self.give_back()
     }
@@ -108,15 +134,18 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if self.id.is_some() {
-            // Closing reports to `close`; a dropped lease has nobody to report to.
+            // `close` returns the error. A dropped lease has nobody to return it to.
             let _ = self.give_back();
         }
     }
 }
 
-/// The store of `id`: the one this process has open, if its `options` agree, else what `open` opens.
+/// Gives a share of the store of `id`: of the one that this process has open, or of a new one that `open` opens. Blocks
+/// while another thread opens or closes it.
 ///
-/// INVALID_ARGUMENT where the options differ. Blocks while another thread opens or closes it.
+/// # Errors
+///
+/// `INVALID_ARGUMENT` if the store is open with other `options`, or the error of `open`.
 pub fn open(id: StoreId, options: &str, open: impl FnOnce() -> Result<Arc<dyn Engine>>) -> Result<Lease> {
     let mut slots = REGISTRY.slots.lock();
     loop {
@@ -126,7 +155,8 @@ pub fn open(id: StoreId, options: &str, open: impl FnOnce() -> Result<Arc<dyn En
                 if theirs != options {
                     return Err(Error::new(
                         Code::InvalidArgument,
-                        "this store is already open in this process with other options; use the same options, or close it first",
+                        "this store is already open in this process with other options; use the same options, or close \
+                         it first",
                     )
                     .in_engine(id.engine));
                 }
@@ -138,7 +168,7 @@ pub fn open(id: StoreId, options: &str, open: impl FnOnce() -> Result<Arc<dyn En
     }
     slots.insert(id.clone(), Slot::Busy);
     drop(slots);
-    // Frees the slot if `open` panics.
+    // It frees the slot if `open` fails or panics.
     let mut opening = Opening { id: Some(id) };
     let engine = open()?;
     let mut slots = REGISTRY.slots.lock();

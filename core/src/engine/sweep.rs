@@ -1,4 +1,4 @@
-//! One thread that, once a second, lets open stores free what has expired.
+//! One thread that has the open stores free their expired records, once a second.
 
 use std::sync::Weak;
 use std::thread;

@@ -7,10 +7,25 @@ use parking_lot::{Condvar, Mutex};
 use super::{after, waiting};
 use crate::error::Result;
 
-/// Gets true if it is the last time: the group closes.
+/// A task that runs later. It gets true if the group closes, so that it is not to try again.
 type Retry = Box<dyn FnOnce(bool) + Send>;
 
-/// Tasks of the waiting tier that can be waited for together, some of which run later.
+/// Tasks of the tier [`waiting`] that can be joined together. Some of them run after a delay.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::mpsc;
+/// use std::time::Duration;
+///
+/// use holdfast_core::threads::TaskGroup;
+///
+/// let group = TaskGroup::default();
+/// let (sender, receiver) = mpsc::channel();
+/// group.later(Duration::from_secs(3600), move |last| sender.send(last).unwrap());
+/// group.join();
+/// assert_eq!(receiver.recv(), Ok(true));
+/// ```
 #[derive(Clone, Default)]
 pub struct TaskGroup {
     inner: Arc<Inner>,
@@ -24,16 +39,16 @@ struct Inner {
 
 #[derive(Default)]
 struct Tasks {
-    /// Spawned and not over yet.
+    /// The number of tasks that were spawned and are not over.
     running: usize,
-    /// To run later, unless the group closes first.
+    /// The tasks that run after a delay, or when the group closes.
     retries: HashMap<u64, Retry>,
     last_retry: u64,
     closing: bool,
 }
 
 impl TaskGroup {
-    /// Runs `task` as [`waiting`] does; false, and `task` is dropped, if the group is closed.
+    /// Runs `task` as [`waiting`] does. If the group is closed, drops `task` and returns false.
     pub fn run(&self, task: impl FnOnce(Result<()>) + Send + 'static) -> bool {
         {
             let mut tasks = self.inner.tasks.lock();
@@ -46,7 +61,7 @@ impl TaskGroup {
         true
     }
 
-    /// Runs `retry` after `delay`, or soon with `true` when the group closes.
+    /// Runs `retry` after `delay` with false, or at once with true when the group closes before.
     pub fn later(&self, delay: Duration, retry: impl FnOnce(bool) + Send + 'static) {
         let mut tasks = self.inner.tasks.lock();
         if tasks.closing {
@@ -62,7 +77,7 @@ impl TaskGroup {
         after(delay, move || group.fire(id));
     }
 
-    /// Refuses what comes and hastens the retries.
+    /// Refuses later tasks, and runs the delayed ones at once.
     pub fn stop(&self) {
         let retries = {
             let mut tasks = self.inner.tasks.lock();
@@ -75,7 +90,7 @@ impl TaskGroup {
         }
     }
 
-    /// Stops the group and waits until nothing of it runs any more. Blocks.
+    /// Stops the group, and waits until none of its tasks runs any more. Blocks.
     pub fn join(&self) {
         self.stop();
         let mut tasks = self.inner.tasks.lock();
@@ -91,7 +106,7 @@ impl TaskGroup {
             tasks.running += 1;
             retry
         };
-        // Without a thread a retry is over; it leaves what it retries to the next opening.
+        // Without a thread there is no other try: the next opening of the store goes on.
         self.spawn(|started| retry(started.is_err()));
     }
 
@@ -105,7 +120,7 @@ impl TaskGroup {
     }
 }
 
-/// Notes that a task is over, also one that panicked.
+/// Its drop notes that a task is over, also one that panicked.
 struct Over(TaskGroup);
 
 impl Drop for Over {

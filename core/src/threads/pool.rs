@@ -11,15 +11,15 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::error::{Error, Result};
 
-/// How long a thread that has become idle spins for the next task before it sleeps. A caller that makes one call
-/// after another, each with a sync, soon comes back, and waking a thread takes 25 us. One thread of a pool spins at a time,
-/// and only where there is another processor.
+/// The time for which an idle thread spins for the next task before it sleeps. A caller that makes one call after another,
+/// each with a sync, soon comes back, and to wake a thread takes 25 us. One thread of a pool spins at a time, and only
+/// where there is another processor.
 const SPIN: Duration = Duration::from_micros(100);
 
-/// How long a thread without work stays.
+/// The time for which a thread without a task stays.
 const LINGER: Duration = Duration::from_secs(10);
 
-/// Receives `Ok` on a thread of the pool, or the error for which it could get none.
+/// A task. It receives `Ok` on a thread of the pool, or the error for which there is no thread.
 pub(super) type Task = Box<dyn FnOnce(Result<()>) + Send>;
 
 pub(super) struct Pool {
@@ -28,7 +28,7 @@ pub(super) struct Pool {
     may_spin: bool,
     queue: Mutex<Queue>,
     wake: Condvar,
-    /// A task has come for the thread that spins.
+    /// True once a task has come for the thread that spins.
     found: AtomicBool,
 }
 
@@ -41,7 +41,7 @@ struct Queue {
 }
 
 impl Pool {
-    pub fn new(name: &'static str, max_threads: usize, spins: bool) -> Arc<Self> {
+    pub(super) fn new(name: &'static str, max_threads: usize, spins: bool) -> Arc<Self> {
         let may_spin = spins && thread::available_parallelism().is_ok_and(|processors| processors.get() > 1);
         Arc::new(Pool {
             name,
@@ -53,7 +53,7 @@ impl Pool {
         })
     }
 
-    pub fn spawn(self: &Arc<Self>, task: Task) {
+    pub(super) fn spawn(self: &Arc<Self>, task: Task) {
         let mut queue = self.queue.lock();
         queue.tasks.push_back(task);
         if queue.spinning && queue.tasks.len() == 1 {
@@ -70,7 +70,8 @@ impl Pool {
         }
     }
 
-    /// A thread could not be started. The threads there are take over; without any, nobody would ever run the queue.
+    /// Handles a thread that could not be started. Other threads take over. If there are none, no thread would ever run the
+    /// queued tasks, so they are called with the error.
     fn without_thread(&self, error: &Error) {
         let stranded = {
             let mut queue = self.queue.lock();
@@ -116,7 +117,7 @@ impl Pool {
     }
 }
 
-/// A panic ends its task, not the thread: whoever waits for the task is told by the task's own guard.
+/// Runs a task. A panic ends the task, not the thread: the task's own guard tells its caller.
 fn run(task: Task, started: Result<()>) {
     let _ = catch_unwind(AssertUnwindSafe(|| task(started)));
 }

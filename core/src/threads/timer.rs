@@ -1,4 +1,4 @@
-//! One thread that calls back later.
+//! One thread that calls back after a delay.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -13,7 +13,7 @@ type Callback = Box<dyn FnOnce() + Send>;
 #[derive(Default)]
 struct Timer {
     alarms: Mutex<Alarms>,
-    /// Something is due earlier than what the thread waits for.
+    /// Notified when an alarm is due earlier than the one for which the thread waits.
     earlier: Condvar,
 }
 
@@ -27,18 +27,16 @@ struct Alarms {
 
 static TIMER: LazyLock<Timer> = LazyLock::new(Timer::default);
 
-/// Calls `callback` on the timer's thread once `delay` is over, or at once on the caller's where that thread cannot be
-/// started. A callback must not block: it spawns what takes long.
+/// Calls `callback` on the thread of the timer once `delay` is over. If that thread cannot be started, calls it at once on
+/// the caller's thread. A callback must not block: it spawns a task for long work.
 pub fn after(delay: Duration, callback: impl FnOnce() + Send + 'static) {
     let mut alarms = TIMER.alarms.lock();
     if !alarms.running {
-        match thread::Builder::new().name("holdfast-timer".into()).spawn(run) {
-            Ok(_) => alarms.running = true,
-            Err(_) => {
-                drop(alarms);
-                return callback();
-            }
+        if thread::Builder::new().name("holdfast-timer".into()).spawn(run).is_err() {
+            drop(alarms);
+            return callback();
         }
+        alarms.running = true;
     }
     alarms.last += 1;
     let id = alarms.last;
@@ -47,7 +45,7 @@ pub fn after(delay: Duration, callback: impl FnOnce() + Send + 'static) {
     TIMER.earlier.notify_one();
 }
 
-/// Ends when nothing is due any more; the next alarm starts another thread.
+/// Ends when no alarm is left. The next alarm starts another thread.
 fn run() {
     let mut alarms = TIMER.alarms.lock();
     while let Some(Reverse((at, id))) = alarms.due.peek().copied() {

@@ -1,4 +1,4 @@
-//! Carries out what is submitted: at once in the pool, or behind the queue.
+//! Carries out submitted calls: at once in the pool, or in their turn of the queue.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -15,22 +15,22 @@ use crate::record::Millis;
 use crate::threads::{self, guarded};
 
 pub(super) struct Dispatch<S> {
-    pub store: S,
+    pub(super) store: S,
     me: Weak<Dispatch<S>>,
-    /// Requests in the queue or in the running group.
+    /// The number of requests in the queue and in the running group.
     queued: AtomicUsize,
-    /// Reads in the pool.
+    /// The number of reads in the pool.
     reading: AtomicUsize,
-    /// Listings in the pool.
+    /// The number of listings in the pool.
     listing: AtomicUsize,
-    pub closed: AtomicBool,
+    pub(super) closed: AtomicBool,
     state: Mutex<QueueState>,
-    /// Something that `close` waits for is over.
+    /// Notified when a task is over that `close` may wait for.
     quiet: Condvar,
 }
 
 impl<S: Store> Dispatch<S> {
-    pub fn new(store: S) -> Arc<Self> {
+    pub(super) fn new(store: S) -> Arc<Self> {
         Arc::new_cyclic(|me| Dispatch {
             store,
             me: me.clone(),
@@ -43,29 +43,29 @@ impl<S: Store> Dispatch<S> {
         })
     }
 
-    pub fn name_it(&self, error: Error) -> Error {
+    pub(super) fn name_it(&self, error: Error) -> Error {
         error.in_engine(self.store.name())
     }
 
-    pub fn closed_error(&self) -> Error {
+    pub(super) fn closed_error(&self) -> Error {
         self.name_it(Error::closed())
     }
 
-    pub fn has_queued(&self) -> bool {
+    pub(super) fn has_queued(&self) -> bool {
         self.queued.load(Ordering::Acquire) > 0
     }
 
     /// True if nothing is queued and no read is in the pool.
-    pub fn is_idle(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         !self.has_queued() && self.reading.load(Ordering::Acquire) == 0
     }
 
     /// True if a queued write comes before the read.
-    pub fn blocks_read(&self, read: impl FnOnce() -> Read) -> bool {
+    pub(super) fn blocks_read(&self, read: impl FnOnce() -> Read) -> bool {
         self.has_queued() && self.state.lock().blocks_read(&read())
     }
 
-    pub fn submit(self: &Arc<Self>, request: Request, done: Done) {
+    pub(super) fn submit(self: &Arc<Self>, request: Request, done: Done) {
         let mut state = self.state.lock();
         if self.closed.load(Ordering::Acquire) {
             drop(state);
@@ -99,8 +99,8 @@ impl<S: Store> Dispatch<S> {
         }
     }
 
-    /// Finishes what runs and what is queued, then closes the store. Idempotent.
-    pub fn close(&self) -> Result<()> {
+    /// Finishes the calls that were submitted, then closes the store. A second call does nothing.
+    pub(super) fn close(&self) -> Result<()> {
         let mut state = self.state.lock();
         self.closed.store(true, Ordering::Release);
         while state.draining || !state.queue.is_empty() || self.in_the_pool() {
@@ -114,8 +114,8 @@ impl<S: Store> Dispatch<S> {
         self.store.close().map_err(|error| self.name_it(error))
     }
 
-    /// Runs a call that is not queued, keeping `close` away until it is over.
-    pub fn running<T>(&self, call: impl FnOnce(&S) -> Result<T>) -> Result<T> {
+    /// Runs a call that is not queued. `close` waits until it is over.
+    pub(super) fn running<T>(&self, call: impl FnOnce(&S) -> Result<T>) -> Result<T> {
         {
             let _state = self.state.lock();
             if self.closed.load(Ordering::Acquire) {
@@ -134,13 +134,13 @@ impl<S: Store> Dispatch<S> {
         self.reading.load(Ordering::Acquire) > 0 || self.listing.load(Ordering::Acquire) > 0
     }
 
-    /// A view for a request that lists keys, if one can be had at once and no queued write comes before.
+    /// A view for a request that lists keys, if one can be made at once and no queued write comes before.
     fn listing_view(&self, state: &QueueState, request: &Request) -> Option<Arc<dyn View>> {
         let lists = matches!(request, Request::Keys(_) | Request::Count(_));
         (lists && state.queue.is_empty() && !state.draining).then(|| self.store.try_view())??.ok()
     }
 
-    /// Lists keys of a view in the pool. Writes need not wait for it.
+    /// Lists the keys of a view in the pool. Writes do not wait for it.
     fn list(self: &Arc<Self>, view: Arc<dyn View>, request: Request, done: Done) {
         self.listing.fetch_add(1, Ordering::AcqRel);
         let dispatch = self.clone();
@@ -155,7 +155,8 @@ impl<S: Store> Dispatch<S> {
         });
     }
 
-    /// Has a task work through the queue, unless one does. Takes the lock, as the task may need it at once.
+    /// Starts a task that works through the queue, unless one does already. Takes over the lock, because the task may need
+    /// it at once.
     fn start_drain(self: &Arc<Self>, mut state: MutexGuard<'_, QueueState>) {
         if !state.draining {
             state.draining = true;
@@ -174,10 +175,10 @@ impl<S: Store> Dispatch<S> {
         state.uncount_reads(read);
         self.reading.fetch_sub(1, Ordering::AcqRel);
         self.quiet.notify_all();
-        if !state.queue.is_empty() {
-            self.start_drain(state);
-        } else {
+        if state.queue.is_empty() {
             drop(state);
+        } else {
+            self.start_drain(state);
         }
         done(result.map_err(|error| self.name_it(error)));
     }
@@ -201,7 +202,7 @@ impl<S: Store> Dispatch<S> {
         }
     }
 
-    /// Answers what is queued with an error: there is no thread to work through it.
+    /// Answers the queued calls with an error, if the system has no thread to work through them.
     fn refuse_queued(&self, error: &Error) {
         let refused = {
             let mut state = self.state.lock();
@@ -257,13 +258,13 @@ impl<S: Store> Dispatch<S> {
 impl<S: Store> Sweep for Dispatch<S> {
     fn sweep(&self, now: Millis) {
         if !self.closed.load(Ordering::Acquire) {
-            // A record that one sweep could not free is found by the next; reads never see it.
+            // The next sweep finds a record that this one could not free. Reads never see it.
             let _ = self.running(|store| store.sweep(now));
             let limits = self.store.log_limits();
             if self.store.feed().takes_trim(limits, now) {
                 let trim = self.running(|store| watch::trim(&*store.view()?, limits));
                 if let (Ok(Some(batch)), Some(dispatch)) = (trim, self.me.upgrade()) {
-                    // A trim that fails is tried again once as much more was logged.
+                    // A trim that fails is tried again once as much was logged again.
                     dispatch.submit(Request::Commit(batch), Box::new(|_| {}));
                 }
             }

@@ -40,7 +40,7 @@ impl<S: Store> Watched for Embedded<S> {
     }
 
     fn start_log(&self) {
-        // CONFLICT means that it is on.
+        // `CONFLICT` means that it is on.
         self.submit(Request::Commit(watch::switch_on_if_off()), Box::new(|_| {}));
     }
 

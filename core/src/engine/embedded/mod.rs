@@ -1,9 +1,13 @@
-//! The queue in front of every engine that lives in this process. It answers from memory on the caller's thread where that is
-//! possible, groups waiting writes into one commit, and keeps calls in order by key.
+//! The queue in front of every engine that runs in this process. It answers from memory on the caller's thread where that
+//! is possible, writes waiting batches as one group, and keeps the calls on each key in order.
 //!
-//! Invariants: a write is unresolved from `submit` until its `done` is about to be called, and until then no
-//! read of its key is answered; a write never starts while an earlier read of its key is in the pool. Pool
-//! tasks never wait for one another: a drain that must let reads finish ends, and the last read restarts it.
+//! Invariants:
+//!
+//! - A write is unresolved from `submit` until its `done` is about to be called. Until then no read of its key is
+//!   answered.
+//! - A write never starts while an earlier read of its key is in the pool.
+//! - Tasks of the pool never wait for one another. A drain that has to let reads finish ends, and the last of those reads
+//!   starts it again.
 
 mod dispatch;
 mod facets;
@@ -22,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::key::{Key, Space};
 use crate::value::Value;
 
-/// An engine in this process: a [`Store`] behind its queue.
+/// An engine in this process: a [`Store`] with a queue in front of it.
 pub struct Embedded<S> {
     dispatch: Arc<Dispatch<S>>,
 }
@@ -42,7 +46,7 @@ impl<S: Store> Embedded<S> {
         &self.dispatch.store
     }
 
-    /// CLOSED once the engine is closed.
+    /// `CLOSED` once the engine is closed.
     fn check_open(&self) -> Result<()> {
         if self.dispatch.closed.load(Ordering::Acquire) { Err(self.dispatch.closed_error()) } else { Ok(()) }
     }

@@ -1,4 +1,4 @@
-//! The order of calls: by key in the order of submission. Waiting writes are grouped.
+//! The order of calls: on each key the order of submission. Waiting writes are grouped.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -7,24 +7,25 @@ use crate::batch::Batch;
 use crate::engine::{Done, Read, Request};
 use crate::key::{Key, Space};
 
-/// Writes grouped into one commit at most.
+/// The number of batches in one group at most.
 const GROUP_BATCHES: usize = 1024;
-/// Bytes grouped into one commit, but for the write that crosses the line.
+/// The size of a group, in bytes. The batch that crosses the limit is its last.
 const GROUP_BYTES: usize = 16 << 20;
 
-/// The queue, and which keys are being written and read.
+/// The queue, and the keys of unanswered writes and reads.
 #[derive(Default)]
 pub(super) struct QueueState {
-    pub queue: VecDeque<(Request, Done)>,
-    /// A task works through the queue.
-    pub draining: bool,
-    /// Keys of unresolved writes.
+    pub(super) queue: VecDeque<(Request, Done)>,
+    /// True while a task works through the queue.
+    pub(super) draining: bool,
+    /// The number of unresolved writes of each key.
     writes: HashMap<(Space, Key), usize>,
-    /// Unresolved writes of whole ranges.
+    /// The number of unresolved writes of whole ranges.
     wide_writes: usize,
-    /// Keys of reads in the pool.
+    /// The number of reads in the pool of each key.
     reads: HashMap<(Space, Key), usize>,
-    pub finished: bool,
+    /// True once the store is closed.
+    pub(super) finished: bool,
 }
 
 /// The next piece of work.
@@ -35,7 +36,7 @@ pub(super) enum Work {
 }
 
 impl QueueState {
-    pub fn blocks_read(&self, read: &Read) -> bool {
+    pub(super) fn blocks_read(&self, read: &Read) -> bool {
         if self.wide_writes > 0 {
             return true;
         }
@@ -56,7 +57,7 @@ impl QueueState {
             })
     }
 
-    pub fn count_writes(&mut self, batch: &Batch) {
+    pub(super) fn count_writes(&mut self, batch: &Batch) {
         for op in &batch.ops {
             match op.key() {
                 Some((space, key)) => *self.writes.entry((space, key.clone())).or_insert(0) += 1,
@@ -65,7 +66,7 @@ impl QueueState {
         }
     }
 
-    pub fn uncount_writes(&mut self, batch: &Batch) {
+    pub(super) fn uncount_writes(&mut self, batch: &Batch) {
         for op in &batch.ops {
             match op.key() {
                 Some((space, key)) => uncount(&mut self.writes, space, key),
@@ -74,16 +75,16 @@ impl QueueState {
         }
     }
 
-    pub fn count_reads(&mut self, read: &Read) {
+    pub(super) fn count_reads(&mut self, read: &Read) {
         for_each_key(read, |space, key| *self.reads.entry((space, key.clone())).or_insert(0) += 1);
     }
 
-    pub fn uncount_reads(&mut self, read: &Read) {
+    pub(super) fn uncount_reads(&mut self, read: &Read) {
         for_each_key(read, |space, key| uncount(&mut self.reads, space, key));
     }
 
-    /// Takes the next read or view, or the longest run of writes that may be committed together.
-    pub fn take_work(&mut self) -> Work {
+    /// Takes the next read or view, or the longest run of writes that may be written as one group.
+    pub(super) fn take_work(&mut self) -> Work {
         let mut batches = Vec::new();
         let mut dones = Vec::new();
         let mut bytes = 0;

@@ -1,4 +1,4 @@
-//! What an engine in this process has to provide.
+//! The trait that an engine in this process implements.
 
 use std::sync::Arc;
 
@@ -10,68 +10,110 @@ use crate::key::{Key, Space};
 use crate::record::Millis;
 use crate::value::Value;
 
-/// What an engine in this process provides; [`Embedded`](super::Embedded) makes an [`Engine`](crate::engine::Engine) of it.
+/// The store of an engine in this process. [`Embedded`](super::Embedded) makes an [`Engine`](crate::engine::Engine) of it.
 ///
-/// Calls come from several threads at once, but for `write_group`, which has one caller beside `try_write`.
+/// Several threads call a store at once. Only one of them calls `write_group` at a time; another may call `try_write`
+/// meanwhile.
 pub trait Store: Send + Sync + 'static {
+    /// The name that errors carry.
     fn name(&self) -> &'static str;
 
+    /// The abilities of this store.
     fn capabilities(&self) -> Capabilities;
 
-    /// True if what it holds ends with this process.
+    /// True if the records end with this process.
     fn is_volatile(&self) -> bool {
         false
     }
 
-    /// Answers from memory, or `None` if that cannot be done without a disk or a wait.
+    /// Answers a read from memory. `None` if that takes a disk or a wait.
     fn try_read(&self, read: &Read) -> Option<Result<Reply>>;
 
-    /// The value of one key from memory; like [`try_read`](Store::try_read), for stores that need not own the key.
+    /// Reads the value of one key from memory, as [`try_read`](Store::try_read) does. A store that needs no copy of the key
+    /// implements it.
     fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Value>>> {
         self.try_read(&Read::Get(space, Key::copy_from_slice(key))).map(value_of)
     }
 
+    /// Answers a read. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// `CORRUPTED` for a damaged record, or an error of the medium.
     fn read(&self, read: &Read) -> Result<Reply>;
 
-    /// Commits in memory or in the system's cache, or `None` with nothing written.
+    /// Commits a batch in memory or in the cache of the system. `None` if that takes a disk or a wait: then nothing was
+    /// written.
     fn try_write(&self, batch: &Batch) -> Option<Result<Commit>>;
 
-    /// Commits the batches in order, each atomic by itself, all made durable together. One result each.
+    /// Commits batches in order, each atomic by itself, and makes them durable together. Returns one result for each.
+    /// Blocks.
     fn write_group(&self, batches: &[Batch]) -> Vec<Result<Commit>>;
 
+    /// Makes a view. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// An error of the medium.
     fn view(&self) -> Result<Arc<dyn View>>;
 
-    /// A view made without a disk or a wait, or `None`.
+    /// Makes a view. `None` if that takes a disk or a wait.
     fn try_view(&self) -> Option<Result<Arc<dyn View>>> {
         None
     }
 
-    /// Frees records that expired before `now`, never a newer value of their key.
+    /// Frees records that expired before `now`, and never a newer record of their key. Returns how many. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// An error of the medium. The next sweep goes on.
     fn sweep(&self, now: Millis) -> Result<u64>;
 
-    /// Who listens to the store.
+    /// The subscribers of the store.
     fn feed(&self) -> &Arc<Feed>;
 
-    /// Called when somebody has begun to listen: what it takes to hear of other processes begins.
+    /// Called behind each new subscription. A store that other processes write begins to follow their commits.
+    ///
+    /// # Errors
+    ///
+    /// The error for which it cannot follow them. The subscription ends with it.
     fn watched(&self) -> Result<()> {
         Ok(())
     }
 
-    /// How much of the change log is kept.
+    /// The limits of the change log.
     fn log_limits(&self) -> Limits {
         Limits::default()
     }
 
-    /// Sizes. What the queue counts too is added to them.
+    /// Figures about the store. The queue adds the counters to them. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// An error of the medium.
     fn stats(&self) -> Result<Stats>;
 
-    /// What the store counts, and the queue in front of it.
+    /// The counters that the store and the queue in front of it share.
     fn counters(&self) -> &Counters;
 
+    /// Reads everything, and reports each damaged record: [`Maintained::verify`](crate::engine::Maintained::verify).
+    ///
+    /// # Errors
+    ///
+    /// An error of the medium, or of `progress`.
     fn verify(&self, repair: bool, progress: Progress<'_>) -> Result<Report>;
 
+    /// Gives back the space that deleted data still takes. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// An error of the medium.
     fn compact(&self) -> Result<()>;
 
-    /// Syncs and gives up locks. No call of this store runs or follows, but views may still be held.
+    /// Syncs, and gives up locks. No call of the store runs or follows, but views may still be held. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// An error of the medium. The store is closed all the same.
     fn close(&self) -> Result<()>;
 }
