@@ -1,4 +1,5 @@
-// Builds the addon in release mode and puts it beside package.json, where the loader looks when no platform package is installed.
+// Builds the addon in release mode and puts it beside package.json, where the loader looks when no platform package is
+// installed.
 //   --target TRIPLE   cross-compiles
 //   --out FOLDER      puts it there instead
 import { copyFileSync, mkdirSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs';
@@ -14,8 +15,9 @@ import { setUp } from './setup.mjs';
 const libraryName = { win32: 'holdfast.dll', darwin: 'libholdfast.dylib', linux: 'libholdfast.so' };
 
 /**
- * Linker arguments that take libstdc++ from its archive: a system may have an older shared one than the addon was built with. The linker
- * looks folder by folder, so one that holds nothing but the archive decides, whatever the crates ask for.
+ * Linker arguments that take libstdc++ from its archive: a system may have an older shared one than the addon was
+ * built with. The linker looks folder by folder, so one that holds nothing but the archive decides, whatever the
+ * crates ask for.
  */
 function staticLibstdcxx(platform, env) {
   if (platform.os !== 'linux') return [];

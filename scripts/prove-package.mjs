@@ -1,5 +1,6 @@
-// Proves the packages that would be published: packs them, installs the tarballs into an empty folder with neither Rust nor a compiler in
-// reach, and runs __test__/smoke there under every supported runtime. Runs on linux-x64-gnu, for which the registry has the runtimes.
+// Proves the packages that would be published: packs them, installs the tarballs into an empty folder with neither
+// Rust nor a compiler in reach, and runs __test__/smoke there under every supported runtime. Runs on linux-x64-gnu,
+// for which the registry has the runtimes.
 import {
   copyFileSync,
   cpSync,

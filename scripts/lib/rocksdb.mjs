@@ -1,7 +1,7 @@
-// RocksDB, compiled ahead of cargo from the sources that the crate librocksdb-sys vendors. The crate compiles its 342 files one by one, and
-// most of that time goes into reading the same headers again. Here each compiler takes a twelfth of the files at once (a "unity build"), and the
-// library is kept outside of the clone, so that the addon, the tests and every other clone share it.
-// docs/decisions/0015 has the figures.
+// RocksDB, compiled ahead of cargo from the sources that the crate librocksdb-sys vendors. The crate compiles its 342
+// files one by one, and most of that time goes into reading the same headers again. Here each compiler takes a twelfth
+// of the files at once (a "unity build"), and the library is kept outside of the clone, so that the addon, the tests
+// and every other clone share it. docs/decisions/0015 has the figures.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -159,8 +159,9 @@ async function buildLibrary(sources, compiler, flags, target, env) {
 }
 
 /**
- * The environment in which librocksdb-sys links the library that was built here. It is empty where cargo has to compile RocksDB itself: on
- * Windows, for another target, where ROCKSDB_LIB_DIR is given, and when the units do not compile.
+ * The environment in which librocksdb-sys links the library that was built here. It is empty where cargo has to
+ * compile RocksDB itself: on Windows, for another target, where ROCKSDB_LIB_DIR is given, and when the units do not
+ * compile.
  */
 export async function rocksdbEnvironment(env) {
   if (process.platform === 'win32' || env.ROCKSDB_LIB_DIR || env.ROCKSDB_COMPILE) return {};

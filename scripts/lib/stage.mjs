@@ -1,5 +1,6 @@
-// Lays out what is published: the root package with its optionalDependencies, and the platform packages with their addons. The
-// repository's own package.json names no platform package, because npm ci refuses a lock file that lacks an unpublished one.
+// Lays out what is published: the root package with its optionalDependencies, and the platform packages with their
+// addons. The repository's own package.json names no platform package, because npm ci refuses a lock file that lacks
+// an unpublished one.
 import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Problem } from './console.mjs';
