@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::state::{Map, Slot};
+use super::write::{Map, Slot};
 use crate::key::Key;
 
 /// The folders of the models: a document whose index entry stays would be worse than a full store.

@@ -1,6 +1,6 @@
 //! A snapshot of the memory engine: a reference to the two maps as they were.
 
-use super::state::Map;
+use super::write::Map;
 use crate::engine::{Item, Page, Projection, View};
 use crate::error::Result;
 use crate::key::{KeyRange, Space};

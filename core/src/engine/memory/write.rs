@@ -6,8 +6,8 @@ use std::sync::Arc;
 use imbl::OrdMap;
 
 use super::eviction::Recency;
+use super::store::{Eviction, MemoryOptions};
 use super::view::MemoryView;
-use super::{Eviction, MemoryOptions};
 use crate::batch::{Batch, Commit, Role};
 use crate::engine::Stats;
 use crate::engine::apply::{Target, apply};

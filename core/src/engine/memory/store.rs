@@ -1,19 +1,14 @@
-//! The memory engine: a persistent ordered map, so that a snapshot is one reference more and a page of a
-//! scan holds no lock.
-
-mod eviction;
-mod state;
-mod view;
+//! The store.
 
 use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use self::state::State;
-use super::embedded::Store;
-use super::watch::{Feed, Limits};
-use super::{Capabilities, Counters, Embedded, Engine, Progress, Read, Reply, Report, Stats, View};
+use super::write::State;
 use crate::batch::{Batch, Commit};
+use crate::engine::embedded::Store;
+use crate::engine::watch::{Feed, Limits};
+use crate::engine::{Capabilities, Counters, Embedded, Engine, Progress, Read, Reply, Report, Stats, View};
 use crate::error::Result;
 use crate::key::Space;
 use crate::record::{Millis, now};
