@@ -3,9 +3,9 @@
 
 use rocksdb::{ReadOptions, WriteBatch};
 
+use super::database::Open;
 use super::fault;
 use super::format::{EXPIRY, Header, expiry_key, read_expiry_key};
-use super::handle::Open;
 use super::store::LevelDb;
 use crate::error::Result;
 use crate::key::{Key, Space};

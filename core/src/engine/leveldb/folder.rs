@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rocksdb::{DB, Options};
 
-use super::handle::FAMILIES;
+use super::database::FAMILIES;
 use super::{NAME, fault};
 use crate::engine::path::not_writable;
 use crate::error::{Code, Error, Result};

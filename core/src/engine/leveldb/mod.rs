@@ -1,16 +1,16 @@
 //! The leveldb engine, on RocksDB: one folder, one process, snapshots, a log that is synced once a group.
 
-mod cache;
-mod check;
+mod database;
 mod expiry;
 mod fault;
 mod folder;
-mod handle;
-mod log;
+mod maintenance;
+mod overlay;
+mod record_cache;
+mod rocksdb_options;
 mod store;
-mod tuning;
 mod view;
-mod write;
+mod wal_format;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -8,11 +8,11 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use rocksdb::{ReadOptions, WriteOptions};
 
-use super::cache::RecordCache;
-use super::handle::{Handle, Open};
+use super::database::{Handle, Open};
+use super::overlay::{History, Overlay};
+use super::record_cache::RecordCache;
 use super::view::LevelDbView;
-use super::write::{History, Overlay};
-use super::{LevelDbOptions, NAME, check, expiry, fault, format, tuning};
+use super::{LevelDbOptions, NAME, expiry, fault, format, maintenance, rocksdb_options};
 use crate::batch::{Batch, Commit, Role};
 use crate::engine::embedded::Store;
 use crate::engine::intent::{Found, Intents};
@@ -80,10 +80,10 @@ impl LevelDb {
             feed,
             read_only: options.read_only,
             durability: options.durability,
-            memory_reads: tuning::memory_reads(),
+            memory_reads: rocksdb_options::memory_reads(),
             disk_reads: ReadOptions::default(),
-            inline_writes: tuning::inline_writes(),
-            grouped_writes: tuning::grouped_writes(options.durability),
+            inline_writes: rocksdb_options::inline_writes(),
+            grouped_writes: rocksdb_options::grouped_writes(options.durability),
         })
     }
 
@@ -322,7 +322,7 @@ impl Store for LevelDb {
     }
 
     fn stats(&self) -> Result<Stats> {
-        self.handle.with(|open| Ok(check::stats(self, open)))
+        self.handle.with(|open| Ok(maintenance::stats(self, open)))
     }
 
     fn counters(&self) -> &Counters {
@@ -330,14 +330,14 @@ impl Store for LevelDb {
     }
 
     fn verify(&self, _repair: bool, progress: Progress<'_>) -> Result<Report> {
-        self.handle.with(|open| check::verify(open, progress))
+        self.handle.with(|open| maintenance::verify(open, progress))
     }
 
     fn compact(&self) -> Result<()> {
         if let Some(error) = self.refuses_writes() {
             return Err(error);
         }
-        self.handle.with(check::compact)
+        self.handle.with(maintenance::compact)
     }
 
     fn close(&self) -> Result<()> {

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rocksdb::{DBRawIterator, ReadOptions, ReadTier};
 
-use super::cache::RecordCache;
+use super::database::{Handle, Open};
 use super::format::{Header, decode};
-use super::handle::{Handle, Open};
+use super::record_cache::RecordCache;
 use super::{NAME, fault};
 use crate::engine::{Item, Page, Projection, View};
 use crate::error::Result;

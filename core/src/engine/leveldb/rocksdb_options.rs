@@ -5,8 +5,8 @@ use rocksdb::{
     Options, ReadOptions, ReadTier, WriteOptions,
 };
 
+use super::database::{ENGINE, FAMILIES};
 use super::folder::Found;
-use super::handle::{ENGINE, FAMILIES};
 use super::{Compression, LevelDbOptions};
 use crate::engine::Durability;
 

@@ -5,8 +5,8 @@ use std::fs;
 use bytes::Bytes;
 use rocksdb::{BottommostLevelCompaction, CompactOptions, DBRawIterator, ReadOptions};
 
+use super::database::{ENGINE, INTERNAL, Open};
 use super::format::{decode, read_expiry_key};
-use super::handle::{ENGINE, INTERNAL, Open};
 use super::store::LevelDb;
 use super::view::successor;
 use super::{NAME, fault};

@@ -10,8 +10,8 @@ use parking_lot::{Mutex, RwLock};
 use rocksdb::{Cache, ColumnFamily, DB, DBPinnableSlice, ErrorKind, Options, ReadOptions, Snapshot};
 
 use super::folder::{self, Found};
-use super::log::Manifest;
-use super::{LevelDbOptions, NAME, fault, log, tuning};
+use super::wal_format::Manifest;
+use super::{LevelDbOptions, NAME, fault, rocksdb_options, wal_format};
 use crate::engine::Durability;
 use crate::error::{Code, Error, Result};
 use crate::key::Space;
@@ -58,9 +58,9 @@ impl Handle {
         if found == Found::Store {
             end_endless_log(path, options)?;
         }
-        let mut database = tuning::database(options, found);
+        let mut database = rocksdb_options::database(options, found);
         let open = |database: &Options| {
-            let families = tuning::families(options, &blocks);
+            let families = rocksdb_options::families(options, &blocks);
             if options.read_only {
                 DB::open_cf_descriptors_read_only(database, path, families, false)
             } else {
@@ -69,9 +69,9 @@ impl Handle {
         };
         let mut opened = open(&database);
         if opened.as_ref().is_err_and(|error| error.kind() == ErrorKind::Corruption)
-            && log::ends_torn(path).unwrap_or(false)
+            && wal_format::ends_torn(path).unwrap_or(false)
         {
-            tuning::end_at_torn_record(&mut database);
+            rocksdb_options::end_at_torn_record(&mut database);
             opened = open(&database);
         }
         let db = Box::new(opened.map_err(|error| fault::translate_open(&error))?);
@@ -121,8 +121,8 @@ impl Handle {
 /// Cuts off what makes RocksDB read a log for ever, unless that is damage.
 fn end_endless_log(path: &Path, options: &LevelDbOptions) -> Result<()> {
     let failed = |error| Error::io(format_args!("cannot read the log in {}", path.display()), &error).in_engine(NAME);
-    let Some((log, end)) = log::endless(path).map_err(failed)? else { return Ok(()) };
-    let is_damage = options.durability == Durability::Full && !log::ends_torn(path).map_err(failed)?;
+    let Some((log, end)) = wal_format::endless(path).map_err(failed)? else { return Ok(()) };
+    let is_damage = options.durability == Durability::Full && !wal_format::ends_torn(path).map_err(failed)?;
     if is_damage || options.read_only {
         let message = format!("the log {} is not whole; restore a backup, nothing was changed", log.display());
         return Err(Error::corrupted(message).in_engine(NAME));
@@ -134,7 +134,7 @@ fn end_endless_log(path: &Path, options: &LevelDbOptions) -> Result<()> {
 fn end_torn_manifest(path: &Path, options: &LevelDbOptions) -> Result<()> {
     let failed =
         |error| Error::io(format_args!("cannot read the manifest in {}", path.display()), &error).in_engine(NAME);
-    match log::manifest(path).map_err(failed)? {
+    match wal_format::manifest(path).map_err(failed)? {
         Manifest::Sound => Ok(()),
         Manifest::Torn(manifest, end) if !options.read_only => cut(&manifest, end).map_err(failed),
         Manifest::Torn(manifest, _) => {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use rocksdb::{ReadOptions, WriteBatch, WriteOptions};
 
-use super::cache::RecordCache;
+use super::database::Open;
 use super::fault;
 use super::format::{Encoded, encode, expiry_key};
-use super::handle::Open;
+use super::record_cache::RecordCache;
 use super::store::{LevelDb, Tier};
 use super::view::{behind, first, seek, successor};
 use crate::batch::{Batch, Outcome};
