@@ -11,8 +11,8 @@ use rusqlite::ffi;
 use super::fault;
 use super::sql::{Query, Sql};
 use super::statement::Statement;
-use super::wal_file::WalRoom;
 use super::wal_index::{Header, WalIndex};
+use super::wal_preallocation::WalRoom;
 use crate::error::{Code, Error, Result};
 
 /// Receives the text of each statement that is run, with placeholders where the values go.

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::SqliteOptions;
+use super::cached_reader::Inline;
 use super::connection::{Access, Connection};
-use super::inline::Inline;
-use super::memory::MemoryStore;
-use super::readers::{Opening, Readers};
+use super::in_memory::MemoryStore;
+use super::reader_pool::{Opening, Readers};
 use super::schema;
 use super::store::FileStore;
-use super::writer::{Setting, Writer};
+use super::write::{Setting, Writer};
 use crate::engine::path::{not_writable, prepare_folder, refuse_asar};
 use crate::engine::registry::{self, Lease, StoreId};
 use crate::engine::watch::Feed;

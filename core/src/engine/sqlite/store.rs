@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use parking_lot::Mutex;
 
-use super::follow::Follower;
-use super::inline::Inline;
-use super::readers::Readers;
+use super::cached_reader::Inline;
+use super::change_poller::Follower;
+use super::maintenance;
+use super::reader_pool::Readers;
 use super::sql::{Point, Query};
-use super::upkeep;
-use super::writer::{Patience, Writer};
+use super::write::{Patience, Writer};
 use crate::batch::{Batch, Commit};
 use crate::engine::embedded::Store;
 use crate::engine::watch::{Feed, Watching};
@@ -169,7 +169,7 @@ impl Store for FileStore {
 
     fn stats(&self) -> Result<Stats> {
         let mut stats =
-            self.readers.with(|connection| upkeep::stats(connection, Some(&self.readers.opening().path)))?;
+            self.readers.with(|connection| maintenance::stats(connection, Some(&self.readers.opening().path)))?;
         let (rows, bytes) = self.inline.cached();
         stats.memory_bytes = Some(bytes);
         stats.details.push(("cachedRows", rows));
@@ -181,9 +181,9 @@ impl Store for FileStore {
     }
 
     fn verify(&self, repair: bool, progress: Progress<'_>) -> Result<Report> {
-        let (report, damaged) = self.readers.with(|connection| upkeep::verify(connection, progress))?;
+        let (report, damaged) = self.readers.with(|connection| maintenance::verify(connection, progress))?;
         if repair && !damaged.is_empty() {
-            self.writing(|writer| writer.change(|connection| upkeep::set_aside(connection, &damaged)))?;
+            self.writing(|writer| writer.change(|connection| maintenance::set_aside(connection, &damaged)))?;
         }
         Ok(report)
     }

@@ -9,12 +9,12 @@ use parking_lot::Mutex;
 
 use super::SqliteOptions;
 use super::connection::{Access, Connection};
+use super::maintenance;
 use super::read;
-use super::readers::{count_by_pages, interval_count, live_record};
+use super::reader_pool::{count_by_pages, interval_count, live_record};
 use super::schema;
 use super::sql::{Point, Query};
-use super::upkeep;
-use super::writer::{Patience, Setting, Writer};
+use super::write::{Patience, Setting, Writer};
 use crate::batch::{Batch, Commit};
 use crate::engine::embedded::Store;
 use crate::engine::watch::Feed;
@@ -168,7 +168,7 @@ impl Store for MemoryStore {
     }
 
     fn stats(&self) -> Result<Stats> {
-        let mut stats = upkeep::stats(self.live.lock().writer()?.connection(), None)?;
+        let mut stats = maintenance::stats(self.live.lock().writer()?.connection(), None)?;
         let of = |name| stats.details.iter().find(|(detail, _)| *detail == name).map_or(0, |(_, figure)| *figure);
         stats.memory_bytes = Some(of("pages").saturating_mul(of("pageBytes")));
         Ok(stats)
@@ -180,9 +180,9 @@ impl Store for MemoryStore {
 
     fn verify(&self, repair: bool, progress: Progress<'_>) -> Result<Report> {
         let mut live = self.live.lock();
-        let (report, damaged) = upkeep::verify(live.writer()?.connection(), progress)?;
+        let (report, damaged) = maintenance::verify(live.writer()?.connection(), progress)?;
         if repair && !damaged.is_empty() {
-            live.about_to_write()?.change(|connection| upkeep::set_aside(connection, &damaged))?;
+            live.about_to_write()?.change(|connection| maintenance::set_aside(connection, &damaged))?;
         }
         Ok(report)
     }

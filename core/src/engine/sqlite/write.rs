@@ -3,15 +3,15 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::cached_reader::{Inline, Written};
 use super::connection::Connection;
 use super::fault;
-use super::group::Group;
-use super::inline::{Inline, Written};
 use super::meta::Meta;
 use super::read;
 use super::sql::{Point, Query};
-use super::wal_file::WalRoom;
 use super::wal_index::Header;
+use super::wal_preallocation::WalRoom;
+use super::write_transaction::Group;
 use crate::batch::{Batch, Commit};
 use crate::engine::intent::{Found, Intents};
 use crate::engine::recent::Recent;

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 
 use super::connection::Connection;
 use super::read;
-use super::writer::Writer;
+use super::write::Writer;
 use crate::engine::watch::{self, Feed};
 use crate::engine::{Page, Projection, View};
 use crate::error::{Code, Error, Result};
@@ -101,7 +101,7 @@ impl Writer {
             let batch = self.at_a_moment(|view| watch::switch_on(view, Some(until)))?;
             let Some(batch) = batch else { break };
             match self
-                .write_group(std::slice::from_ref(&batch), super::writer::Patience::Wait)
+                .write_group(std::slice::from_ref(&batch), super::write::Patience::Wait)
                 .and_then(|mut done| done.pop())
             {
                 Some(Err(error)) if error.code() != Code::Conflict => return Err(error),

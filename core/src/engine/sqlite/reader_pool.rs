@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
+use super::cached_reader::Inline;
 use super::connection::{Access, Connection, Verbose};
-use super::inline::Inline;
 use super::read;
 use super::sql::{Query, Sql};
 use super::wal_index::Header;

@@ -1,34 +1,9 @@
-//! The SQLite engine: the specification's table in a database in WAL mode, one writing connection and a pool of
-//! reading ones, shared between processes.
-//!
-//! `docs/engines/sqlite.md` tells users about it, `docs/formats/sqlite.md` describes the tables.
-
-mod connection;
-mod fault;
-mod follow;
-mod group;
-mod inline;
-mod memory;
-mod meta;
-mod open;
-mod read;
-mod readers;
-mod row;
-mod schema;
-mod sql;
-mod statement;
-mod store;
-mod upkeep;
-mod wal_file;
-mod wal_index;
-mod writer;
+//! The engine's options.
 
 use std::path::PathBuf;
 
-use super::Durability;
-
-pub use connection::Verbose;
-pub use open::open;
+use super::connection::Verbose;
+use crate::engine::Durability;
 
 /// Options of the SQLite engine.
 #[derive(Clone)]

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
+use super::cached_reader::{Inline, Written};
 use super::connection::Connection;
-use super::inline::{Inline, Written};
 use super::meta::Meta;
 use super::read;
 use super::row;
