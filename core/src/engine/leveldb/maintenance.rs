@@ -1,36 +1,43 @@
-//! Looking at the whole store: verification and figures.
+//! Verification, figures and compaction of a whole store.
 
 use std::fs;
+use std::path::Path;
 
 use bytes::Bytes;
 use rocksdb::{BottommostLevelCompaction, CompactOptions, DBRawIterator, ReadOptions};
 
-use super::database::{ENGINE, INTERNAL, Open};
-use super::format::{decode, read_expiry_key};
-use super::store::LevelDb;
-use super::view::successor;
-use super::{NAME, fault};
+use super::column_families::{self, ENGINE, INTERNAL, USER};
+use super::database::OpenDatabase;
+use super::fault;
+use super::iterator::successor;
+use super::options::NAME;
 use crate::engine::{Progress, Report, Stats};
 use crate::error::{Error, Result};
+use crate::format::leveldb::{EXPIRY, decode, read_expiry_key};
 
-/// Progress is told once for so many records.
+/// Progress is reported once for so many records.
 const STRIDE: u64 = 4096;
 
 /// Reads every block with its checksum and decodes every record.
-pub(super) fn verify(open: &Open, progress: Progress<'_>) -> Result<Report> {
+pub(super) fn verify(open: &OpenDatabase, progress: Progress<'_>) -> Result<Report> {
     let mut report = Report::default();
     let mut total = 0;
-    for name in [rocksdb::DEFAULT_COLUMN_FAMILY_NAME, INTERNAL] {
+    for name in [USER, INTERNAL] {
         total += estimated_keys(open, name).unwrap_or(0);
     }
-    for name in [rocksdb::DEFAULT_COLUMN_FAMILY_NAME, INTERNAL, ENGINE] {
-        family(open, name, &mut report, &mut |done| progress(done, total.max(done)))?;
+    for name in column_families::ALL {
+        verify_family(open, name, &mut report, &mut |done| progress(done, total.max(done)))?;
     }
     progress(report.checked, report.checked)?;
     Ok(report)
 }
 
-fn family(open: &Open, name: &str, report: &mut Report, progress: &mut dyn FnMut(u64) -> Result<()>) -> Result<()> {
+fn verify_family(
+    open: &OpenDatabase,
+    name: &str,
+    report: &mut Report,
+    progress: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<()> {
     let Some(family) = open.db.cf_handle(name) else {
         report.errors.push(Error::corrupted(format!("the column family {name} is missing")).in_engine(NAME));
         return Ok(());
@@ -44,15 +51,7 @@ fn family(open: &Open, name: &str, report: &mut Report, progress: &mut dyn FnMut
     loop {
         while let Some((key, value)) = keys.item() {
             report.checked += 1;
-            if name == ENGINE {
-                if key.first() == Some(&super::format::EXPIRY) && read_expiry_key(key).is_none() {
-                    report
-                        .errors
-                        .push(Error::corrupted("an entry of the expiry index is damaged").at_key(key).in_engine(NAME));
-                }
-            } else if let Err(error) = decode(&Bytes::copy_from_slice(value)) {
-                report.errors.push(error.at_key(key).in_engine(NAME));
-            }
+            report.errors.extend(damage(name, key, value));
             if report.checked.is_multiple_of(STRIDE) {
                 progress(report.checked)?;
             }
@@ -68,8 +67,17 @@ fn family(open: &Open, name: &str, report: &mut Report, progress: &mut dyn FnMut
     }
 }
 
-/// Moves `keys` behind a damaged block: to the next boundary of a table file that reads again. False if there is none.
-fn skip_damage(open: &Open, name: &str, keys: &mut DBRawIterator<'_>, last: &mut Vec<u8>) -> Result<bool> {
+/// The damage of one entry of the column family `name`, if there is any.
+fn damage(name: &str, key: &[u8], value: &[u8]) -> Option<Error> {
+    if name != ENGINE {
+        return decode(&Bytes::copy_from_slice(value)).err().map(|error| error.at_key(key).in_engine(NAME));
+    }
+    (key.first() == Some(&EXPIRY) && read_expiry_key(key).is_none())
+        .then(|| Error::corrupted("an entry of the expiry index is damaged").at_key(key).in_engine(NAME))
+}
+
+/// Moves `keys` behind a damaged block, to the next boundary of a table that reads again. False if there is none.
+fn skip_damage(open: &OpenDatabase, name: &str, keys: &mut DBRawIterator<'_>, last: &mut Vec<u8>) -> Result<bool> {
     let files = open.db.live_files().map_err(|error| fault::translate("list the tables", &error))?;
     let mut bounds: Vec<Vec<u8>> = files
         .into_iter()
@@ -92,14 +100,14 @@ fn skip_damage(open: &Open, name: &str, keys: &mut DBRawIterator<'_>, last: &mut
     Ok(false)
 }
 
-/// Rewrites every column family without what was deleted.
-pub(super) fn compact(open: &Open) -> Result<()> {
+/// Rewrites every column family without deleted records.
+pub(super) fn compact(open: &OpenDatabase) -> Result<()> {
     open.db.flush_wal(false).map_err(|error| fault::translate("compact", &error))?;
-    for name in [rocksdb::DEFAULT_COLUMN_FAMILY_NAME, INTERNAL, ENGINE] {
+    for name in column_families::ALL {
         if let Some(family) = open.db.cf_handle(name) {
             open.db.flush_cf(family).map_err(|error| fault::translate("compact", &error))?;
             let mut options = CompactOptions::default();
-            // Else a range tombstone whose data lies in the last level would free nothing.
+            // Otherwise a range tombstone whose records lie in the last level would free nothing.
             options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
             open.db.compact_range_cf_opt(family, None::<&[u8]>, None::<&[u8]>, &options);
         }
@@ -107,50 +115,40 @@ pub(super) fn compact(open: &Open) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn stats(store: &LevelDb, open: &Open) -> Stats {
-    let property = |family: &str, property: &str| -> u64 {
-        let family = open.db.cf_handle(family);
-        family.and_then(|family| open.db.property_int_value_cf(family, property).ok().flatten()).unwrap_or(0)
+/// The figures of a store in the folder `path` whose record cache holds `record_cache_bytes`.
+pub(super) fn stats(open: &OpenDatabase, path: &Path, record_cache_bytes: u64) -> Stats {
+    let sum = |property: &str| -> u64 {
+        let family_figure = |name| open.db.property_int_value_cf(open.db.cf_handle(name)?, property).ok().flatten();
+        column_families::ALL.into_iter().filter_map(family_figure).sum()
     };
-    let every = |name: &str| -> u64 {
-        [rocksdb::DEFAULT_COLUMN_FAMILY_NAME, INTERNAL, ENGINE].iter().map(|family| property(family, name)).sum()
-    };
-    let memtables = every("rocksdb.cur-size-all-mem-tables");
-    let readers = every("rocksdb.estimate-table-readers-mem");
-    let blocks = open.blocks.get_usage() as u64;
-    let records = store.cache.bytes();
+    let memtables = sum("rocksdb.cur-size-all-mem-tables");
+    let readers = sum("rocksdb.estimate-table-readers-mem");
+    let blocks = open.block_cache.get_usage() as u64;
     Stats {
-        keys: estimated_keys(open, rocksdb::DEFAULT_COLUMN_FAMILY_NAME),
-        memory_bytes: Some(memtables + readers + blocks + records),
-        disk_bytes: disk_bytes(&store.handle.path),
+        keys: estimated_keys(open, USER),
+        memory_bytes: Some(memtables + readers + blocks + record_cache_bytes),
+        disk_bytes: disk_bytes(path),
         details: vec![
             ("memtableBytes", memtables),
             ("tableReaderBytes", readers),
             ("blockCacheBytes", blocks),
-            ("recordCacheBytes", records),
-            ("tableBytes", every("rocksdb.live-sst-files-size")),
-            ("pendingCompactionBytes", every("rocksdb.estimate-pending-compaction-bytes")),
+            ("recordCacheBytes", record_cache_bytes),
+            ("tableBytes", sum("rocksdb.live-sst-files-size")),
+            ("pendingCompactionBytes", sum("rocksdb.estimate-pending-compaction-bytes")),
         ],
         ..Stats::default()
     }
 }
 
 /// About how many keys a column family holds.
-fn estimated_keys(open: &Open, name: &str) -> Option<u64> {
+fn estimated_keys(open: &OpenDatabase, name: &str) -> Option<u64> {
     let family = open.db.cf_handle(name)?;
     open.db.property_int_value_cf(family, "rocksdb.estimate-num-keys").ok().flatten()
 }
 
-/// The length of the files in the folder.
-fn disk_bytes(path: &std::path::Path) -> Option<u64> {
-    let files = fs::read_dir(path).ok()?;
-    // A file that RocksDB removes meanwhile counts nothing.
-    Some(
-        files
-            .flatten()
-            .filter_map(|file| file.metadata().ok())
-            .filter(fs::Metadata::is_file)
-            .map(|file| file.len())
-            .sum(),
-    )
+/// The length of the files in a folder. A file that RocksDB removes meanwhile counts nothing.
+fn disk_bytes(path: &Path) -> Option<u64> {
+    let files = fs::read_dir(path).ok()?.flatten();
+    let metadata = files.filter_map(|file| file.metadata().ok()).filter(fs::Metadata::is_file);
+    Some(metadata.map(|file| file.len()).sum())
 }

@@ -1,85 +1,74 @@
-//! Batches on their way into RocksDB: what they read and write goes over an overlay, and all writes of a group leave it as one
-//! RocksDB batch, which is whole or not at all.
+//! The state that a group of batches sees and changes: RocksDB's, under the group's own writes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rocksdb::{ReadOptions, WriteBatch, WriteOptions};
+use rocksdb::ReadOptions;
 
-use super::database::Open;
+use super::database::OpenDatabase;
 use super::fault;
-use super::format::{Encoded, encode, expiry_key};
-use super::record_cache::RecordCache;
-use super::store::{LevelDb, Tier};
-use super::view::{behind, first, seek, successor};
+use super::iterator::{lower_bound, seek, successor, upper_bound};
+use super::read::{Reader, Tier};
+use super::write_set::{Write, WriteSet};
 use crate::batch::{Batch, Outcome};
 use crate::engine::apply::{Target, apply};
 use crate::engine::intent::Intents;
 use crate::engine::recent::Recent;
 use crate::engine::watch::Tap;
 use crate::error::{Code, Error, Result};
+use crate::format::leveldb::{encode, expiry_key};
 use crate::key::{Key, KeyRange, Space};
 use crate::record::{Record, now};
 
-/// Ranges of at most this many keys are deleted key by key: a range tombstone slows every later read near it.
+/// A range of at most this many keys is deleted key by key: a range tombstone slows every later read near it.
 const SMALL_RANGE: usize = 1024;
 
-/// One entry of the RocksDB batch. Each takes one sequence number, which is why there is exactly one a variant.
-enum Write {
-    Put(Space, Encoded),
-    Remove(Space, Key),
-    RemoveRange(Space, KeyRange, Vec<u8>, Vec<u8>),
-    IndexExpiry(Vec<u8>),
-    ForgetExpiry(Vec<u8>),
-}
-
-/// What the writer knows of the commits before.
-pub(super) struct History {
+/// What the writer knows of earlier commits.
+pub(super) struct WriterState {
     pub recent: Recent,
     pub intents: Intents,
     pub tap: Tap,
 }
 
-/// What a key holds after the writes so far; `None` is removed.
+/// The keys that were written, each with its record; `None` for a removed one.
 type Slots = HashMap<Key, Option<Arc<Record>>>;
 
-/// A key and the slot it had, if it had one.
+/// A key and the slot that it had, if it had one.
 type Undo = (Space, Key, Option<Option<Arc<Record>>>);
 
-/// The state a group of batches sees and changes.
 pub(super) struct Overlay<'a> {
-    store: &'a LevelDb,
-    open: &'a Open,
-    history: &'a mut History,
+    reader: &'a Reader,
+    open: &'a OpenDatabase,
+    state: &'a mut WriterState,
     tier: Tier,
     /// RocksDB's sequence number before the first write.
     base: u64,
     user: Slots,
     internal: Slots,
     removed: Vec<(Space, KeyRange)>,
-    writes: Vec<Write>,
+    writes: WriteSet,
     /// Slots as they were before the running batch.
     undo: Vec<Undo>,
-    /// Set for a batch of one write, which nothing after it reads.
+    /// The batch is one write, and nothing reads behind it: it needs no slot.
     alone: bool,
-    /// A read would have had to wait: the batch must be made again where it may.
+    /// Set if a read would have had to wait. The batch must be applied again where it may wait.
     pub blocked: bool,
 }
 
 impl<'a> Overlay<'a> {
-    pub fn new(store: &'a LevelDb, open: &'a Open, history: &'a mut History, tier: Tier) -> Self {
-        // Whatever way the last group failed.
-        history.tap.discard();
+    pub fn new(reader: &'a Reader, open: &'a OpenDatabase, state: &'a mut WriterState, tier: Tier) -> Self {
+        // The last group may have failed and left events.
+        state.tap.discard();
         Overlay {
-            store,
+            reader,
             open,
-            history,
+            state,
             tier,
             base: open.db.latest_sequence_number(),
             user: Slots::new(),
             internal: Slots::new(),
             removed: Vec::new(),
-            writes: Vec::new(),
+            writes: WriteSet::default(),
             undo: Vec::new(),
             alone: false,
             blocked: false,
@@ -92,16 +81,16 @@ impl<'a> Overlay<'a> {
         self.writes.reserve(writes);
     }
 
-    /// Says that one batch of one write is all that comes.
+    /// For a group that is one batch of one write.
     pub fn alone(mut self) -> Self {
         self.alone = true;
         self
     }
 
-    /// Applies one batch: its sequence number and outcomes; after an error nothing of it is left.
+    /// Applies one batch. Returns its sequence number and outcomes; after an error nothing of it is left.
     ///
-    /// The number is that of its first entry in RocksDB, so it is above every view taken before, and at most that of
-    /// every view taken after.
+    /// The number is that of the batch's first entry in RocksDB. So it is above that of every view taken before, and at
+    /// most that of every view taken after.
     pub fn apply(&mut self, batch: &Batch) -> Result<(u64, Vec<Outcome>)> {
         let writes = self.writes.len();
         let removed = self.removed.len();
@@ -110,8 +99,8 @@ impl<'a> Overlay<'a> {
         match apply(batch, self, seq, now()) {
             Ok(outcomes) if self.writes.len() == writes => Ok((seq - 1, outcomes)),
             Ok(outcomes) => {
-                // Should the write fail, the history says more than happened, which is safe.
-                self.history.recent.record(seq, batch);
+                // Should the write fail, more keys count as changed than were, which is safe.
+                self.state.recent.record(seq, batch);
                 Ok((seq, outcomes))
             }
             Err(error) => {
@@ -128,14 +117,14 @@ impl<'a> Overlay<'a> {
         }
     }
 
-    /// The sequence number after everything so far is written.
+    /// RocksDB's sequence number once everything so far is written.
     pub fn end(&self) -> u64 {
         self.base + self.writes.len() as u64
     }
 
-    /// What is to be written, once no batch comes any more.
-    pub fn into_writes(self) -> Writes {
-        Writes { writes: self.writes }
+    /// The writes of all batches.
+    pub fn into_writes(self) -> WriteSet {
+        self.writes
     }
 
     fn slots(&mut self, space: Space) -> &mut Slots {
@@ -151,24 +140,24 @@ impl<'a> Overlay<'a> {
     }
 
     /// The record of a key, expired or not.
-    fn look(&mut self, space: Space, key: &[u8]) -> Result<Option<Arc<Record>>> {
+    fn load(&mut self, space: Space, key: &[u8]) -> Result<Option<Arc<Record>>> {
         if let Some(slot) = self.slots(space).get(key) {
             return Ok(slot.clone());
         }
         if self.removed.iter().any(|(in_space, range)| *in_space == space && range.spans(key)) {
             return Ok(None);
         }
-        match self.store.load(self.open, space, key, self.tier)? {
+        match self.reader.load(self.open, space, key, self.tier)? {
             Some(found) => Ok(found),
             None => Err(self.block()),
         }
     }
 
-    /// What is known about a key without a read of RocksDB.
-    fn glance(&mut self, space: Space, key: &[u8]) -> Option<Arc<Record>> {
+    /// The record of a key, if it is known without a read of RocksDB.
+    fn known(&mut self, space: Space, key: &[u8]) -> Option<Arc<Record>> {
         match self.slots(space).get(key) {
             Some(slot) => slot.clone(),
-            None => self.store.cache.get(space, key),
+            None => self.reader.cache.get(space, key),
         }
     }
 
@@ -177,7 +166,7 @@ impl<'a> Overlay<'a> {
         Error::new(Code::Io, "this write needs the disk")
     }
 
-    /// Keys of `range` in RocksDB, or `None` if there are more than [`SMALL_RANGE`].
+    /// The keys of `range` in RocksDB; `None` if there are more than [`SMALL_RANGE`].
     fn few_keys(&self, space: Space, range: &KeyRange) -> Result<Option<Vec<Key>>> {
         let mut found = Vec::new();
         let mut keys = seek(self.open, space, range, ReadOptions::default())?;
@@ -207,11 +196,11 @@ impl<'a> Overlay<'a> {
 
 impl Target for Overlay<'_> {
     fn get(&mut self, space: Space, key: &Key) -> Result<Option<Record>> {
-        Ok(self.look(space, key)?.map(|record| (*record).clone()))
+        Ok(self.load(space, key)?.map(|record| (*record).clone()))
     }
 
     fn put(&mut self, space: Space, key: &Key, mut record: Record) -> Result<()> {
-        let old = self.look(space, key)?;
+        let old = self.load(space, key)?;
         let mut indexed = None;
         if let Some(old) = &old {
             indexed = old.expires_at;
@@ -221,10 +210,10 @@ impl Target for Overlay<'_> {
         }
         if indexed != record.expires_at {
             if let Some(at) = indexed {
-                self.writes.push(Write::ForgetExpiry(expiry_key(at, space, key)));
+                self.writes.push(Write::RemoveExpiry(expiry_key(at, space, key)));
             }
             if let Some(at) = record.expires_at {
-                self.writes.push(Write::IndexExpiry(expiry_key(at, space, key)));
+                self.writes.push(Write::AddExpiry(expiry_key(at, space, key)));
             }
         }
         let seq = record.version.seq().unwrap_or(self.base);
@@ -237,9 +226,9 @@ impl Target for Overlay<'_> {
     }
 
     fn remove(&mut self, space: Space, key: &Key) -> Result<()> {
-        // An entry of the index that is not known here stays until its time; the sweep then finds its record gone.
-        if let Some(at) = self.glance(space, key).and_then(|old| old.expires_at) {
-            self.writes.push(Write::ForgetExpiry(expiry_key(at, space, key)));
+        // An entry of the index that is not known here stays until its time. The sweep then finds its record gone.
+        if let Some(at) = self.known(space, key).and_then(|old| old.expires_at) {
+            self.writes.push(Write::RemoveExpiry(expiry_key(at, space, key)));
         }
         if !self.alone {
             self.set_slot(space, key.clone(), None);
@@ -268,8 +257,8 @@ impl Target for Overlay<'_> {
             }
             None => {
                 any = true;
-                let start = first(&range.start).unwrap_or_default();
-                let end = match behind(&range.end) {
+                let start = lower_bound(&range.start).unwrap_or_default();
+                let end = match upper_bound(&range.end) {
                     Some(end) => end,
                     None => self.behind_all(space)?,
                 };
@@ -284,74 +273,14 @@ impl Target for Overlay<'_> {
     }
 
     fn intents(&mut self) -> Option<&mut Intents> {
-        Some(&mut self.history.intents)
+        Some(&mut self.state.intents)
     }
 
     fn tap(&mut self) -> Option<&mut Tap> {
-        Some(&mut self.history.tap)
+        Some(&mut self.state.tap)
     }
 
     fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool> {
-        Ok(self.history.recent.changed_since(space, range, since))
-    }
-}
-
-/// The writes of a group.
-pub(super) struct Writes {
-    writes: Vec<Write>,
-}
-
-impl Writes {
-    pub fn is_empty(&self) -> bool {
-        self.writes.is_empty()
-    }
-
-    /// Writes all or nothing.
-    pub fn write(&self, open: &Open, options: &WriteOptions) -> Result<Result<(), rocksdb::Error>> {
-        if self.writes.is_empty() {
-            return Ok(Ok(()));
-        }
-        if let [Write::Put(Space::User, encoded)] = self.writes.as_slice() {
-            return Ok(open.db.put_opt(encoded.key(), encoded.bytes(), options));
-        }
-        let (internal, engine) = (open.family(Space::Internal)?, open.engine_family()?);
-        let bytes = self.writes.iter().map(Write::size).sum();
-        let mut batch = WriteBatch::with_capacity_bytes(bytes);
-        for write in &self.writes {
-            match write {
-                Write::Put(Space::User, encoded) => batch.put(encoded.key(), encoded.bytes()),
-                Write::Put(Space::Internal, encoded) => batch.put_cf(internal, encoded.key(), encoded.bytes()),
-                Write::Remove(Space::User, key) => batch.delete(key),
-                Write::Remove(Space::Internal, key) => batch.delete_cf(internal, key),
-                Write::RemoveRange(space, _, start, end) => batch.delete_range_cf(open.family(*space)?, start, end),
-                Write::IndexExpiry(key) => batch.put_cf(engine, key, b""),
-                Write::ForgetExpiry(key) => batch.delete_cf(engine, key),
-            }
-        }
-        Ok(open.db.write_opt(batch, options))
-    }
-
-    /// Tells the cache what was written.
-    pub fn show(self, cache: &RecordCache) {
-        for write in self.writes {
-            match write {
-                Write::Put(space, encoded) => cache.put(space, &encoded),
-                Write::Remove(space, key) => cache.remove(space, &key),
-                Write::RemoveRange(space, range, ..) => cache.remove_range(space, &range),
-                Write::IndexExpiry(_) | Write::ForgetExpiry(_) => {}
-            }
-        }
-    }
-}
-
-impl Write {
-    /// Bytes in the RocksDB batch, about.
-    fn size(&self) -> usize {
-        16 + match self {
-            Write::Put(_, encoded) => encoded.key().len() + encoded.bytes().len(),
-            Write::Remove(_, key) => key.len(),
-            Write::RemoveRange(_, _, start, end) => start.len() + end.len(),
-            Write::IndexExpiry(key) | Write::ForgetExpiry(key) => key.len(),
-        }
+        Ok(self.state.recent.changed_since(space, range, since))
     }
 }

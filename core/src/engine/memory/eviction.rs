@@ -1,5 +1,5 @@
-//! The least-recently-used order. A read stamps its entry and takes no lock; the queue is put in order only when something
-//! has to go.
+//! The least-recently-used order. A read stamps its entry and takes no lock; the queue is put in order only when
+//! something has to go.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;

@@ -1,8 +1,8 @@
-//! The memory engine: a persistent ordered map (imbl), so that a view is one reference to the map as it was, and a page of
-//! a scan holds no lock.
+//! The memory engine: a persistent ordered map (imbl), so that a view is one reference to the map as it was, and a page
+//! of a scan holds no lock.
 //!
-//! Two roles have no file of their own. `store.rs` holds the few lines of maintenance (verify, stats, compact). There is
-//! no `fault.rs`, as no library below reports errors.
+//! Two roles have no file of their own. `store.rs` holds the few lines of maintenance (verify, stats, compact). There
+//! is no `fault.rs`, as no library below reports errors.
 
 mod eviction;
 mod options;

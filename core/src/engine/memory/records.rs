@@ -67,8 +67,8 @@ impl Records {
         Some((*space, key.clone()))
     }
 
-    /// As [`replace`](Records::replace), of a record that is written now: it keeps the created time of a live record that
-    /// it replaces.
+    /// As [`replace`](Records::replace), of a record that is written now: it keeps the created time of a live record
+    /// that it replaces.
     pub fn write(&mut self, space: Space, key: &Key, mut entry: Option<Arc<Entry>>) -> Option<Arc<Entry>> {
         if let Some(entry) = entry.as_mut()
             && let Some(old) = self.get(space, key)

@@ -1,4 +1,5 @@
-//! The store: the state behind one lock. Every call is answered on the caller's thread, unless it would wait for the lock.
+//! The store: the state behind one lock. Every call is answered on the caller's thread, unless it would wait for the
+//! lock.
 
 use std::sync::Arc;
 
