@@ -1,6 +1,7 @@
 //! RocksDB's log format, in which a WAL and a MANIFEST are written: how far the bytes of such a file are whole.
 //!
 //! A file is a sequence of blocks, a record a sequence of fragments. No fragment crosses the end of a block.
+//!
 //! Source: <https://github.com/facebook/rocksdb/wiki/Write-Ahead-Log-File-Format>.
 
 use super::crc32c::crc32c;

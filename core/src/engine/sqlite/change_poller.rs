@@ -1,9 +1,12 @@
-//! Following other processes: while somebody watches, their commits are read from the change log and told.
+//! Change notification across processes: while somebody watches the store, a thread polls for commits of other
+//! processes.
 //!
-//! Whoever watches has the log on, for a minute at a time, which the follower renews: the log costs writes something, and
-//! a watch must not leave it on. Commits are found in two places, both under the writer's lock, so that they are told in
-//! order: by a commit of this process, before it is made, and by the follower, which looks every [`INTERVAL`].
+//! The change log must be on for that. It costs every write something, and a watch must not leave it on. So the thread
+//! switches it on for a minute at a time, and renews that. Commits of other processes are found in two places: by a
+//! commit of this process, before it is made, and by the thread. Both hold the writer's lock, so that commits are told
+//! in order.
 
+use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -11,43 +14,40 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::connection::Connection;
-use super::read;
-use super::write::Writer;
+use super::foreign_commits::with_view;
+use super::options::NAME;
+use super::write::{OnBusy, Writer};
 use crate::engine::watch::{self, Feed};
-use crate::engine::{Page, Projection, View};
 use crate::error::{Code, Error, Result};
-use crate::key::{KeyRange, Space};
-use crate::record::{Millis, Record, now};
+use crate::record::{Millis, now};
 
-/// How often commits of other processes are looked for. A look is a read of shared memory where nobody has committed.
+/// How often the thread polls. Where nobody has committed, that is a read of shared memory.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// For how long the log is on at a time, in milliseconds, and how often that is renewed.
-const LEASE: Millis = 60_000;
+/// For how long the change log is switched on at a time, in milliseconds, and how often that is renewed.
+const LOG_LEASE: Millis = 60_000;
 const RENEWAL: Duration = Duration::from_secs(20);
 
-/// Follows other processes while the store is watched.
-pub(super) struct Follower {
+pub(super) struct ChangePoller {
     writer: Arc<Mutex<Option<Writer>>>,
     feed: Arc<Feed>,
-    /// Its thread runs.
+    /// Set while the thread runs.
     runs: Arc<AtomicBool>,
 }
 
-impl Follower {
+impl ChangePoller {
     pub fn new(writer: Arc<Mutex<Option<Writer>>>, feed: Arc<Feed>) -> Self {
         feed.hold();
-        Follower { writer, feed, runs: Arc::default() }
+        ChangePoller { writer, feed, runs: Arc::default() }
     }
 
-    /// Starts the thread unless it runs, for a subscriber that is there already. It ends after the last one.
+    /// Starts the thread unless it runs. The subscriber is there before this call; the thread ends after the last one.
     pub fn start(&self) -> Result<()> {
         if self.runs.swap(true, Ordering::SeqCst) {
             return Ok(());
         }
         let (writer, feed, runs) = (self.writer.clone(), self.feed.clone(), self.runs.clone());
-        let thread = thread::Builder::new().name("holdfast-follow".into()).spawn(move || follow(&writer, &feed, &runs));
+        let thread = thread::Builder::new().name("holdfast-follow".into()).spawn(move || run(&writer, &feed, &runs));
         thread.map(drop).map_err(|error| {
             self.runs.store(false, Ordering::SeqCst);
             Error::io("cannot start a thread", &error)
@@ -55,38 +55,38 @@ impl Follower {
     }
 }
 
-fn follow(writer: &Mutex<Option<Writer>>, feed: &Feed, runs: &AtomicBool) {
+fn run(writer: &Mutex<Option<Writer>>, feed: &Feed, runs: &AtomicBool) {
     let mut renewed: Option<Instant> = None;
     loop {
-        let looked = {
+        let polled = {
             let mut guard = writer.lock();
             let Some(writer) = guard.as_mut() else { return runs.store(false, Ordering::SeqCst) };
             if !feed.is_watched() {
-                // Whoever subscribes does so first and starts a thread then: either it sees none, or it is seen here.
+                // A subscriber subscribes first and starts a thread then. Either it sees no thread, or it is seen here.
                 runs.store(false, Ordering::SeqCst);
                 if feed.hold() {
-                    writer.stop_following();
+                    writer.foreign_commits().stop();
                     return;
                 }
                 if runs.swap(true, Ordering::SeqCst) {
                     return;
                 }
             }
-            if writer.following().is_none() || renewed.is_none_or(|at| at.elapsed() > RENEWAL) {
-                writer.lease_log(now().saturating_add(LEASE)).map(|()| renewed = Some(Instant::now()))
+            if !writer.foreign_commits().are_followed() || renewed.is_none_or(|at| at.elapsed() > RENEWAL) {
+                follow(writer, now().saturating_add(LOG_LEASE)).map(|()| renewed = Some(Instant::now()))
             } else {
-                writer.look()
+                writer.poll_foreign_commits()
             }
         };
-        match looked {
+        match polled {
             Ok(()) => feed.begin(),
-            // Another process writes, or somebody has the database for himself: the next round.
+            // Another process writes, or has the database for itself. The next round tries again.
             Err(error) if error.code() == Code::Timeout => {}
             Err(error) => {
                 if let Some(writer) = writer.lock().as_mut() {
-                    writer.stop_following();
+                    writer.foreign_commits().stop();
                 }
-                feed.end(&error.in_engine("sqlite"), false);
+                feed.end(&error.in_engine(NAME), false);
                 renewed = None;
             }
         }
@@ -94,84 +94,21 @@ fn follow(writer: &Mutex<Option<Writer>>, feed: &Feed, runs: &AtomicBool) {
     }
 }
 
-impl Writer {
-    /// Has the log on until `until`, and follows other processes from this moment on unless it does.
-    fn lease_log(&mut self, until: Millis) -> Result<()> {
-        loop {
-            let batch = self.at_a_moment(|view| watch::switch_on(view, Some(until)))?;
-            let Some(batch) = batch else { break };
-            match self
-                .write_group(std::slice::from_ref(&batch), super::write::Patience::Wait)
-                .and_then(|mut done| done.pop())
-            {
-                Some(Err(error)) if error.code() != Code::Conflict => return Err(error),
-                _ => {}
-            }
+/// Has the change log on until `until`, and follows other processes from now on unless it does already.
+fn follow(writer: &mut Writer, until: Millis) -> Result<()> {
+    loop {
+        let batch = with_view(writer.connection(), |view| watch::switch_on(view, Some(until)))?;
+        let Some(batch) = batch else { break };
+        let written = writer.write_group(slice::from_ref(&batch), OnBusy::Wait);
+        match written.and_then(|mut results| results.pop()) {
+            Some(Err(error)) if error.code() != Code::Conflict => return Err(error),
+            _ => {}
         }
-        self.look()?;
-        if self.following().is_none() {
-            let seq = self.at_a_moment(|view| Ok(view.seq()))?;
-            self.follow_from(seq);
-        }
-        Ok(())
     }
-
-    /// Tells of what other processes have committed since the last look.
-    fn look(&mut self) -> Result<()> {
-        let header = self.connection().header();
-        if self.following().is_none() || (header.is_some() && header == self.looked_at()) {
-            return Ok(());
-        }
-        self.tell_foreign()?;
-        self.note_look(header);
-        Ok(())
+    writer.poll_foreign_commits()?;
+    if !writer.foreign_commits().are_followed() {
+        let seq = with_view(writer.connection(), |view| Ok(view.seq()))?;
+        writer.foreign_commits().follow_from(seq);
     }
-
-    /// Reads the log behind what was told last, in the transaction that is open or one of its own, and tells it.
-    pub(super) fn tell_foreign(&mut self) -> Result<()> {
-        let Some(since) = self.following() else { return Ok(()) };
-        let logged = self.at_a_moment(|view| {
-            if view.seq() == since { Ok(None) } else { watch::page(view, since, usize::MAX).map(Some) }
-        })?;
-        if let Some(logged) = logged {
-            let events: Vec<_> = logged.commits.into_iter().filter(|commit| !commit.changes.is_empty()).collect();
-            self.feed().publish(&events.into_iter().map(Arc::new).collect::<Vec<_>>());
-            self.follow_from(logged.through);
-        }
-        Ok(())
-    }
-
-    fn at_a_moment<T>(&mut self, run: impl FnOnce(&dyn View) -> Result<T>) -> Result<T> {
-        read::at_one_moment(self.connection(), |connection| {
-            let seq = read::seq(connection)?;
-            run(&Moment { connection: Mutex::new(connection), seq })
-        })
-    }
-}
-
-/// The database as a connection sees it now.
-struct Moment<'c> {
-    connection: Mutex<&'c mut Connection>,
-    seq: u64,
-}
-
-impl View for Moment<'_> {
-    fn seq(&self) -> u64 {
-        self.seq
-    }
-
-    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Record>> {
-        Ok(read::record(&mut self.connection.lock(), space, key)?.filter(|record| !record.has_expired()))
-    }
-
-    fn scan(
-        &self,
-        space: Space,
-        range: &KeyRange,
-        what: Projection,
-        after: Option<&[u8]>,
-        max_bytes: usize,
-    ) -> Result<Page> {
-        read::scan(&mut self.connection.lock(), space, range, what, after, max_bytes)
-    }
+    Ok(())
 }

@@ -1,111 +1,119 @@
-//! `:memory:`: one connection for everything, as a database in memory is its connection's own.
+//! `:memory:`: one connection for everything, as a database in memory belongs to its connection.
 //!
-//! SQLite has no WAL there, so a view is the database itself until the next write, which first copies the database
-//! for the views that are still held.
+//! SQLite has no WAL there. A snapshot is the database itself until the next write, which first copies the database for
+//! the views that are still held.
 
+use std::slice;
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use super::SqliteOptions;
 use super::connection::{Access, Connection};
 use super::maintenance;
+use super::options::{NAME, SqliteOptions};
 use super::read;
-use super::reader_pool::{count_by_pages, interval_count, live_record};
 use super::schema;
-use super::sql::{Point, Query};
-use super::write::{Patience, Setting, Writer};
+use super::view::{Snapshot, SqliteView, live_record};
+use super::write::{OnBusy, Writer, WriterOptions};
 use crate::batch::{Batch, Commit};
 use crate::engine::embedded::Store;
 use crate::engine::watch::Feed;
-use crate::engine::{Capabilities, Counters, Page, Progress, Projection, Read, Reply, Report, Stats, View};
+use crate::engine::{Capabilities, Counters, Progress, Read, Reply, Report, Stats, View};
 use crate::error::{Error, Result};
-use crate::key::{KeyRange, Space};
+use crate::key::Space;
 use crate::record::{Millis, Record};
 
-pub(super) struct MemoryStore {
-    live: Arc<Mutex<Live>>,
+pub(super) struct InMemoryStore {
+    live: Arc<Mutex<LiveDatabase>>,
     counters: Arc<Counters>,
     feed: Arc<Feed>,
 }
 
 /// The database as it is now.
-struct Live {
+struct LiveDatabase {
     /// `None` once closed.
     writer: Option<Writer>,
-    /// The moment of the views opened since the latest write.
-    moment: Weak<Moment>,
+    /// The snapshot of the views that were opened since the latest write.
+    snapshot: Weak<SharedCopy>,
 }
 
-/// One moment of the database, shared by the views of it.
-struct Moment {
+/// A state of the database that one or more views see.
+struct SharedCopy {
     seq: u64,
     /// The copy, from the next write on.
     copy: Mutex<Option<Connection>>,
 }
 
-impl MemoryStore {
+struct InMemorySnapshot {
+    live: Arc<Mutex<LiveDatabase>>,
+    shared: Arc<SharedCopy>,
+}
+
+impl InMemoryStore {
     pub fn open(options: &SqliteOptions) -> Result<Self> {
         let mut connection = Connection::open(None, Access::Write, options.verbose.clone())?;
         let found = schema::inspect(&mut connection, &options.table_name)?;
         schema::complete(&mut connection, &options.table_name, &found, options.index_updated_at)?;
         connection.use_tables(Arc::new(schema::sql(&options.table_name)));
         let counters = Arc::new(Counters { uncached: true, ..Counters::default() });
-        let setting = Setting {
-            inline: None,
+        let writer_options = WriterOptions {
+            cached_reader: None,
             counters: counters.clone(),
             busy_timeout: 0,
             shared: false,
             syncs: false,
-            keeps_rows: false,
+            rows_are_as_written: false,
         };
         let feed = Arc::new(Feed::default());
-        let writer = Some(Writer::new(connection, setting, feed.clone()));
-        Ok(MemoryStore { counters, feed, live: Arc::new(Mutex::new(Live { writer, moment: Weak::new() })) })
+        let writer = Some(Writer::new(connection, writer_options, feed.clone()));
+        let live = Arc::new(Mutex::new(LiveDatabase { writer, snapshot: Weak::new() }));
+        Ok(InMemoryStore { live, counters, feed })
     }
-}
 
-impl MemoryStore {
-    fn view_of(&self, live: &mut Live) -> Result<Arc<dyn View>> {
-        let moment = match live.moment.upgrade() {
-            Some(moment) => moment,
+    fn view_of(&self, live: &mut LiveDatabase) -> Result<Arc<dyn View>> {
+        let shared = match live.snapshot.upgrade() {
+            Some(shared) => shared,
             None => {
-                let seq = read::seq(live.writer()?.connection())?;
-                let moment = Arc::new(Moment { seq, copy: Mutex::new(None) });
-                live.moment = Arc::downgrade(&moment);
-                moment
+                let seq = read::seq(live.connection()?)?;
+                let shared = Arc::new(SharedCopy { seq, copy: Mutex::new(None) });
+                live.snapshot = Arc::downgrade(&shared);
+                shared
             }
         };
-        Ok(Arc::new(MemoryView { live: self.live.clone(), moment }))
+        Ok(Arc::new(SqliteView(InMemorySnapshot { live: self.live.clone(), shared })))
     }
 }
 
-impl Live {
+impl LiveDatabase {
     fn writer(&mut self) -> Result<&mut Writer> {
         self.writer.as_mut().ok_or_else(Error::closed)
     }
 
-    /// The writer, after the views that are held have got a copy of what it may change.
-    fn about_to_write(&mut self) -> Result<&mut Writer> {
-        let moment = std::mem::take(&mut self.moment).upgrade();
+    fn connection(&mut self) -> Result<&mut Connection> {
+        self.writer().map(Writer::connection)
+    }
+
+    /// The writer. The views that are held get a copy of the database first.
+    fn writer_after_copy(&mut self) -> Result<&mut Writer> {
+        let shared = std::mem::take(&mut self.snapshot).upgrade();
         let writer = self.writer()?;
-        if let Some(moment) = moment {
-            *moment.copy.lock() = Some(writer.connection().copy_in_memory()?);
+        if let Some(shared) = shared {
+            *shared.copy.lock() = Some(writer.connection().copy_in_memory()?);
         }
         Ok(writer)
     }
 
     fn write_group(&mut self, batches: &[Batch]) -> Vec<Result<Commit>> {
-        match self.about_to_write() {
-            Ok(writer) => writer.write_group(batches, Patience::Wait).unwrap_or_default(),
+        match self.writer_after_copy() {
+            Ok(writer) => writer.write_group(batches, OnBusy::Wait).unwrap_or_default(),
             Err(error) => batches.iter().map(|_| Err(error.clone())).collect(),
         }
     }
 }
 
-impl Store for MemoryStore {
+impl Store for InMemoryStore {
     fn name(&self) -> &'static str {
-        "sqlite"
+        NAME
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -118,15 +126,15 @@ impl Store for MemoryStore {
 
     fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
         let mut live = self.live.try_lock()?;
-        Some(live.writer().and_then(|writer| read::answer(writer.connection(), read)))
+        Some(live.connection().and_then(|connection| read::answer(connection, read)))
     }
 
     fn read(&self, read: &Read) -> Result<Reply> {
-        read::answer(self.live.lock().writer()?.connection(), read)
+        read::answer(self.live.lock().connection()?, read)
     }
 
     fn try_write(&self, batch: &Batch) -> Option<Result<Commit>> {
-        self.live.try_lock()?.write_group(std::slice::from_ref(batch)).pop()
+        self.live.try_lock()?.write_group(slice::from_ref(batch)).pop()
     }
 
     fn write_group(&self, batches: &[Batch]) -> Vec<Result<Commit>> {
@@ -146,18 +154,10 @@ impl Store for MemoryStore {
         for space in [Space::User, Space::Internal] {
             loop {
                 let mut live = self.live.lock();
-                let any = {
-                    let mut row = live
-                        .writer()?
-                        .connection()
-                        .query(Query::Point(Point::AnyExpired, space), "cannot look for expired records")?;
-                    row.bind_int(1, now)?;
-                    row.step()?
-                };
-                if !any {
+                if !read::any_expired(live.connection()?, space, now)? {
                     break;
                 }
-                freed += live.about_to_write()?.sweep(space, now)?;
+                freed += live.writer_after_copy()?.sweep(space, now)?;
             }
         }
         Ok(freed)
@@ -168,7 +168,7 @@ impl Store for MemoryStore {
     }
 
     fn stats(&self) -> Result<Stats> {
-        let mut stats = maintenance::stats(self.live.lock().writer()?.connection(), None)?;
+        let mut stats = maintenance::stats(self.live.lock().connection()?, None)?;
         let of = |name| stats.details.iter().find(|(detail, _)| *detail == name).map_or(0, |(_, figure)| *figure);
         stats.memory_bytes = Some(of("pages").saturating_mul(of("pageBytes")));
         Ok(stats)
@@ -180,36 +180,35 @@ impl Store for MemoryStore {
 
     fn verify(&self, repair: bool, progress: Progress<'_>) -> Result<Report> {
         let mut live = self.live.lock();
-        let (report, damaged) = maintenance::verify(live.writer()?.connection(), progress)?;
+        let (report, damaged) = maintenance::verify(live.connection()?, progress)?;
         if repair && !damaged.is_empty() {
-            live.about_to_write()?.change(|connection| maintenance::set_aside(connection, &damaged))?;
+            live.writer_after_copy()?.change(|connection| maintenance::set_aside(connection, &damaged))?;
         }
         Ok(report)
     }
 
     fn compact(&self) -> Result<()> {
-        self.live.lock().writer()?.connection().run("VACUUM", "cannot compact")
+        maintenance::compact(self.live.lock().connection()?)
     }
 
     fn close(&self) -> Result<()> {
         let mut live = self.live.lock();
-        // A view that is still held reads on, from a copy.
-        let copied = if live.moment.strong_count() > 0 { live.about_to_write().map(|_| ()) } else { Ok(()) };
+        // A view that is still held reads a copy from now on.
+        let copied = if live.snapshot.strong_count() > 0 { live.writer_after_copy().map(|_| ()) } else { Ok(()) };
         live.writer = None;
         copied
     }
 }
 
-struct MemoryView {
-    live: Arc<Mutex<Live>>,
-    moment: Arc<Moment>,
-}
+impl Snapshot for InMemorySnapshot {
+    fn seq(&self) -> u64 {
+        self.shared.seq
+    }
 
-impl MemoryView {
     fn with<T>(&self, call: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
-        // In this order everywhere: the copy is made under the lock of the live database.
+        // Everywhere in this order: the copy is made under the lock of the live database.
         let mut live = self.live.lock();
-        let mut copy = self.moment.copy.lock();
+        let mut copy = self.shared.copy.lock();
         match copy.as_mut() {
             Some(connection) => {
                 drop(live);
@@ -217,40 +216,12 @@ impl MemoryView {
             }
             None => {
                 drop(copy);
-                call(live.writer()?.connection())
+                call(live.connection()?)
             }
         }
     }
-}
-
-impl View for MemoryView {
-    fn seq(&self) -> u64 {
-        self.moment.seq
-    }
 
     fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Record>>> {
-        Some(self.get(space, key))
-    }
-
-    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Record>> {
-        self.with(|connection| live_record(connection, space, key))
-    }
-
-    fn scan(
-        &self,
-        space: Space,
-        range: &KeyRange,
-        what: Projection,
-        after: Option<&[u8]>,
-        max_bytes: usize,
-    ) -> Result<Page> {
-        self.with(|connection| read::scan(connection, space, range, what, after, max_bytes))
-    }
-
-    fn count(&self, space: Space, range: &KeyRange) -> Result<u64> {
-        match interval_count(range, |interval| self.with(|connection| read::count(connection, space, interval)))? {
-            Some(count) => Ok(count),
-            None => count_by_pages(self, space, range),
-        }
+        Some(self.with(|connection| live_record(connection, space, key)))
     }
 }

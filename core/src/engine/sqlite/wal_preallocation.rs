@@ -1,59 +1,61 @@
-//! Room at the end of the WAL, made ahead of commits that sync it.
+//! Allocates room at the end of the WAL ahead of commits that sync it.
 //!
-//! A sync of a file that has just grown writes the file's new length and blocks too: on ext4 240 us instead of 120, measured. So the WAL grows by zeros, much
-//! at a time. To SQLite they are what is left of an earlier use of the WAL: frames end at the first whose salt is not the header's.
+//! A sync of a file that has just grown writes the file's new length and blocks too: on ext4 240 us instead of 120,
+//! measured. So the WAL grows by zeros, a large step at a time. SQLite takes them for the rest of an earlier use of the
+//! WAL: frames end at the first whose salt is not the header's.
+//!
 //! Source: <https://www.sqlite.org/fileformat2.html>, section 4.
 
-use std::os::raw::{c_int, c_void};
-use std::ptr;
+use std::os::raw::c_int;
 
 use rusqlite::ffi;
 
-use super::wal_index::Header;
+use super::wal_index::{WalIndexHeader, file_of};
 
-/// Bytes the WAL grows by.
+/// The bytes that the WAL grows by.
 const STEP: i64 = 1 << 20;
-/// Bytes there should be for the next commit.
+/// The bytes to have for the next commit.
 const ROOM: u64 = 256 << 10;
-/// Zeros written at a time.
+/// The zeros to write at a time.
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 const WAL_HEADER: u64 = 32;
 const FRAME_HEADER: u64 = 24;
 
-/// How large a WAL is known to be.
 #[derive(Default)]
-pub(super) struct WalRoom {
+pub(super) struct WalPreallocation {
+    /// The size that the WAL is known to have at least.
     size: u64,
-    /// A write failed: SQLite's own will tell.
+    /// Set after a write failed. The error is left for SQLite's own write to report.
     given_up: bool,
 }
 
-impl WalRoom {
-    /// Sees to it that there is room in the WAL of `db` behind its frames. At `most` of them it will start anew.
+impl WalPreallocation {
+    /// Makes sure that there is room in the WAL of `db` behind its frames. At `most` of them the WAL starts anew.
     ///
     /// # Safety
     ///
-    /// `db` is an open connection of the calling thread that holds the database's write lock, so that nobody else writes to the WAL or
-    /// truncates it.
-    pub unsafe fn make(&mut self, db: *mut ffi::sqlite3, header: Header, most: u32) {
+    /// `db` is an open connection of the calling thread that holds the database's write lock, so that nobody else
+    /// writes to the WAL or truncates it.
+    pub unsafe fn allocate(&mut self, db: *mut ffi::sqlite3, header: WalIndexHeader, most: u32) {
         if header.frames() == 0 {
-            // The WAL was made or cut just now, which no sync has covered yet: zeros could land on frames that are still there after power loss, and make
-            // SQLite take the first of them, older than what the database holds, for the whole. A first frame comes behind a sync of the WAL's header.
+            // The WAL was made or truncated just now, and no sync covers that yet. After power loss its old frames may
+            // be there again. A zero in them would make SQLite take the frames before it, which are older than the
+            // database, for the whole WAL. The first frame of the new WAL comes behind a sync of its header.
             return;
         }
         let frame = FRAME_HEADER + u64::from(header.page_bytes());
         let end = |frames: u32| WAL_HEADER + u64::from(frames) * frame;
         let mut wanted = end(header.frames()) + ROOM;
         if header.frames() < most {
-            // Unless views keep it from starting anew there.
+            // Views may keep the WAL from starting anew there. It then grows beyond.
             wanted = wanted.min(end(most));
         }
         if self.given_up || wanted <= self.size {
             return;
         }
         // SAFETY: as the caller promises.
-        let grown = unsafe { wal_of(db).and_then(|wal| grow(wal, wanted)) };
+        let grown = unsafe { file_of(db, ffi::SQLITE_FCNTL_JOURNAL_POINTER).and_then(|wal| grow(wal, wanted)) };
         match grown {
             Some(size) => self.size = size,
             None => self.given_up = true,
@@ -61,22 +63,7 @@ impl WalRoom {
     }
 }
 
-/// The file of the WAL, as the connection has it open: closing another would drop locks.
-unsafe fn wal_of(db: *mut ffi::sqlite3) -> Option<*mut ffi::sqlite3_file> {
-    let mut file: *mut ffi::sqlite3_file = ptr::null_mut();
-    // SAFETY: SQLITE_FCNTL_JOURNAL_POINTER writes one pointer to its argument.
-    let rc = unsafe {
-        ffi::sqlite3_file_control(
-            db,
-            c"main".as_ptr(),
-            ffi::SQLITE_FCNTL_JOURNAL_POINTER,
-            ptr::from_mut(&mut file).cast::<c_void>(),
-        )
-    };
-    (rc == ffi::SQLITE_OK && !file.is_null()).then_some(file)
-}
-
-/// Sees to it that the file has `wanted` bytes, and a step more if it has to grow; its size then.
+/// Makes sure that the file has `wanted` bytes. If it has to grow, it grows by a step more. Returns its size.
 unsafe fn grow(file: *mut ffi::sqlite3_file, wanted: u64) -> Option<u64> {
     // SAFETY: an open file has its methods set, and they take the file itself.
     unsafe {
