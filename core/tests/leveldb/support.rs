@@ -1,4 +1,4 @@
-//! Short ways to say what the tests do.
+//! Helpers of the leveldb engine's tests.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ pub fn start(path: &Path) -> Lease {
     open(options(path)).unwrap()
 }
 
-/// The error of opening; a `Lease` shows nothing of itself.
+/// The error of opening. `unwrap_err` does not do: a `Lease` has no `Debug`.
 pub fn refused(options: LevelDbOptions) -> Error {
     match open(options) {
         Ok(_) => panic!("the store opened"),
