@@ -60,6 +60,15 @@ impl LevelDbStore {
             feed,
         })
     }
+
+    /// Reads several keys from memory while no writer works, so that they are of one moment.
+    fn try_read_many(&self, read: &Read, keys: usize) -> Option<Result<Reply>> {
+        if keys > INLINE_KEYS {
+            return None;
+        }
+        let _no_writer = self.writer.try_lock()?;
+        self.reader.answer(read, Tier::Memory).transpose()
+    }
 }
 
 impl Store for LevelDbStore {
@@ -72,12 +81,10 @@ impl Store for LevelDbStore {
     }
 
     fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
-        let _no_writer = match read {
-            Read::Many(_, keys) if keys.len() > INLINE_KEYS => return None,
-            Read::Many(..) => Some(self.writer.try_lock()?),
-            Read::Get(..) | Read::Entry(..) | Read::Has(..) => None,
-        };
-        self.reader.answer(read, Tier::Memory).transpose()
+        match read {
+            Read::Many(_, keys) => self.try_read_many(read, keys.len()),
+            Read::Get(..) | Read::Entry(..) | Read::Has(..) => self.reader.answer(read, Tier::Memory).transpose(),
+        }
     }
 
     fn read(&self, read: &Read) -> Result<Reply> {
