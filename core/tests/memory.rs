@@ -1,4 +1,4 @@
-//! The memory engine passes the suite, and keeps to its bound.
+//! The memory engine passes the conformance suite, and keeps within its bound.
 
 use bytes::Bytes;
 use holdfast_core::batch::{Batch, IntentId, Op};

@@ -1,10 +1,9 @@
 //! Opening, closing, sharing.
-use crate::EngineExt;
 use std::sync::mpsc;
 
 use super::{Calls, Fixture, open, owned, set};
 use crate::batch::{Batch, Op};
-use crate::engine::{Read, Request};
+use crate::engine::{EngineExt, Read, Request};
 use crate::error::Code;
 use crate::key::{KeyRange, Space};
 use crate::record::now;

@@ -1,6 +1,5 @@
 //! Random operations, on the engine and on an ordered map, must agree: batches, checks, increments, ranges,
 //! snapshots, expiry and restarts.
-use crate::EngineExt;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use super::{Calls, Fixture, check, compact, entries_of, open, owned, set};
 use crate::batch::{Batch, Op, Outcome};
 use crate::engine::registry::Lease;
-use crate::engine::{Projection, View};
+use crate::engine::{EngineExt, Projection, View};
 use crate::error::Code;
 use crate::key::{KeyRange, Space};
 use crate::record::{Millis, now};

@@ -1,75 +1,41 @@
-//! The memory engine: a persistent ordered map, so that a snapshot is one reference more and a page of a
-//! scan holds no lock.
-
-mod eviction;
-mod state;
-mod view;
+//! The store: the state behind one lock. Every call is answered on the caller's thread, unless it would wait for the
+//! lock.
 
 use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use self::state::State;
-use super::embedded::Store;
-use super::watch::{Feed, Limits};
-use super::{Capabilities, Counters, Embedded, Engine, Progress, Read, Reply, Report, Stats, View};
+use super::options::MemoryOptions;
+use super::state::MemoryState;
 use crate::batch::{Batch, Commit};
+use crate::engine::embedded::Store;
+use crate::engine::watch::{Feed, Limits};
+use crate::engine::{Capabilities, Counters, Progress, Read, Reply, Report, Stats, View};
 use crate::error::Result;
 use crate::key::Space;
 use crate::record::{Millis, now};
 use crate::value::Value;
 
-/// What happens when a bounded memory engine is full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Eviction {
-    /// Writes are refused with NO_SPACE.
-    #[default]
-    None,
-    /// The least recently used keys make room. Keys of the models are never evicted.
-    Lru,
-}
-
-/// Options of the memory engine.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct MemoryOptions {
-    /// Bytes of keys, values and bookkeeping held at most; unlimited if absent.
-    pub max_bytes: Option<u64>,
-    pub eviction: Eviction,
-}
-
-/// Makes an empty memory engine.
-#[must_use]
-pub fn open(options: MemoryOptions) -> Arc<dyn Engine> {
-    let feed = Arc::new(Feed::default());
-    Arc::new(Embedded::new(Memory {
-        state: RwLock::new(State::new(options, feed.clone())),
-        counters: Counters { uncached: true, ..Counters::default() },
-        feed,
-        options,
-    }))
-}
-
-struct Memory {
-    state: RwLock<State>,
+pub(super) struct MemoryStore {
+    state: RwLock<MemoryState>,
     counters: Counters,
     feed: Arc<Feed>,
     options: MemoryOptions,
 }
 
-impl Memory {
-    fn answer(state: &State, read: &Read) -> Reply {
-        match read {
-            Read::Get(space, key) => Reply::Value(state.get(*space, key).map(|record| record.value.clone())),
-            Read::Entry(space, key) => Reply::Entry(state.get(*space, key).cloned()),
-            Read::Has(space, key) => Reply::Has(state.get(*space, key).is_some()),
-            Read::Many(space, keys) => Reply::Values(
-                keys.iter().map(|key| state.get(*space, key).map(|record| record.value.clone())).collect(),
-            ),
+impl MemoryStore {
+    pub fn new(options: MemoryOptions) -> Self {
+        let feed = Arc::new(Feed::default());
+        MemoryStore {
+            state: RwLock::new(MemoryState::new(options, feed.clone())),
+            counters: Counters { uncached: true, ..Counters::default() },
+            feed,
+            options,
         }
     }
 }
 
-impl Store for Memory {
+impl Store for MemoryStore {
     fn name(&self) -> &'static str {
         "memory"
     }
@@ -84,7 +50,7 @@ impl Store for Memory {
 
     fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
         let state = self.state.try_read()?;
-        Some(Ok(Memory::answer(&state, read)))
+        Some(Ok(state.answer(read)))
     }
 
     fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Value>>> {
@@ -93,7 +59,7 @@ impl Store for Memory {
     }
 
     fn read(&self, read: &Read) -> Result<Reply> {
-        Ok(Memory::answer(&self.state.read(), read))
+        Ok(self.state.read().answer(read))
     }
 
     fn try_write(&self, batch: &Batch) -> Option<Result<Commit>> {
@@ -123,11 +89,11 @@ impl Store for Memory {
         &self.feed
     }
 
-    /// The log takes a part of a bounded store.
+    /// The change log takes at most an eighth of a bounded store.
     fn log_limits(&self) -> Limits {
         let Limits { commits, bytes } = Limits::default();
-        let part = self.options.max_bytes.map_or(usize::MAX, |max| usize::try_from(max / 8).unwrap_or(usize::MAX));
-        Limits { commits: commits.min(part / 512), bytes: bytes.min(part) }
+        let share = self.options.max_bytes.map_or(usize::MAX, |max| usize::try_from(max / 8).unwrap_or(usize::MAX));
+        Limits { commits: commits.min(share / 512), bytes: bytes.min(share) }
     }
 
     fn stats(&self) -> Result<Stats> {

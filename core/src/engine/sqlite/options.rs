@@ -1,47 +1,25 @@
-//! The SQLite engine: the specification's table in a database in WAL mode, one writing connection and a pool of
-//! reading ones, shared between processes.
-//!
-//! `docs/engines/sqlite.md` tells users about it, `docs/formats/sqlite.md` describes the tables.
-
-mod connection;
-mod fault;
-mod follow;
-mod group;
-mod inline;
-mod memory;
-mod meta;
-mod open;
-mod read;
-mod readers;
-mod row;
-mod schema;
-mod sql;
-mod statement;
-mod store;
-mod upkeep;
-mod wal_file;
-mod wal_index;
-mod writer;
+//! The options of the sqlite engine.
 
 use std::path::PathBuf;
 
-use super::Durability;
+use super::connection::Verbose;
+use crate::engine::Durability;
 
-pub use connection::Verbose;
-pub use open::open;
+/// The engine's name.
+pub(super) const NAME: &str = "sqlite";
 
-/// Options of the SQLite engine.
+/// Options of the sqlite engine.
 #[derive(Clone)]
 pub struct SqliteOptions {
     /// The database file, or `:memory:`.
     pub path: PathBuf,
     /// The table of the user's records.
     pub table_name: String,
-    /// Receives each statement as it is run, placeholders instead of values, on any thread.
+    /// Receives each statement that is run, with placeholders instead of values, on any thread.
     pub verbose: Option<Verbose>,
-    /// Idle reading connections kept.
+    /// The number of idle reading connections to keep.
     pub pool_size: usize,
-    /// Milliseconds to wait for another process that writes, then TIMEOUT.
+    /// How long to wait for another process that writes, in milliseconds; then TIMEOUT.
     pub busy_timeout: u64,
     /// Opens an existing database, on a medium that may be read-only, and refuses writes.
     pub read_only: bool,
@@ -64,5 +42,13 @@ impl SqliteOptions {
             index_updated_at: false,
             durability: Durability::default(),
         }
+    }
+
+    /// The options that two users of one store must agree on.
+    pub(super) fn fingerprint(&self) -> String {
+        format!(
+            "{} {} {} {} {:?}",
+            self.pool_size, self.busy_timeout, self.read_only, self.index_updated_at, self.durability
+        )
     }
 }

@@ -1,14 +1,15 @@
-//! A group of batches as it is applied: what they read and write goes to one open transaction of SQLite.
+//! The open transaction of SQLite that a group of batches is applied to.
 
 use std::collections::HashSet;
 
+use super::cached_reader::CachedReader;
 use super::connection::Connection;
-use super::inline::{Inline, Written};
 use super::meta::Meta;
 use super::read;
 use super::row;
+use super::row_cache::RowChange;
 use super::sql::{Point, Query, Span};
-use super::wal_index::Header;
+use super::wal_index::WalIndexHeader;
 use crate::batch::{Batch, Commit, Role};
 use crate::engine::apply::{self, Target};
 use crate::engine::intent::Intents;
@@ -20,44 +21,46 @@ use crate::record::{Millis, Record};
 
 const WHAT: &str = "cannot write";
 
-/// The open transaction that batches are applied to.
-pub(super) struct Group<'w> {
+pub(super) struct WriteTransaction<'w> {
     pub connection: &'w mut Connection,
     pub recent: &'w mut Option<Recent>,
-    pub foreign: u64,
+    /// The commit after which the database was last found changed by another process, which need not have counted a
+    /// commit.
+    pub foreign_seq: u64,
     pub intents: Intents,
     pub tap: &'w mut Tap,
     pub meta: Meta,
-    /// The group is one batch, so that undoing the batch is undoing all.
+    /// The group is one batch: to undo the batch is to undo all.
     pub alone: bool,
     /// The running batch has written something.
     pub touched: bool,
-    /// SQLite failed, so the whole group must be given up.
+    /// SQLite failed, so the whole group must be rolled back.
     pub failed: bool,
-    /// What was done to users' rows, for what is cached of them.
-    pub written: Vec<Written>,
-    pub keeps_rows: bool,
-    /// What is cached of the database as it was before the group.
-    pub cached: Option<(&'w Inline, Header)>,
-    /// Users' keys that the group has touched.
+    /// The changes to users' rows, for the row cache.
+    pub changes: Vec<RowChange>,
+    /// No trigger changes what is written.
+    pub rows_are_as_written: bool,
+    /// The row cache, as it was before the group; `None` where it says nothing.
+    pub cached: Option<(&'w CachedReader, WalIndexHeader)>,
+    /// The users' keys that the group has touched.
     pub touched_keys: HashSet<Key>,
 }
 
-impl Group<'_> {
+impl WriteTransaction<'_> {
     pub fn apply(&mut self, batch: &Batch, now: Millis) -> Result<Commit> {
         let blind = batch.is_blind();
         let guarded = !blind && !self.alone;
         if guarded {
-            self.simple(Query::Savepoint)?;
+            self.run(Query::Savepoint)?;
         }
-        let (before, written) = (self.meta, self.written.len());
+        let (before, changes) = (self.meta, self.changes.len());
         let seq = self.meta.seq.saturating_add(1);
         self.meta.seq = seq;
         self.touched = false;
         match apply::apply(batch, self, seq, now) {
             Ok(outcomes) => {
                 if guarded {
-                    self.simple(Query::Release)?;
+                    self.run(Query::Release)?;
                 }
                 if batch.role != Role::None {
                     self.meta.intents = self.meta.intents.saturating_add(1);
@@ -69,65 +72,66 @@ impl Group<'_> {
             }
             Err(error) => {
                 self.meta = before;
-                self.written.truncate(written);
+                self.changes.truncate(changes);
                 if guarded && !self.failed {
-                    self.simple(Query::RollbackTo)?;
-                    self.simple(Query::Release)?;
+                    self.run(Query::RollbackTo)?;
+                    self.run(Query::Release)?;
                 }
-                // A batch that only writes is refused before it does, or fails.
+                // A blind batch has no savepoint: once it has written something, only the group can be rolled
+                // back.
                 self.failed |= blind && self.touched;
                 Err(error)
             }
         }
     }
 
-    fn note_deletion(&mut self, space: Space, of: Written) {
+    fn note_deletion(&mut self, space: Space, change: RowChange) {
         self.touched = true;
-        self.note(space, of);
+        self.note_change(space, change);
         if let Some(deleted) = self.meta.deleted.get_mut(space as usize) {
             *deleted = self.meta.seq;
         }
     }
 
-    fn note(&mut self, space: Space, written: Written) {
+    fn note_change(&mut self, space: Space, change: RowChange) {
         if space != Space::User {
             return;
         }
-        match &written {
-            Written::Put(key, _) | Written::Removed(key) => {
+        match &change {
+            RowChange::Put(key, _) | RowChange::Removed(key) => {
                 self.touched_keys.insert(key.clone());
             }
-            Written::Several => self.cached = None,
+            RowChange::Unknown => self.cached = None,
         }
-        self.written.push(written);
+        self.changes.push(change);
     }
 
-    fn simple(&mut self, query: Query) -> Result<()> {
+    fn run(&mut self, query: Query) -> Result<()> {
         let result = self.connection.query(query, WHAT).and_then(|mut statement| statement.run());
-        self.watch(result)
+        self.note_failure(result)
     }
 
     /// Notes a failure of SQLite itself.
-    fn watch<T>(&mut self, result: Result<T>) -> Result<T> {
+    fn note_failure<T>(&mut self, result: Result<T>) -> Result<T> {
         self.failed |= result.is_err();
         result
     }
 }
 
-impl Target for Group<'_> {
+impl Target for WriteTransaction<'_> {
     fn unchanged_since(&self, as_of: u64, seq: u64) -> bool {
-        as_of.checked_add(1) == Some(seq) && as_of > self.foreign
+        as_of.checked_add(1) == Some(seq) && as_of > self.foreign_seq
     }
 
     fn get(&mut self, space: Space, key: &Key) -> Result<Option<Record>> {
         if space == Space::User
-            && let Some((inline, base)) = self.cached
+            && let Some((reader, base)) = self.cached
             && !self.touched_keys.contains(key)
-            && let Some(record) = inline.cached_at(base, key)
+            && let Some(record) = reader.cached_at(base, key)
         {
             return Ok(Some(record));
         }
-        // A damaged row is this batch's failure alone; a database that cannot be read is everybody's.
+        // A damaged row fails this batch alone. A database that cannot be read fails the group.
         let result = read::record(self.connection, space, key);
         if let Err(error) = &result {
             self.failed |= error.key().is_none();
@@ -138,29 +142,29 @@ impl Target for Group<'_> {
     fn put(&mut self, space: Space, key: &Key, record: Record) -> Result<()> {
         self.touched = true;
         let result = row::put(self.connection, space, key, &record);
-        let written = match self.keeps_rows {
-            true => Written::Put(key.clone(), record),
-            false => Written::Removed(key.clone()),
+        let change = match self.rows_are_as_written {
+            true => RowChange::Put(key.clone(), record),
+            false => RowChange::Removed(key.clone()),
         };
-        self.note(space, written);
-        self.watch(result)
+        self.note_change(space, change);
+        self.note_failure(result)
     }
 
     fn remove(&mut self, space: Space, key: &Key) -> Result<()> {
-        self.note_deletion(space, Written::Removed(key.clone()));
+        self.note_deletion(space, RowChange::Removed(key.clone()));
         let result = self.connection.query(Query::Point(Point::Remove, space), WHAT).and_then(|mut statement| {
             statement.bind_key(1, space, key)?;
             statement.run()
         });
-        self.watch(result)
+        self.note_failure(result)
     }
 
     fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<bool> {
-        self.note_deletion(space, Written::Several);
+        self.note_deletion(space, RowChange::Unknown);
         let forward = KeyRange { start: range.start.clone(), end: range.end.clone(), ..KeyRange::default() };
         let result = read::spanning(self.connection, Span::Remove, space, &forward, WHAT)
             .and_then(|mut statement| statement.run());
-        self.watch(result)?;
+        self.note_failure(result)?;
         Ok(self.connection.changes() > 0)
     }
 
@@ -191,6 +195,6 @@ impl Target for Group<'_> {
             row.bind_int(3, since)?;
             row.step()
         });
-        self.watch(result)
+        self.note_failure(result)
     }
 }

@@ -1,34 +1,35 @@
-//! Records lately read or written, in front of RocksDB: a hit costs no call into it.
+//! The record cache, in front of RocksDB: recently read or written records, found without a call into RocksDB.
 //!
-//! True because this process owns the store and its writers tell the cache before their write is answered. A
-//! reader that missed takes a ticket, reads RocksDB, and may keep what it found only if no writer came by
-//! meanwhile: otherwise it could put an old record over a newer one.
+//! The cache is right because this process owns the store, and a writer updates the cache before its write is answered.
+//! A reader that missed takes a ticket and reads RocksDB. It may fill the cache only if no writer touched the key's
+//! stripe meanwhile; otherwise it could put an old record over a newer one.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 
-use super::format::Encoded;
+use crate::format::leveldb::Encoded;
 use crate::key::{Key, KeyRange, Space};
 use crate::record::Record;
 
-/// Bytes an entry costs beside key and record.
+/// The bytes that an entry costs beside key and record.
 const OVERHEAD: u64 = 320;
 
-/// Locks, each for a share of the keys.
+/// The number of stripes. Each has a lock, and a share of the keys.
 const STRIPES: usize = 64;
 
 pub(super) struct RecordCache {
-    records: Cache<Name, Arc<Record>, ByBytes>,
-    /// How often writers touched a stripe's keys. Held while a stripe's entries change.
+    records: Cache<CacheKey, Arc<Record>, ByBytes>,
+    /// How often writers touched the keys of each stripe. Locked while the stripe's entries change.
     stripes: Vec<Mutex<u64>>,
+    /// The length of the largest value that is cached.
     largest: usize,
 }
 
-/// What a reader saw of a key's stripe before it read.
+/// The state of a key's stripe before a reader read RocksDB.
 #[derive(Clone, Copy)]
 pub(super) struct Ticket {
     stripe: usize,
@@ -47,16 +48,16 @@ impl RecordCache {
     }
 
     pub fn get(&self, space: Space, key: &[u8]) -> Option<Arc<Record>> {
-        self.records.get(&NameRef { space, key })
+        self.records.get(&CacheKeyRef { space, key })
     }
 
-    /// To be taken before RocksDB is read.
+    /// Takes a ticket. To be called before RocksDB is read.
     pub fn ticket(&self, key: &[u8]) -> Ticket {
         let stripe = stripe_of(key);
         Ticket { stripe, writes: self.stripes.get(stripe).map_or(0, |writes| *writes.lock()) }
     }
 
-    /// Keeps what a reader found, unless a writer came by since its ticket.
+    /// Caches the record that a reader found, unless a writer touched the stripe since the ticket.
     pub fn fill(&self, ticket: Ticket, space: Space, key: &[u8], record: &Arc<Record>) {
         if record.value.len() > self.largest {
             return;
@@ -64,11 +65,11 @@ impl RecordCache {
         let Some(writes) = self.stripes.get(ticket.stripe) else { return };
         let writes = writes.lock();
         if *writes == ticket.writes {
-            self.records.insert(Name { space, key: Key::copy_from_slice(key) }, record.clone());
+            self.records.insert(CacheKey { space, key: Key::copy_from_slice(key) }, record.clone());
         }
     }
 
-    /// A writer put this record.
+    /// For a writer that put this record.
     pub fn put(&self, space: Space, encoded: &Encoded) {
         let record = &encoded.record;
         if record.value.len() > self.largest {
@@ -77,43 +78,46 @@ impl RecordCache {
         if let Some(writes) = self.stripes.get(stripe_of(encoded.key())) {
             let mut writes = writes.lock();
             *writes += 1;
-            self.records.insert(Name { space, key: encoded.shared_key() }, record.clone());
+            self.records.insert(CacheKey { space, key: encoded.shared_key() }, record.clone());
         }
     }
 
-    /// A writer removed this key, or may have changed it.
+    /// For a writer that removed this key, or may have changed it.
     pub fn remove(&self, space: Space, key: &[u8]) {
         if let Some(writes) = self.stripes.get(stripe_of(key)) {
             let mut writes = writes.lock();
             *writes += 1;
-            self.records.remove(&NameRef { space, key });
+            self.records.remove(&CacheKeyRef { space, key });
         }
     }
 
-    /// A writer removed every key of `range`.
+    /// For a writer that removed every key of `range`.
     pub fn remove_range(&self, space: Space, range: &KeyRange) {
-        let mut locked: Vec<_> = self.stripes.iter().map(Mutex::lock).collect();
-        for writes in &mut locked {
-            **writes += 1;
-        }
-        self.records.retain(|name, _| name.space != space || !range.contains(&name.key));
+        let _all = self.touch_all();
+        self.records.retain(|cached, _| cached.space != space || !range.contains(&cached.key));
     }
 
-    /// Bytes held.
+    /// The bytes of all entries.
     pub fn bytes(&self) -> u64 {
         self.records.weight()
     }
 
     pub fn clear(&self) {
+        let _all = self.touch_all();
+        self.records.clear();
+    }
+
+    /// Counts a write in every stripe, and keeps them all locked.
+    fn touch_all(&self) -> Vec<MutexGuard<'_, u64>> {
         let mut locked: Vec<_> = self.stripes.iter().map(Mutex::lock).collect();
         for writes in &mut locked {
             **writes += 1;
         }
-        self.records.clear();
+        locked
     }
 }
 
-/// The stripe of a key: a few bytes of it suffice to spread the keys that are written at one time.
+/// The stripe of a key. Its last eight bytes suffice to spread the keys that are written at one time.
 fn stripe_of(key: &[u8]) -> usize {
     let mixed = key
         .iter()
@@ -124,42 +128,42 @@ fn stripe_of(key: &[u8]) -> usize {
 }
 
 #[derive(PartialEq, Eq)]
-struct Name {
+struct CacheKey {
     space: Space,
     key: Key,
 }
 
-struct NameRef<'a> {
+struct CacheKeyRef<'a> {
     space: Space,
     key: &'a [u8],
 }
 
-impl Hash for Name {
+impl Hash for CacheKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        NameRef { space: self.space, key: &self.key }.hash(state);
+        CacheKeyRef { space: self.space, key: &self.key }.hash(state);
     }
 }
 
-impl Hash for NameRef<'_> {
+impl Hash for CacheKeyRef<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write(self.key);
         state.write_u8(u8::from(self.space == Space::User));
     }
 }
 
-impl Equivalent<Name> for NameRef<'_> {
-    fn equivalent(&self, name: &Name) -> bool {
-        self.space == name.space && self.key == name.key
+impl Equivalent<CacheKey> for CacheKeyRef<'_> {
+    fn equivalent(&self, key: &CacheKey) -> bool {
+        self.space == key.space && self.key == key.key
     }
 }
 
 #[derive(Clone)]
 struct ByBytes;
 
-impl Weighter<Name, Arc<Record>> for ByBytes {
-    fn weight(&self, name: &Name, record: &Arc<Record>) -> u64 {
+impl Weighter<CacheKey, Arc<Record>> for ByBytes {
+    fn weight(&self, key: &CacheKey, record: &Arc<Record>) -> u64 {
         let metadata = record.metadata.as_ref().map_or(0, bytes::Bytes::len);
-        OVERHEAD + (name.key.len() + record.value.len() + metadata) as u64
+        OVERHEAD + (key.key.len() + record.value.len() + metadata) as u64
     }
 }
 

@@ -1,9 +1,9 @@
-//! Figures, checks and repairs of a whole database.
+//! Verification, repair, figures and compaction of a whole database.
 
-use std::fs;
 use std::path::Path;
 
 use super::connection::Connection;
+use super::database_file::{size, wal_path};
 use super::read;
 use super::row;
 use super::sql::{End, Query, Shape, Span};
@@ -11,41 +11,15 @@ use crate::engine::{Progress, Report, Stats};
 use crate::error::{Error, Result};
 use crate::key::Space;
 
-/// Rows between two calls of the progress.
+/// Progress is reported once for so many rows.
 const STRIDE: u64 = 1000;
-
-pub(super) fn stats(connection: &mut Connection, path: Option<&Path>) -> Result<Stats> {
-    let what = "cannot read the figures";
-    let user = connection.sql().user.clone();
-    let keys = connection.ask_int(&format!("SELECT count(*) FROM {user}"), what)?;
-    let pages = connection.ask_int("PRAGMA page_count", what)?;
-    let free = connection.ask_int("PRAGMA freelist_count", what)?;
-    let page = connection.ask_int("PRAGMA page_size", what)?;
-    let mut details = vec![("pages", pages), ("freePages", free), ("pageBytes", page)];
-    let mut disk_bytes = None;
-    if let Some(path) = path {
-        let file = size(path);
-        let mut wal = path.as_os_str().to_owned();
-        wal.push("-wal");
-        let wal = size(Path::new(&wal));
-        details.push(("fileBytes", file));
-        details.push(("walBytes", wal));
-        disk_bytes = Some(file + wal);
-    }
-    Ok(Stats { keys: Some(keys), disk_bytes, details, ..Stats::default() })
-}
-
-/// The size of a file, 0 if it is not there. It is never opened: that would cost SQLite its locks.
-fn size(path: &Path) -> u64 {
-    fs::metadata(path).map_or(0, |metadata| metadata.len())
-}
 
 /// Where a damaged row lies: its key as SQLite holds it.
 pub(super) type Damaged = (Space, Vec<u8>);
 
-/// SQLite's own check of the file, then a look at each row of both tables, from one moment.
+/// Runs SQLite's own check of the file, then reads each row of both tables, all in one transaction.
 pub(super) fn verify(connection: &mut Connection, progress: Progress<'_>) -> Result<(Report, Vec<Damaged>)> {
-    read::at_one_moment(connection, |connection| {
+    read::in_transaction(connection, |connection| {
         let mut report = Report::default();
         check_file(connection, &mut report)?;
         let mut damaged = Vec::new();
@@ -90,7 +64,7 @@ fn check_file(connection: &mut Connection, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Moves damaged rows into a table beside theirs, as they are.
+/// Moves damaged rows, as they are, into a table beside theirs.
 pub(super) fn set_aside(connection: &mut Connection, damaged: &[Damaged]) -> Result<()> {
     let what = "cannot set damaged rows aside";
     for (space, key) in damaged {
@@ -107,4 +81,28 @@ pub(super) fn set_aside(connection: &mut Connection, damaged: &[Damaged]) -> Res
         }
     }
     Ok(())
+}
+
+/// The figures of a database, of its files too if it has a `path`.
+pub(super) fn stats(connection: &mut Connection, path: Option<&Path>) -> Result<Stats> {
+    let what = "cannot read the figures";
+    let user = connection.sql().user.clone();
+    let keys = connection.ask_int(&format!("SELECT count(*) FROM {user}"), what)?;
+    let pages = connection.ask_int("PRAGMA page_count", what)?;
+    let free = connection.ask_int("PRAGMA freelist_count", what)?;
+    let page = connection.ask_int("PRAGMA page_size", what)?;
+    let mut details = vec![("pages", pages), ("freePages", free), ("pageBytes", page)];
+    let mut disk_bytes = None;
+    if let Some(path) = path {
+        let (file, wal) = (size(path), size(&wal_path(path)));
+        details.push(("fileBytes", file));
+        details.push(("walBytes", wal));
+        disk_bytes = Some(file + wal);
+    }
+    Ok(Stats { keys: Some(keys), disk_bytes, details, ..Stats::default() })
+}
+
+/// Rewrites the database without free pages.
+pub(super) fn compact(connection: &mut Connection) -> Result<()> {
+    connection.run("VACUUM", "cannot compact")
 }
