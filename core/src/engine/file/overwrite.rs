@@ -11,7 +11,7 @@ use parking_lot::RwLockWriteGuard;
 
 use super::os::{self, Folder, stamp_of};
 use super::plan::{Move, Plan};
-use super::shelf::Shelf;
+use super::records::Shelf;
 use super::text;
 use super::write::Writer;
 use crate::batch::Op;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::ledger::{Entry, Sidecar};
+use super::metadata::{Entry, Sidecar};
 use super::name::Spot;
 use super::overwrite::Overwrite;
-use super::shelf::{LONG, Shelf};
-use super::stage::Changes;
+use super::records::{LONG, Shelf};
+use super::staging::Changes;
 use super::write::Writer;
 use crate::error::Result;
 use crate::key::{Key, Space};

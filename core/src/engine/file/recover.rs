@@ -11,14 +11,14 @@ use parking_lot::{Mutex, RwLock};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::FileOptions;
-use super::ledger::{Entry, Intent, Ledger};
-use super::lock::Lock;
-use super::moments::Moments;
+use super::metadata::{Entry, Intent, Ledger};
 use super::name::is_temporary;
 use super::os::{Kind, Root};
-use super::redo::{self, Redo};
-use super::shelf::{LONG, LongNames, OURS, Shelf, new_cache};
-use super::sidecars::Sidecars;
+use super::process_lock::Lock;
+use super::records::{LONG, LongNames, OURS, Shelf, new_cache};
+use super::redo_log::{self, Redo};
+use super::sidecar_buffer::Sidecars;
+use super::versions::Moments;
 use super::view::FileView;
 use super::write::Writer;
 use crate::engine::Durability;
@@ -38,7 +38,7 @@ impl Shelf {
         let (mut ledger, lock) = if options.read_only {
             let lock = Lock::shared(&ours.join("lock"), timeout)?;
             let ledger = Ledger::open_read_only(&ours.join("store.db"))?;
-            let pending = ledger.meta("clean")? != Some(1) && !redo::pending(&ours.join("redo"))?.is_empty();
+            let pending = ledger.meta("clean")? != Some(1) && !redo_log::pending(&ours.join("redo"))?.is_empty();
             if pending || !ledger.intents()?.is_empty() {
                 let message = "a crash left a batch half done; open the store once for writing to finish it";
                 return Err(Error::new(Code::ReadOnly, message));
@@ -130,7 +130,7 @@ impl Shelf {
         }
         let mark = ledger.meta("clean")?;
         let clean = mark == Some(1);
-        let pending = redo::pending(redo)?;
+        let pending = redo_log::pending(redo)?;
         self.counters.recoveries.add(u64::from(!intents.is_empty()) + u64::from(!clean && !pending.is_empty()));
         if !clean {
             self.remove_temporaries("")?;

@@ -8,7 +8,7 @@ use std::time::Instant;
 use parking_lot::{Mutex, RwLockReadGuard};
 
 use super::name;
-use super::shelf::Shelf;
+use super::records::Shelf;
 use super::walk::{Listings, Walk};
 use crate::engine::{Item, Page, Projection, View};
 use crate::error::Result;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::name;
 use super::os::Kind;
-use super::shelf::Shelf;
+use super::records::Shelf;
 use crate::error::Result;
 use crate::key::{Key, KeyRange, prefix_end};
 

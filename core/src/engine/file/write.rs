@@ -12,14 +12,14 @@ use std::time::Instant;
 
 use parking_lot::RwLockWriteGuard;
 
-use super::ledger::{Entry, Intent, Ledger, Sidecar};
-use super::lock::Lock;
+use super::metadata::{Entry, Intent, Ledger, Sidecar};
 use super::overwrite::MAX_REDO;
 use super::plan::{Move, Plan};
-use super::redo::Redo;
-use super::shelf::Shelf;
-use super::sidecars::MAX_PENDING;
-use super::stage::{Changes, Stage};
+use super::process_lock::Lock;
+use super::records::Shelf;
+use super::redo_log::Redo;
+use super::sidecar_buffer::MAX_PENDING;
+use super::staging::{Changes, Stage};
 use crate::batch::{Batch, Commit, Op};
 use crate::engine::Durability;
 use crate::engine::apply::apply;

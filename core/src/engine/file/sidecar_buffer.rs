@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
-use super::ledger::Sidecar;
+use super::metadata::Sidecar;
 use crate::key::Key;
 
 /// Waiting entries at most; more are stored by the write that brings them.

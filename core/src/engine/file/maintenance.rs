@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::ledger::Entry;
+use super::metadata::Entry;
 use super::name::{self, is_temporary};
 use super::os::Kind;
-use super::shelf::{OURS, Shelf};
+use super::records::{OURS, Shelf};
 use super::view::FileView;
 use super::write::Writer;
 use crate::batch::{Batch, Op};
@@ -265,7 +265,7 @@ impl Shelf {
         let writer = self.writer.lock().take();
         let reader = self.reader.lock().take();
         drop(self.shared_lock.lock().take());
-        let mut closed = reader.map_or(Ok(()), super::ledger::Ledger::close);
+        let mut closed = reader.map_or(Ok(()), super::metadata::Ledger::close);
         if let Some(mut writer) = writer {
             let finished = self.finish(&mut writer);
             closed = closed.and(finished).and(writer.ledger.close());

@@ -14,13 +14,13 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::ledger::{Ledger, Sidecar};
-use super::lock::Lock;
-use super::moments::Moments;
+use super::metadata::{Ledger, Sidecar};
 use super::name::{self, Spot};
 use super::os::{Folder, Kind, Root, Stamp, nanos, stamp_of};
-use super::sidecars::Sidecars;
+use super::process_lock::Lock;
+use super::sidecar_buffer::Sidecars;
 use super::text::{self, Encoding};
+use super::versions::Moments;
 use super::write::Writer;
 use crate::engine::pace::Pace;
 use crate::engine::watch::Feed;

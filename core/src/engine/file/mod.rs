@@ -3,19 +3,19 @@
 //!
 //! `docs/engines/file.md` tells users what it promises, `docs/formats/file.md` what lies where.
 
-mod check;
-mod ledger;
-mod lock;
-mod moments;
+mod maintenance;
+mod metadata;
 mod os;
 mod overwrite;
-mod place;
 mod plan;
+mod process_lock;
+mod records;
 mod recover;
-mod redo;
-mod shelf;
-mod sidecars;
-mod stage;
+mod redo_log;
+mod sidecar_buffer;
+mod staging;
+mod tree_writer;
+mod versions;
 mod view;
 mod walk;
 mod write;
@@ -26,7 +26,7 @@ mod crash_tests;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use self::shelf::{Memory, Shelf};
+use self::records::{Memory, Shelf};
 use self::view::FileView;
 use super::embedded::Store;
 use super::path::prepare_folder;

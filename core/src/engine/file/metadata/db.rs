@@ -32,7 +32,7 @@ CREATE TABLE journal (id INTEGER PRIMARY KEY, folder TEXT NOT NULL, name TEXT NO
 
 /// What belongs to a user's record beside its value. Believed only while the file still holds that value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Sidecar {
+pub(in super::super) struct Sidecar {
     /// The digest of the value alone.
     pub version: Version,
     pub expires_at: Option<Millis>,
@@ -42,7 +42,7 @@ pub(super) struct Sidecar {
 
 /// One file of a batch: rename `temporary` to `name`, or remove `name` if there is none.
 #[derive(Clone, Debug)]
-pub(super) struct Intent {
+pub(in super::super) struct Intent {
     pub folder: String,
     pub name: String,
     pub temporary: Option<String>,
@@ -52,7 +52,7 @@ pub(super) struct Intent {
 
 /// What one transaction writes.
 #[derive(Default)]
-pub(super) struct Entry {
+pub(in super::super) struct Entry {
     pub internal: Vec<(Key, Option<Record>)>,
     pub sidecars: Vec<(Key, Option<Sidecar>)>,
     pub long: Vec<(Key, String)>,
@@ -61,7 +61,7 @@ pub(super) struct Entry {
 }
 
 /// A connection to the database. `Ledger` of a store without one, opened read-only, is an empty one in memory.
-pub(super) struct Ledger {
+pub(in super::super) struct Ledger {
     db: Connection,
 }
 
@@ -138,7 +138,7 @@ impl Ledger {
 
     /// Applies `entry` as one; the journal holds exactly its intents afterwards.
     pub fn write(&mut self, entry: &Entry) -> Result<()> {
-        super::os::step().map_err(|error| Error::io("cannot write store.db", &error))?;
+        super::super::os::step().map_err(|error| Error::io("cannot write store.db", &error))?;
         self.try_write(entry).map_err(|error| failed("write", &error))
     }
 
@@ -335,7 +335,7 @@ impl Ledger {
     }
 
     pub fn set_meta(&mut self, name: &str, value: u64) -> Result<()> {
-        super::os::step().map_err(|error| Error::io("cannot write store.db", &error))?;
+        super::super::os::step().map_err(|error| Error::io("cannot write store.db", &error))?;
         let set = || {
             let mut set = self.db.prepare_cached("REPLACE INTO meta VALUES (?, ?)")?;
             set.execute(params![name, stored(value)])

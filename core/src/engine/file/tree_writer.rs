@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::name::TEMPORARY;
 use super::os::{self, Kind, Stamp};
 use super::plan::{Move, Plan};
-use super::shelf::{Known, LONG, Shelf};
+use super::records::{Known, LONG, Shelf};
 use super::text;
 use crate::engine::Durability;
 use crate::error::{Code, Error, Result};

@@ -17,7 +17,7 @@ use proptest::prelude::*;
 
 use super::FileOptions;
 use super::os::fuse;
-use super::shelf::Shelf;
+use super::records::Shelf;
 use super::view::FileView;
 use crate::batch::{Batch, Op};
 use crate::engine::{Durability, Item, Projection, for_each_page};

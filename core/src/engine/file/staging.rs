@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::ledger::Ledger;
-use super::shelf::{Memory, Shelf};
+use super::metadata::Ledger;
+use super::records::{Memory, Shelf};
 use super::walk::{Listings, Walk};
 use crate::engine::apply::Target;
 use crate::engine::intent::Intents;

@@ -1,0 +1,3 @@
+mod db;
+
+pub(super) use self::db::{Entry, Intent, Ledger, Sidecar};
