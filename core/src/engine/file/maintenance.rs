@@ -142,19 +142,19 @@ impl Shelf {
     /// Moves the file of `key`, if it is still damaged, to the quarantine.
     fn set_aside(&self, key: &Key) -> Result<()> {
         let Err(_) = self.load(key) else { return Ok(()) };
-        let Some(spot) = self.spot(key) else { return Ok(()) };
-        let failed = |error: &std::io::Error| self.io("set aside", spot.path(), error);
+        let Some(path) = self.path(key) else { return Ok(()) };
+        let failed = |error: &std::io::Error| self.io("set aside", path.as_str(), error);
         let aside = self.root.make_folder(QUARANTINE, &mut Vec::new()).map_err(|error| failed(&error))?;
-        let Some(folder) = self.folder(spot.folder())? else { return Ok(()) };
-        let mut to = spot.name().to_owned();
+        let Some(folder) = self.folder(path.folder())? else { return Ok(()) };
+        let mut to = path.name().to_owned();
         let mut number = 0;
         while aside.stat(&to).map_err(|error| failed(&error))?.is_some() {
             number += 1;
-            to = format!("{}-{number}.json", spot.name().trim_end_matches(".json"));
+            to = format!("{}-{number}.json", path.name().trim_end_matches(".json"));
         }
-        folder.rename(spot.name(), &aside, &to).map_err(|error| failed(&error))?;
-        let mut touched = BTreeSet::from([spot.folder().to_owned()]);
-        self.prune(spot.folder(), &mut touched)?;
+        folder.rename(path.name(), &aside, &to).map_err(|error| failed(&error))?;
+        let mut touched = BTreeSet::from([path.folder().to_owned()]);
+        self.prune(path.folder(), &mut touched)?;
         if self.durability == Durability::Full {
             self.sync_folders(touched.iter().chain([&QUARANTINE.to_owned()]))?;
         }

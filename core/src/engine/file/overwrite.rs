@@ -111,8 +111,8 @@ impl Shelf {
     /// Opens the file of `item` if it can be overwritten, else writes a temporary one.
     fn make_ready(&self, item: &mut Move, alone: bool, nearby: &mut Nearby, open: &mut usize) -> Result<()> {
         let Some(record) = &item.record else { return Ok(()) };
-        let folder = nearby.folder(self, item.spot.folder())?;
-        if let Some(found) = folder.and_then(|folder| folder.overwritable(item.spot.name())) {
+        let folder = nearby.folder(self, item.path.folder())?;
+        if let Some(found) = folder.and_then(|folder| folder.overwritable(item.path.name())) {
             let content = text::encode(&record.value, self.encoding);
             if found.takes(content.len(), MAX_IN_PLACE) {
                 *open += 1;
@@ -144,12 +144,12 @@ impl Shelf {
             return self.place(item, touched);
         };
         let open = |folder: Folder| {
-            let found = folder.overwritable(item.spot.name())?;
+            let found = folder.overwritable(item.path.name())?;
             found.takes(over.content.len(), MAX_IN_PLACE).then_some((found.file, found.size))
         };
         let file = match over.file {
             Some(file) => Some(file),
-            None => nearby.folder(self, item.spot.folder())?.and_then(open),
+            None => nearby.folder(self, item.path.folder())?.and_then(open),
         };
         let Some((mut file, size)) = file else {
             // Another program has changed what lies there since.
@@ -164,7 +164,7 @@ impl Shelf {
             stamp_of(&file)
         };
         let written: std::io::Result<_> = { write }();
-        let stamp = written.map_err(|error| self.io("write", item.spot.path(), &error).at_key(&item.key))?;
+        let stamp = written.map_err(|error| self.io("write", item.path.as_str(), &error).at_key(&item.key))?;
         self.remember(item, &record, stamp);
         Ok(())
     }
@@ -180,8 +180,8 @@ impl Shelf {
                 Op::Delete { space: Space::User, key } => (key, None),
                 _ => return Err(Error::corrupted(format!("{} holds what no write puts there", super::REDO))),
             };
-            let Some(spot) = self.spot(&key) else { continue };
-            let mut item = Move::new(key, spot, record);
+            let Some(path) = self.path(&key) else { continue };
+            let mut item = Move::new(key, path, record);
             self.write_temporary(&mut item, sync)?;
             self.place(&item, touched)?;
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::metadata::{Entry, Sidecar};
-use super::name::Spot;
+use super::name::FilePath;
 use super::overwrite::Overwrite;
 use super::records::{LONG, Shelf};
 use super::staging::Changes;
@@ -15,7 +15,7 @@ use crate::record::{Record, Version};
 /// One file to be put in place, or removed if there is no record.
 pub(super) struct Move {
     pub key: Key,
-    pub spot: Spot,
+    pub path: FilePath,
     pub record: Option<Record>,
     /// The written file that waits for its name.
     pub temporary: Option<String>,
@@ -56,32 +56,32 @@ impl Shelf {
                     plan.deferred.push((key.clone(), wanted.clone()));
                 }
             }
-            let spot = match (self.spot(key), record) {
-                (Some(spot), _) => spot,
+            let path = match (self.path(key), record) {
+                (Some(path), _) => path,
                 (None, None) => continue,
                 (None, Some(_)) => {
                     let name = plan.long_name(self, key);
-                    let spot = Spot::new(LONG, &name);
+                    let path = FilePath::new(LONG, &name);
                     plan.entry.long.push((key.clone(), name));
                     plan.journaled = true;
-                    spot
+                    path
                 }
             };
             if record.is_none() && self.stat(key)?.is_none() {
                 self.cache.remove(key);
                 continue;
             }
-            plan.journaled |= writer.removals.contains(spot.path());
+            plan.journaled |= writer.removals.contains(path.as_str());
             let (key, record) = (key.clone(), record.clone());
-            plan.moves.push(Move::new(key, spot, record));
+            plan.moves.push(Move::new(key, path, record));
         }
         Ok(plan)
     }
 }
 
 impl Move {
-    pub fn new(key: Key, spot: Spot, record: Option<Record>) -> Self {
-        Move { key, spot, record, temporary: None, over: None, digest: 0 }
+    pub fn new(key: Key, path: FilePath, record: Option<Record>) -> Self {
+        Move { key, path, record, temporary: None, over: None, digest: 0 }
     }
 }
 

@@ -15,7 +15,7 @@ use quick_cache::sync::Cache;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::metadata::{Ledger, Sidecar};
-use super::name::{self, Spot};
+use super::name::{self, FilePath};
 use super::os::{Folder, Kind, Root, Stamp, nanos, stamp_of};
 use super::process_lock::Lock;
 use super::sidecar_buffer::Sidecars;
@@ -131,8 +131,8 @@ impl LongNames {
 
 impl Shelf {
     /// Where the file of `key` lies, if a file of it can exist.
-    pub fn spot(&self, key: &[u8]) -> Option<Spot> {
-        name::spot(key).or_else(|| self.long.read().names().get(key).map(|name| Spot::new(LONG, name)))
+    pub fn path(&self, key: &[u8]) -> Option<FilePath> {
+        name::path_of(key).or_else(|| self.long.read().names().get(key).map(|name| FilePath::new(LONG, name)))
     }
 
     pub fn folder(&self, path: &str) -> Result<Option<Folder>> {
@@ -141,9 +141,9 @@ impl Shelf {
 
     /// What `stat` says of a key's file; `None` if there is none.
     pub fn stat(&self, key: &[u8]) -> Result<Option<Stamp>> {
-        let Some(spot) = self.spot(key) else { return Ok(None) };
-        let Some(folder) = self.folder(spot.folder())? else { return Ok(None) };
-        let found = folder.stat(spot.name()).map_err(|error| self.io("look at", spot.path(), &error).at_key(key))?;
+        let Some(path) = self.path(key) else { return Ok(None) };
+        let Some(folder) = self.folder(path.folder())? else { return Ok(None) };
+        let found = folder.stat(path.name()).map_err(|error| self.io("look at", path.as_str(), &error).at_key(key))?;
         Ok(found.filter(|(_, kind)| *kind == Kind::File).map(|(stamp, _)| stamp))
     }
 
@@ -183,13 +183,13 @@ impl Shelf {
 
     /// Reads the file of a user key.
     pub fn load(&self, key: &Key) -> Result<Option<Arc<Known>>> {
-        let Some(spot) = self.spot(key) else { return Ok(None) };
-        let Some((content, stamp, settled)) = self.content(&spot).map_err(|error| error.at_key(key))? else {
+        let Some(path) = self.path(key) else { return Ok(None) };
+        let Some((content, stamp, settled)) = self.content(&path).map_err(|error| error.at_key(key))? else {
             self.cache.remove(key);
             return Ok(None);
         };
         let value = text::decode(content, self.encoding).map_err(|error| {
-            let message = format!("{}: {}", self.shown(spot.path()), error.message());
+            let message = format!("{}: {}", self.shown(path.as_str()), error.message());
             Error::new(error.code(), message).at_key(key)
         })?;
         let sidecar = self.sidecar(key)?;
@@ -212,12 +212,12 @@ impl Shelf {
     }
 
     /// The bytes of a file, read at once, their stamp, and whether a later change must show in the stamp.
-    fn content(&self, spot: &Spot) -> Result<Option<(Vec<u8>, Stamp, bool)>> {
-        let failed = |error: &std::io::Error| self.io("read", spot.path(), error);
-        let Some(folder) = self.folder(spot.folder())? else { return Ok(None) };
+    fn content(&self, path: &FilePath) -> Result<Option<(Vec<u8>, Stamp, bool)>> {
+        let failed = |error: &std::io::Error| self.io("read", path.as_str(), error);
+        let Some(folder) = self.folder(path.folder())? else { return Ok(None) };
         // An editor that writes in place may be in the middle of it: read again while the stamp moves.
         for _ in 0..8 {
-            let Some((mut file, before)) = folder.open(spot.name()).map_err(|error| failed(&error))? else {
+            let Some((mut file, before)) = folder.open(path.name()).map_err(|error| failed(&error))? else {
                 return Ok(None);
             };
             let size = usize::try_from(before.size.min(1 << 30)).unwrap_or(0);
@@ -229,7 +229,7 @@ impl Shelf {
                 return Ok(Some((content, after, after.is_settled(read_at))));
             }
         }
-        Err(Error::new(Code::Io, format!("{} changes faster than it can be read", self.shown(spot.path()))))
+        Err(Error::new(Code::Io, format!("{} changes faster than it can be read", self.shown(path.as_str()))))
     }
 
     /// The side data of a key, as stored.

@@ -21,10 +21,10 @@ impl Shelf {
     /// Writes the content of `item` beside its place.
     pub fn write_temporary(&self, item: &mut Move, sync: bool) -> Result<()> {
         let Some(record) = &item.record else { return Ok(()) };
-        let failed = |error: &std::io::Error| self.io("write", item.spot.path(), error).at_key(&item.key);
+        let failed = |error: &std::io::Error| self.io("write", item.path.as_str(), error).at_key(&item.key);
         let content = text::encode(&record.value, self.encoding);
         let mut grown = Vec::new();
-        let folder = self.root.make_folder(item.spot.folder(), &mut grown);
+        let folder = self.root.make_folder(item.path.folder(), &mut grown);
         if self.durability == Durability::Full {
             self.grown.lock().extend(grown);
         }
@@ -59,21 +59,21 @@ impl Shelf {
 
     /// Renames a written file to its place, or removes what is there. Folders whose names changed go to `touched`.
     pub fn place(&self, item: &Move, touched: &mut BTreeSet<String>) -> Result<()> {
-        let failed = |error: &std::io::Error| self.io("replace", item.spot.path(), error).at_key(&item.key);
-        touched.insert(item.spot.folder().to_owned());
-        let folder = self.folder(item.spot.folder())?;
+        let failed = |error: &std::io::Error| self.io("replace", item.path.as_str(), error).at_key(&item.key);
+        touched.insert(item.path.folder().to_owned());
+        let folder = self.folder(item.path.folder())?;
         match (&item.record, &item.temporary, folder) {
             (Some(record), Some(temporary), Some(folder)) => {
-                folder.rename(temporary, &folder, item.spot.name()).map_err(|error| failed(&error))?;
-                match folder.stat(item.spot.name()) {
+                folder.rename(temporary, &folder, item.path.name()).map_err(|error| failed(&error))?;
+                match folder.stat(item.path.name()) {
                     Ok(Some((stamp, Kind::File))) => self.remember(item, record, stamp),
                     _ => drop(self.cache.remove(&item.key)),
                 }
             }
             (None, _, Some(folder)) => {
                 self.cache.remove(&item.key);
-                folder.remove(item.spot.name()).map_err(|error| failed(&error))?;
-                self.prune(item.spot.folder(), touched)?;
+                folder.remove(item.path.name()).map_err(|error| failed(&error))?;
+                self.prune(item.path.folder(), touched)?;
             }
             (None, _, None) => {}
             (Some(_), _, _) => {
@@ -123,11 +123,11 @@ impl Shelf {
     }
 
     pub fn refuse_folder(&self, item: &Move) -> Result<()> {
-        let Some(folder) = self.folder(item.spot.folder())? else { return Ok(()) };
-        match folder.stat(item.spot.name()) {
+        let Some(folder) = self.folder(item.path.folder())? else { return Ok(()) };
+        match folder.stat(item.path.name()) {
             Ok(Some((_, Kind::Folder))) => {
                 let message =
-                    format!("a folder lies at {}, where the key's file belongs", self.shown(item.spot.path()));
+                    format!("a folder lies at {}, where the key's file belongs", self.shown(item.path.as_str()));
                 Err(Error::new(Code::Io, message).at_key(&item.key))
             }
             _ => Ok(()),
@@ -137,7 +137,7 @@ impl Shelf {
     pub fn drop_temporaries(&self, moves: &[Move]) {
         self.untidy.store(true, Ordering::Release);
         for item in moves {
-            if let (Some(temporary), Ok(Some(folder))) = (&item.temporary, self.folder(item.spot.folder())) {
+            if let (Some(temporary), Ok(Some(folder))) = (&item.temporary, self.folder(item.path.folder())) {
                 // What stays is removed when the store is opened after a crash, or by `compact`.
                 let _ = folder.remove(temporary);
             }
@@ -183,13 +183,13 @@ impl Shelf {
     pub fn sync_temporaries(&self, moves: &[Move]) -> Result<()> {
         for item in moves {
             let Some(temporary) = &item.temporary else { continue };
-            let Some(folder) = self.folder(item.spot.folder())? else { continue };
-            let opened = folder.open(temporary).map_err(|error| self.io("sync", item.spot.path(), &error))?;
+            let Some(folder) = self.folder(item.path.folder())? else { continue };
+            let opened = folder.open(temporary).map_err(|error| self.io("sync", item.path.as_str(), &error))?;
             if let Some((file, _)) = opened {
                 self.counters.fsyncs.one();
                 os::sync(&file).map_err(|error| {
                     self.poison();
-                    self.io("sync", item.spot.path(), &error)
+                    self.io("sync", item.path.as_str(), &error)
                 })?;
             }
         }

@@ -69,7 +69,7 @@ impl FileView {
                 Ok(self.shelf.user(key)?.is_some_and(|known| !known.record.expired(now)))
             }
             // The walk found the file; of a long key only the name is known.
-            _ => Ok(name::spot(key).is_some() || self.shelf.stat(key)?.is_some()),
+            _ => Ok(name::path_of(key).is_some() || self.shelf.stat(key)?.is_some()),
         }
     }
 

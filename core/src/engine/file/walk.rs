@@ -141,8 +141,8 @@ fn reaches(key: &[u8], is_folder: bool, start: &[u8], included: bool) -> bool {
 
 /// The folder that an entry of `folder` stands for.
 fn folder_path(folder: &str, entry: &str) -> String {
-    // A folder's name is that of the segment: the spot of a key one level below tells it.
-    let below = name::spot(entry.as_bytes()).map(|spot| spot.folder().to_owned()).unwrap_or_default();
+    // A folder's name is that of the segment: the path of a key one level below tells it.
+    let below = name::path_of(entry.as_bytes()).map(|path| path.folder().to_owned()).unwrap_or_default();
     if folder.is_empty() { below } else { format!("{folder}/{below}") }
 }
 

@@ -227,7 +227,7 @@ impl Shelf {
                 if item.record.is_some() {
                     self.refuse_folder(item)?;
                     self.write_temporary(item, full && !bulk)?;
-                    folders.insert(item.spot.folder().to_owned());
+                    folders.insert(item.path.folder().to_owned());
                 }
             }
             if bulk && self.sync_all()? {
@@ -252,8 +252,8 @@ impl Shelf {
             writer.unsynced.clear();
         }
         let intent = |item: &Move| Intent {
-            folder: item.spot.folder().to_owned(),
-            name: item.spot.name().to_owned(),
+            folder: item.path.folder().to_owned(),
+            name: item.path.name().to_owned(),
             temporary: item.temporary.clone(),
             digest: item.digest,
         };
@@ -294,7 +294,7 @@ impl Shelf {
                 return Err(error);
             }
             if item.record.is_none() {
-                writer.removals.insert(item.spot.path().to_owned());
+                writer.removals.insert(item.path.as_str().to_owned());
             }
         }
         self.seq.store(seq, Ordering::Release);
