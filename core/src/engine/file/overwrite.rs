@@ -114,7 +114,7 @@ impl Shelf {
         let folder = nearby.folder(self, item.path.folder())?;
         if let Some(found) = folder.and_then(|folder| folder.overwritable(item.path.name())) {
             let content = text::encode(&record.value, self.encoding);
-            if found.takes(content.len(), MAX_IN_PLACE) {
+            if found.fits(content.len(), MAX_IN_PLACE) {
                 *open += 1;
                 let file = (*open <= MAX_OPEN).then_some((found.file, found.size));
                 item.over = Some(Overwrite { content, file });
@@ -145,7 +145,7 @@ impl Shelf {
         };
         let open = |folder: Folder| {
             let found = folder.overwritable(item.path.name())?;
-            found.takes(over.content.len(), MAX_IN_PLACE).then_some((found.file, found.size))
+            found.fits(over.content.len(), MAX_IN_PLACE).then_some((found.file, found.size))
         };
         let file = match over.file {
             Some(file) => Some(file),

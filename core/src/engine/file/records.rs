@@ -75,8 +75,8 @@ pub(super) struct Shelf {
 pub(super) struct Known {
     pub record: Record,
     pub stamp: Stamp,
-    /// False if the file may have changed since without its stamp telling.
-    pub settled: bool,
+    /// True if the file may have changed since without a change of its stamp.
+    pub racy: bool,
 }
 
 #[derive(Clone)]
@@ -168,13 +168,12 @@ impl Shelf {
             && let Some(decided) = self.moments.lock().decided(key)
         {
             let stamp = Stamp { modified: 0, changed: 0, size: 0, inode: 0 };
-            let fresh =
-                |record: &Record| Memory::Fresh(Arc::new(Known { record: record.clone(), stamp, settled: true }));
+            let fresh = |record: &Record| Memory::Fresh(Arc::new(Known { record: record.clone(), stamp, racy: false }));
             return Ok(decided.as_ref().map_or(Memory::Absent, fresh));
         }
         let Some(stamp) = self.stat(key)? else { return Ok(Memory::Absent) };
         Ok(match self.cache.get(key) {
-            Some(known) if known.stamp == stamp && known.settled => Memory::Fresh(known),
+            Some(known) if known.stamp == stamp && !known.racy => Memory::Fresh(known),
             // Read a moment ago: its bytes are in the system's cache.
             Some(known) if known.stamp == stamp => Memory::Stale(known),
             _ => Memory::Nothing(stamp),
@@ -184,7 +183,7 @@ impl Shelf {
     /// Reads the file of a user key.
     pub fn load(&self, key: &Key) -> Result<Option<Arc<Known>>> {
         let Some(path) = self.path(key) else { return Ok(None) };
-        let Some((content, stamp, settled)) = self.content(&path).map_err(|error| error.at_key(key))? else {
+        let Some((content, stamp, racy)) = self.content(&path).map_err(|error| error.at_key(key))? else {
             self.cache.remove(key);
             return Ok(None);
         };
@@ -206,12 +205,12 @@ impl Shelf {
                 record.version = Version::digest(&record.value, record.expires_at);
             }
         }
-        let known = Arc::new(Known { record, stamp, settled });
+        let known = Arc::new(Known { record, stamp, racy });
         self.cache.insert(key.clone(), known.clone());
         Ok(Some(known))
     }
 
-    /// The bytes of a file, read at once, their stamp, and whether a later change must show in the stamp.
+    /// The bytes of a file, read at once, their stamp, and whether that is racy.
     fn content(&self, path: &FilePath) -> Result<Option<(Vec<u8>, Stamp, bool)>> {
         let failed = |error: &std::io::Error| self.io("read", path.as_str(), error);
         let Some(folder) = self.folder(path.folder())? else { return Ok(None) };
@@ -226,7 +225,7 @@ impl Shelf {
             file.read_to_end(&mut content).map_err(|error| failed(&error))?;
             let after = stamp_of(&file).map_err(|error| failed(&error))?;
             if before == after {
-                return Ok(Some((content, after, after.is_settled(read_at))));
+                return Ok(Some((content, after, after.is_racy(read_at))));
             }
         }
         Err(Error::new(Code::Io, format!("{} changes faster than it can be read", self.shown(path.as_str()))))

@@ -87,7 +87,7 @@ impl Shelf {
     /// Remembers what was just written to a file that has `stamp` now.
     pub fn remember(&self, item: &Move, record: &Record, stamp: Stamp) {
         let record = Record { updated_at: Some(stamp.millis()), ..record.clone() };
-        let known = Known { record, stamp, settled: false };
+        let known = Known { record, stamp, racy: true };
         self.cache.insert(item.key.clone(), Arc::new(known));
     }
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::FileOptions;
-use super::os::fuse;
+use super::os::failpoints;
 use super::records::Shelf;
 use super::view::FileView;
 use crate::batch::{Batch, Op};
@@ -75,13 +75,13 @@ fn die_everywhere(durability: Durability, before: &[Batch], group: &[Batch], is_
         for batch in before {
             shelf.write_group(std::slice::from_ref(batch)).remove(0).unwrap();
         }
-        fuse::set(Some(steps));
+        failpoints::set(Some(steps));
         let results = shelf.write_group(group);
-        let died = fuse::burnt();
+        let died = failpoints::reached();
         let seen = state(&shelf);
         assert!(is_right(&seen), "the same handle after {steps} steps at {durability:?}: {seen:?}");
         drop(shelf);
-        fuse::set(None);
+        failpoints::set(None);
         let shelf = open(dir.path(), durability);
         let found = state(&shelf);
         assert!(is_right(&found), "after {steps} steps at {durability:?}: {found:?}");
@@ -111,17 +111,17 @@ fn die_while_recovering(
     for batch in before {
         shelf.write_group(std::slice::from_ref(batch)).remove(0).unwrap();
     }
-    fuse::set(Some(steps));
+    failpoints::set(Some(steps));
     shelf.write_group(group);
-    fuse::set(None);
+    failpoints::set(None);
     drop(shelf);
     for steps in 0.. {
         let copy = tempfile::tempdir().unwrap();
         copy_all(dir.path(), copy.path());
-        fuse::set(Some(steps));
+        failpoints::set(Some(steps));
         drop(Shelf::open(copy.path(), &FileOptions { durability, ..FileOptions::new(copy.path()) }));
-        let died = fuse::burnt();
-        fuse::set(None);
+        let died = failpoints::reached();
+        failpoints::set(None);
         let found = state(&open(copy.path(), durability));
         assert!(is_right(&found), "after {steps} steps of recovery at {durability:?}: {found:?}");
         if !died {
@@ -310,9 +310,9 @@ fn torn() -> tempfile::TempDir {
     let shelf = open(dir.path(), Durability::Normal);
     let both = |text: &str| batch(vec![set(Space::User, "a", text, None), set(Space::User, "b", text, None)]);
     shelf.write_group(&[both(&text("o", 100))]).remove(0).unwrap();
-    fuse::set(Some(1));
+    failpoints::set(Some(1));
     shelf.write_group(&[both(&text("n", 100))]).remove(0).unwrap_err();
-    fuse::set(None);
+    failpoints::set(None);
     dir
 }
 
@@ -332,9 +332,9 @@ fn a_store_that_could_not_finish_a_write_takes_no_more_until_it_is_opened_again(
     let shelf = open(dir.path(), Durability::None);
     let write = |text: &str| shelf.write_group(&[batch(vec![set(Space::User, "a", text, None)])]).remove(0);
     write("1").unwrap();
-    fuse::set(Some(1));
+    failpoints::set(Some(1));
     write("2").unwrap_err();
-    fuse::set(None);
+    failpoints::set(None);
     assert_eq!(write("3").unwrap_err().code(), crate::Code::Io);
     drop(shelf);
     let found = state(&open(dir.path(), Durability::None));
@@ -371,7 +371,7 @@ proptest! {
         let at = now() + 600_000;
         let mut shelf = open(dir.path(), Durability::Normal);
         let mut model = State::new();
-        let mut fuse_at = None;
+        let mut dies_at = None;
         for step in steps {
             match step {
                 Step::Restart => {
@@ -379,7 +379,7 @@ proptest! {
                     drop(shelf);
                     shelf = open(dir.path(), Durability::Normal);
                 }
-                Step::Crash(steps) => fuse_at = Some(steps),
+                Step::Crash(steps) => dies_at = Some(steps),
                 Step::Commit(writes) => {
                     let mut after = model.clone();
                     let mut ops = Vec::new();
@@ -398,11 +398,11 @@ proptest! {
                         ops.push(set(space, key, &text, expires_at));
                         after.insert(id(space), (Value::json(text), expires_at));
                     }
-                    fuse::set(fuse_at);
+                    failpoints::set(dies_at);
                     let result = shelf.write_group(&[batch(ops)]).remove(0);
-                    let died = fuse::burnt();
-                    fuse::set(None);
-                    if fuse_at.take().is_some() && died {
+                    let died = failpoints::reached();
+                    failpoints::set(None);
+                    if dies_at.take().is_some() && died {
                         drop(shelf);
                         shelf = open(dir.path(), Durability::Normal);
                         let found = state(&shelf);
