@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::metadata::Entry;
+use super::metadata::WriteSet;
 use super::name::{self, is_temporary};
 use super::os::Kind;
 use super::records::{OURS, Shelf};
@@ -34,8 +34,8 @@ impl Shelf {
         let mut freed = 0;
         let limit = u32::try_from(CHUNK).unwrap_or(u32::MAX);
         loop {
-            let users = self.with_reader(|ledger| ledger.expired_users(now, limit))?;
-            let internals = self.with_reader(|ledger| ledger.expired_internals(now, limit))?;
+            let users = self.reader.expired_users(now, limit)?;
+            let internals = self.reader.expired_internals(now, limit)?;
             let found = users.len() + internals.len();
             if found == 0 {
                 return Ok(freed);
@@ -61,10 +61,10 @@ impl Shelf {
                 let mut results = self.commit_with(writer, std::slice::from_ref(&batch));
                 return results.pop().unwrap_or_else(|| Err(Error::closed())).map(|_| true);
             }
-            let stored = if space == Space::User { writer.ledger.sidecar(key)? } else { None };
+            let stored = if space == Space::User { writer.metadata.sidecar(key)? } else { None };
             if stored.is_some_and(|sidecar| sidecar.expires_at.is_some_and(|at| at <= now)) {
                 // Edited since, or damaged: what is in the file stays, what said that it expires goes.
-                writer.ledger.write_sidecars(&[(key.clone(), None)])?;
+                writer.metadata.write_sidecars(&[(key.clone(), None)])?;
                 self.cache.remove(key);
             }
             Ok(false)
@@ -113,7 +113,7 @@ impl Shelf {
             return Err(self.no_writer());
         }
         let mut report = Report::default();
-        for fault in self.with_reader(|ledger| ledger.faults())? {
+        for fault in self.reader.check_integrity()? {
             report.errors.push(Error::corrupted(format!("store.db: {fault}")));
         }
         let view = FileView::open(self);
@@ -215,7 +215,7 @@ impl Shelf {
             let mut after = Key::new();
             let limit = u32::try_from(CHUNK).unwrap_or(u32::MAX);
             loop {
-                let keys = writer.ledger.sidecar_keys(&after, limit)?;
+                let keys = writer.metadata.sidecar_keys(&after, limit)?;
                 let Some(last) = keys.last() else { break };
                 after = last.clone();
                 let mut gone = Vec::new();
@@ -224,7 +224,7 @@ impl Shelf {
                         gone.push((key, None));
                     }
                 }
-                writer.ledger.write_sidecars(&gone)?;
+                writer.metadata.write_sidecars(&gone)?;
             }
             let long: Vec<Key> = self.long.read().names().keys().cloned().collect();
             let mut gone = Vec::new();
@@ -233,11 +233,11 @@ impl Shelf {
                     gone.push(key);
                 }
             }
-            writer.ledger.forget_long(&gone)?;
+            writer.metadata.remove_long_names(&gone)?;
             for key in &gone {
                 self.long.write().remove(key);
             }
-            writer.ledger.vacuum()
+            writer.metadata.vacuum()
         })
     }
 
@@ -263,12 +263,11 @@ impl Shelf {
     /// Stores what waits and lets the lock go. Idempotent.
     pub fn close(&self) -> Result<()> {
         let writer = self.writer.lock().take();
-        let reader = self.reader.lock().take();
+        let mut closed = self.reader.close();
         drop(self.shared_lock.lock().take());
-        let mut closed = reader.map_or(Ok(()), super::metadata::Ledger::close);
         if let Some(mut writer) = writer {
             let finished = self.finish(&mut writer);
-            closed = closed.and(finished).and(writer.ledger.close());
+            closed = closed.and(finished).and(writer.metadata.close());
         }
         closed
     }
@@ -282,11 +281,11 @@ impl Shelf {
         if self.durability == Durability::Full {
             self.sync_folders(&writer.unsynced)?;
         }
-        writer.ledger.write(&Entry::default())?;
-        writer.ledger.set_meta("seq", self.seq.load(Ordering::Acquire))?;
+        writer.metadata.write(&WriteSet::default())?;
+        writer.metadata.set_meta("seq", self.seq.load(Ordering::Acquire))?;
         // Otherwise the next opening looks for temporary files, and syncs what may not be.
         if !self.untidy.load(Ordering::Acquire) && self.grown.lock().is_empty() {
-            writer.ledger.set_meta("clean", 1)?;
+            writer.metadata.set_meta("clean", 1)?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 //!
 //! `docs/engines/file.md` tells users what it promises, `docs/formats/file.md` what lies where.
 
+mod fault;
 mod maintenance;
 mod metadata;
 mod os;

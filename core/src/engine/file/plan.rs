@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::metadata::{Entry, Sidecar};
+use super::metadata::{Sidecar, WriteSet};
 use super::name::FilePath;
 use super::overwrite::Overwrite;
 use super::records::{LONG, Shelf};
@@ -29,7 +29,7 @@ pub(super) struct Move {
 #[derive(Default)]
 pub(super) struct Plan {
     pub moves: Vec<Move>,
-    pub entry: Entry,
+    pub entry: WriteSet,
     /// Side data that can wait.
     pub deferred: Vec<(Key, Option<Sidecar>)>,
     /// True if it needs a transaction of the database.
@@ -62,7 +62,7 @@ impl Shelf {
                 (None, Some(_)) => {
                     let name = plan.long_name(self, key);
                     let path = FilePath::new(LONG, &name);
-                    plan.entry.long.push((key.clone(), name));
+                    plan.entry.long_names.push((key.clone(), name));
                     plan.journaled = true;
                     path
                 }
@@ -94,7 +94,7 @@ impl Plan {
     /// A name for a new long key that no other of this group has.
     fn long_name(&self, shelf: &Shelf, key: &Key) -> String {
         let name = shelf.long.read().name_for(key);
-        let taken: BTreeMap<&str, ()> = self.entry.long.iter().map(|(_, name)| (name.as_str(), ())).collect();
+        let taken: BTreeMap<&str, ()> = self.entry.long_names.iter().map(|(_, name)| (name.as_str(), ())).collect();
         let mut candidate = name.clone();
         let mut number = 0;
         while taken.contains_key(candidate.as_str()) {

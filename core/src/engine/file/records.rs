@@ -1,7 +1,7 @@
 //! The open store: its folder, what is remembered of it, and how a record is read.
 //!
 //! `files` is held for reading by whoever looks at several files as one moment, and for writing while a batch's
-//! files are put in place. Lock order: `writer`, `files`, then any of the others, one at a time.
+//! files are put in place. ProcessLock order: `writer`, `files`, then any of the others, one at a time.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::Read as _;
@@ -14,11 +14,11 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::metadata::{Ledger, Sidecar};
+use super::metadata::{MetadataReader, Sidecar};
 use super::name::{self, FilePath};
 use super::os::{Folder, Kind, Root, Stamp, nanos, stamp_of};
-use super::process_lock::Lock;
-use super::sidecar_buffer::Sidecars;
+use super::process_lock::ProcessLock;
+use super::sidecar_buffer::SidecarBuffer;
 use super::text::{self, Encoding};
 use super::versions::Moments;
 use super::write::Writer;
@@ -50,10 +50,9 @@ pub(super) struct Shelf {
     pub files: RwLock<()>,
     /// `None` once closed, and in a store opened read-only.
     pub writer: Mutex<Option<Writer>>,
-    /// A connection for reads; `None` once closed.
-    pub reader: Mutex<Option<Ledger>>,
+    pub reader: MetadataReader,
     pub long: RwLock<LongNames>,
-    pub sidecars: Sidecars,
+    pub sidecars: SidecarBuffer,
     pub moments: Mutex<Moments>,
     pub cache: Cache<Key, Arc<Known>, Weight>,
     /// Set after a sync failed: what was written since the last good one may be gone.
@@ -68,7 +67,7 @@ pub(super) struct Shelf {
     pub untidy: AtomicBool,
     pub feed: Arc<Feed>,
     /// Of a store opened read-only; a writer's lock is with the writer.
-    pub shared_lock: Mutex<Option<Lock>>,
+    pub shared_lock: Mutex<Option<ProcessLock>>,
 }
 
 /// A record as its file held it when it had this stamp.
@@ -239,27 +238,20 @@ impl Shelf {
         if !self.sidecars.any_stored() {
             return Ok(None);
         }
-        self.with_reader(|ledger| ledger.sidecar(key))
+        self.reader.sidecar(key)
     }
 
     /// The record of a key of either keyspace, expired or not.
     pub fn record(&self, space: Space, key: &Key) -> Result<Option<Record>> {
         match space {
             Space::User => Ok(self.user(key)?.map(|known| known.record.clone())),
-            Space::Internal => self.with_reader(|ledger| ledger.internal(key)),
-        }
-    }
-
-    pub fn with_reader<T>(&self, read: impl FnOnce(&Ledger) -> Result<T>) -> Result<T> {
-        match &*self.reader.lock() {
-            Some(ledger) => read(ledger),
-            None => Err(Error::closed()),
+            Space::Internal => self.reader.internal(key),
         }
     }
 
     /// CLOSED once the store is.
     pub fn check_open(&self) -> Result<()> {
-        self.with_reader(|_| Ok(()))
+        self.reader.check_open()
     }
 
     pub fn poison(&self) {

@@ -11,13 +11,13 @@ use parking_lot::{Mutex, RwLock};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::FileOptions;
-use super::metadata::{Entry, Intent, Ledger};
+use super::metadata::{JournalEntry, MetadataDb, MetadataReader, WriteSet};
 use super::name::is_temporary;
 use super::os::{Kind, Root};
-use super::process_lock::Lock;
+use super::process_lock::ProcessLock;
 use super::records::{LONG, LongNames, OURS, Shelf, new_cache};
-use super::redo_log::{self, Redo};
-use super::sidecar_buffer::Sidecars;
+use super::redo_log::{self, RedoLog};
+use super::sidecar_buffer::SidecarBuffer;
 use super::versions::Moments;
 use super::view::FileView;
 use super::write::Writer;
@@ -35,15 +35,15 @@ impl Shelf {
         let root =
             Root::open(base).map_err(|error| Error::io(format_args!("cannot open {}", base.display()), &error))?;
         let timeout = Duration::from_millis(options.lock_timeout);
-        let (mut ledger, lock) = if options.read_only {
-            let lock = Lock::shared(&ours.join("lock"), timeout)?;
-            let ledger = Ledger::open_read_only(&ours.join("store.db"))?;
-            let pending = ledger.meta("clean")? != Some(1) && !redo_log::pending(&ours.join("redo"))?.is_empty();
-            if pending || !ledger.intents()?.is_empty() {
+        let (mut metadata, lock) = if options.read_only {
+            let lock = ProcessLock::shared(&ours.join("lock"), timeout)?;
+            let metadata = MetadataDb::open_read_only(&ours.join("store.db"))?;
+            let pending = metadata.meta("clean")? != Some(1) && !redo_log::pending(&ours.join("redo"))?.is_empty();
+            if pending || !metadata.journal()?.is_empty() {
                 let message = "a crash left a batch half done; open the store once for writing to finish it";
                 return Err(Error::new(Code::ReadOnly, message));
             }
-            (ledger, Err(lock))
+            (metadata, Err(lock))
         } else {
             let full = options.durability == Durability::Full;
             let sync = |path: &str| {
@@ -55,21 +55,21 @@ impl Shelf {
             if full && !ours.join("store.db").exists() {
                 sync("")?;
             }
-            let lock = Lock::exclusive(&ours.join("lock"), timeout)?;
-            let ledger = Ledger::open(&ours.join("store.db"), options.durability)?;
+            let lock = ProcessLock::exclusive(&ours.join("lock"), timeout)?;
+            let metadata = MetadataDb::open(&ours.join("store.db"), options.durability)?;
             if full {
                 // SQLite syncs the name of its log, and ignores an error of that.
                 sync(OURS)?;
             }
-            (ledger, Ok(lock))
+            (metadata, Ok(lock))
         };
         let mut long = LongNames::default();
-        for (key, name) in ledger.long_names()? {
+        for (key, name) in metadata.long_names()? {
             long.insert(key, name);
         }
-        let sidecars = Sidecars::new(ledger.has_sidecars()?);
-        let reserved = ledger.meta("seq")?.unwrap_or(0);
-        let shelf = |reader: Ledger| Shelf {
+        let sidecars = SidecarBuffer::new(metadata.has_sidecars()?);
+        let reserved = metadata.meta("seq")?.unwrap_or(0);
+        let shelf = |reader: MetadataDb| Shelf {
             root,
             base: base.display().to_string(),
             encoding: options.encoding,
@@ -78,7 +78,7 @@ impl Shelf {
             seq: AtomicU64::new(reserved),
             files: RwLock::new(()),
             writer: Mutex::new(None),
-            reader: Mutex::new(Some(reader)),
+            reader: MetadataReader::new(reader),
             long: RwLock::new(long),
             sidecars,
             moments: Mutex::new(Moments::default()),
@@ -94,18 +94,18 @@ impl Shelf {
         };
         let lock = match lock {
             Err(lock) => {
-                let shelf = shelf(ledger);
+                let shelf = shelf(metadata);
                 *shelf.shared_lock.lock() = lock;
                 return Ok(Arc::new(shelf));
             }
             Ok(lock) => lock,
         };
-        let shelf = shelf(Ledger::open(&ours.join("store.db"), options.durability)?);
-        let redo = shelf.recover(&mut ledger, &ours.join("redo"))?;
+        let shelf = shelf(MetadataDb::open(&ours.join("store.db"), options.durability)?);
+        let redo = shelf.recover(&mut metadata, &ours.join("redo"))?;
         let shelf = Arc::new(shelf);
-        let tap_flag = ledger.internal(FLAG)?;
+        let tap_flag = metadata.internal(FLAG)?;
         let writer = Writer {
-            ledger,
+            metadata,
             recent: Recent::new(reserved),
             tap: Tap::new(shelf.feed.clone(), tap_flag.as_ref()),
             standing: Intents::new(Found::in_view(&FileView::open(&shelf))?, false, shelf.counters.clone()),
@@ -121,14 +121,14 @@ impl Shelf {
 
     /// Finishes what the journal and the redo record hold, and removes the temporary files of what never was
     /// acknowledged.
-    fn recover(&self, ledger: &mut Ledger, redo: &Path) -> Result<Option<Redo>> {
+    fn recover(&self, metadata: &mut MetadataDb, redo: &Path) -> Result<Option<RedoLog>> {
         let full = self.durability == Durability::Full;
-        let intents = ledger.intents()?;
+        let intents = metadata.journal()?;
         let mut touched = BTreeSet::new();
         for intent in &intents {
             self.replay(intent, &mut touched)?;
         }
-        let mark = ledger.meta("clean")?;
+        let mark = metadata.meta("clean")?;
         let clean = mark == Some(1);
         let pending = redo_log::pending(redo)?;
         self.counters.recoveries.add(u64::from(!intents.is_empty()) + u64::from(!clean && !pending.is_empty()));
@@ -143,17 +143,17 @@ impl Shelf {
             self.sync_grown(&touched)?;
         }
         if !intents.is_empty() {
-            ledger.write(&Entry::default())?;
+            metadata.write(&WriteSet::default())?;
         }
         let redo = if full {
             self.remove_redo()?;
             None
         } else {
-            let mut redo = Redo::open(redo)?;
+            let mut redo = RedoLog::open(redo)?;
             redo.clear(usize::MAX).map_err(|error| self.io("write", super::REDO, &error))?;
             Some(redo)
         };
-        ledger.set_meta("clean", 0)?;
+        metadata.set_meta("clean", 0)?;
         Ok(redo)
     }
 
@@ -167,7 +167,7 @@ impl Shelf {
         Ok(())
     }
 
-    fn replay(&self, intent: &Intent, touched: &mut BTreeSet<String>) -> Result<()> {
+    fn replay(&self, intent: &JournalEntry, touched: &mut BTreeSet<String>) -> Result<()> {
         let path = &intent.folder;
         let failed = |error: &std::io::Error| self.io("finish a batch in", path, error);
         let Some(folder) = self.folder(path)? else { return Ok(()) };

@@ -1,5 +1,5 @@
-//! Side data that waits to be stored. A plain write of a key that was there before changes nothing but when it
-//! was made, so it does not pay for a write to the database: a sweep stores many of them as one, once writes have paused.
+//! A write-behind buffer of sidecars. A plain write of a key that was there before changes only when the key was made,
+//! so it does not pay for a write to the database: a sweep stores many such sidecars at once, after writes have paused.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,29 +9,31 @@ use parking_lot::Mutex;
 use super::metadata::Sidecar;
 use crate::key::Key;
 
-/// Waiting entries at most; more are stored by the write that brings them.
+/// Pending sidecars at most; the write that brings more stores some.
 pub(super) const MAX_PENDING: usize = 65_536;
 
+/// Sidecars that the database does not hold yet. It owns its lock and calls nothing else while it holds it.
 #[derive(Default)]
-pub(super) struct Sidecars {
+pub(super) struct SidecarBuffer {
+    /// `None` stands for the removal of a sidecar.
     pending: Mutex<HashMap<Key, Option<Sidecar>>>,
-    /// False only while the database surely holds none.
-    stored: AtomicBool,
-    /// Set by each entry that begins to wait, taken by each sweep.
+    /// False only while the database surely holds no sidecar.
+    any_stored: AtomicBool,
+    /// Set by each sidecar that becomes pending, cleared by each sweep.
     busy: AtomicBool,
 }
 
-impl Sidecars {
+impl SidecarBuffer {
     pub fn new(any_stored: bool) -> Self {
-        Sidecars { stored: AtomicBool::new(any_stored), ..Sidecars::default() }
+        SidecarBuffer { any_stored: AtomicBool::new(any_stored), ..SidecarBuffer::default() }
     }
 
-    /// What is to be stored of `key`; the inner `None` says nothing, the outer that nothing waits.
+    /// What is pending for `key`; `Some(None)` is the removal of its sidecar.
     pub fn pending(&self, key: &Key) -> Option<Option<Sidecar>> {
         self.pending.lock().get(key).cloned()
     }
 
-    /// Lets side data, or its removal, wait. Returns how much waits.
+    /// Adds a sidecar, or its removal. Returns how many are pending.
     pub fn defer(&self, key: Key, sidecar: Option<Sidecar>) -> usize {
         self.busy.store(true, Ordering::Relaxed);
         let mut pending = self.pending.lock();
@@ -39,35 +41,35 @@ impl Sidecars {
         pending.len()
     }
 
-    /// True if nothing began to wait since this was last asked. Storing what waits competes with writes for the
-    /// disk, and a key written again would be stored again.
+    /// True if no sidecar became pending since the last call. Storing sidecars competes with writes for the disk, and
+    /// that of a key that is written again would be stored again.
     pub fn is_quiet(&self) -> bool {
         !self.busy.swap(false, Ordering::Relaxed)
     }
 
     pub fn any_stored(&self) -> bool {
-        self.stored.load(Ordering::Acquire)
+        self.any_stored.load(Ordering::Acquire)
     }
 
-    /// Says that the database holds, or is about to hold, side data.
+    /// Says that the database holds, or is about to hold, a sidecar.
     pub fn mark_stored(&self) {
-        self.stored.store(true, Ordering::Release);
+        self.any_stored.store(true, Ordering::Release);
     }
 
-    /// Forgets what waits for `key`: a transaction is writing something newer.
-    pub fn forget(&self, key: &Key) {
+    /// Drops what is pending for `key`: a transaction of the database writes something newer.
+    pub fn discard(&self, key: &Key) {
         self.pending.lock().remove(key);
     }
 
-    /// Up to `limit` of what waits. It keeps waiting until [`stored`](Self::stored).
-    pub fn some(&self, limit: usize) -> Vec<(Key, Option<Sidecar>)> {
+    /// Up to `limit` of the pending sidecars. They stay pending until [`remove_stored`](Self::remove_stored).
+    pub fn peek(&self, limit: usize) -> Vec<(Key, Option<Sidecar>)> {
         self.pending.lock().iter().take(limit).map(|(key, sidecar)| (key.clone(), sidecar.clone())).collect()
     }
 
-    /// Says that these are in the database now.
-    pub fn stored(&self, entries: &[(Key, Option<Sidecar>)]) {
+    /// Removes what the database holds now. A sidecar that has changed since stays pending.
+    pub fn remove_stored(&self, stored: &[(Key, Option<Sidecar>)]) {
         let mut pending = self.pending.lock();
-        for (key, sidecar) in entries {
+        for (key, sidecar) in stored {
             if pending.get(key) == Some(sidecar) {
                 pending.remove(key);
             }

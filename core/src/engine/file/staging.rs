@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::metadata::Ledger;
+use super::metadata::MetadataDb;
 use super::records::{Memory, Shelf};
 use super::walk::{Listings, Walk};
 use crate::engine::apply::Target;
@@ -19,7 +19,7 @@ pub(super) type Changes = BTreeMap<(Space, Key), Option<Record>>;
 
 pub(super) struct Stage<'a> {
     pub shelf: &'a Shelf,
-    pub ledger: &'a Ledger,
+    pub metadata: &'a MetadataDb,
     pub recent: &'a Recent,
     pub intents: &'a mut Intents,
     pub tap: &'a mut Tap,
@@ -43,7 +43,7 @@ impl Stage<'_> {
             return Ok(staged.as_ref().and_then(live));
         }
         if space == Space::Internal {
-            return Ok(self.ledger.internal(key)?.as_ref().and_then(live));
+            return Ok(self.metadata.internal(key)?.as_ref().and_then(live));
         }
         match self.shelf.remembered(key)? {
             Memory::Absent => Ok(None),
@@ -79,7 +79,7 @@ impl Target for Stage<'_> {
         }
         match space {
             Space::User => Ok(self.shelf.user(key)?.map(|known| known.record.clone())),
-            Space::Internal => self.ledger.internal(key),
+            Space::Internal => self.metadata.internal(key),
         }
     }
 
@@ -126,7 +126,7 @@ impl Target for Stage<'_> {
                 let mut rest = range.clone();
                 rest.reverse = false;
                 loop {
-                    let rows = self.ledger.internals(&rest, CHUNK)?;
+                    let rows = self.metadata.internals(&rest, CHUNK)?;
                     let Some((last, _)) = rows.last() else { return Ok(any) };
                     any = true;
                     rest = rest.after(last);

@@ -255,7 +255,7 @@ impl<'a> Source<'a> {
             if rest.is_empty() {
                 return Ok(None);
             }
-            let rows = self.view.shelf.with_reader(|ledger| ledger.internals(&rest, CHUNK))?;
+            let rows = self.view.shelf.reader.internals(&rest, CHUNK)?;
             self.rows_left = u32::try_from(rows.len()).is_ok_and(|rows| rows == CHUNK);
             self.rows = rows.into_iter();
         }

@@ -12,12 +12,12 @@ use std::time::Instant;
 
 use parking_lot::RwLockWriteGuard;
 
-use super::metadata::{Entry, Intent, Ledger, Sidecar};
+use super::metadata::{JournalEntry, MetadataDb, Sidecar, WriteSet};
 use super::overwrite::MAX_REDO;
 use super::plan::{Move, Plan};
-use super::process_lock::Lock;
+use super::process_lock::ProcessLock;
 use super::records::Shelf;
-use super::redo_log::Redo;
+use super::redo_log::RedoLog;
 use super::sidecar_buffer::MAX_PENDING;
 use super::staging::{Changes, Stage};
 use crate::batch::{Batch, Commit, Op};
@@ -41,7 +41,7 @@ const MAX_INLINE: usize = 64 << 10;
 
 /// What only the one that writes uses.
 pub(super) struct Writer {
-    pub ledger: Ledger,
+    pub metadata: MetadataDb,
     pub recent: Recent,
     /// The intents of transactions over several engines, which hold their keys.
     pub standing: Intents,
@@ -49,13 +49,13 @@ pub(super) struct Writer {
     /// Sequence numbers up to this one may be used.
     pub reserved: u64,
     /// None at `full`, where nothing is written in place.
-    pub redo: Option<Redo>,
+    pub redo: Option<RedoLog>,
     /// Paths that the journal still says are to be removed. Writing one needs a new journal.
     pub removals: HashSet<String>,
     /// Folders whose renames only the journal makes durable.
     pub unsynced: BTreeSet<String>,
     /// Held for as long as the store is open.
-    pub _lock: Lock,
+    pub _lock: ProcessLock,
 }
 
 /// The results of a group's batches, each with the keys it wrote.
@@ -196,9 +196,17 @@ impl Shelf {
                 results.push(Err(error));
                 continue;
             }
-            let Writer { ledger, recent, standing, tap, .. } = &mut *writer;
-            let mut stage =
-                Stage { shelf: self, ledger, recent, intents: standing, tap, group: &group, own: Changes::new(), now };
+            let Writer { metadata, recent, standing, tap, .. } = &mut *writer;
+            let mut stage = Stage {
+                shelf: self,
+                metadata,
+                recent,
+                intents: standing,
+                tap,
+                group: &group,
+                own: Changes::new(),
+                now,
+            };
             match apply(batch, &mut stage, seq + 1, now) {
                 Ok(outcomes) => {
                     let own = stage.own;
@@ -251,22 +259,22 @@ impl Shelf {
             self.sync_folders(&writer.unsynced)?;
             writer.unsynced.clear();
         }
-        let intent = |item: &Move| Intent {
+        let intent = |item: &Move| JournalEntry {
             folder: item.path.folder().to_owned(),
             name: item.path.name().to_owned(),
             temporary: item.temporary.clone(),
             digest: item.digest,
         };
-        let mut entry = Entry { intents: plan.moves.iter().map(intent).collect(), ..Entry::default() };
+        let mut entry = WriteSet { journal: plan.moves.iter().map(intent).collect(), ..WriteSet::default() };
         entry.internal.clone_from(&plan.entry.internal);
         entry.sidecars.clone_from(&plan.entry.sidecars);
-        entry.long.clone_from(&plan.entry.long);
+        entry.long_names.clone_from(&plan.entry.long_names);
         let files = self.files.write();
         self.keep_images(plan, seq);
         if self.durability == Durability::Full {
             self.counters.fsyncs.one();
         }
-        if let Err(error) = writer.ledger.write(&entry) {
+        if let Err(error) = writer.metadata.write(&entry) {
             drop(files);
             self.drop_temporaries(&plan.moves);
             if error.code() == Code::Io {
@@ -278,10 +286,10 @@ impl Shelf {
             self.sidecars.mark_stored();
         }
         for (key, _) in &entry.sidecars {
-            self.sidecars.forget(key);
+            self.sidecars.discard(key);
             self.cache.remove(key);
         }
-        for (key, name) in entry.long {
+        for (key, name) in entry.long_names {
             self.long.write().insert(key, name);
         }
         writer.removals.clear();
@@ -355,13 +363,13 @@ impl Shelf {
 
     /// Stores up to `limit` of the side data that waits. True if more waits.
     pub fn store_sidecars(&self, writer: &mut Writer, limit: usize) -> Result<bool> {
-        let some = self.sidecars.some(limit);
+        let some = self.sidecars.peek(limit);
         if some.is_empty() {
             return Ok(false);
         }
         self.sidecars.mark_stored();
-        writer.ledger.write_sidecars(&some)?;
-        self.sidecars.stored(&some);
+        writer.metadata.write_sidecars(&some)?;
+        self.sidecars.remove_stored(&some);
         Ok(some.len() == limit)
     }
 }
@@ -370,7 +378,7 @@ impl Writer {
     /// Makes sure that `seq` was never used, however the process ends.
     fn reserve(&mut self, seq: u64) -> Result<()> {
         if seq > self.reserved {
-            self.ledger.set_meta("seq", seq + RESERVED)?;
+            self.metadata.set_meta("seq", seq + RESERVED)?;
             self.reserved = seq + RESERVED;
         }
         Ok(())
