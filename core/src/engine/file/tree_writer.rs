@@ -1,103 +1,120 @@
-//! Files and their names: temporary ones, their renaming, their syncs.
+//! The tree of files, for writing: temporary files, their installation by a rename, removals.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::name::TEMPORARY;
-use super::os::{self, Kind, Stamp};
-use super::plan::{Move, Plan};
-use super::records::{Known, LONG, Shelf};
-use super::text;
-use crate::engine::Durability;
-use crate::error::{Code, Error, Result};
-use crate::key::Space;
-use crate::record::Record;
+use super::change::{FileChange, Prepared};
+use super::fault;
+use super::layout::{LONG_FOLDER, QUARANTINE_FOLDER};
+use super::os::{self, Kind};
+use super::records::Records;
+use super::sync::TreeSync;
+use super::versions::{InstallRight, Installing};
+use crate::error::{Error, Result};
+use crate::format::file_name::{FilePath, TEMPORARY};
+use crate::record::Millis;
 
-impl Shelf {
-    /// Writes the content of `item` beside its place.
-    pub fn write_temporary(&self, item: &mut Move, sync: bool) -> Result<()> {
-        let Some(record) = &item.record else { return Ok(()) };
-        let failed = |error: &std::io::Error| self.io("write", item.path.as_str(), error).at_key(&item.key);
-        let content = text::encode(&record.value, self.encoding);
-        let mut grown = Vec::new();
-        let folder = self.root.make_folder(item.path.folder(), &mut grown);
-        if self.durability == Durability::Full {
-            self.grown.lock().extend(grown);
-        }
-        let folder = folder.map_err(|error| failed(&error))?;
+/// The writing half of the tree. Only the owner of the writer's lock has it.
+pub(super) struct TreeWriter {
+    records: Arc<Records>,
+    right: InstallRight,
+    sync: TreeSync,
+    /// Set when a temporary file was removed without a sync: power loss may bring it back.
+    has_leftovers: Cell<bool>,
+}
+
+impl TreeWriter {
+    /// `full` says that commits survive power loss.
+    pub fn new(records: Arc<Records>, right: InstallRight, full: bool) -> Self {
+        let sync = TreeSync::new(records.clone(), full);
+        TreeWriter { records, right, sync, has_leftovers: Cell::new(false) }
+    }
+
+    pub fn records(&self) -> &Arc<Records> {
+        &self.records
+    }
+
+    pub fn right(&self) -> &InstallRight {
+        &self.right
+    }
+
+    pub fn sync(&self) -> &TreeSync {
+        &self.sync
+    }
+
+    /// Waits until files may be put in place.
+    pub fn begin_install(&self) -> Installing<'_> {
+        self.records.versions().begin_install(&self.right)
+    }
+
+    /// True if the next opening need not look for temporary files, nor sync folders.
+    pub fn is_clean(&self) -> bool {
+        !self.has_leftovers.get() && self.sync.is_complete()
+    }
+
+    /// Writes the content of `change` to a temporary file, if it has any, and syncs that with `sync`.
+    pub fn write_temporary(&self, change: &mut FileChange, sync: bool) -> Result<()> {
+        let Some(record) = &change.record else { return Ok(()) };
+        let failed = |error: io::Error| self.fault("write", change, &error);
+        let content = self.records.tree().encode(&record.value);
+        let folder = self.sync.make_folder(change.path.folder()).map_err(failed)?;
         let name = format!("{TEMPORARY}{:016x}", RandomState::new().build_hasher().finish());
-        let mut file = folder.create(&name).map_err(|error| failed(&error))?;
-        let mut written = os::write(&mut file, &content).map_err(|error| failed(&error));
-        if let Some(at) = record.updated_at
-            && written.is_ok()
-        {
-            // The system's own stamp may lie some milliseconds before the call.
-            written = os::set_modified(&file, at).map_err(|error| failed(&error));
-        }
+        let mut file = folder.create(&name).map_err(failed)?;
+        let mut written = write_content(&mut file, &content, record.updated_at);
         if sync && written.is_ok() {
-            self.counters.fsyncs.one();
-            written = os::sync(&file).map_err(|error| {
-                self.poison();
-                failed(&error)
-            });
+            written = self.sync.file(&file);
         }
         if let Err(error) = written {
             drop(file);
-            // A crash would leave it as well: the next opening removes it.
-            self.untidy.store(true, Ordering::Release);
+            // What cannot be removed here is removed by the next opening.
+            self.has_leftovers.set(true);
             let _ = folder.remove(&name);
-            return Err(error);
+            return Err(failed(error));
         }
-        item.digest = xxh3_128(&content);
-        item.temporary = Some(name);
+        change.prepared = Prepared::Temporary { name, digest: xxh3_128(&content) };
         Ok(())
     }
 
-    /// Renames a written file to its place, or removes what is there. Folders whose names changed go to `touched`.
-    pub fn place(&self, item: &Move, touched: &mut BTreeSet<String>) -> Result<()> {
-        let failed = |error: &std::io::Error| self.io("replace", item.path.as_str(), error).at_key(&item.key);
-        touched.insert(item.path.folder().to_owned());
-        let folder = self.folder(item.path.folder())?;
-        match (&item.record, &item.temporary, folder) {
+    /// Renames the temporary file of `change` to its name, or removes what is there. Folders whose names changed go to
+    /// `touched`.
+    pub fn install(&self, change: &FileChange, touched: &mut BTreeSet<String>) -> Result<()> {
+        let failed = |error: io::Error| self.fault("replace", change, &error);
+        let (key, path, cache) = (&change.key, &change.path, self.records.cache());
+        touched.insert(path.folder().to_owned());
+        let folder = self.records.tree().folder(path.folder())?;
+        match (&change.record, change.temporary(), folder) {
             (Some(record), Some(temporary), Some(folder)) => {
-                folder.rename(temporary, &folder, item.path.name()).map_err(|error| failed(&error))?;
-                match folder.stat(item.path.name()) {
-                    Ok(Some((stamp, Kind::File))) => self.remember(item, record, stamp),
-                    _ => drop(self.cache.remove(&item.key)),
+                folder.rename(temporary, &folder, path.name()).map_err(failed)?;
+                match folder.stat(path.name()) {
+                    Ok(Some((stamp, Kind::File))) => cache.insert_written(key, record, stamp),
+                    _ => cache.remove(key),
                 }
+                Ok(())
             }
             (None, _, Some(folder)) => {
-                self.cache.remove(&item.key);
-                folder.remove(item.path.name()).map_err(|error| failed(&error))?;
-                self.prune(item.path.folder(), touched)?;
+                cache.remove(key);
+                folder.remove(path.name()).map_err(failed)?;
+                self.remove_empty_parents(path.folder(), touched)
             }
-            (None, _, None) => {}
-            (Some(_), _, _) => {
-                let gone = std::io::Error::from(std::io::ErrorKind::NotFound);
-                return Err(failed(&gone));
-            }
+            (None, _, None) => Ok(()),
+            (Some(_), _, _) => Err(failed(io::ErrorKind::NotFound.into())),
         }
-        Ok(())
     }
 
-    /// Remembers what was just written to a file that has `stamp` now.
-    pub fn remember(&self, item: &Move, record: &Record, stamp: Stamp) {
-        let record = Record { updated_at: Some(stamp.millis()), ..record.clone() };
-        let known = Known { record, stamp, racy: true };
-        self.cache.insert(item.key.clone(), Arc::new(known));
-    }
-
-    /// Removes `path` and its parents as long as they are empty.
-    pub fn prune(&self, path: &str, touched: &mut BTreeSet<String>) -> Result<()> {
+    /// Removes the folder `path` and its parents as long as they are empty.
+    pub fn remove_empty_parents(&self, path: &str, touched: &mut BTreeSet<String>) -> Result<()> {
+        let tree = self.records.tree();
         let mut path = path;
-        while !path.is_empty() && path != LONG {
+        while !path.is_empty() && path != LONG_FOLDER {
             let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
-            let Some(folder) = self.folder(parent)? else { break };
-            if !folder.remove_folder(name).map_err(|error| self.io("remove the folder", path, &error))? {
+            let Some(folder) = tree.folder(parent)? else { break };
+            if !folder.remove_folder(name).map_err(|error| tree.fault("remove the folder", path, &error))? {
                 break;
             }
             touched.remove(path);
@@ -107,105 +124,60 @@ impl Shelf {
         Ok(())
     }
 
-    /// Keeps what open views need of the records about to be overwritten.
-    pub fn keep_images(&self, plan: &Plan, seq: u64) {
-        let mut moments = self.moments.lock();
-        if !moments.any() {
-            return;
-        }
-        let user = plan.moves.iter().map(|item| (Space::User, &item.key));
-        let internal = plan.entry.internal.iter().map(|(key, _)| (Space::Internal, key));
-        for (space, key) in user.chain(internal) {
-            // What cannot be read is absent from the view: there is nothing left to show it.
-            let image = self.record(space, key).unwrap_or_default();
-            moments.keep(seq, space, key.clone(), image);
-        }
-    }
-
-    pub fn refuse_folder(&self, item: &Move) -> Result<()> {
-        let Some(folder) = self.folder(item.path.folder())? else { return Ok(()) };
-        match folder.stat(item.path.name()) {
+    /// An error if a folder lies where the file of `change` belongs.
+    pub fn refuse_folder(&self, change: &FileChange) -> Result<()> {
+        let tree = self.records.tree();
+        let Some(folder) = tree.folder(change.path.folder())? else { return Ok(()) };
+        match folder.stat(change.path.name()) {
             Ok(Some((_, Kind::Folder))) => {
-                let message =
-                    format!("a folder lies at {}, where the key's file belongs", self.shown(item.path.as_str()));
-                Err(Error::new(Code::Io, message).at_key(&item.key))
+                Err(fault::folder_in_the_way(tree.display(change.path.as_str())).at_key(&change.key))
             }
             _ => Ok(()),
         }
     }
 
-    pub fn drop_temporaries(&self, moves: &[Move]) {
-        self.untidy.store(true, Ordering::Release);
-        for item in moves {
-            if let (Some(temporary), Ok(Some(folder))) = (&item.temporary, self.folder(item.path.folder())) {
-                // What stays is removed when the store is opened after a crash, or by `compact`.
+    /// Removes the temporary files of `changes`.
+    pub fn remove_temporaries(&self, changes: &[FileChange]) {
+        self.has_leftovers.set(true);
+        for change in changes {
+            if let (Some(temporary), Ok(Some(folder))) =
+                (change.temporary(), self.records.tree().folder(change.path.folder()))
+            {
+                // What stays is removed by the next opening after a crash, or by `compact`.
                 let _ = folder.remove(temporary);
             }
         }
     }
 
-    pub fn sync_all(&self) -> Result<bool> {
-        self.counters.fsyncs.one();
-        let synced = self.root.sync_all().map_err(|error| {
-            self.poison();
-            self.io("sync", "", &error)
-        })?;
-        if synced {
-            self.grown.lock().clear();
+    /// Moves the file at `path` to the quarantine.
+    pub fn quarantine(&self, path: &FilePath) -> Result<()> {
+        let tree = self.records.tree();
+        let failed = |error: io::Error| tree.fault("set aside", path.as_str(), &error);
+        let quarantine = tree.make_folder(QUARANTINE_FOLDER, &mut Vec::new()).map_err(failed)?;
+        let Some(folder) = tree.folder(path.folder())? else { return Ok(()) };
+        let mut name = path.name().to_owned();
+        let mut number = 0;
+        while quarantine.stat(&name).map_err(failed)?.is_some() {
+            number += 1;
+            name = format!("{}-{number}.json", path.name().trim_end_matches(".json"));
         }
-        Ok(synced)
-    }
-
-    /// Syncs every folder of the user's, or the whole file system at once: after a crash nobody knows which of their names are durable.
-    pub fn sync_tree(&self) -> Result<()> {
-        if self.sync_all()? {
-            return Ok(());
-        }
-        self.sync_folders(&self.all_folders("")?)
-    }
-
-    /// Syncs folders, and those in which a folder was made and not synced yet.
-    pub fn sync_grown(&self, folders: &BTreeSet<String>) -> Result<()> {
-        let grown = self.grown.lock().clone();
-        self.sync_folders(folders.union(&grown))?;
-        self.grown.lock().clear();
-        Ok(())
-    }
-
-    /// Shows readers what a commit decided of files that could not be put in place.
-    pub fn show_decided(&self, moves: &[Move]) {
-        let mut moments = self.moments.lock();
-        for item in moves {
-            moments.decide(item.key.clone(), item.record.clone());
-        }
-    }
-
-    pub fn sync_temporaries(&self, moves: &[Move]) -> Result<()> {
-        for item in moves {
-            let Some(temporary) = &item.temporary else { continue };
-            let Some(folder) = self.folder(item.path.folder())? else { continue };
-            let opened = folder.open(temporary).map_err(|error| self.io("sync", item.path.as_str(), &error))?;
-            if let Some((file, _)) = opened {
-                self.counters.fsyncs.one();
-                os::sync(&file).map_err(|error| {
-                    self.poison();
-                    self.io("sync", item.path.as_str(), &error)
-                })?;
-            }
+        folder.rename(path.name(), &quarantine, &name).map_err(failed)?;
+        let mut touched = BTreeSet::from([path.folder().to_owned()]);
+        self.remove_empty_parents(path.folder(), &mut touched)?;
+        if self.sync.is_full() {
+            self.sync.folders(touched.iter().chain([&QUARANTINE_FOLDER.to_owned()]))?;
         }
         Ok(())
     }
 
-    pub fn sync_folders<'f>(&self, folders: impl IntoIterator<Item = &'f String>) -> Result<()> {
-        for path in folders {
-            // A folder that is gone was removed with its last file, and its parent is in the list.
-            let Some(folder) = self.folder(path)? else { continue };
-            self.counters.fsyncs.one();
-            folder.sync().map_err(|error| {
-                self.poison();
-                self.io("sync the folder", path, &error)
-            })?;
-        }
-        Ok(())
+    /// The system's error of `action` on the file of `change`.
+    pub fn fault(&self, action: &str, change: &FileChange, error: &io::Error) -> Error {
+        self.records.tree().fault(action, change.path.as_str(), error).at_key(&change.key)
     }
+}
+
+/// Writes `content`, and `at` as the time of the write: the system's own may lie some milliseconds before the call.
+fn write_content(file: &mut File, content: &[u8], at: Option<Millis>) -> io::Result<()> {
+    os::write(file, content)?;
+    at.map_or(Ok(()), |at| os::set_modified(file, at))
 }

@@ -15,7 +15,7 @@ pub(super) use failpoint::failpoints;
 pub(super) use failpoint::step;
 #[cfg(not(unix))]
 pub(super) use portable::{Folder, Root, stamp_of};
-pub(super) use regular_file::{overwrite, set_modified, sync, write};
+pub(super) use regular_file::{Overwritable, overwrite, set_modified, sync, write};
 pub(super) use stamp::{Kind, Stamp, nanos};
 #[cfg(unix)]
 pub(super) use unix::{Folder, Root, stamp_of};
