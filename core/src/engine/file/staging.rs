@@ -34,19 +34,37 @@ pub(super) struct StagedGroup {
 
 /// The target of one batch.
 pub(super) struct Staging<'a> {
-    pub records: &'a Records,
-    pub metadata: &'a MetadataDb,
-    pub recent: &'a Recent,
-    pub intents: &'a mut Intents,
-    pub tap: &'a mut Tap,
+    records: &'a Records,
+    metadata: &'a MetadataDb,
+    recent: &'a Recent,
+    intents: &'a mut Intents,
+    tap: &'a mut Tap,
     /// What the batches before this one wrote.
-    pub group: &'a Changes,
+    group: &'a Changes,
     /// What this batch writes.
-    pub own: Changes,
-    pub now: Millis,
+    own: Changes,
+    now: Millis,
 }
 
-impl Staging<'_> {
+impl<'a> Staging<'a> {
+    /// The state behind `group`, what the batches before this one wrote, at time `now`.
+    pub fn new(
+        records: &'a Records,
+        metadata: &'a MetadataDb,
+        recent: &'a Recent,
+        intents: &'a mut Intents,
+        tap: &'a mut Tap,
+        group: &'a Changes,
+        now: Millis,
+    ) -> Self {
+        Staging { records, metadata, recent, intents, tap, group, own: Changes::new(), now }
+    }
+
+    /// What the batch writes.
+    pub fn into_changes(self) -> Changes {
+        self.own
+    }
+
     fn staged(&self, space: Space, key: &Key) -> Option<&Option<Record>> {
         let key = (space, key.clone());
         self.own.get(&key).or_else(|| self.group.get(&key))

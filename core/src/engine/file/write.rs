@@ -191,18 +191,10 @@ impl Writer {
     ) -> Result<(Commit, Vec<Key>)> {
         let seq = group.seq + 1;
         self.reserve(seq)?;
-        let mut staging = Staging {
-            records: self.tree.records(),
-            metadata: &self.metadata,
-            recent: &self.recent,
-            intents: &mut self.intents,
-            tap: &mut self.tap,
-            group: &group.changes,
-            own: Changes::new(),
-            now,
-        };
+        let Writer { metadata, tree, recent, intents, tap, .. } = &mut *self;
+        let mut staging = Staging::new(tree.records(), metadata, recent, intents, tap, &group.changes, now);
         let outcomes = apply(batch, &mut staging, seq, now)?;
-        let own = staging.own;
+        let own = staging.into_changes();
         self.recent.record(seq, batch);
         group.seq = seq;
         let checks_own = batch.checks.iter().all(|check| own.contains_key(&(check.space, check.key.clone())));
