@@ -16,7 +16,7 @@ const MAX_PATH: usize = 700;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilePath {
     path: String,
-    /// Where the file's name begins.
+    /// The place in `path` where the name begins.
     name_at: usize,
 }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::error::{Error, Result};
 use crate::value::{self, Value};
 
-/// How the text of a file is encoded.
+/// The encoding of the text of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Encoding {
     #[default]

@@ -1,4 +1,4 @@
-//! What outlives the process, and what an opening refuses.
+//! Data that outlives the process, and stores that an opening refuses.
 
 use super::*;
 

@@ -14,7 +14,7 @@ pub(super) struct FileChange {
     pub prepared: Prepared,
 }
 
-/// What was done for a change before its commit point.
+/// The work that was done for a change before its commit point.
 #[derive(Default)]
 pub(super) enum Prepared {
     #[default]

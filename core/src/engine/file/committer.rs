@@ -25,7 +25,7 @@ pub(super) struct Committer {
     read_only: bool,
     /// False at `full`, where each write waits for a sync.
     inline: bool,
-    /// Of writes on the caller's thread.
+    /// The pace of writes on the caller's thread.
     pace: Pace,
 }
 
@@ -83,7 +83,7 @@ impl Committer {
         self.writer.lock().take()
     }
 
-    /// Why there is no writer.
+    /// The error of a write without a writer: READ_ONLY or CLOSED.
     pub fn no_writer(&self) -> Error {
         if self.read_only { fault::read_only() } else { Error::closed() }
     }

@@ -1,4 +1,4 @@
-//! The errors of this engine: what an error of the system, an error of SQLite and damage become.
+//! The errors of this engine: errors of the system, errors of SQLite and damage as our [`Error`].
 
 use std::fmt::Display;
 use std::io;
@@ -38,7 +38,7 @@ pub(super) fn damaged_row(what: &str) -> Error {
     Error::corrupted(format!("store.db holds {what} that cannot have been written"))
 }
 
-/// What SQLite's own check finds wrong with the database.
+/// A finding of SQLite's own check of the database.
 pub(super) fn damaged_database(finding: impl Display) -> Error {
     Error::corrupted(format!("store.db: {finding}"))
 }

@@ -1,6 +1,6 @@
-//! Commits through the journal: one transaction of the database holds what belongs there and the list of the renames
-//! and removals to come. It is the commit point; the next opening carries the list out if the process dies in between.
-//! So nothing that may be refused (for want of space or permission) is left for after it.
+//! Commits through the journal: one transaction of the database holds the rows of the commit and the list of the
+//! renames and removals to come. It is the commit point; if the process dies after it, the next opening carries out
+//! the list. So whatever may be refused, such as space or permission, is asked for before it.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -11,10 +11,10 @@ use super::sync::BULK;
 use super::tree_writer::TreeWriter;
 use crate::error::{Code, Result};
 
-/// What the journal in the database still stands for.
+/// The journal in the database, as far as later commits have to respect it.
 #[derive(Default)]
 pub(super) struct Journal {
-    /// Paths that it says are to be removed. Writing one needs a new journal.
+    /// Paths that recovery would remove. Writing one needs a new journal.
     removals: HashSet<String>,
     /// At `full`: folders whose renames only the journal makes durable.
     unsynced_folders: BTreeSet<String>,
@@ -49,7 +49,7 @@ impl Journal {
             }
             return Err(error);
         }
-        take_over(tree, plan);
+        publish(tree, plan);
         self.removals.clear();
         let mut touched = BTreeSet::new();
         for (at, change) in plan.changes.iter().enumerate() {
@@ -95,7 +95,7 @@ fn prepare(tree: &TreeWriter, plan: &mut CommitPlan) -> Result<()> {
 }
 
 /// Lets readers see what the database holds now.
-fn take_over(tree: &TreeWriter, plan: &mut CommitPlan) {
+fn publish(tree: &TreeWriter, plan: &mut CommitPlan) {
     let records = tree.records();
     if !plan.write_set.sidecars.is_empty() {
         records.sidecars().mark_stored();

@@ -66,7 +66,7 @@ impl LongNames {
         }
     }
 
-    /// Where the file of `key` lies, if the key has a name.
+    /// The path of the file of `key`, if the key has a name.
     pub fn path(&self, key: &[u8]) -> Option<FilePath> {
         self.names.read().by_key.get(key).map(|name| FilePath::new(LONG_FOLDER, name))
     }

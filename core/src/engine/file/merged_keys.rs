@@ -1,4 +1,4 @@
-//! The keys of a range that a view may hold, in order, merged from the places where they are kept.
+//! The keys of a range that a view may hold, merged in order from the places where they are kept.
 
 use std::collections::HashMap;
 
@@ -19,10 +19,10 @@ pub(super) struct MergedKeys<'a> {
     view: ViewId,
     space: Space,
     range: &'a KeyRange,
-    /// Of the user's keyspace.
+    /// A source of the user's keyspace only.
     walk: Option<Walk<'a>>,
     listings: &'a mut Listings,
-    /// Of our own keyspace.
+    /// A source of our own keyspace only.
     rows: Rows,
     heads: [Head; 3],
 }

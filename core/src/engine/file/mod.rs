@@ -1,24 +1,24 @@
 //! The file engine: one `.json` file a key below a folder, for people and programs to read and edit, with an embedded
 //! database beside them for what files cannot hold.
 //!
-//! `docs/engines/file.md` tells users what it promises, `docs/formats/file.md` what lies where.
+//! `docs/engines/file.md` states its promises, `docs/formats/file.md` its files.
 //!
 //! # Parts
 //!
-//! [`FileStore`](store::FileStore) composes them. Readers share [`Records`](records::Records): the tree of files, the
-//! cache, the sidecars, the reading connection to the database, the old versions for views. The
-//! [`Committer`](committer::Committer) holds the [`Writer`](write::Writer), which alone changes files and database.
+//! `FileStore` composes them. Readers share `Records`: the tree of files, the cache, the sidecars, the reading
+//! connection to the database, the old versions for views. The `Committer` holds the `Writer`, which alone changes
+//! files and rows.
 //!
 //! # Order of locks
 //!
-//! 1. The writer's (`Committer`).
-//! 2. That of the files (`Versions`): for writing while a commit puts its files in place, for reading by whoever looks
-//!    at several files as one moment. Taking it for writing needs the `InstallRight`, which lies behind the first lock.
-//! 3. Those within a part: `LongNames`, `SidecarBuffer`, `MetadataReader`, `RecordCache`, the old versions in
-//!    `Versions`. Each is private to its part and held by one method, which calls no other part: so no two are held at
-//!    once.
+//! 1. The lock of the writer, in `Committer`. What needs it is a method of `Writer`.
+//! 2. The lock of the files, in `Versions`. A commit that puts its files in place holds it for writing, and whoever
+//!    reads several files as one moment holds it for reading. Taking it for writing needs the `InstallRight`, which
+//!    lies behind the first lock.
+//! 3. The locks within a part: `LongNames`, `SidecarBuffer`, `MetadataReader`, `RecordCache`, the old versions in
+//!    `Versions`. Each is private, and the method that holds it calls no other part. So no two are held at once.
 //!
-//! A scan of a view holds the lock of the view's listings around the second and the third. No writer takes that.
+//! A scan of a view holds the lock of that view's listings around the second and the third. No writer takes it.
 
 mod cache;
 mod change;

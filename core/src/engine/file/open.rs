@@ -81,7 +81,7 @@ fn open_for_writing(base: &Path, root: Root, options: &FileOptions) -> Result<Fi
     Ok(FileStore::new(records, committer, feed, None))
 }
 
-/// What the parts need of the database.
+/// The values in the database that the parts start from.
 struct Stored {
     long_names: LongNames,
     any_sidecars: bool,

@@ -13,7 +13,7 @@ pub struct FileOptions {
     pub encoding: Encoding,
     /// Opens what is there without writing anything.
     pub read_only: bool,
-    /// How long to wait for another process to close the store, in milliseconds.
+    /// Milliseconds to wait at most for another process to close the store.
     pub lock_timeout: u64,
     pub durability: Durability,
 }
@@ -31,7 +31,7 @@ impl FileOptions {
         }
     }
 
-    /// What two users of one store must agree on.
+    /// The options that two users of one store must agree on.
     pub(super) fn fingerprint(&self) -> String {
         let FileOptions { encoding, read_only, durability, .. } = self;
         format!("{encoding:?} {read_only} {durability:?}")

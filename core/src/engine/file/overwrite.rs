@@ -1,7 +1,8 @@
 //! Plain writes below `full`: a file is overwritten in place, and the redo log stands for it until it is whole.
 //!
 //! A rename over a file costs many times as much: the system then writes the new file back at once and frees the old
-//! one. What may be refused (for want of space or permission) is asked for before the record in the redo log is pending.
+//! one. Whatever may be refused, such as space or permission, is asked for before the record in the redo log is
+//! pending.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -186,7 +187,7 @@ fn overwrite(file: Overwritable, content: &[u8], updated_at: Option<Millis>) -> 
     stamp_of(&file)
 }
 
-/// What the redo log says of `change`.
+/// The operation that the redo log holds for `change`.
 fn op(change: &FileChange) -> Op {
     let (space, key) = (Space::User, change.key.clone());
     match &change.record {

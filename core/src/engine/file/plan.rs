@@ -1,4 +1,4 @@
-//! What a group of batches does to the disk.
+//! The plan of a commit: the changes of the disk that a group of batches needs.
 
 use std::collections::HashSet;
 
@@ -14,14 +14,14 @@ use crate::format::file_name::FilePath;
 use crate::key::{Key, Space};
 use crate::record::{Record, Version};
 
-/// What a group of batches does to the disk.
+/// The changes of the disk that a group of batches needs.
 pub(super) struct CommitPlan {
     /// The number of the group's last commit.
     pub seq: u64,
     /// True if no batch depends on another being whole or written.
     pub independent: bool,
     pub changes: Vec<FileChange>,
-    /// For the database, without the journal.
+    /// The rows that the group writes. The journal adds its entries.
     pub write_set: WriteSet,
     /// Sidecars that can wait.
     pub deferred: Vec<(Key, Option<Sidecar>)>,
@@ -30,8 +30,8 @@ pub(super) struct CommitPlan {
 }
 
 impl CommitPlan {
-    /// Plans the changes of `group`. `removals` are the paths that the journal still says are to be removed: writing one
-    /// needs a new journal. `full` says that commits survive power loss.
+    /// Plans the changes of `group`. `removals` are the paths that recovery would remove: writing one needs a new
+    /// journal. `full` says that commits survive power loss.
     pub fn new(records: &Records, group: &StagedGroup, removals: &HashSet<String>, full: bool) -> Result<Self> {
         let StagedGroup { seq, independent, .. } = *group;
         let mut plan = CommitPlan {

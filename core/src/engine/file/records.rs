@@ -25,13 +25,13 @@ pub(super) struct Records {
     metadata: MetadataReader,
     versions: Versions,
     counters: Arc<Counters>,
-    /// Of reads through views on the caller's thread.
+    /// The pace of reads through views on the caller's thread.
     view_pace: Pace,
     /// Set when a write or a sync failed in a way that only the next opening can repair.
     poisoned: AtomicBool,
 }
 
-/// What the cache and one `stat` tell of a user key.
+/// A user key as the cache and one `stat` know it.
 pub(super) enum Lookup {
     Absent,
     Fresh(Arc<CachedRecord>),

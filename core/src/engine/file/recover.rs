@@ -1,5 +1,5 @@
-//! Recovery: the opening for writing finishes what the journal and the redo log hold, and removes the temporary files of
-//! writes that nobody was told of.
+//! Recovery: the opening for writing finishes the commits in the journal and in the redo log, and removes the temporary
+//! files of writes that nobody was told of.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read};
@@ -20,7 +20,7 @@ use crate::error::Result;
 use crate::key::Space;
 use crate::record::{Record, now};
 
-/// Finishes what a crash left. Returns the redo log, which lies at `redo`, below `full`.
+/// Finishes what a crash left. Below `full` it returns the redo log, whose path is `redo`.
 pub(super) fn recover(metadata: &mut MetadataDb, tree: &TreeWriter, redo: &Path) -> Result<Option<RedoLog>> {
     let files = tree.records().tree();
     let full = tree.sync().is_full();

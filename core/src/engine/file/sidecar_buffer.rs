@@ -28,7 +28,7 @@ impl SidecarBuffer {
         SidecarBuffer { any_stored: AtomicBool::new(any_stored), ..SidecarBuffer::default() }
     }
 
-    /// What is pending for `key`; `Some(None)` is the removal of its sidecar.
+    /// The pending sidecar of `key`; `Some(None)` is a pending removal.
     pub fn pending(&self, key: &Key) -> Option<Option<Sidecar>> {
         self.pending.lock().get(key).cloned()
     }
@@ -56,7 +56,7 @@ impl SidecarBuffer {
         self.any_stored.store(true, Ordering::Release);
     }
 
-    /// Drops what is pending for `key`: a transaction of the database writes something newer.
+    /// Drops the pending sidecar of `key`: a transaction of the database has written a newer one.
     pub fn discard(&self, key: &Key) {
         self.pending.lock().remove(key);
     }
@@ -66,7 +66,7 @@ impl SidecarBuffer {
         self.pending.lock().iter().take(limit).map(|(key, sidecar)| (key.clone(), sidecar.clone())).collect()
     }
 
-    /// Removes what the database holds now. A sidecar that has changed since stays pending.
+    /// Removes sidecars that the database holds now. One that has changed since stays pending.
     pub fn remove_stored(&self, stored: &[(Key, Option<Sidecar>)]) {
         let mut pending = self.pending.lock();
         for (key, sidecar) in stored {

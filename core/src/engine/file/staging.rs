@@ -1,4 +1,4 @@
-//! The state that a batch is applied to: what its group has staged so far, over what is on disk.
+//! The state that a batch is applied to: the writes that its group has staged so far, over the records on disk.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::value::Value;
 /// Records of our own keyspace that are read at once.
 const CHUNK: u32 = 1024;
 
-/// What keys hold after a batch; `None` is absent.
+/// The records that batches write; `None` is a removal.
 pub(super) type Changes = BTreeMap<(Space, Key), Option<Record>>;
 
 /// A group of batches, applied in memory.
@@ -39,15 +39,15 @@ pub(super) struct Staging<'a> {
     recent: &'a Recent,
     intents: &'a mut Intents,
     tap: &'a mut Tap,
-    /// What the batches before this one wrote.
+    /// The writes of the batches before this one.
     group: &'a Changes,
-    /// What this batch writes.
+    /// The writes of this batch.
     own: Changes,
     now: Millis,
 }
 
 impl<'a> Staging<'a> {
-    /// The state behind `group`, what the batches before this one wrote, at time `now`.
+    /// The state that a batch finds at time `now`; `group` are the writes of the batches before it.
     pub fn new(
         records: &'a Records,
         metadata: &'a MetadataDb,
@@ -60,7 +60,7 @@ impl<'a> Staging<'a> {
         Staging { records, metadata, recent, intents, tap, group, own: Changes::new(), now }
     }
 
-    /// What the batch writes.
+    /// The writes of the batch.
     pub fn into_changes(self) -> Changes {
         self.own
     }
@@ -70,7 +70,7 @@ impl<'a> Staging<'a> {
         self.own.get(&key).or_else(|| self.group.get(&key))
     }
 
-    /// When the live record of `key` was made.
+    /// The time when the live record of `key` was made.
     fn created_at(&self, space: Space, key: &Key) -> Result<Option<Millis>> {
         let live = |record: &Record| (!record.expired(self.now)).then_some(record.created_at).flatten();
         if let Some(staged) = self.staged(space, key) {

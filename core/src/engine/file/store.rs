@@ -1,4 +1,4 @@
-//! The store: its parts composed to what an engine in this process provides.
+//! The store: its parts, composed to a [`Store`] for the queue in front of it.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub(super) struct FileStore {
     committer: Committer,
     records: Arc<Records>,
     feed: Arc<Feed>,
-    /// Of a store opened read-only. A writer has a lock of its own.
+    /// The lock of a store opened read-only. A writer has a lock of its own.
     shared_lock: Mutex<Option<ProcessLock>>,
 }
 

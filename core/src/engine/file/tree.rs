@@ -1,4 +1,4 @@
-//! The tree of files below the base folder, for reading: where the file of a key lies and what it holds.
+//! The tree of files below the base folder, for reading: paths, stamps, contents, listings.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read};
@@ -12,7 +12,7 @@ use crate::format::file_name::{self, FilePath};
 use crate::format::file_text::{self, Encoding};
 use crate::value::Value;
 
-/// How often a file is read that changes meanwhile.
+/// Attempts to read a file that changes meanwhile.
 const MAX_READS: usize = 8;
 
 pub(super) struct FileTree {
@@ -23,7 +23,7 @@ pub(super) struct FileTree {
     long_names: LongNames,
 }
 
-/// What a file held.
+/// The content of a file at one time.
 pub(super) struct FileContent {
     pub value: Value,
     pub stamp: Stamp,
@@ -40,7 +40,7 @@ impl FileTree {
         &self.long_names
     }
 
-    /// Where the file of `key` lies; `None` if no file of it can exist.
+    /// The path of the file of `key`; `None` if no file of it can exist.
     pub fn path(&self, key: &[u8]) -> Option<FilePath> {
         file_name::path_of(key).or_else(|| self.long_names.path(key))
     }
@@ -63,7 +63,7 @@ impl FileTree {
         Ok(found.filter(|(_, kind)| *kind == Kind::File).map(|(stamp, _)| stamp))
     }
 
-    /// What the file at `path` holds. CORRUPTED if that is no value.
+    /// The content of the file at `path`. CORRUPTED if that is no value.
     pub fn read(&self, path: &FilePath) -> Result<Option<FileContent>> {
         let Some((bytes, stamp, racy)) = self.read_bytes(path)? else { return Ok(None) };
         let value = file_text::decode(bytes, self.encoding)

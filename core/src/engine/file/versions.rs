@@ -1,4 +1,4 @@
-//! Multi-version concurrency control: the number of the latest commit, who reads or writes several files as one moment,
+//! Multi-version concurrency control: the number of the latest commit, the lock that makes several files one moment,
 //! and the old versions that open views still need.
 //!
 //! Two locks, in this order. The lock of the files is held for reading by whoever looks at several files as one moment
@@ -14,7 +14,7 @@ use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::key::{Key, KeyRange, Space};
 use crate::record::Record;
 
-/// What a key held at one time; `None` if it was absent.
+/// The record of a key at one time; `None` if it was absent.
 type Image = Option<Record>;
 
 /// Later than every commit.
@@ -76,7 +76,7 @@ impl Versions {
         Some(Installing { versions: self, _files: self.files.try_write()? })
     }
 
-    /// What the last commit left in `key`, if it could not put the file in place.
+    /// The record that the last commit left in `key`, if it could not put the file in place.
     pub fn after_image(&self, key: &Key) -> Option<Image> {
         self.old.lock().image(AFTER_ALL - 1, Space::User, key).cloned()
     }
@@ -86,7 +86,7 @@ impl Versions {
     }
 }
 
-/// While this is held no commit changes a file.
+/// While this is held no commit puts a file in place.
 pub(super) struct Reading<'a> {
     versions: &'a Versions,
     _files: RwLockReadGuard<'a, ()>,
@@ -99,7 +99,7 @@ impl Reading<'_> {
         ViewId { id: self.versions.old.lock().open(seq), seq }
     }
 
-    /// What `key` held at the view's moment, if a later commit overwrote it.
+    /// The record of `key` at the view's moment, if a later commit overwrote it.
     pub fn image(&self, view: ViewId, space: Space, key: &Key) -> Option<Image> {
         self.versions.old.lock().image(view.seq, space, key).cloned()
     }
@@ -122,7 +122,7 @@ impl Installing<'_> {
         !self.versions.old.lock().views.is_empty()
     }
 
-    /// Keeps what `key` held before commit `seq`, for the views that are still open.
+    /// Keeps the record of `key` before commit `seq`, for the views that are still open.
     pub fn keep_before_image(&self, seq: u64, space: Space, key: Key, image: Image) {
         let mut old = self.versions.old.lock();
         if !old.views.is_empty() {
@@ -130,8 +130,8 @@ impl Installing<'_> {
         }
     }
 
-    /// Keeps what the commit left in a user key whose file could not be put in place. Every view from this commit on
-    /// reads it, until the store is opened again and the file is in place.
+    /// Keeps the record that the commit left in a user key whose file could not be put in place. Every view from this
+    /// commit on reads it, until the store is opened again and the file is in place.
     pub fn keep_after_image(&self, key: Key, image: Image) {
         self.versions.old.lock().keep(AFTER_ALL, Space::User, key, image);
     }
@@ -173,7 +173,7 @@ impl OldVersions {
         self.images.entry((space, key)).or_default().push((seq, image));
     }
 
-    /// What `key` held at commit `seq`, if a later commit overwrote it.
+    /// The record of `key` at commit `seq`, if a later commit overwrote it.
     fn image(&self, seq: u64, space: Space, key: &Key) -> Option<&Image> {
         first_after(seq, self.images.get(&(space, key.clone()))?)
     }

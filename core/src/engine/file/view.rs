@@ -1,4 +1,4 @@
-//! A view: the files as they are, and the old versions of what commits have overwritten since it was opened.
+//! A view: the files as they are, under the old versions of what later commits have overwritten.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -67,7 +67,7 @@ impl FileView {
         }
     }
 
-    /// What a page holds of `key`; `row` is its record if that was read already.
+    /// The item of `key` in a page; `row` is its record if that was read already.
     fn item(
         &self,
         reading: &Reading<'_>,

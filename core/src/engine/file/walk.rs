@@ -1,8 +1,8 @@
 //! A walk over the keys on disk, in the order of their bytes.
 //!
 //! Invariant: within a folder, files by their segment and folders by their segment with a slash behind it sort as the
-//! keys below them do, because no segment holds a slash. So a depth-first walk over sorted folders is ordered, and holds
-//! no more than the listings of the folders it is in.
+//! keys below them do, because no segment holds a slash. So a depth-first walk over sorted folders is ordered, and it
+//! holds no more than the listings of the folders it is in.
 
 use std::collections::HashMap;
 use std::ops::Bound;

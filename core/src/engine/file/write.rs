@@ -1,4 +1,4 @@
-//! How a group of batches is written: it is applied in memory, planned, and written in the way its plan needs.
+//! Writing a group of batches: it is applied in memory, planned, and written in the way that its plan needs.
 //!
 //! At `full`, a group of independent plain writes renames temporary files (`replace.rs`); below it, plain writes of any
 //! number of keys overwrite their files (`overwrite.rs`). Any other group goes through the journal (`journal.rs`).
@@ -35,7 +35,7 @@ const CHUNK: usize = 512;
 /// Sidecars stored by the write that finds too many pending.
 const OVERFLOW_CHUNK: usize = 1024;
 
-/// What only the owner of the writer's lock uses.
+/// The state that only the owner of the writer's lock uses.
 pub(super) struct Writer {
     /// The writing connection.
     metadata: MetadataDb,
@@ -53,7 +53,7 @@ pub(super) struct Writer {
     _lock: ProcessLock,
 }
 
-/// What a group that was applied in memory came to.
+/// The result of a group that was applied in memory.
 struct Written {
     /// The changes that could not be made; an error if nothing is written.
     outcome: Result<Failures>,
@@ -104,7 +104,7 @@ impl Writer {
         self.write(slice::from_ref(batch), Some(installing))?.pop()
     }
 
-    /// With `installing` it is on the caller's thread and answers `None` where the database is needed.
+    /// With `installing` it runs on the caller's thread and returns `None` where the database is needed.
     fn write(&mut self, batches: &[Batch], installing: Option<Installing<'_>>) -> Option<Vec<Result<Commit>>> {
         if let Err(error) = self.records().check_writable() {
             return Some(vec![Err(error); batches.len()]);
@@ -244,7 +244,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Stores what is pending, closes the database and releases the lock.
+    /// Stores pending sidecars, closes the database and releases the lock.
     pub fn close(mut self) -> Result<()> {
         let finished = self.finish();
         finished.and(self.metadata.close())

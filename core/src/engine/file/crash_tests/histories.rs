@@ -70,7 +70,8 @@ proptest! {
                         drop(store);
                         store = open(dir.path(), Durability::Normal);
                         let found = state(&store);
-                        prop_assert!(found == model || found == after, "{:?} is neither {:?} nor {:?}", found, model, after);
+                        let is_right = found == model || found == after;
+                        prop_assert!(is_right, "{:?} is neither {:?} nor {:?}", found, model, after);
                         model = found;
                     } else {
                         prop_assert!(result.is_ok(), "{:?}", result);

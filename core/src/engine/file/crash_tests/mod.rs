@@ -144,7 +144,7 @@ fn copy_all(from: &Path, to: &Path) {
     }
 }
 
-/// What the store holds once all these sets and deletes of single keys are done.
+/// The contents of a store after all these sets and deletes of single keys.
 fn after(before: &[Batch], group: &[Batch]) -> Contents {
     let mut state = Contents::new();
     for op in before.iter().chain(group).flat_map(|batch| &batch.ops) {

@@ -1,4 +1,4 @@
-//! What the next opening does with what a crash left.
+//! Stores that a crash left, opened again.
 
 use super::*;
 use crate::engine::file::layout::REDO_PATH;

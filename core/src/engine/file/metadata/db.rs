@@ -153,7 +153,7 @@ impl MetadataDb {
         set().map(drop).map_err(|error| fault::sqlite("write", &error))
     }
 
-    /// What SQLite itself finds wrong with the database.
+    /// The findings of SQLite's own check; empty if the database is sound.
     pub fn check_integrity(&self) -> Vec<String> {
         let check = || -> rusqlite::Result<Vec<String>> {
             self.db.prepare("PRAGMA integrity_check(100)")?.query_map([], |row| row.get(0))?.collect()

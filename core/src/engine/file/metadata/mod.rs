@@ -1,4 +1,4 @@
-//! `.holdfast/store.db`, an SQLite database: what a user's files cannot hold. Our own keyspace, the sidecars of user
+//! `.holdfast/store.db`, an SQLite database for what a user's files cannot hold: our own keyspace, the sidecars of user
 //! keys, the file names of long keys, and the journal of a batch whose files are not all in place yet.
 
 mod db;

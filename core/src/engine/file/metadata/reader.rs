@@ -45,7 +45,7 @@ impl MetadataReader {
         self.with(|db| db.expired_internals(now, limit))
     }
 
-    /// What SQLite itself finds wrong with the database.
+    /// The findings of SQLite's own check; empty if the database is sound.
     pub fn check_integrity(&self) -> Result<Vec<String>> {
         self.with(|db| Ok(db.check_integrity()))
     }

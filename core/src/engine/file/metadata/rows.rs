@@ -9,7 +9,7 @@ use crate::key::Key;
 use crate::record::{Millis, Record, Version};
 use crate::value::Value;
 
-/// What belongs to a user's record beside its value. Valid only while the file holds that value.
+/// The part of a user's record that its file cannot hold. Valid only while the file holds the value of this version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sidecar {
     /// The digest of the value alone.

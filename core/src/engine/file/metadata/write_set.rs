@@ -1,4 +1,4 @@
-//! What one transaction of the database writes.
+//! The writes of one transaction of the database.
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
@@ -17,7 +17,7 @@ pub struct JournalEntry {
     pub digest: u128,
 }
 
-/// What one transaction writes. `None` removes the row of a key.
+/// The writes of one transaction. `None` removes the row of a key.
 #[derive(Default)]
 pub struct WriteSet {
     pub internal: Vec<(Key, Option<Record>)>,

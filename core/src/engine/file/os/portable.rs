@@ -71,7 +71,7 @@ impl Root {
 }
 
 impl Folder {
-    /// What lies at `name`.
+    /// The stamp and the kind of what lies at `name`; a link is not followed.
     pub fn stat(&self, name: &str) -> io::Result<Option<(Stamp, Kind)>> {
         match fs::symlink_metadata(self.path.join(name)) {
             Ok(metadata) => Ok(Some((stamp(&metadata), kind(metadata.file_type())))),

@@ -1,4 +1,4 @@
-//! What one `stat` tells of a file.
+//! Stamps and kinds: the answer of one `stat`.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,7 +15,7 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// When the file was written, in milliseconds since 1970.
+    /// The time of the last write, in milliseconds since 1970.
     pub fn millis(&self) -> u64 {
         u64::try_from(self.modified / 1_000_000).unwrap_or(0)
     }

@@ -81,7 +81,7 @@ impl Root {
 }
 
 impl Folder {
-    /// What lies at `name`.
+    /// The stamp and the kind of what lies at `name`; a link is not followed.
     pub fn stat(&self, name: &str) -> io::Result<Option<(Stamp, Kind)>> {
         match statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some((stamp(&stat), kind(FileType::from_raw_mode(stat.st_mode))))),
