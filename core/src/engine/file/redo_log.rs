@@ -1,8 +1,8 @@
-//! `.holdfast/redo`: one record of writes that are being made in place. A crash in the middle of them leaves
-//! torn files, and the next opening makes them again from here.
+//! `.holdfast/redo`, the redo log of writes in place: one record of the operations being carried out. A crash in the
+//! middle of them leaves torn files, and the next opening writes them again from here.
 //!
-//! The record is pending from before the first file is touched until after the last one is whole. Only then is
-//! a caller told, so a record that is itself torn belongs to writes nobody was told of, none of them begun.
+//! The record is pending from before the first file is touched until after the last one is whole. Only then is the
+//! caller told. So a record that is itself torn belongs to writes that nobody was told of and that touched no file.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
@@ -11,9 +11,9 @@ use std::path::Path;
 use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::os;
+use super::{fault, os};
 use crate::batch::{Op, codec};
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 
 /// The beginning of the file; the last two bytes number the format.
 const MAGIC: &[u8; 8] = b"HFredo01";
@@ -21,14 +21,17 @@ const MAGIC: &[u8; 8] = b"HFredo01";
 /// Magic, length of the operations (0 if nothing is pending), XXH3-128 of them.
 const HEADER: usize = 32;
 
-/// A file longer than this is cut once its record is done with.
-const KEEP: usize = 1 << 20;
+/// The most bytes of values in a record. A larger batch goes through the database, which writes its values once.
+pub(super) const MAX_BYTES: usize = 4 << 20;
 
-pub(super) struct Redo {
+/// A file longer than this is cut to nothing when its record is cleared.
+const MAX_KEPT: usize = 1 << 20;
+
+pub(super) struct RedoLog {
     file: File,
 }
 
-impl Redo {
+impl RedoLog {
     /// Opens the file for writing, making it where there is none.
     pub fn open(path: &Path) -> Result<Self> {
         let mut options = OpenOptions::new();
@@ -38,12 +41,12 @@ impl Redo {
             use std::os::unix::fs::OpenOptionsExt;
             options.mode(0o600);
         }
-        let file =
-            options.open(path).map_err(|error| Error::io(format_args!("cannot open {}", path.display()), &error))?;
-        Ok(Redo { file })
+        let file = options.open(path).map_err(|error| fault::io("open", path.display(), &error))?;
+        Ok(RedoLog { file })
     }
 
-    /// Makes `ops` pending. After an error nothing is, unless [`clear`](Self::clear) then fails too.
+    /// Makes `ops` pending and returns the length of the record. After an error the caller has to
+    /// [`clear`](Self::clear); only if that fails too may something be pending.
     pub fn write(&mut self, ops: &[Op]) -> std::io::Result<usize> {
         let body = codec::encode(ops);
         let mut record = Vec::with_capacity(HEADER + body.len());
@@ -56,9 +59,9 @@ impl Redo {
         Ok(record.len())
     }
 
-    /// Says that nothing is pending. `length` is what [`write`](Self::write) answered.
+    /// Makes nothing pending. `length` is that of the record, as [`write`](Self::write) returned it.
     pub fn clear(&mut self, length: usize) -> std::io::Result<()> {
-        if length > KEEP {
+        if length > MAX_KEPT {
             os::step()?;
             return self.file.set_len(0);
         }
@@ -75,12 +78,9 @@ pub(super) fn pending(path: &Path) -> Result<Vec<Op>> {
     match File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)) {
         Ok(_) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Error::io(format_args!("cannot read {}", path.display()), &error)),
+        Err(error) => return Err(fault::io("read", path.display(), &error)),
     }
-    decode(&bytes.into()).map_err(|error| {
-        let message = format!("{}: {}", path.display(), error.message());
-        Error::new(error.code(), message)
-    })
+    decode(&bytes.into()).map_err(|error| fault::in_file(path.display(), &error))
 }
 
 fn decode(bytes: &Bytes) -> Result<Vec<Op>> {
@@ -90,7 +90,7 @@ fn decode(bytes: &Bytes) -> Result<Vec<Op>> {
     if magic != MAGIC {
         let ours = MAGIC.len() - 2;
         if magic.get(..ours) == MAGIC.get(..ours) {
-            return Err(Error::new(Code::UnsupportedFormat, "a newer version wrote it; open the store with that one"));
+            return Err(fault::newer_redo_log());
         }
         return Ok(Vec::new());
     }
@@ -105,6 +105,7 @@ fn decode(bytes: &Bytes) -> Result<Vec<Op>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Code;
     use crate::key::{Key, Space};
     use crate::value::Value;
 
@@ -119,11 +120,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("redo");
         assert!(pending(&path).unwrap().is_empty());
-        let mut redo = Redo::open(&path).unwrap();
-        for cleared in [1, KEEP + 1] {
-            redo.write(&ops()).unwrap();
+        let mut log = RedoLog::open(&path).unwrap();
+        for cleared in [1, MAX_KEPT + 1] {
+            log.write(&ops()).unwrap();
             assert_eq!(format!("{:?}", pending(&path).unwrap()), format!("{:?}", ops()));
-            redo.clear(cleared).unwrap();
+            log.clear(cleared).unwrap();
             assert!(pending(&path).unwrap().is_empty());
         }
         assert_eq!(std::fs::metadata(&path).unwrap().len(), 0, "a large one is cut");
@@ -133,7 +134,7 @@ mod tests {
     fn a_cut_or_changed_record_is_not_carried_out_and_a_newer_one_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("redo");
-        Redo::open(&path).unwrap().write(&ops()).unwrap();
+        RedoLog::open(&path).unwrap().write(&ops()).unwrap();
         let whole = std::fs::read(&path).unwrap();
         for length in 0..whole.len() {
             assert!(decode(&Bytes::copy_from_slice(&whole[..length])).unwrap().is_empty(), "{length}");

@@ -1,10 +1,11 @@
-//! The state a batch is applied to: what the group has decided so far, over what is on disk.
+//! The state that a batch is applied to: the writes that its group has staged so far, over the records on disk.
 
 use std::collections::BTreeMap;
 
-use super::ledger::Ledger;
-use super::shelf::{Memory, Shelf};
+use super::metadata::MetadataDb;
+use super::records::{Lookup, Records};
 use super::walk::{Listings, Walk};
+use crate::batch::Commit;
 use crate::engine::apply::Target;
 use crate::engine::intent::Intents;
 use crate::engine::recent::Recent;
@@ -14,48 +15,78 @@ use crate::key::{Key, KeyRange, Space};
 use crate::record::{Millis, Record, Version};
 use crate::value::Value;
 
-/// What keys hold after a batch; `None` is absent.
+/// Records of our own keyspace that are read at once.
+const CHUNK: u32 = 1024;
+
+/// The records that batches write; `None` is a removal.
 pub(super) type Changes = BTreeMap<(Space, Key), Option<Record>>;
 
-pub(super) struct Stage<'a> {
-    pub shelf: &'a Shelf,
-    pub ledger: &'a Ledger,
-    pub recent: &'a Recent,
-    pub intents: &'a mut Intents,
-    pub tap: &'a mut Tap,
-    /// What the batches before this one wrote.
-    pub group: &'a Changes,
-    /// What this batch writes.
-    pub own: Changes,
-    pub now: Millis,
+/// A group of batches, applied in memory.
+pub(super) struct StagedGroup {
+    /// The number of the last commit.
+    pub seq: u64,
+    pub changes: Changes,
+    /// True if no batch depends on another being whole or written.
+    pub independent: bool,
+    /// One for each batch, with the keys it wrote. They hold once the changes are written.
+    pub results: Vec<Result<(Commit, Vec<Key>)>>,
 }
 
-impl Stage<'_> {
+/// The target of one batch.
+pub(super) struct Staging<'a> {
+    records: &'a Records,
+    metadata: &'a MetadataDb,
+    recent: &'a Recent,
+    intents: &'a mut Intents,
+    tap: &'a mut Tap,
+    /// The writes of the batches before this one.
+    group: &'a Changes,
+    /// The writes of this batch.
+    own: Changes,
+    now: Millis,
+}
+
+impl<'a> Staging<'a> {
+    /// The state that a batch finds at time `now`; `group` are the writes of the batches before it.
+    pub fn new(
+        records: &'a Records,
+        metadata: &'a MetadataDb,
+        recent: &'a Recent,
+        intents: &'a mut Intents,
+        tap: &'a mut Tap,
+        group: &'a Changes,
+        now: Millis,
+    ) -> Self {
+        Staging { records, metadata, recent, intents, tap, group, own: Changes::new(), now }
+    }
+
+    /// The writes of the batch.
+    pub fn into_changes(self) -> Changes {
+        self.own
+    }
+
     fn staged(&self, space: Space, key: &Key) -> Option<&Option<Record>> {
         let key = (space, key.clone());
         self.own.get(&key).or_else(|| self.group.get(&key))
     }
 
-    /// When the live record that `key` holds was made.
+    /// The time when the live record of `key` was made.
     fn created_at(&self, space: Space, key: &Key) -> Result<Option<Millis>> {
         let live = |record: &Record| (!record.expired(self.now)).then_some(record.created_at).flatten();
         if let Some(staged) = self.staged(space, key) {
             return Ok(staged.as_ref().and_then(live));
         }
         if space == Space::Internal {
-            return Ok(self.ledger.internal(key)?.as_ref().and_then(live));
+            return Ok(self.metadata.internal(key)?.as_ref().and_then(live));
         }
-        match self.shelf.remembered(key)? {
-            Memory::Absent => Ok(None),
-            // What an edit of the last moment changed is the value: that is not asked for.
-            Memory::Fresh(known) | Memory::Stale(known) => Ok(live(&known.record)),
-            // Without side data the file's time tells, and the file need not be read.
-            Memory::Nothing(stamp) if self.shelf.sidecar(key)?.is_none() => Ok(Some(stamp.millis())),
-            Memory::Nothing(_) => match self.shelf.load(key) {
-                Ok(known) => Ok(known.and_then(|known| live(&known.record))),
-                // A set replaces what cannot be read: it was asked for by name.
-                Err(_) => Ok(None),
-            },
+        match self.records.lookup(key)? {
+            Lookup::Absent => Ok(None),
+            // An edit of the last moment changed the value, which is not asked for.
+            Lookup::Fresh(cached) | Lookup::Racy(cached) => Ok(live(&cached.record)),
+            // Without a sidecar the file's time tells, and the file need not be read.
+            Lookup::Miss(stamp) if self.records.sidecar(key)?.is_none() => Ok(Some(stamp.millis())),
+            // A set replaces what cannot be read: it was asked for by name.
+            Lookup::Miss(_) => Ok(self.records.load(key).ok().flatten().as_ref().and_then(live)),
         }
     }
 
@@ -69,21 +100,18 @@ impl Stage<'_> {
     }
 }
 
-/// Records read at once from our own keyspace.
-const CHUNK: u32 = 1024;
-
-impl Target for Stage<'_> {
+impl Target for Staging<'_> {
     fn get(&mut self, space: Space, key: &Key) -> Result<Option<Record>> {
         if let Some(staged) = self.staged(space, key) {
             return Ok(staged.clone());
         }
         match space {
-            Space::User => Ok(self.shelf.user(key)?.map(|known| known.record.clone())),
-            Space::Internal => self.ledger.internal(key),
+            Space::User => self.records.user(key),
+            Space::Internal => self.metadata.internal(key),
         }
     }
 
-    /// Files are edited by hand, too.
+    /// Never: files are edited by hand, too.
     fn unchanged_since(&self, _as_of: u64, _seq: u64) -> bool {
         false
     }
@@ -110,15 +138,13 @@ impl Target for Stage<'_> {
         match space {
             Space::User => {
                 let mut listings = Listings::new();
-                let mut walk = Walk::new(self.shelf, range, &mut listings)?;
+                let mut walk = Walk::new(self.records.tree(), range, &mut listings)?;
                 while let Some(key) = walk.next(&mut listings)? {
                     any = true;
                     self.own.insert((space, key), None);
                 }
-                let long: Vec<Key> =
-                    self.shelf.long.read().names().keys().filter(|key| range.contains(key)).cloned().collect();
-                any |= !long.is_empty();
-                for key in long {
+                for key in self.records.tree().long_names().keys(range) {
+                    any = true;
                     self.own.insert((space, key), None);
                 }
             }
@@ -126,7 +152,7 @@ impl Target for Stage<'_> {
                 let mut rest = range.clone();
                 rest.reverse = false;
                 loop {
-                    let rows = self.ledger.internals(&rest, CHUNK)?;
+                    let rows = self.metadata.internals(&rest, CHUNK)?;
                     let Some((last, _)) = rows.last() else { return Ok(any) };
                     any = true;
                     rest = rest.after(last);

@@ -1,4 +1,4 @@
-//! The lock that keeps a second process out: of the operating system, so that it goes with the process.
+//! The lock that keeps a second process out. It is the operating system's, so it ends with the process.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Seek, Write};
@@ -6,23 +6,24 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::fault;
 use crate::engine::path::not_writable;
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 
-/// A held lock. Dropping it lets go.
-pub(super) struct Lock {
+/// A held lock. Dropping it releases it.
+pub(super) struct ProcessLock {
     file: File,
 }
 
-impl Drop for Lock {
+impl Drop for ProcessLock {
     fn drop(&mut self) {
-        // Closing would not do: between fork and exec a child of this process has the same lock open.
+        // Closing the file is not enough: between fork and exec a child of this process has the same lock open.
         let _ = self.file.unlock();
     }
 }
 
-impl Lock {
-    /// Takes the lock at `path` alone, waiting for at most `timeout`.
+impl ProcessLock {
+    /// Takes the lock at `path` for this process alone, waiting at most `timeout`.
     pub fn exclusive(path: &Path, timeout: Duration) -> Result<Self> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
@@ -33,23 +34,23 @@ impl Lock {
         }
         let mut file = options.open(path).map_err(|error| match error.kind() {
             ErrorKind::PermissionDenied => not_writable(path),
-            _ => cannot(path, &error),
+            _ => failed(path, &error),
         })?;
         wait(&mut file, path, timeout, File::try_lock)?;
-        // Who holds it, for the message another process gets. The lock itself is what counts.
+        // Another process shows this number in its message. It is no part of the lock.
         let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
-        Ok(Lock { file })
+        Ok(ProcessLock { file })
     }
 
-    /// Takes the lock at `path` together with other readers; none if there is no lock file to take.
+    /// Takes the lock at `path` together with other readers; `None` if there is no lock file.
     pub fn shared(path: &Path, timeout: Duration) -> Result<Option<Self>> {
         let mut file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(cannot(path, &error)),
+            Err(error) => return Err(failed(path, &error)),
         };
         wait(&mut file, path, timeout, File::try_lock_shared)?;
-        Ok(Some(Lock { file }))
+        Ok(Some(ProcessLock { file }))
     }
 }
 
@@ -63,7 +64,7 @@ fn wait(
     loop {
         match take(file) {
             Ok(()) => return Ok(()),
-            Err(TryLockError::Error(error)) => return Err(cannot(path, &error)),
+            Err(TryLockError::Error(error)) => return Err(failed(path, &error)),
             Err(TryLockError::WouldBlock) if start.elapsed() < timeout => {
                 thread::sleep(Duration::from_millis(10).min(timeout));
             }
@@ -74,16 +75,12 @@ fn wait(
                     Ok(pid) if known => format!("process {pid}"),
                     _ => "another process".to_owned(),
                 };
-                let message = format!(
-                    "{holder} has the store open ({}); close it there, or raise lockTimeout to wait for it",
-                    path.display()
-                );
-                return Err(Error::new(Code::Locked, message));
+                return Err(fault::locked(&holder, path));
             }
         }
     }
 }
 
-fn cannot(path: &Path, error: &std::io::Error) -> Error {
-    Error::io(format_args!("cannot lock {}", path.display()), error)
+fn failed(path: &Path, error: &std::io::Error) -> Error {
+    fault::io("lock", path.display(), error)
 }
