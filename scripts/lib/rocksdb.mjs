@@ -10,9 +10,9 @@ import { dirname, join } from 'node:path';
 import { note, progress, step } from './console.mjs';
 import { capture, which } from './run.mjs';
 
-const unitCount = 12;
+const unitCount = 6;
 /** What one compiler takes at most, measured with GCC 12 on x64. */
-const compilerMemory = 2.2 * 2 ** 30;
+const compilerMemory = 2.4 * 2 ** 30;
 const library = 'librocksdb.a';
 
 /** Where built libraries are kept: HOLDFAST_CACHE_DIR, else the user's cache folder. */
