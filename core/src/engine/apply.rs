@@ -28,7 +28,7 @@ pub trait Target {
     fn intents(&mut self) -> Option<&mut Intents>;
 
     /// Captures the changes for watchers and the change log. `None` inside a transaction: it changes nothing yet.
-    fn tap(&mut self) -> Option<&mut Capture>;
+    fn capture(&mut self) -> Option<&mut Capture>;
 
     /// True if a commit after `since` may have touched a key of `range`.
     fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool>;
@@ -56,7 +56,7 @@ pub fn apply(batch: &Batch, target: &mut impl Target, seq: u64, now: Millis) -> 
         check(batch, target, now)?;
     }
     intent::check_increments(batch, now, |space, key| target.get(space, key))?;
-    let mut changes = target.tap().and_then(|capture| capture.begin(batch, now));
+    let mut changes = target.capture().and_then(|capture| capture.begin(batch, now));
     let mut outcomes = Vec::new();
     for op in &batch.ops {
         let outcome = write(op, target, batch.report, changes.as_mut(), seq, now)?;
@@ -157,7 +157,7 @@ fn write(
 /// Logs the changes of an applied batch in the same commit, where the change log is on, and keeps their event until the commit is
 /// final.
 fn finish(target: &mut impl Target, changes: Changes, seq: u64, now: Millis) -> Result<()> {
-    let Some(capture) = target.tap() else { return Ok(()) };
+    let Some(capture) = target.capture() else { return Ok(()) };
     let (event, entry) = capture.finish(changes, seq, now);
     if let Some(value) = entry {
         let version = target.version(seq, &value, None);
@@ -166,7 +166,7 @@ fn finish(target: &mut impl Target, changes: Changes, seq: u64, now: Millis) -> 
         target.put(Space::Internal, &watch::entry_key(seq), record)?;
     }
     // Last: the event of a batch that failed must not be published with those of its group.
-    if let Some(capture) = target.tap() {
+    if let Some(capture) = target.capture() {
         capture.keep(event);
     }
     Ok(())

@@ -21,8 +21,8 @@ use self::view::CustomView;
 use super::intent::{self, Decision, Intent, Intents};
 use super::watch::Watching;
 use super::{
-    Capabilities, Done, Engine, EngineExt, Maintained, Progress, Read, Replaceable, Reply, Report, Request, Stats,
-    Transactional, View, Watched, list,
+    Capabilities, Done, Engine, EngineExt, Maintained, Progress, Read, Reply, Report, Request, Stats, Transactional,
+    View, Watched, list,
 };
 use crate::batch::{Batch, Commit, IntentId};
 use crate::error::{Code, Error, Result};
@@ -295,10 +295,6 @@ impl Engine for Custom {
 
     fn maintained(&self) -> Option<&dyn Maintained> {
         Some(self)
-    }
-
-    fn replaceable(&self) -> Option<&dyn Replaceable> {
-        None
     }
 }
 

@@ -50,8 +50,8 @@ use super::intent::{self, Decision, Intent};
 use super::registry::Lease;
 use super::watch::{Logged, Subscriber, Subscription, Watching};
 use super::{
-    Capabilities, Done, Engine, EngineExt, Maintained, Progress, Read, Replaceable, Reply, Report, Request, Stats,
-    Transactional, View, Watched,
+    Capabilities, Done, Engine, EngineExt, Maintained, Progress, Read, Reply, Report, Request, Stats, Transactional,
+    View, Watched,
 };
 use crate::batch::{Batch, Commit, IntentId};
 use crate::error::{Error, Result};
@@ -193,10 +193,6 @@ impl Engine for Redis {
 
     fn maintained(&self) -> Option<&dyn Maintained> {
         Some(self)
-    }
-
-    fn replaceable(&self) -> Option<&dyn Replaceable> {
-        None
     }
 }
 

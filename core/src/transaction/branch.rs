@@ -17,10 +17,10 @@ use crate::batch::{Batch, Commit};
 use crate::engine::apply::{Target, apply};
 use crate::engine::intent::Intents;
 use crate::engine::recent::Recent;
-use crate::engine::watch::{Tap, Watching};
+use crate::engine::watch::{Capture, Watching};
 use crate::engine::{
-    Capabilities, Done, Engine, EngineExt, Maintained, Read, Replaceable, Reply, Request, Transactional, View, Watched,
-    list, unexpected_reply,
+    Capabilities, Done, Engine, EngineExt, Maintained, Read, Reply, Request, Transactional, View, Watched, list,
+    unexpected_reply,
 };
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, KeyRange, Space};
@@ -327,7 +327,7 @@ impl Target for Inside<'_> {
         Ok(true)
     }
 
-    fn tap(&mut self) -> Option<&mut Tap> {
+    fn capture(&mut self) -> Option<&mut Capture> {
         None
     }
 
@@ -410,10 +410,6 @@ impl Engine for Branch {
     }
 
     fn maintained(&self) -> Option<&dyn Maintained> {
-        None
-    }
-
-    fn replaceable(&self) -> Option<&dyn Replaceable> {
         None
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Capabilities, Done, Maintained, Read, Replaceable, Reply, Request, Transactional, View, Watched};
+use super::{Capabilities, Done, Maintained, Read, Reply, Request, Transactional, View, Watched};
 use crate::batch::{Batch, Commit};
 use crate::error::Result;
 use crate::key::Space;
@@ -44,7 +44,4 @@ pub trait Engine: Send + Sync {
 
     /// The engine as a store that can be measured, checked and compacted.
     fn maintained(&self) -> Option<&dyn Maintained>;
-
-    /// The engine as a store whose whole content can be replaced.
-    fn replaceable(&self) -> Option<&dyn Replaceable>;
 }

@@ -8,7 +8,6 @@
 //! | [`Transactional`] | views for transactions, write intents | a transaction's own branch |
 //! | [`Watched`] | subscriptions, the change log | engines of the user's own, branches |
 //! | [`Maintained`] | stats, verify, compact | branches |
-//! | [`Replaceable`] | replacement of everything the store holds, in one step | engines of the user's own, branches |
 //!
 //! [`EngineExt`] is for whoever uses an engine: it waits for answers, and calls a facet or says NOT_SUPPORTED.
 
@@ -16,7 +15,6 @@ mod capabilities;
 mod engine;
 mod ext;
 mod maintained;
-mod replaceable;
 mod request;
 mod transactional;
 mod view;
@@ -26,10 +24,9 @@ pub use capabilities::{Capabilities, Durability};
 pub use engine::Engine;
 pub use ext::EngineExt;
 pub use maintained::{Maintained, Progress, Report, Stats};
-pub use replaceable::{Replaceable, Staging};
 pub use request::{Done, Read, Reply, Request, unexpected_reply};
 pub use transactional::Transactional;
-pub use view::{Gathering, Item, PAGE_BYTES, Page, Projection, View, for_each_page, list};
+pub use view::{Gathering, Item, PAGE_BYTES, Page, Projection, View, count_by_pages, for_each_page, list};
 pub use watched::Watched;
 
 pub(crate) use request::value_of;

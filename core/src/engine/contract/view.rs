@@ -113,10 +113,7 @@ pub trait View: Send + Sync {
     fn seq(&self) -> u64;
 
     /// The record of a key if that takes no disk, network or wait, else `None`.
-    fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Record>>> {
-        let _ = (space, key);
-        None
-    }
+    fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Record>>>;
 
     /// The record of a key.
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Record>>;
@@ -134,14 +131,7 @@ pub trait View: Send + Sync {
     ) -> Result<Page>;
 
     /// How many keys `range` holds, its limit included.
-    fn count(&self, space: Space, range: &KeyRange) -> Result<u64> {
-        let mut count = 0;
-        for_each_page(self, space, range, Projection::Keys, |page| {
-            count += page.len() as u64;
-            Ok(true)
-        })?;
-        Ok(count)
-    }
+    fn count(&self, space: Space, range: &KeyRange) -> Result<u64>;
 }
 
 /// Bytes of keys and values in a page: large enough to make the crossing of a page free, small enough
@@ -171,6 +161,16 @@ pub fn for_each_page<V: View + ?Sized>(
         }
     }
     Ok(())
+}
+
+/// How many keys a range holds, its limit included, for views that have no faster way than to list them.
+pub fn count_by_pages<V: View + ?Sized>(view: &V, space: Space, range: &KeyRange) -> Result<u64> {
+    let mut count = 0;
+    for_each_page(view, space, range, Projection::Keys, |page| {
+        count += page.len() as u64;
+        Ok(true)
+    })?;
+    Ok(count)
 }
 
 /// Answers a request for keys or their count from a view.

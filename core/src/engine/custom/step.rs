@@ -7,7 +7,7 @@ use super::{Call, Shared, Write, names};
 use crate::batch::{Batch, Commit, Role};
 use crate::engine::apply::{Target, apply};
 use crate::engine::intent::{Found, Intents};
-use crate::engine::watch::Tap;
+use crate::engine::watch::Capture;
 use crate::engine::{Item, Page};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, KeyRange, Space};
@@ -195,7 +195,7 @@ impl Target for Staged<'_> {
     }
 
     /// The facade tells of what is changed here.
-    fn tap(&mut self) -> Option<&mut Tap> {
+    fn capture(&mut self) -> Option<&mut Capture> {
         None
     }
 

@@ -18,11 +18,6 @@ pub trait Store: Send + Sync + 'static {
 
     fn capabilities(&self) -> Capabilities;
 
-    /// True if what it holds ends with this process.
-    fn is_volatile(&self) -> bool {
-        false
-    }
-
     /// Answers from memory, or `None` if that cannot be done without a disk or a wait.
     fn try_read(&self, read: &Read) -> Option<Result<Reply>>;
 

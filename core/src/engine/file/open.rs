@@ -25,8 +25,9 @@ use super::view::FileView;
 use super::write::Writer;
 use crate::engine::Durability;
 use crate::engine::intent::{Found, Intents};
-use crate::engine::watch::{FLAG, Feed, Tap};
+use crate::engine::watch::{Capture, Feed};
 use crate::error::Result;
+use crate::keyspace::CHANGE_LOG;
 
 /// Opens the store in `base`, a folder that exists.
 pub(super) fn open(base: &Path, options: &FileOptions) -> Result<FileStore> {
@@ -73,10 +74,10 @@ fn open_for_writing(base: &Path, root: Root, options: &FileOptions) -> Result<Fi
     let tree = TreeWriter::new(records.clone(), right, full);
     let overwriter = recover(&mut metadata, &tree, &folder.join(REDO_FILE))?.map(Overwriter::new);
     let feed = Arc::<Feed>::default();
-    let tap = Tap::new(feed.clone(), metadata.internal(FLAG)?.as_ref());
+    let capture = Capture::new(feed.clone(), metadata.internal(CHANGE_LOG)?.as_ref());
     let found = Found::in_view(&FileView::open(&records))?;
     let intents = Intents::new(found, false, records.counters().clone());
-    let writer = Writer::new(metadata, tree, overwriter, intents, tap, seq, lock);
+    let writer = Writer::new(metadata, tree, overwriter, intents, capture, seq, lock);
     let committer = Committer::new(records.clone(), Some(writer), !full);
     Ok(FileStore::new(records, committer, feed, None))
 }

@@ -9,7 +9,7 @@ use crate::batch::Commit;
 use crate::engine::apply::Target;
 use crate::engine::intent::Intents;
 use crate::engine::recent::Recent;
-use crate::engine::watch::Tap;
+use crate::engine::watch::Capture;
 use crate::error::Result;
 use crate::key::{Key, KeyRange, Space};
 use crate::record::{Millis, Record, Version};
@@ -38,7 +38,7 @@ pub(super) struct Staging<'a> {
     metadata: &'a MetadataDb,
     recent: &'a Recent,
     intents: &'a mut Intents,
-    tap: &'a mut Tap,
+    capture: &'a mut Capture,
     /// The writes of the batches before this one.
     group: &'a Changes,
     /// The writes of this batch.
@@ -53,11 +53,11 @@ impl<'a> Staging<'a> {
         metadata: &'a MetadataDb,
         recent: &'a Recent,
         intents: &'a mut Intents,
-        tap: &'a mut Tap,
+        capture: &'a mut Capture,
         group: &'a Changes,
         now: Millis,
     ) -> Self {
-        Staging { records, metadata, recent, intents, tap, group, own: Changes::new(), now }
+        Staging { records, metadata, recent, intents, capture, group, own: Changes::new(), now }
     }
 
     /// The writes of the batch.
@@ -169,8 +169,8 @@ impl Target for Staging<'_> {
         Some(self.intents)
     }
 
-    fn tap(&mut self) -> Option<&mut Tap> {
-        Some(self.tap)
+    fn capture(&mut self) -> Option<&mut Capture> {
+        Some(self.capture)
     }
 
     fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool> {

@@ -9,7 +9,7 @@ use super::merged_keys::MergedKeys;
 use super::records::Records;
 use super::versions::{Reading, ViewId};
 use super::walk::Listings;
-use crate::engine::{Item, Page, Projection, View};
+use crate::engine::{Item, Page, Projection, View, count_by_pages};
 use crate::error::Result;
 use crate::format::file_name;
 use crate::key::{Key, KeyRange, Space};
@@ -145,6 +145,10 @@ impl View for FileView {
             }
         }
         Ok(page)
+    }
+
+    fn count(&self, space: Space, range: &KeyRange) -> Result<u64> {
+        count_by_pages(self, space, range)
     }
 }
 

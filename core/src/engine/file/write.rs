@@ -21,7 +21,7 @@ use crate::batch::{Batch, Commit};
 use crate::engine::apply::apply;
 use crate::engine::intent::Intents;
 use crate::engine::recent::Recent;
-use crate::engine::watch::Tap;
+use crate::engine::watch::Capture;
 use crate::error::Result;
 use crate::key::{Key, Space};
 use crate::record::{Millis, now};
@@ -46,7 +46,7 @@ pub(super) struct Writer {
     recent: Recent,
     /// The intents of transactions over several engines, which hold their keys.
     intents: Intents,
-    tap: Tap,
+    capture: Capture,
     /// Sequence numbers up to this one may be used.
     reserved: u64,
     /// Held for as long as the store is open; the last to be dropped.
@@ -68,12 +68,12 @@ impl Writer {
         tree: TreeWriter,
         overwriter: Option<Overwriter>,
         intents: Intents,
-        tap: Tap,
+        capture: Capture,
         seq: u64,
         lock: ProcessLock,
     ) -> Self {
         let (journal, recent) = (Journal::default(), Recent::new(seq));
-        Writer { metadata, tree, journal, overwriter, recent, intents, tap, reserved: seq, _lock: lock }
+        Writer { metadata, tree, journal, overwriter, recent, intents, capture, reserved: seq, _lock: lock }
     }
 
     /// The right to put files in place, for a caller that must not wait for it.
@@ -91,7 +91,7 @@ impl Writer {
 
     /// True if commits go to the change log, and so need the database.
     pub fn logs_changes(&self, now: Millis) -> bool {
-        self.tap.logs(now)
+        self.capture.logs(now)
     }
 
     /// Writes batches in order, each whole or not at all.
@@ -111,7 +111,7 @@ impl Writer {
         }
         let intents = self.intents.clone();
         let Some(Written { outcome, results }) = self.write_changes(batches, installing) else {
-            self.tap.discard();
+            self.capture.discard();
             return None;
         };
         match outcome {
@@ -122,11 +122,11 @@ impl Writer {
                 };
                 let results: Vec<_> = results.into_iter().map(|result| result.and_then(finish)).collect();
                 let is_final = |seq| failed.is_empty() || results.iter().flatten().any(|commit| commit.seq == seq);
-                self.tap.publish_if(is_final);
+                self.capture.publish_if(is_final);
                 Some(results)
             }
             Err(error) => {
-                self.tap.discard();
+                self.capture.discard();
                 self.intents = intents;
                 if batches.len() > 1 && self.records().check_writable().is_ok() {
                     // Nothing is written. One value may be too large for the disk: the other batches need not fail.
@@ -191,8 +191,8 @@ impl Writer {
     ) -> Result<(Commit, Vec<Key>)> {
         let seq = group.seq + 1;
         self.reserve(seq)?;
-        let Writer { metadata, tree, recent, intents, tap, .. } = &mut *self;
-        let mut staging = Staging::new(tree.records(), metadata, recent, intents, tap, &group.changes, now);
+        let Writer { metadata, tree, recent, intents, capture, .. } = &mut *self;
+        let mut staging = Staging::new(tree.records(), metadata, recent, intents, capture, &group.changes, now);
         let outcomes = apply(batch, &mut staging, seq, now)?;
         let own = staging.into_changes();
         self.recent.record(seq, batch);

@@ -14,7 +14,7 @@ use crate::batch::{Batch, Outcome};
 use crate::engine::apply::{Target, apply};
 use crate::engine::intent::Intents;
 use crate::engine::recent::Recent;
-use crate::engine::watch::Tap;
+use crate::engine::watch::Capture;
 use crate::error::{Code, Error, Result};
 use crate::format::leveldb::{encode, expiry_key};
 use crate::key::{Key, KeyRange, Space};
@@ -27,7 +27,7 @@ const SMALL_RANGE: usize = 1024;
 pub(super) struct WriterState {
     pub recent: Recent,
     pub intents: Intents,
-    pub tap: Tap,
+    pub capture: Capture,
 }
 
 /// The keys that were written, each with its record; `None` for a removed one.
@@ -58,7 +58,7 @@ pub(super) struct Overlay<'a> {
 impl<'a> Overlay<'a> {
     pub fn new(reader: &'a Reader, open: &'a OpenDatabase, state: &'a mut WriterState, tier: Tier) -> Self {
         // The last group may have failed and left events.
-        state.tap.discard();
+        state.capture.discard();
         Overlay {
             reader,
             open,
@@ -276,8 +276,8 @@ impl Target for Overlay<'_> {
         Some(&mut self.state.intents)
     }
 
-    fn tap(&mut self) -> Option<&mut Tap> {
-        Some(&mut self.state.tap)
+    fn capture(&mut self) -> Option<&mut Capture> {
+        Some(&mut self.state.capture)
     }
 
     fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool> {

@@ -15,10 +15,11 @@ use crate::batch::{Batch, Commit};
 use crate::engine::embedded::Store;
 use crate::engine::intent::{Found, Intents};
 use crate::engine::recent::Recent;
-use crate::engine::watch::{FLAG, Feed, Tap};
+use crate::engine::watch::{Capture, Feed};
 use crate::engine::{Capabilities, Counters, Progress, Read, Reply, Report, Stats, View, unexpected_reply};
 use crate::error::{Error, Result};
 use crate::key::Space;
+use crate::keyspace::CHANGE_LOG;
 use crate::record::Millis;
 
 /// One call reads at most this many keys on the caller's thread.
@@ -48,7 +49,7 @@ impl LevelDbStore {
         let state = WriterState {
             recent: Recent::new(seq),
             intents: Intents::new(Found::in_view(&view)?, false, counters.clone()),
-            tap: Tap::new(feed.clone(), view.get(Space::Internal, FLAG)?.as_ref()),
+            capture: Capture::new(feed.clone(), view.get(Space::Internal, CHANGE_LOG)?.as_ref()),
         };
         drop(view);
         let cache = Arc::new(RecordCache::new(record_bytes));

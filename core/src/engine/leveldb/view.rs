@@ -12,7 +12,7 @@ use super::iterator::seek;
 use super::options::NAME;
 use super::page::read_page;
 use super::record_cache::RecordCache;
-use crate::engine::{Page, Projection, View};
+use crate::engine::{Page, Projection, View, count_by_pages};
 use crate::error::Result;
 use crate::format::leveldb::decode;
 use crate::key::{KeyRange, Space};
@@ -107,5 +107,9 @@ impl View for LevelDbView {
             let mut keys = seek(open, space, &range, options)?;
             read_page(&mut keys, &range, what, max_bytes, now())
         })
+    }
+
+    fn count(&self, space: Space, range: &KeyRange) -> Result<u64> {
+        count_by_pages(self, space, range)
     }
 }

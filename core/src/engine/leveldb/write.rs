@@ -107,11 +107,11 @@ impl Writer {
         match writes.write(open, &self.inline_writes)? {
             Ok(()) => {
                 writes.update_cache(&reader.cache);
-                state.tap.publish();
+                state.capture.publish();
             }
             Err(error) if fault::would_block(&error) => {
                 state.intents = standing;
-                state.tap.discard();
+                state.capture.discard();
                 return Ok(None);
             }
             Err(error) => return Err(self.forget_write(&error, reader, &mut state, end, standing)),
@@ -141,7 +141,7 @@ impl Writer {
         match writes.write(open, &self.grouped_writes)? {
             Ok(()) => {
                 writes.update_cache(&reader.cache);
-                state.tap.publish();
+                state.capture.publish();
             }
             Err(error) => return Err(self.forget_write(&error, reader, &mut state, end, standing)),
         }
@@ -172,7 +172,7 @@ impl Writer {
         reader.cache.clear();
         state.recent = Recent::new(end);
         state.intents = intents;
-        state.tap.discard();
+        state.capture.discard();
         self.failed(error)
     }
 }

@@ -7,10 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::records::{Entry, RecordMap};
 use crate::key::Key;
-
-/// The folders of the models, which are never evicted: a document whose index entry stays would be worse than a full
-/// store.
-const KEPT: [&[u8]; 3] = [b"docs/", b"objects/", b"graphs/"];
+use crate::keyspace::model_folder;
 
 #[derive(Default)]
 pub(super) struct Recency {
@@ -30,7 +27,7 @@ impl Recency {
 
     /// Queues an entry that is about to be inserted.
     pub fn inserted(&mut self, key: &Key, entry: &Arc<Entry>, map: &RecordMap) {
-        if KEPT.iter().any(|folder| key.starts_with(folder)) {
+        if model_folder(key).is_some() {
             return;
         }
         if self.queue.len() > 2 * map.len() + 1024 {

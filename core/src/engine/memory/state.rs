@@ -8,7 +8,7 @@ use super::records::{Entry, Records};
 use super::view::MemoryView;
 use crate::engine::intent::Intents;
 use crate::engine::recent::Recent;
-use crate::engine::watch::{Feed, Tap};
+use crate::engine::watch::{Capture, Feed};
 use crate::engine::{Read, Reply, Stats};
 use crate::key::{Key, Space};
 use crate::record::Record;
@@ -19,7 +19,7 @@ pub(super) struct MemoryState {
     pub seq: u64,
     pub recent: Recent,
     pub intents: Intents,
-    pub tap: Tap,
+    pub capture: Capture,
     pub options: MemoryOptions,
     pub recency: Recency,
     /// What the running batch overwrote, for its rollback. Kept to reuse its memory.
@@ -36,7 +36,7 @@ impl MemoryState {
             seq: 0,
             recent: Recent::new(0),
             intents: Intents::default(),
-            tap: Tap::new(feed, None),
+            capture: Capture::new(feed, None),
             options,
             recency: Recency::default(),
             undo: Vec::new(),
@@ -73,6 +73,6 @@ impl MemoryState {
 
     /// Frees every record. Views that are held keep theirs.
     pub fn drop_everything(&mut self) {
-        *self = MemoryState::new(self.options, self.tap.feed().clone());
+        *self = MemoryState::new(self.options, self.capture.feed().clone());
     }
 }

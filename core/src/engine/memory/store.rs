@@ -41,11 +41,7 @@ impl Store for MemoryStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::EMBEDDED
-    }
-
-    fn is_volatile(&self) -> bool {
-        true
+        Capabilities { volatile: true, ..Capabilities::EMBEDDED }
     }
 
     fn try_read(&self, read: &Read) -> Option<Result<Reply>> {

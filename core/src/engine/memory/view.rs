@@ -1,7 +1,7 @@
 //! A view of the memory engine: a reference to the two maps as they were.
 
 use super::records::RecordMap;
-use crate::engine::{Item, Page, Projection, View};
+use crate::engine::{Item, Page, Projection, View, count_by_pages};
 use crate::error::Result;
 use crate::key::{KeyRange, Space};
 use crate::record::{Record, now};
@@ -77,5 +77,9 @@ impl View for MemoryView {
         }
         page.next = last.cloned();
         Ok(page)
+    }
+
+    fn count(&self, space: Space, range: &KeyRange) -> Result<u64> {
+        count_by_pages(self, space, range)
     }
 }

@@ -8,7 +8,7 @@ use super::state::MemoryState;
 use crate::batch::{Batch, Commit, Role};
 use crate::engine::apply::{Target, apply};
 use crate::engine::intent::Intents;
-use crate::engine::watch::Tap;
+use crate::engine::watch::Capture;
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, KeyRange, Space};
 use crate::record::{Millis, Record};
@@ -26,7 +26,7 @@ impl MemoryState {
                 self.undo.clear();
                 self.seq = seq;
                 self.recent.record(seq, batch);
-                self.tap.publish();
+                self.capture.publish();
                 Ok(Commit { seq, outcomes })
             }
             Err(error) => {
@@ -34,7 +34,7 @@ impl MemoryState {
                 if let Some(standing) = standing {
                     self.intents = standing;
                 }
-                self.tap.discard();
+                self.capture.discard();
                 Err(error)
             }
         }
@@ -115,8 +115,8 @@ impl Target for MemoryState {
         Some(&mut self.intents)
     }
 
-    fn tap(&mut self) -> Option<&mut Tap> {
-        Some(&mut self.tap)
+    fn capture(&mut self) -> Option<&mut Capture> {
+        Some(&mut self.capture)
     }
 
     fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool> {

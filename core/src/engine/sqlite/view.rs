@@ -2,7 +2,7 @@
 
 use super::connection::Connection;
 use super::read;
-use crate::engine::{Page, Projection, View, for_each_page};
+use crate::engine::{Page, Projection, View, count_by_pages};
 use crate::error::Result;
 use crate::key::{KeyRange, Space};
 use crate::record::{Record, now};
@@ -50,14 +50,10 @@ impl<S: Snapshot> View for SqliteView<S> {
 
     /// SQLite itself counts a range without a pattern.
     fn count(&self, space: Space, range: &KeyRange) -> Result<u64> {
-        let mut count = 0;
         if range.pattern.is_some() {
-            for_each_page(self, space, range, Projection::Keys, |page| {
-                count += page.len() as u64;
-                Ok(true)
-            })?;
-            return Ok(count);
+            return count_by_pages(self, space, range);
         }
+        let mut count = 0;
         for interval in range.intervals() {
             count += self.0.with(|connection| read::count(connection, space, &interval))?;
         }

@@ -79,7 +79,7 @@ impl Writer {
 
     /// Tells the commits of other processes since the last look.
     pub fn poll_foreign_commits(&mut self) -> Result<()> {
-        self.state.foreign.poll(&mut self.connection, self.state.tap.feed())
+        self.state.foreign.poll(&mut self.connection, self.state.capture.feed())
     }
 
     /// Writes a group; `None` if another process writes and `on_busy` is [`GiveUp`](OnBusy::GiveUp).
@@ -109,7 +109,7 @@ impl Writer {
             recent: &mut self.state.recent,
             foreign_seq: self.state.foreign_seq,
             intents: self.state.intents.clone(),
-            tap: &mut self.state.tap,
+            capture: &mut self.state.capture,
             meta,
             alone: batches.len() == 1,
             touched: false,
@@ -131,7 +131,7 @@ impl Writer {
         let (after, intents, changes) = (transaction.meta, transaction.intents, transaction.changes);
         if results.iter().all(Result::is_err) {
             self.connection.roll_back();
-            self.state.tap.discard();
+            self.state.capture.discard();
             return Ok(results);
         }
         self.finish(base, meta, after, Some(changes))?;

@@ -14,7 +14,7 @@ use crate::batch::{Batch, Commit, Role};
 use crate::engine::apply::{self, Target};
 use crate::engine::intent::Intents;
 use crate::engine::recent::Recent;
-use crate::engine::watch::Tap;
+use crate::engine::watch::Capture;
 use crate::error::Result;
 use crate::key::{Key, KeyRange, Space};
 use crate::record::{Millis, Record};
@@ -28,7 +28,7 @@ pub(super) struct WriteTransaction<'w> {
     /// commit.
     pub foreign_seq: u64,
     pub intents: Intents,
-    pub tap: &'w mut Tap,
+    pub capture: &'w mut Capture,
     pub meta: Meta,
     /// The group is one batch: to undo the batch is to undo all.
     pub alone: bool,
@@ -172,8 +172,8 @@ impl Target for WriteTransaction<'_> {
         Some(&mut self.intents)
     }
 
-    fn tap(&mut self) -> Option<&mut Tap> {
-        Some(self.tap)
+    fn capture(&mut self) -> Option<&mut Capture> {
+        Some(self.capture)
     }
 
     /// Precise for commits of this process while it writes alone. Otherwise writes are found by their versions, and any

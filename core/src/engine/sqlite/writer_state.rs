@@ -10,10 +10,11 @@ use super::read;
 use super::wal_index::WalIndexHeader;
 use crate::engine::intent::{Found, Intents};
 use crate::engine::recent::Recent;
-use crate::engine::watch::{FLAG, Feed, Tap};
+use crate::engine::watch::{Capture, Feed};
 use crate::engine::{Counters, PAGE_BYTES, Projection};
 use crate::error::Result;
 use crate::key::Space;
+use crate::keyspace::CHANGE_LOG;
 
 pub(super) struct WriterState {
     /// The counters after the latest commit of this process.
@@ -29,7 +30,7 @@ pub(super) struct WriterState {
     pub intents: Intents,
     /// The value of `Meta::intents` at which they were read; `None` before the first time.
     intents_read_at: Option<u64>,
-    pub tap: Tap,
+    pub capture: Capture,
     pub foreign: ForeignCommits,
 }
 
@@ -43,7 +44,7 @@ impl WriterState {
             recent: None,
             intents: Intents::new(Found::default(), shared, counters),
             intents_read_at: None,
-            tap: Tap::new(feed, None),
+            capture: Capture::new(feed, None),
             foreign: ForeignCommits::default(),
         }
     }
@@ -67,15 +68,15 @@ impl WriterState {
         if self.meta != Some(meta) {
             // Another process has committed, and this one does not know what.
             self.recent = None;
-            let flag = read::record(connection, Space::Internal, FLAG)?;
-            self.tap.believe(flag.as_ref());
+            let flag = read::record(connection, Space::Internal, CHANGE_LOG)?;
+            self.capture.believe(flag.as_ref());
         }
         if self.foreign.has_untold(meta.seq)
-            && let Err(error) = self.foreign.tell(connection, self.tap.feed())
+            && let Err(error) = self.foreign.tell(connection, self.capture.feed())
         {
             // The change log does not say what happened. Those who watch must know that, and the commit goes on.
             self.foreign.stop();
-            self.tap.feed().end(&error.in_engine(NAME), false);
+            self.capture.feed().end(&error.in_engine(NAME), false);
         }
         if self.intents_read_at != Some(meta.intents) {
             let found = Found::read(|range, after| {
@@ -98,7 +99,7 @@ impl WriterState {
         self.intents = intents;
         self.intents_read_at = Some(meta.intents);
         self.foreign.told_own(meta.seq);
-        self.tap.publish();
+        self.capture.publish();
     }
 
     /// A transaction failed, and the state of the database is not known.
@@ -106,6 +107,6 @@ impl WriterState {
         self.meta = None;
         self.header = None;
         self.recent = None;
-        self.tap.discard();
+        self.capture.discard();
     }
 }

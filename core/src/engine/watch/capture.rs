@@ -24,7 +24,7 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// The capture of a store whose keyspace holds `flag` under [`FLAG`].
+    /// The capture of a store whose keyspace holds `flag` under [`CHANGE_LOG`].
     #[must_use]
     pub fn new(feed: Arc<Feed>, flag: Option<&Record>) -> Self {
         let mut capture = Capture { feed, logs_until: 0, switched: false, pending: Vec::new() };

@@ -1,6 +1,6 @@
 //! The change log: what each commit changed, as records of our own keyspace written in the commit's own batch.
 //!
-//! It is on while [`FLAG`] is there. Its entries lie under [`PREFIX`], by commit number; what is behind the first one is
+//! It is on while [`CHANGE_LOG`] is there. Its entries lie under [`CHANGE_LOG_ENTRY`], by commit number; what is behind the first one is
 //! complete, for entries only go from the front, and whoever switches the log on again removes all of them first.
 //! Values are not kept: they are looked up by their version.
 
@@ -12,7 +12,7 @@ use crate::record::{Millis, Version};
 use crate::value::Value;
 
 use super::{Change, CommitEvent, Logged, ahead_of_the_store, behind_the_log, event};
-pub use crate::keyspace::{CHANGE_LOG as FLAG, CHANGE_LOG_ENTRY as PREFIX};
+use crate::keyspace::{CHANGE_LOG, CHANGE_LOG_ENTRY};
 
 /// How much of the log is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,24 +37,24 @@ const PAGE_BYTES: usize = 256 << 10;
 /// Where the entry of a commit lies.
 #[must_use]
 pub fn entry_key(seq: u64) -> Key {
-    let mut key = PREFIX.to_vec();
+    let mut key = CHANGE_LOG_ENTRY.to_vec();
     key.extend_from_slice(&seq.to_be_bytes());
     key.into()
 }
 
 fn seq_of(key: &[u8]) -> Option<u64> {
-    Some(u64::from_be_bytes(key.strip_prefix(PREFIX)?.try_into().ok()?))
+    Some(u64::from_be_bytes(key.strip_prefix(CHANGE_LOG_ENTRY)?.try_into().ok()?))
 }
 
 fn entries() -> KeyRange {
-    KeyRange::prefix(PREFIX)
+    KeyRange::prefix(CHANGE_LOG_ENTRY)
 }
 
 /// The batch that has the log on until `until`, forever if `None`; nothing if it is on for so long.
 ///
 /// CONFLICT when it is committed means that somebody else was first: look again.
 pub fn switch_on(view: &dyn View, until: Option<Millis>) -> Result<Option<Batch>> {
-    let flag = view.get(Space::Internal, FLAG)?;
+    let flag = view.get(Space::Internal, CHANGE_LOG)?;
     match &flag {
         Some(flag) if flag.expires_at.is_none_or(|at| until.is_some_and(|until| at >= until)) => Ok(None),
         flag => Ok(Some(switch(flag.as_ref().map(|flag| flag.version), until))),
@@ -69,7 +69,7 @@ pub fn switch_on_if_off() -> Batch {
 
 fn switch(found: Option<Version>, until: Option<Millis>) -> Batch {
     let space = Space::Internal;
-    let key = Key::from_static(FLAG);
+    let key = Key::from_static(CHANGE_LOG);
     let check = Check { space, key: key.clone(), version: found };
     let set = Op::Set { space, key, value: Value::json("1"), expires_at: until, metadata: None };
     // What lies there from an earlier time may have a gap behind it.
@@ -80,7 +80,7 @@ fn switch(found: Option<Version>, until: Option<Millis>) -> Batch {
 
 /// Until when a batch made by [`switch_on`] has the log on.
 pub(super) fn switched_by(batch: &Batch) -> Option<Millis> {
-    let check = batch.checks.first().filter(|check| check.space == Space::Internal && check.key == FLAG)?;
+    let check = batch.checks.first().filter(|check| check.space == Space::Internal && check.key == CHANGE_LOG)?;
     batch.ops.iter().find_map(|op| match op {
         Op::Set { space, key, expires_at, .. } if *space == check.space && *key == check.key => {
             Some(expires_at.unwrap_or(Millis::MAX))
@@ -91,7 +91,7 @@ pub(super) fn switched_by(batch: &Batch) -> Option<Millis> {
 
 /// The first commit that can be resumed from, or `None` where the log is off.
 pub fn floor<V: View + ?Sized>(view: &V) -> Result<Option<u64>> {
-    if view.get(Space::Internal, FLAG)?.is_none() {
+    if view.get(Space::Internal, CHANGE_LOG)?.is_none() {
         return Ok(None);
     }
     let mut after: Option<Key> = None;
@@ -164,9 +164,9 @@ fn look_up<V: View + ?Sized>(view: &V, commit: &mut CommitEvent) -> Result<usize
 /// off by itself; nothing if there is nothing to do.
 pub fn trim<V: View + ?Sized>(view: &V, limits: Limits) -> Result<Option<Batch>> {
     let space = Space::Internal;
-    if view.get(space, FLAG)?.is_none() {
+    if view.get(space, CHANGE_LOG)?.is_none() {
         let left = view.scan(space, &entries(), Projection::Keys, None, 1)?;
-        let check = Check { space, key: Key::from_static(FLAG), version: None };
+        let check = Check { space, key: Key::from_static(CHANGE_LOG), version: None };
         let removal = Op::DeleteRange { space, range: entries() };
         let batch = Batch { checks: vec![check], ops: vec![removal], ..Batch::default() };
         return Ok((!left.entries.is_empty() || left.next.is_some()).then_some(batch));
