@@ -2,9 +2,9 @@
 
 use redis::Value as Answer;
 
-use super::commit::{Work, key_of_row};
 use super::fault::{ENGINE, applied_unknown, not_a_number, refused, unexpected};
 use super::layout::{held_by, version, version_of_write};
+use super::write::{Work, key_of_row};
 use crate::batch::{Commit, Op, Outcome};
 use crate::engine::intent;
 use crate::error::{Code, Error, Result};

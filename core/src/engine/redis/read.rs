@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use redis::{Pipeline, Value as Answer};
 
-use super::call::{Settle, What};
 use super::fault::{not_a_string, refused, unexpected};
 use super::layout::{Layout, internal_record, user_record, user_value};
 use super::link::Link;
+use super::link::call::{Settle, What};
 use crate::engine::{Done, Read, Reply};
 use crate::error::{Error, Result};
 use crate::key::{Key, Space};

@@ -9,13 +9,13 @@ use redis::{Pipeline, Value as Answer};
 
 use super::Shared;
 use super::fault::unexpected;
-use super::fit::Fit;
 use super::layout::Layout;
 use super::link::Link;
-use super::names;
+use super::pool::Scans;
 use super::read::{RECORD, array, check_types, inside, internal, many, pack_many, pack_record, record, types};
-use super::scans::Scans;
+use super::scan;
 use super::script::lex_bounds;
+use super::validation::Fit;
 use crate::engine::{Item, Page, Projection, View};
 use crate::error::Result;
 use crate::key::{Key, KeyRange, Space};
@@ -108,7 +108,7 @@ impl RedisView {
         if let Some(names) = known {
             return Ok((names, false));
         }
-        let names = Arc::new(names::sorted(self.link()?, &self.layout, range)?);
+        let names = Arc::new(scan::sorted(self.link()?, &self.layout, range)?);
         if let Source::Fit { .. } = self.source {
             // Nobody has committed while they were gathered.
             self.call(&redis::pipe())?;

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use redis::{Pipeline, ServerError, Value as Answer};
 
-use super::fault::{ENGINE, unreachable};
-use super::options::Settings;
-use super::replies::Replies;
-use super::script::COMMIT;
-use super::wire::{SharedWire, Wire};
+use super::super::fault::{ENGINE, unreachable};
+use super::super::options::Settings;
+use super::super::script::COMMIT;
+use super::connection::{SharedWire, Wire};
+use super::reply_parser::Replies;
 use crate::error::{Code, Error, Result};
 
 /// The oldest major version of a server that has every command used here (PEXPIRETIME).

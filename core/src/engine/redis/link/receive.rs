@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use redis::Value as Answer;
 
+use super::super::fault::Loss;
 use super::call::{Flight, Settle, refuse, settle};
-use super::doubt::{self, Doubt};
-use super::fault::Loss;
+use super::connection::SharedWire;
 use super::handshake::{self, Established, Identity, Kill, establish};
-use super::link::{Shared, tick};
-use super::replies::Replies;
-use super::wire::SharedWire;
+use super::lost_reply::{self, Doubt};
+use super::reply_parser::Replies;
+use super::{Shared, tick};
 use crate::error::{Error, Result};
 
 /// The longest pause between two attempts to connect.
@@ -205,7 +205,7 @@ fn ask(
     let mut pipe = redis::pipe();
     let kills = handshake::pack_kill(&mut pipe, before, established.identity.as_ref());
     if !doubts.is_empty() {
-        doubt::pack_question(&mut pipe, shared.commits.client(), doubts, proof);
+        lost_reply::pack_question(&mut pipe, shared.commits.client(), doubts, proof);
     }
     if pipe.is_empty() {
         return Ok(established);
@@ -216,7 +216,7 @@ fn ask(
         .into_iter();
     let killed = kills != Kill::Nothing && matches!(replies.next(), Some(Answer::Int(_)));
     let answer = replies.next();
-    resolved(shared, doubts, |doubts| doubt::tell(doubts, proof, killed && kills == Kill::SameProcess, answer));
+    resolved(shared, doubts, |doubts| lost_reply::tell(doubts, proof, killed && kills == Kill::SameProcess, answer));
     Ok(established)
 }
 
@@ -244,6 +244,6 @@ fn jitter(pause: Duration) -> Duration {
 fn refuse_the_rest(shared: &Shared) {
     let queue = std::mem::take(&mut shared.state.lock().queue);
     for call in queue {
-        refuse(call.what, super::closed());
+        refuse(call.what, super::super::closed());
     }
 }

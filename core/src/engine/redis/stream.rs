@@ -12,7 +12,7 @@ use super::script::run_once;
 use crate::engine::watch::{Change, CommitEvent, Interval, Logged, ahead_of_the_store, behind_the_log};
 use crate::error::{Error, Result};
 
-const OPEN: &str = include_str!("log.lua");
+const OPEN: &str = include_str!("open_stream.lua");
 
 /// Entries read at once.
 const AT_ONCE: usize = 256;
@@ -199,7 +199,7 @@ pub fn standing(link: &Link, layout: &Layout) -> Result<(u64, Option<u64>)> {
     pipe.cmd("GET").arg(&layout.seq);
     pipe.cmd("XRANGE").arg(&layout.log).arg("-").arg("+").arg("COUNT").arg(1);
     let mut replies = link.call(&pipe, false)?.into_iter();
-    let seq = super::clear::counter_of(replies.next())?;
+    let seq = super::delete_range::counter_of(replies.next())?;
     let floor = match array(replies.next())?.pop() {
         None => None,
         Some(entry) => Some(first(entry)?),

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use redis::{Pipeline, Value as Answer};
 
-use super::commit::Work;
+use super::super::write::Work;
 use crate::error::{Error, Result};
 
 /// Receives the replies of a call, exactly once.
@@ -74,6 +74,6 @@ pub(super) fn settle(done: Settle, result: Result<Vec<Answer>>) {
     guarded(|| done(result));
 }
 
-pub(super) fn guarded(answer: impl FnOnce()) {
+pub fn guarded(answer: impl FnOnce()) {
     let _ = catch_unwind(AssertUnwindSafe(answer));
 }

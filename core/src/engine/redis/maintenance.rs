@@ -4,11 +4,11 @@ use bytes::Bytes;
 use redis::Value as Answer;
 
 use super::fault::{refused, unexpected};
-use super::handshake::text;
 use super::layout::{Companion, Layout, internal_record, user_value};
 use super::link::Link;
-use super::names;
+use super::link::handshake::text;
 use super::read::{array, bulk};
+use super::scan;
 use super::script::run_once;
 use crate::engine::{Progress, Report, Stats};
 use crate::error::{Code, Error, Result};
@@ -31,7 +31,7 @@ fn number(reply: Option<Answer>) -> Result<u64> {
 /// Counts of keys and the server's memory.
 pub fn stats(link: &Link, layout: &Layout) -> Result<Stats> {
     let mut keys = 0u64;
-    names::for_each(link, layout, &KeyRange::all(), |found| {
+    scan::for_each(link, layout, &KeyRange::all(), |found| {
         keys += found.len() as u64;
         Ok(())
     })?;
@@ -59,7 +59,7 @@ pub fn verify(link: &Link, layout: &Layout, repair: bool, progress: Progress<'_>
     let mut report = Report::default();
     let total = stats(link, layout)?;
     let total = total.keys.unwrap_or(0) + total.details.first().map_or(0, |(_, count)| *count);
-    let keys = names::sorted(link, layout, &KeyRange::all())?;
+    let keys = scan::sorted(link, layout, &KeyRange::all())?;
     for keys in keys.chunks(256) {
         let mut pipe = redis::pipe();
         for key in keys {

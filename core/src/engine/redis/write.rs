@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::arguments::Parts;
 use super::layout::{Layout, expiry, held_mark, intent_name, internal_text};
-use super::parts::Parts;
 use super::script::{COMMIT, lex_bounds};
 use crate::batch::{Batch, Check, Op, RangeCheck, Role};
 use crate::engine::Done;
@@ -305,6 +305,6 @@ pub fn key_of_row(Work { batch, intended, ranges, .. }: &Work, row: usize) -> Op
 /// The answer to each of `works`, in their order.
 pub fn answer(works: Vec<Work>, results: impl Iterator<Item = Result<crate::batch::Commit>>) {
     for (work, result) in works.into_iter().zip(results) {
-        super::call::guarded(|| (work.done)(result.map(crate::engine::Reply::Commit)));
+        super::link::call::guarded(|| (work.done)(result.map(crate::engine::Reply::Commit)));
     }
 }

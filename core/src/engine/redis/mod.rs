@@ -5,30 +5,22 @@
 //! deletes a range of user keys, takes many steps: what comes after it is held until it is over.
 
 mod argument;
-mod call;
-mod clear;
-mod commit;
-mod doubt;
+mod arguments;
+mod delete_range;
 mod fault;
-mod fit;
-mod follow;
-mod handshake;
+mod feed;
 mod link;
-mod log;
-mod maintain;
-mod names;
+mod maintenance;
 mod options;
 mod outcome;
-mod parts;
+mod pool;
 mod read;
-mod receive;
-mod replies;
-mod scans;
+mod scan;
 mod script;
-mod send;
-mod tls;
+mod stream;
+mod validation;
 mod view;
-mod wire;
+mod write;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -36,16 +28,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Condvar, Mutex};
 
-use self::call::What;
-use self::commit::Work;
 use self::fault::ENGINE;
-use self::follow::Follower;
+use self::feed::Follower;
 use self::layout::Layout;
 use self::link::Link;
+use self::link::call::What;
 use self::options::Settings;
 pub use self::options::{RedisOptions, TlsOptions};
-use self::scans::Scans;
+use self::pool::Scans;
 use self::view::RedisView;
+use self::write::Work;
 use super::intent::{self, Decision, Intent};
 use super::registry::Lease;
 use super::watch::{Logged, Subscriber, Subscription, Watching};
@@ -230,21 +222,21 @@ impl Watched for Redis {
     }
 
     fn start_log(&self) {
-        let pipe = log::open(&self.shared.layout, &self.shared.layout.log, None);
+        let pipe = stream::open(&self.shared.layout, &self.shared.layout.log, None);
         // What fails here, reading the log tells.
         self.shared.link.submit(What::commands(&pipe, true, Box::new(drop)));
     }
 
     fn logged(&self, since: u64, max_bytes: usize) -> Result<Logged> {
-        self.shared.running(|shared| log::logged(&shared.link, &shared.layout, since, max_bytes))
+        self.shared.running(|shared| stream::logged(&shared.link, &shared.layout, since, max_bytes))
     }
 }
 
 impl Maintained for Redis {
     fn stats(&self) -> Result<Stats> {
         self.shared.running(|shared| {
-            let mut stats = maintain::stats(&*shared.scans.link()?, &shared.layout)?;
-            let (seq, floor) = log::standing(&*shared.scans.link()?, &shared.layout)?;
+            let mut stats = maintenance::stats(&*shared.scans.link()?, &shared.layout)?;
+            let (seq, floor) = stream::standing(&*shared.scans.link()?, &shared.layout)?;
             stats.commit = Some(seq);
             stats.log_floor = floor;
             stats.counts = shared.link.counts();
@@ -254,14 +246,14 @@ impl Maintained for Redis {
     }
 
     fn verify(&self, repair: bool, progress: Progress<'_>) -> Result<Report> {
-        let verify = |shared: &Shared| maintain::verify(&*shared.scans.link()?, &shared.layout, repair, progress);
+        let verify = |shared: &Shared| maintenance::verify(&*shared.scans.link()?, &shared.layout, repair, progress);
         let mut report = self.shared.running(verify)?;
         intent::verify(self, repair, &mut report)?;
         Ok(report)
     }
 
     fn compact(&self) -> Result<()> {
-        self.shared.running(|shared| maintain::compact(&*shared.scans.link()?, &shared.layout))
+        self.shared.running(|shared| maintenance::compact(&*shared.scans.link()?, &shared.layout))
     }
 }
 
@@ -323,7 +315,7 @@ impl Shared {
         let mut pipe = ::redis::pipe();
         pipe.cmd("PING");
         let (scans, layout) = (self.scans.clone(), self.layout.clone());
-        let settle: call::Settle =
+        let settle: link::call::Settle =
             Box::new(move |answer| done(answer.map(|_| Reply::View(Arc::new(RedisView::new(scans, layout))))));
         self.link.submit(What::commands(&pipe, false, settle));
     }
@@ -342,7 +334,7 @@ impl Shared {
 
     /// Carries out a batch of many steps, and then what was held meanwhile.
     fn run_wide(self: &Arc<Self>, batch: Batch, done: Done) {
-        let committed = batch.check_size().and_then(|()| clear::delete_wide(&self.link, &self.layout, batch));
+        let committed = batch.check_size().and_then(|()| delete_range::delete_wide(&self.link, &self.layout, batch));
         done(committed.map(Reply::Commit));
         self.release();
     }
@@ -371,7 +363,7 @@ impl Shared {
 
 /// True for a request of many steps.
 fn is_wide(request: &Request) -> bool {
-    is_listing(request) || matches!(request, Request::Commit(batch) if clear::is_wide(batch))
+    is_listing(request) || matches!(request, Request::Commit(batch) if delete_range::is_wide(batch))
 }
 
 fn is_listing(request: &Request) -> bool {

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use parking_lot::Mutex;
 use redis::{Pipeline, Value as Answer};
 
-use super::clear::counter_of;
+use super::delete_range::counter_of;
 use super::fault::{ENGINE, refused, unexpected};
 use super::layout::Layout;
 use super::link::Link;
@@ -19,7 +19,7 @@ use crate::error::{Code, Error, Result};
 use crate::key::{Key, Space};
 use crate::record::{Version, now};
 
-const FIT: &str = include_str!("fit.lua");
+const FIT: &str = include_str!("validate.lua");
 
 /// Keys checked by one call of the script.
 const CHECKED: usize = 2048;

@@ -18,13 +18,21 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use redis::{Pipeline, Value as Answer};
 
-use super::call::{Call, Flight, Settle, What, refuse};
-use super::commit::{Commits, Work};
-use super::handshake::{Established, establish};
+pub(super) mod call;
+pub(super) mod connection;
+pub(super) mod handshake;
+mod lost_reply;
+mod receive;
+mod reply_parser;
+mod send;
+mod tls;
+
+use self::call::{Call, Flight, Settle, What, refuse};
+use self::connection::SharedWire;
+use self::handshake::{Established, establish};
 use super::layout::Layout;
 use super::options::Settings;
-use super::receive;
-use super::wire::SharedWire;
+use super::write::{Commits, Work};
 use crate::batch::{Batch, Commit};
 use crate::engine::counters::Counter;
 use crate::engine::{Counters, Counts, Done, Reply};

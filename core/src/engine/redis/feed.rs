@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use redis::{Pipeline, Value as Answer};
 
-use super::clear::{counter, counter_of};
+use super::delete_range::{counter, counter_of};
 use super::fault::{ENGINE, unexpected};
-use super::handshake::{self, establish};
 use super::layout::Layout;
 use super::link::Link;
-use super::log::{self, Reader, Step};
+use super::link::connection::SharedWire;
+use super::link::handshake::{self, establish};
 use super::options::Settings;
 use super::read::{array, inside};
-use super::wire::SharedWire;
+use super::stream::{self, Reader, Step};
 use crate::engine::watch::{Feed, Subscriber, Subscription};
 use crate::error::{Code, Error, Result};
 
@@ -129,7 +129,7 @@ impl Follow<'_> {
         let established = establish(&self.settings, self.settings.connect_timeout)?;
         let wire = established.wire;
         *self.shared.client.lock() = established.identity.map(|identity| identity.id().to_owned());
-        let opened = log::opened(self.ask(&wire, &self.open())?.pop())?;
+        let opened = stream::opened(self.ask(&wire, &self.open())?.pop())?;
         let mut reader = Reader::behind(opened.seq);
         let mut renewed = Instant::now();
         self.feed.begin();
@@ -139,7 +139,7 @@ impl Follow<'_> {
                 return Ok(());
             }
             if renewed.elapsed() > RENEWAL {
-                log::opened(self.ask(&wire, &self.open())?.pop())?;
+                stream::opened(self.ask(&wire, &self.open())?.pop())?;
                 renewed = Instant::now();
             }
             let mut pipe = redis::pipe();
@@ -148,7 +148,7 @@ impl Follow<'_> {
                 pipe.arg("BLOCK").arg(WAIT.as_millis() as u64);
             }
             pipe.arg("STREAMS").arg(&self.layout.feed).arg(reader.place());
-            let entries = log::entries(self.ask(&wire, &pipe)?.pop())?;
+            let entries = stream::entries(self.ask(&wire, &pipe)?.pop())?;
             if entries.is_empty() {
                 let mut over = self.shared.over.lock();
                 if !self.feed.is_watched() {
@@ -167,13 +167,13 @@ impl Follow<'_> {
                     Step::Gap(_) => return Err(gap()),
                 }
             }
-            let events = log::with_values(&self.layout, commits, |pipe| self.ask(&wire, pipe))?;
+            let events = stream::with_values(&self.layout, commits, |pipe| self.ask(&wire, pipe))?;
             self.feed.publish(&events.into_iter().map(Arc::new).collect::<Vec<_>>());
         }
     }
 
     fn open(&self) -> Pipeline {
-        log::open(&self.layout, &self.layout.feed, Some(LEASE))
+        stream::open(&self.layout, &self.layout.feed, Some(LEASE))
     }
 
     fn ask(&self, wire: &SharedWire, pipe: &Pipeline) -> Result<Vec<Answer>> {

@@ -9,7 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use super::options::TlsOptions;
+use super::super::options::TlsOptions;
 
 /// A connection that has not shaken hands yet.
 pub fn client(options: &TlsOptions, host: &str) -> io::Result<ClientConnection> {

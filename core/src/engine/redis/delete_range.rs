@@ -8,8 +8,8 @@ use redis::Value as Answer;
 use super::fault::unexpected;
 use super::layout::Layout;
 use super::link::Link;
-use super::names;
 use super::read::bulk;
+use super::scan;
 use crate::batch::{Batch, Commit, Op, Outcome, RangeCheck, Role};
 use crate::error::{Code, Result};
 use crate::key::{Key, KeyRange, Space};
@@ -49,7 +49,7 @@ fn in_steps(link: &Link, layout: &Layout, batch: Batch, ranges: &[KeyRange]) -> 
     for range in ranges {
         // The last step is told as the deletion of the range, those before it as deletions of keys.
         let mut last: Vec<Key> = Vec::new();
-        names::for_each(link, layout, range, |keys| {
+        scan::for_each(link, layout, range, |keys| {
             last.extend(keys);
             while last.len() > STEP {
                 let rest = last.split_off(STEP);
@@ -124,7 +124,7 @@ fn narrow(link: &Link, layout: &Layout, wide: &[Op]) -> Result<(Vec<Op>, Vec<Opt
             continue;
         };
         if !range.is_empty() {
-            let mut keys = names::sorted(link, layout, range)?;
+            let mut keys = scan::sorted(link, layout, range)?;
             // What this very batch wrote into the range before.
             let written = ops.iter().filter_map(Op::key);
             let written = written.filter(|(space, key)| *space == Space::User && range.contains(key));

@@ -9,10 +9,10 @@ use std::time::Instant;
 
 use redis::{Pipeline, Value as Answer};
 
+use super::super::fault::Loss;
+use super::super::layout::kept_reply;
+use super::super::write::SLOTS;
 use super::call::{Settle, settle};
-use super::commit::SLOTS;
-use super::fault::Loss;
-use super::layout::kept_reply;
 
 /// A commit that may have been carried out.
 pub struct Doubt {

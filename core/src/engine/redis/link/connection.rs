@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use rustls::ClientConnection;
 use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 
-use super::options::{Address, Settings};
+use super::super::options::{Address, Settings};
 use super::tls;
 
 /// Bytes handed to the system at once; what `sent` counts in.

@@ -8,11 +8,11 @@ use std::time::Instant;
 use parking_lot::MutexGuard;
 use redis::{ServerErrorKind, Value as Answer};
 
+use super::super::fault::{Loss, unreachable};
+use super::super::outcome::results;
+use super::super::write::{Work, answer};
 use super::call::{Call, Flight, Settle, What, refuse, settle};
-use super::commit::{Work, answer};
-use super::fault::{Loss, unreachable};
-use super::link::{Shared, State};
-use super::outcome::results;
+use super::{Shared, State};
 use crate::error::Result;
 
 /// Calls and bytes sent at once at most, but for the call that crosses the line.
@@ -150,7 +150,7 @@ impl Shared {
             Ok(Some(Answer::ServerError(text))) if text.kind() == Some(ServerErrorKind::NoScript) => match me.upgrade()
             {
                 Some(shared) => shared.submit_again(works),
-                None => answer(works, std::iter::repeat_with(|| Err(super::closed()))),
+                None => answer(works, std::iter::repeat_with(|| Err(super::super::closed()))),
             },
             Ok(reply) => {
                 let results = results(&works, reply.unwrap_or_default());
@@ -171,7 +171,7 @@ impl Shared {
         let mut state = self.state.lock();
         if state.closed {
             drop(state);
-            return answer(works, std::iter::repeat_with(|| Err(super::closed())));
+            return answer(works, std::iter::repeat_with(|| Err(super::super::closed())));
         }
         let again = |call: &&Call| matches!(call.what, What::Commit { again: true, .. });
         let place = state.queue.iter().take_while(again).count();
