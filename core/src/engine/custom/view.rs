@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{Shared, step};
+use super::{Shared, write};
 use crate::engine::{Item, Page, Projection, View};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, KeyRange, Space};
@@ -53,7 +53,7 @@ impl CustomView {
         if state.ranges {
             return Err(conflict());
         }
-        step::within(&self.shared, |changes| {
+        write::within(&self.shared, |changes| {
             for ((space, key), version) in &state.keys {
                 let (found, _) = self.shared.get(*space, key, true)?;
                 if found.map(|record| record.version) != *version {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use super::{Call, Shared, Write, names};
+use super::{Call, Shared, Write, key_encoding};
 use crate::batch::{Batch, Commit, Role};
 use crate::engine::apply::{Target, apply};
 use crate::engine::intent::{Found, Intents};
@@ -158,7 +158,7 @@ impl Staged<'_> {
 }
 
 fn write((space, key): &Name, record: Option<Record>) -> Result<Write> {
-    let key = names::name(*space, key)?;
+    let key = key_encoding::name(*space, key)?;
     Ok(match record {
         None => Write::Delete { key },
         Some(Record { value, expires_at, metadata, .. }) => Write::Set { key, value, expires_at, metadata },

@@ -4,11 +4,11 @@
 //! CONFLICT where a read does not fit those before it. A batch is checked and written in one *step*, during which
 //! the engine answers nobody else; if a write of it fails, those before it are taken back.
 //!
-//! Both keyspaces lie in the one that the engine has: `names.rs` says how.
+//! Both keyspaces lie in the one that the engine has: `key_encoding.rs` says how.
 
-mod names;
-mod step;
+mod key_encoding;
 mod view;
+mod write;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ use crate::record::{Millis, Record, Version};
 use crate::threads::{Worker, guarded};
 use crate::value::Value;
 
-pub use names::PREFIX;
+pub use key_encoding::PREFIX;
 
 /// A write, by the name the engine knows the key by.
 #[derive(Clone, Debug)]
@@ -168,7 +168,7 @@ impl Shared {
 
     /// The live record of a key, and the count of changes it was read at.
     fn get(&self, space: Space, key: &[u8], inside: bool) -> Result<(Option<Record>, u64)> {
-        let answered = self.ask(Call::Get { key: names::name(space, key)?, inside })?;
+        let answered = self.ask(Call::Get { key: key_encoding::name(space, key)?, inside })?;
         let Answer::Record(record) = answered.answer else { return Err(super::unexpected_reply()) };
         let record = record.filter(|record| !record.has_expired()).map(|record| {
             let version = Version::digest(&record.value, record.expires_at);
@@ -181,7 +181,7 @@ impl Shared {
     fn keys(&self, space: Space, inside: bool) -> Result<(Vec<Key>, u64)> {
         let answered = self.ask(Call::Keys { inside })?;
         let Answer::Keys(keys) = answered.answer else { return Err(super::unexpected_reply()) };
-        let mut keys: Vec<Key> = keys.into_iter().filter_map(|key| names::key_in(space, &key)).collect();
+        let mut keys: Vec<Key> = keys.into_iter().filter_map(|key| key_encoding::key_in(space, &key)).collect();
         keys.sort_unstable();
         keys.dedup();
         Ok((keys, answered.changes))
@@ -211,7 +211,7 @@ impl Shared {
             Request::Read(read) => self.read(&read),
             Request::Commit(batch) => {
                 batch.check_size()?;
-                step::within(self, |changes| step::carry_out(self, &batch, changes)).map(Reply::Commit)
+                write::within(self, |changes| write::carry_out(self, &batch, changes)).map(Reply::Commit)
             }
             Request::View => Ok(Reply::View(Arc::new(CustomView::new(self, false)))),
             request => list(&CustomView::new(self, false), &request),
