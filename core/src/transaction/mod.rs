@@ -4,17 +4,13 @@
 mod coordinator;
 
 mod branch;
-mod branch_view;
 mod in_doubt;
-mod increments;
 mod log;
-mod overlay;
-mod reads;
 pub mod recovery;
-mod rollback;
 mod store_id;
 #[cfg(test)]
 mod tests;
+mod undo;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};

@@ -23,7 +23,7 @@ const GUARD_PATIENCE: Duration = Duration::from_secs(30);
 pub(in super::super) struct Folder {
     path: PathBuf,
     #[cfg(test)]
-    pub fuse: Option<std::sync::Arc<super::fuse::Fuse>>,
+    pub fuse: Option<std::sync::Arc<super::fault_injector::Fuse>>,
 }
 
 /// A log's file, locked by the operating system for as long as it is held: the lock goes with the process.

@@ -2,9 +2,9 @@
 //!
 //! Frames are written one after another, each synced (at `full`) before the next: only the last can be torn.
 
-pub(super) mod folder;
 #[cfg(test)]
-pub(crate) mod fuse;
+pub(crate) mod fault_injector;
+pub(super) mod folder;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use super::super::log::fault_injector::{Fault, Fuse};
 use super::super::log::folder::Step;
-use super::super::log::fuse::{Fault, Fuse};
 use super::super::{Coordinator, Participant, TransactionLog};
 use super::faulty::Faulty;
 use super::{Named, add, batch, commit, intents, lasting, log_in, logs, memory, participant, recover, set, value};

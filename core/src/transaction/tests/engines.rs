@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::super::log::fuse::{Fault, Fuse};
+use super::super::log::fault_injector::{Fault, Fuse};
 use super::super::recovery::recover_in;
 use super::faulty::Faulty;
 use super::{Named, State, batch, commit, folder, intents, log_in, logs, participant, set, state, value};

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::thread;
 
-use super::super::log::fuse::{Fault, Fuse};
+use super::super::log::fault_injector::{Fault, Fuse};
 use super::super::{Coordinator, Options, Transaction};
 use super::faulty::Faulty;
 use super::power_loss::{Chance, Disk, told_before_death};

@@ -23,8 +23,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 
+use super::log::fault_injector::Fuse;
 use super::log::folder::Folder;
-use super::log::fuse::Fuse;
 use super::recovery::{Recovered, recover_in};
 use super::{Coordinator, Participant, TransactionLog};
 use crate::batch::{Batch, Op};

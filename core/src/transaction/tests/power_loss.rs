@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::super::log::fault_injector::{Fault, Fuse};
 use super::super::log::folder::Step;
-use super::super::log::fuse::{Fault, Fuse};
 use super::copy;
 use super::crashes::{WORLDS, World};
 use crate::engine::Durability;

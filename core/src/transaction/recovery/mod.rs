@@ -14,8 +14,8 @@ use bytes::Bytes;
 
 use super::in_doubt;
 use super::log::folder::{Folder, LogFile};
-use super::rollback::Undo;
 use super::store_id::{give, id_of};
+use super::undo::Undo;
 use crate::batch::IntentId;
 use crate::engine::intent::{self, Decision};
 use crate::engine::{Engine, EngineExt, Projection, View, for_each_page};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::TransactionState;
+use super::super::TransactionState;
 use super::overlay::{Found, Overlay};
 use super::reads::Reads;
 use crate::engine::{Item, Page, Projection, View};

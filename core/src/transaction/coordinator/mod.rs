@@ -4,6 +4,8 @@
 //! Whatever ends the process, each store's intents say what was meant and the log says whether. An engine without atomic
 //! batches is written before the decision, and the log keeps what takes that back.
 
+mod increments;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,12 +14,12 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 
+use self::increments::resolve_increments;
 use super::in_doubt::{self, Doubt, PreparedStore};
-use super::increments::resolve_increments;
 use super::log::folder::Folder;
 use super::log::{Figures, Log, Refusal, Unfinished, count};
-use super::rollback::{Plan, Undo};
 use super::store_id::Stores;
+use super::undo::{Plan, Undo};
 use super::{Coordinator, Finished, Participant};
 use crate::batch::{Batch, Check, IntentId, MAX_BATCH_BYTES};
 use crate::engine::intent::{self, Decision};

@@ -4,14 +4,18 @@
 //! Invariant: calls take effect in the order they were made. What cannot be answered at once queues, and while something is
 //! queued or running nothing is answered on the caller's thread.
 
+mod overlay;
+mod reads;
+mod view;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::branch_view::BranchView;
-use super::overlay::{Found, Overlay};
-use super::reads::Reads;
+use self::overlay::{Found, Overlay};
+use self::reads::Reads;
+use self::view::BranchView;
 use super::{Participant, TransactionState};
 use crate::batch::{Batch, Commit};
 use crate::engine::apply::{Target, apply};
