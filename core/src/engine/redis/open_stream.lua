@@ -1,6 +1,7 @@
--- Has a stream take down every commit from now on, for a time or for good.
--- KEYS: commit counter, stream. ARGV: how long in ms, empty for good. Returns the latest commit's number, the first entry's id and
--- its field: 'o' says that the stream is complete behind the commit of that id.
+-- Opens a stream: from now on, every commit is written into it, for a time or for good.
+-- KEYS: commit counter, stream. ARGV: the time in ms, empty for good.
+-- Returns the number of the latest commit, the id of the first entry, and the field of that entry.
+-- The field 'o' means that the stream is complete behind the commit of that id.
 local seq = redis.call('GET', KEYS[1]) or '0'
 if redis.call('EXISTS', KEYS[2]) == 0 then
   redis.call('XADD', KEYS[2], seq == '0' and '0-1' or seq .. '-0', 'o', '')

@@ -1,6 +1,7 @@
--- Whether keys still have the versions a transaction has read.
--- KEYS: values, then user keys. ARGV: time in ms, the versions of the user keys, then names of internal keys, each with its version.
--- Returns the place of the first one that has another version, or 0.
+-- Read validation: checks that keys still have the versions that a transaction has read.
+-- KEYS: values, then user keys.
+-- ARGV: time in ms, the versions of the user keys, then internal keys, each with its version.
+-- Returns 0, or the number of the first key with another version, counted from one.
 local now, users = tonumber(ARGV[1]), #KEYS - 1
 
 local function digest(text, expiry)
@@ -18,12 +19,12 @@ for i = 1, users do
   end
   if version ~= ARGV[i + 1] then return i end
 end
-local place = users
+local at = users
 for i = users + 2, #ARGV, 2 do
-  place = place + 1
+  at = at + 1
   local stored = redis.call('HGET', KEYS[1], ARGV[i])
   local expiry = stored and string.match(stored, '^\1%a(%d+) ')
   if expiry and tonumber(expiry) <= now then stored = nil end
-  if (stored and digest(stored, '') or '') ~= ARGV[i + 1] then return place end
+  if (stored and digest(stored, '') or '') ~= ARGV[i + 1] then return at end
 end
 return 0
