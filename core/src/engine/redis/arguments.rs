@@ -1,24 +1,30 @@
-//! The arguments of a command, put together as the protocol has them.
+//! The arguments of a command, encoded as the protocol wants them.
 
-/// Arguments in a row.
+use std::io::Write;
+
+use redis::{RedisWrite, ToRedisArgs};
+
+use crate::format::redis::Name;
+
+/// A sequence of encoded arguments.
 #[derive(Default)]
-pub struct Parts {
+pub struct Arguments {
     bytes: Vec<u8>,
     count: usize,
 }
 
-impl Parts {
+impl Arguments {
     #[must_use]
     pub fn with_capacity(bytes: usize) -> Self {
-        Parts { bytes: Vec::with_capacity(bytes), count: 0 }
+        Arguments { bytes: Vec::with_capacity(bytes), count: 0 }
     }
 
-    pub fn push(&mut self, part: impl AsRef<[u8]>) {
-        self.join(&[], part.as_ref());
+    pub fn push(&mut self, argument: impl AsRef<[u8]>) {
+        self.push_joined(&[], argument.as_ref());
     }
 
-    /// One argument of two pieces.
-    pub fn join(&mut self, head: &[u8], tail: &[u8]) {
+    /// Appends one argument that consists of two pieces.
+    pub fn push_joined(&mut self, head: &[u8], tail: &[u8]) {
         self.count += 1;
         put_header(&mut self.bytes, b'$', head.len() + tail.len());
         self.bytes.extend_from_slice(head);
@@ -26,10 +32,10 @@ impl Parts {
         self.bytes.extend_from_slice(b"\r\n");
     }
 
-    pub fn number(&mut self, number: u64) {
+    pub fn push_number(&mut self, number: u64) {
         let mut digits = [0; 20];
         let text = decimal(number, &mut digits);
-        self.join(&[], text);
+        self.push_joined(&[], text);
     }
 
     #[must_use]
@@ -37,18 +43,18 @@ impl Parts {
         self.count
     }
 
-    pub fn append(&mut self, other: &Parts) {
+    pub fn append(&mut self, other: &Arguments) {
         self.count += other.count;
         self.bytes.extend_from_slice(&other.bytes);
     }
 
-    /// Appends the command of these parts.
+    /// Appends the command with these arguments to `out`.
     pub fn write_command(&self, out: &mut Vec<u8>) {
         put_header(out, b'*', self.count);
         out.extend_from_slice(&self.bytes);
     }
 
-    /// The parts as MessagePack arrays of at most `most` strings each.
+    /// The arguments as MessagePack arrays of at most `most` strings each.
     pub fn packed(&self, most: usize) -> Vec<Vec<u8>> {
         let mut arrays = Vec::new();
         let mut strings = self.iter().peekable();
@@ -60,8 +66,8 @@ impl Parts {
                 array.extend_from_slice(&u32::try_from(string.len()).unwrap_or(u32::MAX).to_be_bytes());
                 array.extend_from_slice(string);
             }
-            if let Some(place) = array.get_mut(1..5) {
-                place.copy_from_slice(&count.to_be_bytes());
+            if let Some(header) = array.get_mut(1..5) {
+                header.copy_from_slice(&count.to_be_bytes());
             }
             arrays.push(array);
         }
@@ -73,9 +79,9 @@ impl Parts {
         std::iter::from_fn(move || {
             let line = rest.iter().position(|byte| *byte == b'\r')?;
             let length: usize = std::str::from_utf8(rest.get(1..line)?).ok()?.parse().ok()?;
-            let part = rest.get(line + 2..line + 2 + length)?;
+            let argument = rest.get(line + 2..line + 2 + length)?;
             rest = rest.get(line + 4 + length..)?;
-            Some(part)
+            Some(argument)
         })
     }
 }
@@ -101,22 +107,31 @@ fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
     digits.get(from..).unwrap_or_default()
 }
 
+/// The name of a user key is written without a copy of the key.
+impl ToRedisArgs for Name<'_> {
+    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
+        let mut argument = out.writer_for_next_arg();
+        // A write to memory cannot fail.
+        let _ = argument.write_all(self.prefix).and_then(|()| argument.write_all(self.key));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn parts_are_a_command_and_come_back_packed() {
-        let mut parts = Parts::default();
-        for part in [&b"SET"[..], b"a\r\nb", b""] {
-            parts.push(part);
+    fn arguments_are_a_command_and_come_back_packed() {
+        let mut arguments = Arguments::default();
+        for argument in [&b"SET"[..], b"a\r\nb", b""] {
+            arguments.push(argument);
         }
-        parts.number(u64::MAX);
-        parts.number(0);
+        arguments.push_number(u64::MAX);
+        arguments.push_number(0);
         let mut bytes = Vec::new();
-        parts.write_command(&mut bytes);
+        arguments.write_command(&mut bytes);
         assert_eq!(bytes, b"*5\r\n$3\r\nSET\r\n$4\r\na\r\nb\r\n$0\r\n\r\n$20\r\n18446744073709551615\r\n$1\r\n0\r\n");
-        let packed = parts.packed(2);
+        let packed = arguments.packed(2);
         assert_eq!(packed.len(), 3);
         assert_eq!(packed[0], b"\xdd\0\0\0\x02\xdb\0\0\0\x03SET\xdb\0\0\0\x04a\r\nb");
         assert_eq!(packed[2], b"\xdd\0\0\0\x01\xdb\0\0\0\x010");

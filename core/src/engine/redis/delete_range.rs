@@ -1,33 +1,28 @@
-//! Batches that delete ranges of user keys: the server cannot delete a range, so the names are gathered first.
-//! Runs on a thread of its own while later calls wait.
-
-use std::sync::Arc;
-
-use redis::Value as Answer;
+//! Batches that delete ranges of user keys. The server cannot delete a range, so the keys are gathered first. This
+//! takes many steps, during which later requests wait.
 
 use super::fault::unexpected;
-use super::layout::Layout;
 use super::link::Link;
-use super::read::bulk;
+use super::read::latest_commit;
 use super::scan;
 use crate::batch::{Batch, Commit, Op, Outcome, RangeCheck, Role};
 use crate::error::{Code, Result};
+use crate::format::redis::Layout;
 use crate::key::{Key, KeyRange, Space};
 
-/// Keys deleted in one step.
-const STEP: usize = 512;
-/// How often the names are gathered at most while others commit in between.
+/// Keys deleted by one commit.
+const STEP_KEYS: usize = 512;
+/// How often the keys are gathered at most while others commit.
 const ATTEMPTS: usize = 8;
 
 /// True if `batch` deletes a range of user keys.
-#[must_use]
-pub fn is_wide(batch: &Batch) -> bool {
+pub fn deletes_user_range(batch: &Batch) -> bool {
     batch.ops.iter().any(|op| matches!(op, Op::DeleteRange { space: Space::User, .. }))
 }
 
-/// Carries out a wide batch: in steps if it does nothing but delete ranges, else as one, its ranges narrowed to the
-/// keys that are there.
-pub fn delete_wide(link: &Arc<Link>, layout: &Layout, batch: Batch) -> Result<Commit> {
+/// Commits a batch that deletes ranges of user keys. A batch that does nothing else is committed in steps; any other
+/// one at once, with its ranges expanded to the keys that are there. Blocks.
+pub fn commit_with_ranges(link: &Link, layout: &Layout, batch: Batch) -> Result<Commit> {
     let ranges: Vec<KeyRange> = batch
         .ops
         .iter()
@@ -39,25 +34,26 @@ pub fn delete_wide(link: &Arc<Link>, layout: &Layout, batch: Batch) -> Result<Co
     let only_ranges = batch.checks.is_empty()
         && batch.range_checks.is_empty()
         && batch.ops.iter().all(|op| matches!(op, Op::DeleteRange { .. }));
-    if only_ranges { in_steps(link, layout, batch, &ranges) } else { narrowed(link, layout, &batch, &ranges) }
+    if only_ranges { in_steps(link, layout, batch, &ranges) } else { at_once(link, layout, &batch, &ranges) }
 }
 
-/// Deletes ranges of user keys in commits of their own, and those of internal keys with the last one.
+/// Deletes ranges of user keys by several commits. The last commit deletes the ranges of internal keys.
 fn in_steps(link: &Link, layout: &Layout, batch: Batch, ranges: &[KeyRange]) -> Result<Commit> {
-    // An intent on one of the keys refuses all of it; one that comes later, the step that meets it.
+    // An intent on one of the keys refuses the whole batch. An intent that is made later refuses the step that meets
+    // it.
     link.send_batch(Batch::default(), ranges)?;
     for range in ranges {
-        // The last step is told as the deletion of the range, those before it as deletions of keys.
+        // The last step is told as a deletion of the range, the steps before it as deletions of keys.
         let mut last: Vec<Key> = Vec::new();
         scan::for_each(link, layout, range, |keys| {
             last.extend(keys);
-            while last.len() > STEP {
-                let rest = last.split_off(STEP);
-                unlink(link, &std::mem::replace(&mut last, rest), &[])?;
+            while last.len() > STEP_KEYS {
+                let rest = last.split_off(STEP_KEYS);
+                delete_keys(link, &std::mem::replace(&mut last, rest), &[])?;
             }
             Ok(())
         })?;
-        unlink(link, &last, std::slice::from_ref(range))?;
+        delete_keys(link, &last, std::slice::from_ref(range))?;
     }
     let outcomes = if batch.report { vec![Outcome::Cleared; batch.ops.len()] } else { Vec::new() };
     let ours = batch.ops.into_iter().filter(|op| matches!(op, Op::DeleteRange { space: Space::Internal, .. }));
@@ -66,7 +62,7 @@ fn in_steps(link: &Link, layout: &Layout, batch: Batch, ranges: &[KeyRange]) -> 
 }
 
 /// One step: a commit of its own.
-fn unlink(link: &Link, keys: &[Key], ranges: &[KeyRange]) -> Result<()> {
+fn delete_keys(link: &Link, keys: &[Key], ranges: &[KeyRange]) -> Result<()> {
     if keys.is_empty() {
         return Ok(());
     }
@@ -74,21 +70,22 @@ fn unlink(link: &Link, keys: &[Key], ranges: &[KeyRange]) -> Result<()> {
     link.send_batch(Batch { ops, ..Batch::default() }, ranges).map(drop)
 }
 
-/// Commits `batch` with its ranges narrowed, if nobody committed while the names were gathered; else gathers again. Without
-/// conditions of its own it is committed in the end whatever others do: what they write meanwhile counts as written after it.
-fn narrowed(link: &Link, layout: &Layout, batch: &Batch, ranges: &[KeyRange]) -> Result<Commit> {
+/// Commits `batch` with its ranges expanded, if nobody has committed while the keys were gathered; else gathers them
+/// again. A batch without conditions is committed in the end anyway: what others write meanwhile counts as written
+/// after it.
+fn at_once(link: &Link, layout: &Layout, batch: &Batch, ranges: &[KeyRange]) -> Result<Commit> {
     let conditional = !batch.checks.is_empty() || !batch.range_checks.is_empty();
-    // Its ranges are held: nobody writes there.
+    // Its intent holds the ranges: nobody else writes there.
     let resolves = matches!(batch.role, Role::Resolve(_));
     for attempt in 1.. {
-        let since = counter(link, layout)?;
-        let (ops, stands_for) = narrow(link, layout, &batch.ops)?;
-        let mut narrow = Batch { ops, ..batch.clone() };
+        let since = latest_commit(link, layout)?;
+        let Expanded { ops, deletions } = expand(link, layout, &batch.ops)?;
+        let mut expanded = Batch { ops, ..batch.clone() };
         if !resolves && (conditional || attempt < ATTEMPTS) {
-            narrow.range_checks.push(RangeCheck { space: Space::User, range: KeyRange::all(), since });
+            expanded.range_checks.push(RangeCheck { space: Space::User, range: KeyRange::all(), since });
         }
-        match link.send_batch(narrow, ranges) {
-            Ok(commit) if batch.report => return Ok(widen(commit, &stands_for)),
+        match link.send_batch(expanded, ranges) {
+            Ok(commit) if batch.report => return Ok(collapse(commit, &deletions)),
             Ok(commit) => return Ok(commit),
             Err(error) if error.code() == Code::Conflict && !resolves && attempt < ATTEMPTS => {}
             Err(error) => return Err(error),
@@ -97,52 +94,44 @@ fn narrowed(link: &Link, layout: &Layout, batch: &Batch, ranges: &[KeyRange]) ->
     Err(unexpected())
 }
 
-/// The number of the latest commit.
-pub fn counter(link: &Link, layout: &Layout) -> Result<u64> {
-    let mut pipe = redis::pipe();
-    pipe.cmd("GET").arg(&layout.seq);
-    counter_of(link.call(&pipe, false)?.pop())
+/// Operations without ranges of user keys.
+struct Expanded {
+    ops: Vec<Op>,
+    /// For each operation of the batch, how many deletions replace it. `None` for an operation that stays.
+    deletions: Vec<Option<usize>>,
 }
 
-/// The number of the latest commit, from a reply to GET.
-pub fn counter_of(reply: Option<Answer>) -> Result<u64> {
-    match bulk(&[], reply)? {
-        None => Ok(0),
-        Some(text) => std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok()).ok_or_else(unexpected),
-    }
-}
-
-/// The operations with each key named that a range of user keys holds, and how many deletions stand for each range.
-fn narrow(link: &Link, layout: &Layout, wide: &[Op]) -> Result<(Vec<Op>, Vec<Option<usize>>)> {
-    let mut ops: Vec<Op> = Vec::with_capacity(wide.len());
-    let mut stands_for = Vec::with_capacity(wide.len());
-    for op in wide {
+/// Replaces each deletion of a range of user keys by deletions of the keys in it.
+fn expand(link: &Link, layout: &Layout, original: &[Op]) -> Result<Expanded> {
+    let mut ops: Vec<Op> = Vec::with_capacity(original.len());
+    let mut deletions = Vec::with_capacity(original.len());
+    for op in original {
         let before = ops.len();
         let Op::DeleteRange { space: Space::User, range } = op else {
             ops.push(op.clone());
-            stands_for.push(None);
+            deletions.push(None);
             continue;
         };
         if !range.is_empty() {
             let mut keys = scan::sorted(link, layout, range)?;
-            // What this very batch wrote into the range before.
+            // Keys that this batch wrote into the range before.
             let written = ops.iter().filter_map(Op::key);
             let written = written.filter(|(space, key)| *space == Space::User && range.contains(key));
             keys.extend(written.map(|(_, key)| key.clone()));
             ops.extend(keys.into_iter().map(|key| Op::Delete { space: Space::User, key }));
         }
-        stands_for.push(Some(ops.len() - before));
+        deletions.push(Some(ops.len() - before));
     }
-    Ok((ops, stands_for))
+    Ok(Expanded { ops, deletions })
 }
 
-/// The commit of a wide batch from that of its narrow one.
-fn widen(commit: Commit, stands_for: &[Option<usize>]) -> Commit {
-    let mut narrow = commit.outcomes.into_iter();
-    let outcomes = stands_for.iter().map(|count| match count {
-        None => narrow.next().unwrap_or(Outcome::Cleared),
+/// Gives the commit of an expanded batch the outcomes of the original operations.
+fn collapse(commit: Commit, deletions: &[Option<usize>]) -> Commit {
+    let mut expanded = commit.outcomes.into_iter();
+    let outcomes = deletions.iter().map(|count| match count {
+        None => expanded.next().unwrap_or(Outcome::Cleared),
         Some(count) => {
-            narrow.by_ref().take(*count).for_each(drop);
+            expanded.by_ref().take(*count).for_each(drop);
             Outcome::Cleared
         }
     });

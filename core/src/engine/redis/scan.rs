@@ -1,22 +1,21 @@
-//! The names of user keys, found by SCAN. The server gets a literal prefix, never a user's pattern.
+//! Finds user keys by SCAN. The server gets a literal prefix, never a pattern of the user.
 
 use std::ops::Bound;
 
 use bytes::Bytes;
-use redis::Value as Answer;
+use redis::Value as RespValue;
 
-use super::fault::unexpected;
-use super::layout::Layout;
 use super::link::Link;
-use super::read::array;
+use super::reply::scan_page;
 use crate::error::Result;
+use crate::format::redis::Layout;
 use crate::key::{Key, KeyRange, prefix_end};
 
-/// How many keys the server looks at in one step.
-const STEP: u32 = 1000;
+/// How many keys the server looks at for one page.
+const PAGE_KEYS: u32 = 1000;
 
-/// Hands the user keys that `range` contains to `take`, in no order, some perhaps twice, until the server has
-/// shown every key that is there all the while.
+/// Gives the user keys in `range` to `take`, page by page, in no order. A key may come twice. A key that is there from
+/// the beginning to the end is not missed. Blocks.
 pub fn for_each(
     link: &Link,
     layout: &Layout,
@@ -27,15 +26,12 @@ pub fn for_each(
     let mut cursor: Vec<u8> = b"0".to_vec();
     loop {
         let mut pipe = redis::pipe();
-        pipe.cmd("SCAN").arg(&cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(STEP);
-        let mut reply = array(link.call(&pipe, false)?.pop())?;
-        let (Some(Answer::Array(names)), Some(Answer::BulkString(next))) = (reply.pop(), reply.pop()) else {
-            return Err(unexpected());
-        };
+        pipe.cmd("SCAN").arg(&cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(PAGE_KEYS);
+        let (names, next) = scan_page(link.call(&pipe, false)?.pop())?;
         let keys: Vec<Key> = names
             .into_iter()
             .filter_map(|name| match name {
-                Answer::BulkString(name) => layout.user_key(&Bytes::from(name)),
+                RespValue::BulkString(name) => layout.user_key(&Bytes::from(name)),
                 _ => None,
             })
             .filter(|key| range.contains(key))
@@ -50,7 +46,7 @@ pub fn for_each(
     }
 }
 
-/// The user keys that `range` contains, in order, each once. Memory: their names.
+/// The user keys in `range`, in order, each once. All of them are in memory at once. Blocks.
 pub fn sorted(link: &Link, layout: &Layout, range: &KeyRange) -> Result<Vec<Key>> {
     let mut found = Vec::new();
     for_each(link, layout, range, |keys| {
@@ -62,7 +58,7 @@ pub fn sorted(link: &Link, layout: &Layout, range: &KeyRange) -> Result<Vec<Key>
     Ok(found)
 }
 
-/// A pattern for the names that start as every key of `range` does, the glob characters escaped.
+/// A pattern for the names that start as every key of `range` does. Its glob characters are escaped.
 fn pattern(layout: &Layout, range: &KeyRange) -> Vec<u8> {
     let mut pattern = Vec::new();
     for byte in layout.prefix.iter().chain(common_prefix(range)) {
@@ -75,7 +71,7 @@ fn pattern(layout: &Layout, range: &KeyRange) -> Vec<u8> {
     pattern
 }
 
-/// What every key of the interval starts with.
+/// The longest prefix that every key of the interval has.
 fn common_prefix(range: &KeyRange) -> &[u8] {
     let (Bound::Included(start) | Bound::Excluded(start), Bound::Included(end) | Bound::Excluded(end)) =
         (&range.start, &range.end)

@@ -1,97 +1,98 @@
-//! What makes the reads of a transaction fit together, on a server that has no snapshots.
+//! Read validation: reads of a transaction belong to one moment, although the server has no snapshots.
 //!
-//! Each read fetches the commit counter in the same step. While that stands, nothing of ours has changed. When it has moved,
-//! the versions of all keys read so far are checked in one step with the next read, which then stands at the new number: all reads
-//! are what one moment held. The names of a range take many steps to gather, so once a range was read no later
-//! commit is tolerated.
+//! Each read fetches the commit counter in the same step. While the counter stands, no client of ours has changed
+//! anything. When it has moved, one step validates the versions of all keys read so far, and makes the next read. All
+//! reads then belong to the moment of the new counter. Listing the keys of a range takes many steps, so behind the
+//! first range no further commit is tolerated.
 
 use std::collections::HashMap;
 
 use parking_lot::Mutex;
-use redis::{Pipeline, Value as Answer};
+use redis::{Pipeline, Value as RespValue};
 
-use super::delete_range::counter_of;
-use super::fault::{ENGINE, refused, unexpected};
-use super::layout::Layout;
+use super::fault::{refused, unexpected};
 use super::link::Link;
-use super::read::inside;
+use super::options::NAME;
+use super::reply::{commit_number, exec_items};
 use crate::error::{Code, Error, Result};
+use crate::format::redis::Layout;
 use crate::key::{Key, Space};
 use crate::record::{Version, now};
 
-const FIT: &str = include_str!("validate.lua");
+const VALIDATE: &str = include_str!("validate.lua");
 
-/// Keys checked by one call of the script.
-const CHECKED: usize = 2048;
+/// Keys validated by one call of the script.
+const CALL_KEYS: usize = 2048;
 
-/// How often the first range of a transaction is read at most, while others commit in between.
+/// How often the first range of a transaction is read at most while others commit.
 const ATTEMPTS: usize = 10;
 
+/// The reads of one transaction.
 #[derive(Default)]
-pub struct Fit {
-    state: Mutex<State>,
+pub struct Validation {
+    state: Mutex<ValidationState>,
 }
 
 #[derive(Default)]
-struct State {
-    /// The commit that everything read stands at.
-    stand: Option<u64>,
-    read: HashMap<(Space, Key), Option<Version>>,
+struct ValidationState {
+    /// The commit that all reads belong to.
+    at: Option<u64>,
+    keys: HashMap<(Space, Key), Option<Version>>,
     /// A range was read.
-    ranged: bool,
+    has_range: bool,
 }
 
-fn moved() -> Error {
-    Error::new(Code::Conflict, "others committed since this transaction read a range; run it again").in_engine(ENGINE)
+fn range_conflict() -> Error {
+    Error::new(Code::Conflict, "others committed since this transaction read a range; run it again").in_engine(NAME)
 }
 
-impl Fit {
-    /// The commit that everything read stands at; 0 before anything was.
+impl Validation {
+    /// The commit that all reads belong to; 0 before the first read.
     pub fn seq(&self) -> u64 {
-        self.state.lock().stand.unwrap_or(0)
+        self.state.lock().at.unwrap_or(0)
     }
 
-    /// The replies to commands, as of one moment that fits what was read before; else CONFLICT.
-    pub fn ask(&self, link: &Link, layout: &Layout, pipe: &Pipeline) -> Result<Vec<Answer>> {
+    /// The replies to commands, as of one moment that the earlier reads belong to as well; else CONFLICT. Blocks.
+    pub fn read(&self, link: &Link, layout: &Layout, pipe: &Pipeline) -> Result<Vec<RespValue>> {
         let mut state = self.state.lock();
-        let (counter, items) = run(link, layout, pipe, &[])?;
-        if state.stand.is_none_or(|stand| stand == counter) {
-            state.stand = Some(counter);
+        let (counter, items) = round_trip(link, layout, pipe, &[])?;
+        if state.at.is_none_or(|at| at == counter) {
+            state.at = Some(counter);
             return Ok(items);
         }
-        if state.ranged {
-            return Err(moved());
+        if state.has_range {
+            return Err(range_conflict());
         }
-        let keys: Vec<(&(Space, Key), &Option<Version>)> = state.read.iter().collect();
-        let checks: Vec<Check> = keys.chunks(CHECKED).map(Check::new).collect();
-        let (counter, mut items) = run(link, layout, pipe, &checks)?;
-        for (check, place) in checks.iter().zip(items.split_off(items.len().saturating_sub(checks.len()))) {
-            match place {
-                Answer::Int(0) => {}
-                Answer::Int(place) => {
-                    let key = usize::try_from(place - 1).ok().and_then(|place| check.key(place));
-                    return Err(Error::conflict(key.map(Key::as_ref).unwrap_or_default()).in_engine(ENGINE));
+        let keys: Vec<(&(Space, Key), &Option<Version>)> = state.keys.iter().collect();
+        let calls: Vec<ValidateCall> = keys.chunks(CALL_KEYS).map(ValidateCall::new).collect();
+        let (counter, mut items) = round_trip(link, layout, pipe, &calls)?;
+        for (call, reply) in calls.iter().zip(items.split_off(items.len().saturating_sub(calls.len()))) {
+            match reply {
+                RespValue::Int(0) => {}
+                RespValue::Int(number) => {
+                    let key = usize::try_from(number - 1).ok().and_then(|index| call.key(index));
+                    return Err(Error::conflict(key.map(Key::as_ref).unwrap_or_default()).in_engine(NAME));
                 }
-                Answer::ServerError(text) => return Err(refused(&text)),
+                RespValue::ServerError(error) => return Err(refused(&error)),
                 _ => return Err(unexpected()),
             }
         }
-        state.stand = Some(counter);
+        state.at = Some(counter);
         Ok(items)
     }
 
-    /// Notes the version a key was read with. CONFLICT if it was read with another one before: by another program's hand, or
-    /// because it has expired.
+    /// Notes the version that a key was read with. CONFLICT if it was read with another version before: another program
+    /// has changed the key, or the key has expired.
     pub fn note(&self, space: Space, key: &[u8], version: Option<Version>) -> Result<()> {
         let mut state = self.state.lock();
-        match state.read.insert((space, Key::copy_from_slice(key)), version) {
-            Some(before) if before != version => Err(Error::conflict(key).in_engine(ENGINE)),
+        match state.keys.insert((space, Key::copy_from_slice(key)), version) {
+            Some(before) if before != version => Err(Error::conflict(key).in_engine(NAME)),
             _ => Ok(()),
         }
     }
 
-    /// Reads a page of a range by `read`. The first one, of which nobody has been told yet, is read again a few times if
-    /// others commit meanwhile; before that, `forget` is called.
+    /// Reads a page of a range by `read`. The first page, which no caller has seen yet, is read again a few times if
+    /// others commit meanwhile. `forget` is called before each of these. Blocks.
     pub fn page<T>(
         &self,
         link: &Link,
@@ -99,16 +100,16 @@ impl Fit {
         forget: impl Fn(),
         mut read: impl FnMut() -> Result<T>,
     ) -> Result<T> {
-        if self.state.lock().ranged {
+        if self.state.lock().has_range {
             return read();
         }
         let mut attempt = 1;
         loop {
-            self.ask(link, layout, &redis::pipe())?;
-            self.state.lock().ranged = true;
+            self.read(link, layout, &redis::pipe())?;
+            self.state.lock().has_range = true;
             match read() {
                 Err(error) if error.code() == Code::Conflict && attempt < ATTEMPTS => {
-                    self.state.lock().ranged = false;
+                    self.state.lock().has_range = false;
                     forget();
                     attempt += 1;
                 }
@@ -118,29 +119,29 @@ impl Fit {
     }
 }
 
-/// Keys that one call of the script checks: users' first.
-struct Check<'a> {
+/// A call of the script, and the keys that it validates: first those of users.
+struct ValidateCall<'a> {
     user: Vec<(&'a Key, String)>,
     internal: Vec<(&'a Key, String)>,
 }
 
-impl<'a> Check<'a> {
+impl<'a> ValidateCall<'a> {
     fn new(keys: &[(&'a (Space, Key), &'a Option<Version>)]) -> Self {
-        let mut check = Check { user: Vec::new(), internal: Vec::new() };
+        let mut call = ValidateCall { user: Vec::new(), internal: Vec::new() };
         for ((space, key), version) in keys {
             let version = version.map(|version| version.to_string()).unwrap_or_default();
-            let list = if *space == Space::User { &mut check.user } else { &mut check.internal };
+            let list = if *space == Space::User { &mut call.user } else { &mut call.internal };
             list.push((key, version));
         }
-        check
+        call
     }
 
-    fn key(&self, place: usize) -> Option<&'a Key> {
-        self.user.iter().chain(&self.internal).nth(place).map(|(key, _)| *key)
+    fn key(&self, index: usize) -> Option<&'a Key> {
+        self.user.iter().chain(&self.internal).nth(index).map(|(key, _)| *key)
     }
 
     fn pack(&self, pipe: &mut Pipeline, layout: &Layout) {
-        pipe.cmd("EVAL").arg(FIT).arg(self.user.len() + 1).arg(&layout.values);
+        pipe.cmd("EVAL").arg(VALIDATE).arg(self.user.len() + 1).arg(&layout.values);
         for (key, _) in &self.user {
             pipe.arg(layout.name(key));
         }
@@ -154,19 +155,24 @@ impl<'a> Check<'a> {
     }
 }
 
-/// The commit counter and the replies to `pipe`, then those to `checks`, as of one moment.
-fn run(link: &Link, layout: &Layout, pipe: &Pipeline, checks: &[Check<'_>]) -> Result<(u64, Vec<Answer>)> {
+/// The commit counter, the replies to `pipe`, and those to `calls`, as of one moment.
+fn round_trip(
+    link: &Link,
+    layout: &Layout,
+    pipe: &Pipeline,
+    calls: &[ValidateCall<'_>],
+) -> Result<(u64, Vec<RespValue>)> {
     let mut whole = redis::pipe();
     whole.cmd("MULTI").cmd("GET").arg(&layout.seq);
     for cmd in pipe.cmd_iter() {
         whole.add_command(cmd.clone());
     }
-    checks.iter().for_each(|check| check.pack(&mut whole, layout));
+    calls.iter().for_each(|call| call.pack(&mut whole, layout));
     whole.cmd("EXEC");
-    let mut items = inside(link.call(&whole, false)?)?;
-    if items.len() != 1 + pipe.len() + checks.len() {
+    let mut items = exec_items(link.call(&whole, false)?)?;
+    if items.len() != 1 + pipe.len() + calls.len() {
         return Err(unexpected());
     }
     let rest = items.split_off(1);
-    Ok((counter_of(items.pop())?, rest))
+    Ok((commit_number(items.pop())?, rest))
 }

@@ -1,33 +1,36 @@
-//! One socket to the server, plain or under TLS: one thread sends while another receives.
+//! One connection to the server, plain or over TLS. One thread sends while another receives.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, ToSocketAddrs};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use redis::{Pipeline, Value as RespValue};
 use rustls::ClientConnection;
 use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 
 use super::super::options::{Address, Settings};
+use super::reply_parser::ReplyParser;
 use super::tls;
 
-/// Bytes handed to the system at once; what `sent` counts in.
+/// Bytes that the system gets at once. `sent` is counted in such steps.
 const CHUNK: usize = 64 << 10;
+/// Bytes that a round trip receives at once.
+const ROUND_TRIP_BUFFER: usize = 16 << 10;
 
 /// A connected socket.
-pub struct Wire {
+pub struct Connection {
     socket: Socket,
-    /// Receiving waits on the socket without this lock, so that sending never waits for a reply.
+    /// A receiver waits on the socket without this lock, so that a sender never waits for a reply.
     tls: Option<Mutex<ClientConnection>>,
-    /// Bytes the system may have been given: everything behind this position never left.
+    /// The position in the stream behind which nothing was sent.
     sent: AtomicU64,
 }
 
-impl Wire {
-    /// Connects, TLS included, before `deadline`.
-    pub fn connect(settings: &Settings, deadline: Instant) -> io::Result<Wire> {
+impl Connection {
+    /// Connects before `deadline`, and shakes hands for TLS.
+    pub fn connect(settings: &Settings, deadline: Instant) -> io::Result<Connection> {
         let socket = match &settings.address {
             Address::Tcp { host, port } => connect_tcp(host, *port, deadline)?,
             Address::Unix(path) => {
@@ -51,13 +54,13 @@ impl Wire {
                 tls.complete_io(&mut &socket)?;
             }
         }
-        Ok(Wire { socket, tls: tls.map(Mutex::new), sent: AtomicU64::new(0) })
+        Ok(Connection { socket, tls: tls.map(Mutex::new), sent: AtomicU64::new(0) })
     }
 
-    /// Sends all of `bytes`. One thread at a time.
+    /// Sends all of `bytes`. Only one thread may send at a time.
     pub fn send(&self, bytes: &[u8]) -> io::Result<()> {
         for chunk in bytes.chunks(CHUNK) {
-            // Counted before it goes, so that no byte the server may have is taken for unsent.
+            // Counted before it is sent, so that no byte that the server may have counts as unsent.
             self.sent.fetch_add(chunk.len() as u64, Ordering::AcqRel);
             match &self.tls {
                 None => (&self.socket).write_all(chunk)?,
@@ -71,12 +74,12 @@ impl Wire {
         Ok(())
     }
 
-    /// Bytes that may have left.
+    /// How many bytes may have been sent.
     pub fn sent(&self) -> u64 {
         self.sent.load(Ordering::Acquire)
     }
 
-    /// Waits for bytes, at most the timeout set, and hands them to `take`. False at the end of the stream.
+    /// Waits for bytes, no longer than the timeout, and gives them to `take`. False at the end of the stream.
     pub fn receive(&self, buffer: &mut [u8], take: &mut dyn FnMut(&[u8])) -> io::Result<bool> {
         let count = (&self.socket).read(buffer)?;
         let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else { return Ok(false) };
@@ -104,9 +107,34 @@ impl Wire {
         self.socket.set_read_timeout(Some(timeout))
     }
 
-    /// Ends the connection under whoever sends or receives.
+    /// Sends commands and receives their replies before `deadline`. Only for a connection that carries nothing else.
+    pub fn round_trip(&self, pipe: &Pipeline, deadline: Instant) -> io::Result<Vec<RespValue>> {
+        self.send(&pipe.get_packed_pipeline())?;
+        let mut parser = ReplyParser::default();
+        let mut replies = Vec::new();
+        let mut buffer = vec![0; ROUND_TRIP_BUFFER];
+        let mut malformed = false;
+        while replies.len() < pipe.len() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            self.set_receive_timeout(left.max(Duration::from_millis(1)))?;
+            let open =
+                self.receive(&mut buffer, &mut |bytes| malformed |= parser.feed(bytes, &mut replies).is_err())?;
+            if malformed {
+                return Err(io::Error::other("the server does not speak Redis"));
+            }
+            if !open {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        Ok(replies)
+    }
+
+    /// Ends the connection, also for a thread that sends or receives.
     pub fn shut(&self) {
-        // It may be gone already, which is what is wanted.
+        // The connection may have ended already.
         let _ = self.socket.shutdown(Shutdown::Both);
     }
 }
@@ -141,6 +169,3 @@ fn left(deadline: Instant) -> io::Result<Duration> {
     }
     Ok(left)
 }
-
-/// A wire that several threads hold.
-pub type SharedWire = Arc<Wire>;

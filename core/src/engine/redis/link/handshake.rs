@@ -1,33 +1,32 @@
-//! What is said on a new connection before its first call.
+//! The handshake: the login on a new connection, a look at the server, and the identity of the connection there.
 
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use redis::{Pipeline, ServerError, Value as Answer};
+use redis::{Pipeline, ServerError, Value as RespValue};
 
-use super::super::fault::{ENGINE, unreachable};
-use super::super::options::Settings;
+use super::super::fault::unreachable;
+use super::super::options::{NAME, Settings};
+use super::super::reply::text;
 use super::super::script::COMMIT;
-use super::connection::{SharedWire, Wire};
-use super::reply_parser::Replies;
+use super::connection::Connection;
 use crate::error::{Code, Error, Result};
 
 /// The oldest major version of a server that has every command used here (PEXPIRETIME).
 const MIN_MAJOR: u64 = 7;
 
-/// How the server knows a connection: what `CLIENT KILL` needs to hit it and no other.
+/// The identity of a connection at the server. `CLIENT KILL` needs all of it to end no other one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     id: String,
     address: String,
-    /// The server process, if it tells.
+    /// The id of the server process, where the server tells it.
     run: Option<String>,
 }
 
 impl Identity {
-    /// What the server calls the connection.
-    #[must_use]
+    /// The id that the server gave the connection.
     pub fn id(&self) -> &str {
         &self.id
     }
@@ -35,65 +34,66 @@ impl Identity {
 
 /// A connection ready for calls.
 pub struct Established {
-    pub wire: SharedWire,
+    pub connection: Arc<Connection>,
     pub identity: Option<Identity>,
 }
 
-/// What is known of a connection that the server was told to end.
+/// The server process of a connection that the server was told to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kill {
-    /// It was not told.
+    /// The server was told nothing.
     Nothing,
-    /// It may have been another process that had it.
+    /// The connection may have belonged to an earlier process.
     AnyProcess,
     SameProcess,
 }
 
-/// Connects, logs in and makes ready, within `patience`.
+/// Connects, logs in and loads the script that commits, within `patience`.
 pub fn establish(settings: &Settings, patience: Duration) -> Result<Established> {
-    let place = &settings.address;
+    let address = &settings.address;
     let failed = |error: &io::Error| {
         let cause = Error::new(Code::Connection, describe(error)).caused_by(&error.kind());
-        unreachable(place, Some(&cause)).caused_by(&error.kind())
+        unreachable(address, Some(&cause)).caused_by(&error.kind())
     };
     let deadline = Instant::now() + patience;
-    let wire = Wire::connect(settings, deadline).map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidInput => Error::new(Code::InvalidArgument, error.to_string()).in_engine(ENGINE),
+    let connection = Connection::connect(settings, deadline).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => Error::new(Code::InvalidArgument, error.to_string()).in_engine(NAME),
         _ => failed(&error),
     })?;
     let mut protocol = 3;
     let replies = loop {
         let pipe = greeting(settings, protocol);
-        let replies = ask(&wire, &pipe, deadline).map_err(|error| failed(&error))?;
+        let replies = connection.round_trip(&pipe, deadline).map_err(|error| failed(&error))?;
         match replies.first() {
-            Some(Answer::ServerError(text)) if protocol == 3 && knows_no_hello(text) => protocol = 2,
+            Some(RespValue::ServerError(text)) if protocol == 3 && knows_no_hello(text) => protocol = 2,
             _ => break replies,
         }
     };
     let version = check_version(replies.get(INFO));
     let refusal = [0, 1, replies.len() - 1].into_iter().find_map(|index| match replies.get(index) {
-        Some(Answer::ServerError(text)) => Some(login_refused(place, text)),
+        Some(RespValue::ServerError(text)) => Some(login_refused(address, text)),
         Some(_) => None,
-        None => Some(unreachable(place, None)),
+        None => Some(unreachable(address, None)),
     });
     if let Some(error) = refusal {
         return Err(error);
     }
     version?;
-    // Not before the login: the server hangs up on strangers who send as much. Without it, the first commit brings the source.
+    // Behind the login: before it, the server closes a connection that sends so much. If this fails, the first commit
+    // brings the source.
     let mut script = redis::pipe();
     script.cmd("SCRIPT").arg("LOAD").arg(COMMIT.source);
-    ask(&wire, &script, deadline).map_err(|error| failed(&error))?;
+    connection.round_trip(&script, deadline).map_err(|error| failed(&error))?;
     let run = replies.get(INFO).and_then(text).and_then(|text| line(text, "run_id:"));
     let identity = replies.get(CLIENT).and_then(|reply| identity(reply, run));
-    Ok(Established { wire: Arc::new(wire), identity })
+    Ok(Established { connection: Arc::new(connection), identity })
 }
 
-/// Where these replies stand among those to a greeting.
+/// The index of these replies among those to a greeting.
 const CLIENT: usize = 2;
 const INFO: usize = 3;
 
-/// The first commands of a connection. The first one logs in, where a password is given.
+/// The first commands of a connection. The first of them logs in if there is a password.
 fn greeting(settings: &Settings, protocol: u8) -> Pipeline {
     let mut pipe = redis::pipe();
     let user = settings.username.as_deref().unwrap_or("default");
@@ -110,22 +110,22 @@ fn greeting(settings: &Settings, protocol: u8) -> Pipeline {
     pipe
 }
 
-/// True for the refusal of a server or proxy that does not speak the newer protocol.
+/// True if a server or a proxy refused because it does not speak the newer protocol.
 fn knows_no_hello(reply: &ServerError) -> bool {
     let text = reply.details().unwrap_or_default();
     reply.code() == "NOPROTO" || (reply.code() == "ERR" && text.to_ascii_lowercase().contains("unknown command"))
 }
 
-/// Tells the server to end the connection `before`, so that what of it is still unread cannot be carried out after newer calls.
+/// Tells the server to end the connection `before`, so that it carries out nothing of it behind newer calls.
 pub fn pack_kill(pipe: &mut Pipeline, before: Option<&Identity>, now: Option<&Identity>) -> Kill {
     let Some(before) = before else { return Kill::Nothing };
     let same = match (&before.run, now.and_then(|now| now.run.as_ref())) {
         (Some(before), Some(now)) if before == now => true,
-        // What another process had, ended with it.
+        // The connection ended with its process.
         (Some(_), Some(_)) => return Kill::Nothing,
         _ => false,
     };
-    // Every client of a unix socket has the same address: the id alone may be another's after a restart.
+    // All clients of a unix socket have the same address, and after a restart another client may have the id.
     let unix = before.address.starts_with('/');
     if unix && !same {
         return Kill::Nothing;
@@ -137,13 +137,7 @@ pub fn pack_kill(pipe: &mut Pipeline, before: Option<&Identity>, now: Option<&Id
     if same { Kill::SameProcess } else { Kill::AnyProcess }
 }
 
-/// Sends commands over a connection that carries nothing else, and receives their replies before `deadline`.
-pub fn ask(wire: &Wire, pipe: &Pipeline, deadline: Instant) -> io::Result<Vec<Answer>> {
-    wire.send(&pipe.get_packed_pipeline())?;
-    receive(wire, pipe.len(), deadline)
-}
-
-/// The system's own words, but for those that only say that time ran out.
+/// The words of the system, but for those that only say that time ran out.
 fn describe(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => "connecting took too long".into(),
@@ -152,31 +146,8 @@ fn describe(error: &io::Error) -> String {
     }
 }
 
-/// Receives `count` replies before `deadline`.
-fn receive(wire: &Wire, count: usize, deadline: Instant) -> io::Result<Vec<Answer>> {
-    let mut parser = Replies::default();
-    let mut replies = Vec::new();
-    let mut buffer = vec![0; 16 << 10];
-    let mut garbled = false;
-    while replies.len() < count {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        wire.set_receive_timeout(left.max(Duration::from_millis(1)))?;
-        let open = wire.receive(&mut buffer, &mut |bytes| garbled |= parser.feed(bytes, &mut replies).is_err())?;
-        if garbled {
-            return Err(io::Error::other("the server does not speak Redis"));
-        }
-        if !open {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-    }
-    Ok(replies)
-}
-
-/// A refused login. The server's sentence is dropped: an old server repeats the password in it.
-fn login_refused(place: &impl std::fmt::Display, reply: &ServerError) -> Error {
+/// The error of a refused login. It leaves out the sentence of the server: an old server repeats the password in it.
+fn login_refused(address: &impl std::fmt::Display, reply: &ServerError) -> Error {
     let (word, text) = (reply.code(), reply.details().unwrap_or_default());
     let (code, message) = match word {
         "WRONGPASS" => (Code::Connection, "the server does not accept the username or password; check them"),
@@ -184,7 +155,6 @@ fn login_refused(place: &impl std::fmt::Display, reply: &ServerError) -> Error {
         "NOPERM" => (Code::Connection, "the user may not use this connection; check its ACL"),
         "LOADING" => (Code::Connection, "the server is still loading its data"),
         "NOPROTO" => (Code::NotSupported, "the server is too old; Redis 7.0 or newer is needed"),
-        // A server without passwords that is given one, a database out of range, a server without HELLO.
         "ERR" if text.contains("without any password") => {
             (Code::Connection, "the server has no password but one was given; remove it")
         }
@@ -194,37 +164,28 @@ fn login_refused(place: &impl std::fmt::Display, reply: &ServerError) -> Error {
         }
         _ => (Code::Connection, "the server refused the connection"),
     };
-    Error::new(code, format!("cannot use redis at {place}: {message}")).caused_by(&word).in_engine(ENGINE)
+    Error::new(code, format!("cannot use redis at {address}: {message}")).caused_by(&word).in_engine(NAME)
 }
 
-/// NOT_SUPPORTED for a server older than 7.0. A server that does not tell its version is believed.
-fn check_version(info: Option<&Answer>) -> Result<()> {
+/// NOT_SUPPORTED for a server older than 7.0. A server that does not tell its version is accepted.
+fn check_version(info: Option<&RespValue>) -> Result<()> {
     let version = info.and_then(text).and_then(|text| line(text, "redis_version:"));
     let major = version.and_then(|version| version.split('.').next()?.parse::<u64>().ok());
     match major {
         Some(major) if major < MIN_MAJOR => {
-            Err(Error::new(Code::NotSupported, "the server is too old; Redis 7.0 or newer is needed").in_engine(ENGINE))
+            Err(Error::new(Code::NotSupported, "the server is too old; Redis 7.0 or newer is needed").in_engine(NAME))
         }
         _ => Ok(()),
     }
 }
 
-/// What stands behind `name` in a text of lines.
+/// The rest of the line that starts with `name`.
 fn line(text: &str, name: &str) -> Option<String> {
     text.lines().find_map(|line| line.strip_prefix(name)).map(|text| text.trim().to_owned())
 }
 
-/// A text, in either protocol's form.
-pub fn text(reply: &Answer) -> Option<&str> {
-    match reply {
-        Answer::BulkString(text) => std::str::from_utf8(text).ok(),
-        Answer::VerbatimString { text, .. } => Some(text),
-        _ => None,
-    }
-}
-
 /// The connection's id and address, from `CLIENT INFO`.
-fn identity(reply: &Answer, run: Option<String>) -> Option<Identity> {
+fn identity(reply: &RespValue, run: Option<String>) -> Option<Identity> {
     let text = text(reply)?;
     let field = |name: &str| text.split_ascii_whitespace().find_map(|field| field.strip_prefix(name)).map(String::from);
     Some(Identity { id: field("id=")?, address: field("addr=")?, run })

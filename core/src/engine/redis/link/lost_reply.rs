@@ -1,76 +1,78 @@
-//! Commits whose reply was lost with the connection: the next one asks the server what became of them, before anything
-//! else is sent over it. Nothing is sent twice.
+//! Commits whose reply was lost with the connection. The next connection asks the server what became of them, before it
+//! sends anything else. Nothing is sent twice.
 //!
-//! The server keeps the replies to the latest calls of each client, written by the very script that commits. A call it has not
-//! kept was not carried out, and cannot be any more once the connection it came by has been killed; that is proved only by
-//! the same server process, while it still has an earlier reply of this client.
+//! The server keeps the replies to the latest calls of each client: the script that commits writes them. A call whose
+//! reply was not kept was not carried out. It cannot be carried out later either, once the server has ended the
+//! connection it came by. Only the same server process proves that, and only while it still has an earlier reply of
+//! this client.
 
 use std::time::Instant;
 
-use redis::{Pipeline, Value as Answer};
+use redis::{Pipeline, Value as RespValue};
 
 use super::super::fault::Loss;
-use super::super::layout::kept_reply;
-use super::super::write::SLOTS;
-use super::call::{Settle, settle};
+use super::super::write::KEPT_REPLIES;
+use super::call::{OnReply, deliver};
+use crate::format::redis::kept_reply;
 
-/// A commit that may have been carried out.
-pub struct Doubt {
+/// A commit that the server may have carried out.
+pub struct LostReply {
     pub number: u64,
-    pub settle: Settle,
+    pub on_reply: OnReply,
     pub loss: Loss,
-    /// When its caller is told that nobody knows.
-    pub until: Instant,
+    /// When its caller is told that the outcome is unknown.
+    pub deadline: Instant,
 }
 
-impl Doubt {
+impl LostReply {
+    /// Tells the caller that the outcome is unknown.
     pub fn give_up(self) {
-        settle(self.settle, Err(self.loss.of_sent(true)));
+        deliver(self.on_reply, Err(self.loss.of_sent(true)));
     }
 }
 
-/// Asks for the replies to `doubts` and to call `proof`, the latest that is known to be kept.
-pub fn pack_question(pipe: &mut Pipeline, client: &[u8], doubts: &[Doubt], proof: u64) {
-    pipe.cmd("HMGET").arg(client).arg(proof % SLOTS);
-    for doubt in doubts {
-        pipe.arg(doubt.number % SLOTS);
+/// Asks for the replies to `lost` and to call `newest_kept`, the latest whose reply was certainly kept.
+pub fn pack_question(pipe: &mut Pipeline, client: &[u8], lost: &[LostReply], newest_kept: u64) {
+    pipe.cmd("HMGET").arg(client).arg(newest_kept % KEPT_REPLIES);
+    for lost in lost {
+        pipe.arg(lost.number % KEPT_REPLIES);
     }
 }
 
-/// Tells each of `doubts` what the answer to [`pack_question`] proves. `fenced`: what was sent before cannot be carried out any more,
-/// and the server has not been another process since.
-pub fn tell(doubts: Vec<Doubt>, proof: u64, fenced: bool, answer: Option<Answer>) {
+/// Tells the callers of `lost` what the answer to [`pack_question`] proves. `is_final`: the server carries out nothing
+/// more of what was sent before, and is the same process as then.
+pub fn resolve(lost: Vec<LostReply>, newest_kept: u64, is_final: bool, answer: Option<RespValue>) {
     let items = match answer {
-        Some(Answer::Array(items)) => items,
+        Some(RespValue::Array(items)) => items,
         _ => Vec::new(),
     };
     let mut kept = items.into_iter().map(|item| match item {
-        Answer::BulkString(text) => kept_reply(&text),
+        RespValue::BulkString(text) => kept_reply(&text),
         _ => None,
     });
-    // Without it, what the server kept for this client is lost: by eviction or by a foreign hand.
-    let proved = kept.next().flatten().is_some_and(|(number, _)| proof > 0 && number >= proof);
-    for doubt in doubts {
+    // If this reply is gone, eviction or another program has deleted what the server kept for this client.
+    let has_kept = kept.next().flatten().is_some_and(|(number, _)| newest_kept > 0 && number >= newest_kept);
+    for lost in lost {
         match kept.next().flatten() {
-            Some((number, reply)) if number == doubt.number => settle(doubt.settle, Ok(vec![to_answer(reply)])),
-            // A later call took its slot.
-            Some((number, _)) if number > doubt.number => doubt.give_up(),
-            _ if proved && fenced => settle(doubt.settle, Err(doubt.loss.of_unapplied())),
-            _ => doubt.give_up(),
+            Some((number, reply)) if number == lost.number => deliver(lost.on_reply, Ok(vec![to_resp(reply)])),
+            // A later call took the place of its reply.
+            Some((number, _)) if number > lost.number => lost.give_up(),
+            _ if has_kept && is_final => deliver(lost.on_reply, Err(lost.loss.of_unapplied())),
+            _ => lost.give_up(),
         }
     }
 }
 
 /// A kept reply as the server would have sent it.
-fn to_answer(reply: serde_json::Value) -> Answer {
+fn to_resp(reply: serde_json::Value) -> RespValue {
     match reply {
-        serde_json::Value::Array(items) => Answer::Array(items.into_iter().map(to_answer).collect()),
-        serde_json::Value::String(text) => Answer::BulkString(text.into_bytes()),
+        serde_json::Value::Array(items) => RespValue::Array(items.into_iter().map(to_resp).collect()),
+        serde_json::Value::String(text) => RespValue::BulkString(text.into_bytes()),
         serde_json::Value::Number(number) => match number.as_i64() {
-            Some(number) => Answer::Int(number),
+            Some(number) => RespValue::Int(number),
             // The server prints whole numbers beyond 14 digits as it prints fractions.
-            None => Answer::Int(number.as_f64().unwrap_or_default() as i64),
+            None => RespValue::Int(number.as_f64().unwrap_or_default() as i64),
         },
-        _ => Answer::Nil,
+        _ => RespValue::Nil,
     }
 }

@@ -1,4 +1,4 @@
-//! TLS by rustls: the public roots, a given authority, or, only when asked for, any certificate.
+//! TLS by rustls. It trusts the public roots, or a given authority, or any certificate if the options say so.
 
 use std::io;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStor
 
 use super::super::options::TlsOptions;
 
-/// A connection that has not shaken hands yet.
+/// A connection before its TLS handshake.
 pub fn client(options: &TlsOptions, host: &str) -> io::Result<ClientConnection> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
@@ -38,7 +38,7 @@ pub fn client(options: &TlsOptions, host: &str) -> io::Result<ClientConnection> 
     let name = options.server_name.as_deref().unwrap_or(host).to_owned();
     let name = ServerName::try_from(name).map_err(|_| invalid("the host is no name a certificate can have"))?;
     let mut connection = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
-    // What is written is flushed at once; a limit would only cut a value short.
+    // Every write is flushed at once. A limit would cut a large value short.
     connection.set_buffer_limit(None);
     Ok(connection)
 }
@@ -62,7 +62,7 @@ fn invalid(message: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, message)
 }
 
-/// Accepts who ever answers; only the signatures must be right.
+/// Accepts every certificate. Only the signatures must be right.
 #[derive(Debug)]
 struct AnyCertificate {
     provider: Arc<CryptoProvider>,
