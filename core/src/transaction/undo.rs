@@ -1,4 +1,4 @@
-//! Engines without atomic batches: writes one by one, and what takes them back.
+//! Engines without atomic batches: their writes are made one by one, and can be undone.
 
 use std::collections::BTreeMap;
 
@@ -9,26 +9,26 @@ use crate::error::{Code, Error, Result};
 use crate::key::{Key, Space};
 use crate::record::{Record, Version};
 
-/// Bytes that a transaction may replace in such an engine: the log keeps them until it is over.
-const MOST_REPLACED: usize = 256 << 20;
+/// Bytes that a transaction may replace in such an engine. The log keeps them until the transaction is over.
+const MAX_REPLACED: usize = 256 << 20;
 
-/// What a transaction writes to such an engine: each key once.
+/// The writes of a transaction to such an engine, each key once.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Plan {
+pub(super) struct WritePlan {
     pub undo: Undo,
-    /// The versions of what is there before.
+    /// The versions that the keys had before.
     versions: Vec<Option<Version>>,
 }
 
-/// How to take back what was written: the same keys in the same order.
+/// How to undo writes: the operations that were made, and those that restore the same keys in the same order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Undo {
     pub written: Vec<Op>,
     pub before: Vec<Op>,
 }
 
-impl Plan {
-    /// What `ops`, which hold no additions, come to in the end.
+impl WritePlan {
+    /// Plans the effect of `ops`, which hold no additions.
     pub fn new(view: &dyn View, ops: Vec<Op>) -> Result<Self> {
         let mut after: BTreeMap<(Space, Key), Op> = BTreeMap::new();
         let delete = |space: Space, key: Key| ((space, key.clone()), Op::Delete { space, key });
@@ -48,18 +48,18 @@ impl Plan {
                 })?;
             }
         }
-        let mut plan = Plan::default();
+        let mut plan = WritePlan::default();
         let mut bytes = 0_usize;
         for ((space, key), op) in after {
             let found = view.get(space, &key)?;
             let version = found.as_ref().map(|record| record.version);
             let before = restoring(space, key, found);
             bytes = bytes.saturating_add(before.size());
-            if bytes > MOST_REPLACED {
+            if bytes > MAX_REPLACED {
                 return Err(Error::new(
                     Code::ValueTooLarge,
                     format!(
-                        "a transaction may replace {MOST_REPLACED} bytes in an engine without atomic batches; split it"
+                        "a transaction may replace {MAX_REPLACED} bytes in an engine without atomic batches; split it"
                     ),
                 ));
             }
@@ -70,27 +70,27 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Writes one by one. CONFLICT for a key that has changed since the plan was made. Blocks.
+    /// Makes the writes one by one. CONFLICT for a key that has changed since the plan was made. Blocks.
     pub fn carry_out(&self, engine: &dyn Engine) -> Result<()> {
         for (op, version) in self.undo.written.iter().zip(&self.versions) {
-            guarded(engine, *version, op)?;
+            write_if(engine, *version, op)?;
         }
         Ok(())
     }
 }
 
 impl Undo {
-    /// Restores each key that still holds what was written, the last one first; a key with something newer stays as it
-    /// is. Right however often it is done, and however much was written. Blocks.
-    pub fn take_back(&self, engine: &dyn Engine) -> Result<()> {
+    /// Restores each key that still holds what was written, the last one first. A key that holds something newer stays
+    /// as it is. This is right however often it is done, and however many of the writes were made. Blocks.
+    pub fn apply(&self, engine: &dyn Engine) -> Result<()> {
         for (written, before) in self.written.iter().zip(&self.before).rev() {
             let Some((space, key)) = written.key() else { continue };
             let found = entry(engine, space, key)?;
             if !holds(found.as_ref(), written) || holds(found.as_ref(), before) {
                 continue;
             }
-            match guarded(engine, found.map(|record| record.version), before) {
-                // Somebody wrote it in this very moment: theirs is newer.
+            match write_if(engine, found.map(|record| record.version), before) {
+                // Somebody wrote the key in this moment: that value is newer.
                 Err(error) if error.code() == Code::Conflict => {}
                 other => other?,
             }
@@ -99,8 +99,8 @@ impl Undo {
     }
 }
 
-/// One write, if the key still has that version.
-fn guarded(engine: &dyn Engine, version: Option<Version>, op: &Op) -> Result<()> {
+/// Makes one write if the key still has that version.
+fn write_if(engine: &dyn Engine, version: Option<Version>, op: &Op) -> Result<()> {
     let Some((space, key)) = op.key() else { return Ok(()) };
     let check = Check { space, key: key.clone(), version };
     engine.commit(Batch { checks: vec![check], ..Batch::one(op.clone()) }).map(|_| ())
@@ -113,7 +113,7 @@ fn restoring(space: Space, key: Key, found: Option<Record>) -> Op {
     }
 }
 
-/// True if `found` is what `op` leaves.
+/// True if `found` is what `op` leaves in the key.
 fn holds(found: Option<&Record>, op: &Op) -> bool {
     match (op, found) {
         (Op::Set { value, expires_at, .. }, Some(found)) => found.value == *value && found.expires_at == *expires_at,

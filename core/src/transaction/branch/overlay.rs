@@ -1,4 +1,5 @@
-//! What a transaction wrote to one engine, above what it reads there. Persistent maps: a copy is two references.
+//! The overlay: the writes of a transaction to one engine, over what it reads there. Its maps are persistent, so a copy
+//! copies their roots alone.
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -9,28 +10,28 @@ use crate::batch::Op;
 use crate::key::{Key, KeyRange, Space};
 use crate::record::Record;
 
-/// What a key holds by the transaction's own writes.
-pub(super) enum Found<'a> {
-    /// Written.
+/// A key in the transaction's own writes.
+pub enum Found<'a> {
+    /// It was written.
     Record(&'a Arc<Record>),
-    /// Deleted, or in a range that was.
+    /// It was deleted, alone or with a range.
     Absent,
-    /// Untouched: the engine knows.
+    /// It was not touched: the engine has it.
     Beneath,
 }
 
 type Written = OrdMap<Key, Option<Arc<Record>>>;
 
 #[derive(Clone, Default)]
-pub(super) struct Layer {
-    /// The latest write of each key; `None` is a delete. Each came after every deleted range it lies in.
+pub struct Layer {
+    /// The latest write of each key; `None` is a delete. A write is newer than every deleted range it lies in.
     written: Written,
-    /// Ranges deleted.
+    /// Deleted ranges.
     deleted: Arc<Vec<KeyRange>>,
 }
 
 #[derive(Clone, Default)]
-pub(super) struct Overlay {
+pub struct Overlay {
     user: Layer,
     internal: Layer,
 }
@@ -54,7 +55,7 @@ impl Overlay {
         self.user.is_empty() && self.internal.is_empty()
     }
 
-    /// All of it, as the operations of a batch.
+    /// All writes as the operations of a batch.
     pub fn into_ops(self) -> Vec<Op> {
         let mut ops = Vec::with_capacity(self.user.written.len() + self.internal.written.len());
         for (space, layer) in [(Space::User, self.user), (Space::Internal, self.internal)] {
@@ -85,6 +86,15 @@ impl Layer {
             Some(None) => Found::Absent,
             None if self.deleted.iter().any(|range| range.spans(key)) => Found::Absent,
             None => Found::Beneath,
+        }
+    }
+
+    /// The live record that the transaction wrote; `None` if it did not touch the key.
+    pub fn get(&self, key: &[u8]) -> Option<Option<Record>> {
+        match self.find(key) {
+            Found::Record(record) => Some((!record.has_expired()).then(|| (**record).clone())),
+            Found::Absent => Some(None),
+            Found::Beneath => None,
         }
     }
 

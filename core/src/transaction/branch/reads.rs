@@ -1,4 +1,4 @@
-//! What a transaction has read of one engine, as the checks its commit makes.
+//! The reads of a transaction from one engine. They become the checks of its commit.
 
 use std::collections::HashMap;
 use std::ops::Bound;
@@ -7,9 +7,9 @@ use crate::batch::{Batch, Check, RangeCheck};
 use crate::key::{Key, KeyRange, Space};
 use crate::record::Version;
 
-/// Keys and ranges read, each once.
+/// The keys and ranges that were read, each once.
 #[derive(Debug, Default)]
-pub(super) struct Reads {
+pub struct Reads {
     keys: HashMap<(Space, Key), Option<Version>>,
     ranges: Vec<(Space, KeyRange)>,
 }
@@ -19,17 +19,17 @@ impl Reads {
         self.keys.is_empty() && self.ranges.is_empty()
     }
 
-    /// Notes that `key` had this version; `None` means that it was absent.
+    /// Notes that `key` had this version; `None` for an absent key. The first version is the one that counts.
     pub fn key(&mut self, space: Space, key: Key, version: Option<Version>) {
         self.keys.entry((space, key)).or_insert(version);
     }
 
-    /// Notes a page of `range` behind `after` that ended at `next`, or at the range's end.
+    /// Notes a page of `range` behind `after`, which ended at `next` or at the end of the range.
     pub fn page(&mut self, space: Space, range: &KeyRange, after: Option<&[u8]>, next: Option<&Key>) {
         let mut read = after.map_or_else(|| range.clone(), |after| range.after(after));
         read.limit = None;
         if read.is_empty() {
-            // Nothing was asked of the engine: there is no commit that it was read at.
+            // The engine was not asked, so there is no commit that this was read at.
             return;
         }
         if let Some(next) = next {
@@ -44,11 +44,11 @@ impl Reads {
         self.ranges.push((space, read));
     }
 
-    /// Makes the range read last longer by the page that continues it.
+    /// Extends the last range by the page that continues it.
     fn extend(&mut self, space: Space, page: &KeyRange, after: &[u8]) -> bool {
         let Some((last_space, last)) = self.ranges.last_mut() else { return false };
         let at = |bound: &Bound<Key>| matches!(bound, Bound::Included(key) if key.as_ref() == after);
-        // Another scan may have stopped at the same key: what it passes over is not what this one does.
+        // Another scan may have stopped at the same key, and select other keys.
         if *last_space != space
             || last.reverse != page.reverse
             || last.pattern != page.pattern
@@ -66,7 +66,7 @@ impl Reads {
         true
     }
 
-    /// Adds the checks to a batch; `since` is the commit that everything was read at.
+    /// Adds the checks to a batch; `since` is the commit that all reads belong to.
     pub fn guard(self, batch: &mut Batch, since: u64) {
         let checks = self.keys.into_iter().map(|((space, key), version)| Check { space, key, version });
         batch.checks.extend(checks);

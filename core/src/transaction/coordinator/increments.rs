@@ -1,5 +1,6 @@
-//! Resolves increments before they are promised: the addition to a counter becomes a write of the sum, guarded by the version that
-//! the sum was computed from. A decided batch can then be applied whatever the keys hold, and applied twice.
+//! Resolves increments before an intent is prepared: the addition to a counter becomes a write of the sum, guarded by
+//! the version that the sum was computed from. A decided batch can then be applied whatever the keys hold, and applied
+//! twice.
 
 use std::collections::HashMap;
 
@@ -11,7 +12,7 @@ use crate::key::{Key, KeyRange, Space};
 use crate::record::Record;
 use crate::value::Value;
 
-/// Replaces the additions of `batch`. Blocks.
+/// Replaces the additions of `batch` by writes of their sums. Blocks.
 pub fn resolve_increments(engine: &dyn Engine, mut batch: Batch) -> Result<Batch> {
     if !batch.ops.iter().any(|op| matches!(op, Op::Add { .. })) {
         return Ok(batch);
@@ -30,7 +31,7 @@ pub fn resolve_increments(engine: &dyn Engine, mut batch: Batch) -> Result<Batch
     Ok(batch)
 }
 
-/// What the operations before have left.
+/// The effect of the operations so far.
 struct Resolver<'a> {
     view: &'a dyn View,
     own: HashMap<(Space, Key), Option<Record>>,

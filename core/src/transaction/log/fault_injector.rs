@@ -1,4 +1,4 @@
-//! Stops the world at a step of the logs or of a store, for tests, and keeps what was done until then.
+//! For tests: makes a step of a log or of a store fail, and records the steps that took place.
 
 use std::io;
 use std::thread;
@@ -8,56 +8,56 @@ use parking_lot::Mutex;
 
 use super::folder::Step;
 
-/// What happens at the chosen step.
+/// The fault that takes place at a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Fault {
     #[default]
     Nothing,
-    /// It fails, and everything after it: the process died.
+    /// The step fails, and every later one: the process died.
     Death(u64),
-    /// It alone fails.
+    /// Only this step fails.
     Failure(u64),
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Fuse {
-    state: Mutex<State>,
+pub(crate) struct FaultInjector {
+    state: Mutex<InjectorState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct InjectorState {
     fault: Fault,
     steps: u64,
     struck: bool,
-    /// The step of the fault was noted.
-    over: bool,
+    /// The step that failed was recorded.
+    recorded: bool,
     done: Vec<Step>,
     sync_takes: Duration,
 }
 
-impl Fuse {
+impl FaultInjector {
     pub fn new(fault: Fault) -> Self {
-        Fuse { state: Mutex::new(State { fault, ..State::default() }) }
+        FaultInjector { state: Mutex::new(InjectorState { fault, ..InjectorState::default() }) }
     }
 
-    /// True once the fault took place.
+    /// True after the fault took place.
     pub fn struck(&self) -> bool {
         self.state.lock().struck
     }
 
-    /// True once the process died.
+    /// True after the process died.
     pub fn dead(&self) -> bool {
         let state = self.state.lock();
         state.struck && matches!(state.fault, Fault::Death(_))
     }
 
-    /// Lets `fault` take place, counting from now on.
+    /// Lets `fault` take place; steps are counted from now on.
     pub fn arm(&self, fault: Fault) {
         let mut state = self.state.lock();
-        (state.fault, state.steps, state.struck, state.over) = (fault, 0, false, false);
+        (state.fault, state.steps, state.struck, state.recorded) = (fault, 0, false, false);
     }
 
-    /// Makes a disk whose syncs take a while.
+    /// Makes each sync of a log take so long.
     pub fn slow_down(&self, sync_takes: Duration) {
         self.state.lock().sync_takes = sync_takes;
     }
@@ -71,8 +71,8 @@ impl Fuse {
     pub fn step(&self, step: Step) -> io::Result<()> {
         let mut state = self.state.lock();
         if let Err(error) = state.pass() {
-            // It may have been on its way all the same; a sync that failed has seen to nothing.
-            if !matches!(step, Step::Sync(_) | Step::SyncFolder) && state.is_the_last() {
+            // The disk may have made the change that failed. A sync that failed has done nothing.
+            if !matches!(step, Step::Sync(_) | Step::SyncFolder) && state.records_failure() {
                 state.done.push(step);
             }
             return Err(error);
@@ -84,16 +84,16 @@ impl Fuse {
         Ok(())
     }
 
-    /// Any other step.
+    /// A step that is no change of the disk.
     pub fn pass(&self) -> io::Result<()> {
         self.state.lock().pass()
     }
 }
 
-impl State {
-    /// True for the very step that the process died at, and false for those after it.
-    fn is_the_last(&mut self) -> bool {
-        !std::mem::replace(&mut self.over, true)
+impl InjectorState {
+    /// True for the step that fails, and false for those after it.
+    fn records_failure(&mut self) -> bool {
+        !std::mem::replace(&mut self.recorded, true)
     }
 
     fn pass(&mut self) -> io::Result<()> {
@@ -104,10 +104,10 @@ impl State {
             Fault::Failure(step) => at == step,
         };
         self.struck |= strikes;
-        // The dead count no further steps.
+        // A dead process makes no further steps.
         if !(strikes && matches!(self.fault, Fault::Death(_))) {
             self.steps += 1;
         }
-        if strikes { Err(io::Error::other("the world stopped here")) } else { Ok(()) }
+        if strikes { Err(io::Error::other("a fault of the test")) } else { Ok(()) }
     }
 }

@@ -1,109 +1,88 @@
-//! One log: a file of decisions that many threads append to, each write and sync shared by all who wait for one.
+//! A log file that this process writes: many threads append to it, and each write and sync serves all who wait for one.
 //!
-//! Frames are written one after another, each synced (at `full`) before the next: only the last can be torn.
-
-#[cfg(test)]
-pub(crate) mod fault_injector;
-pub(super) mod folder;
+//! Frames are written one after another, each synced (at `full`) before the next one: only the last can be torn.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Condvar, Mutex};
 
-use self::folder::{Folder, LogFile};
+use super::folder::{LogFile, LogFolder};
+use super::random;
+use super::stats::{TransactionCounters, count};
 use crate::engine::Durability;
 use crate::error::{Code, Error, Result};
 use crate::format::transaction_log::{self as format, Entry};
 
-/// A log longer than this takes no new transactions: the next one makes a new log, and this one goes with the last of
-/// its own.
-const FULL: u64 = if cfg!(test) { 2 << 10 } else { 1 << 20 };
+/// A longer log takes no new transactions: the next one makes a new log, and this one is removed after its last
+/// transaction.
+const MAX_BYTES: u64 = if cfg!(test) { 2 << 10 } else { 1 << 20 };
 
 /// Bytes that wait to be written at most, so that a frame stays far below its limit of 4 GiB.
-const MOST_PENDING: usize = 512 << 20;
+const MAX_PENDING: usize = 512 << 20;
 
-/// What this process did, for `stats`.
-#[derive(Debug, Default)]
-pub(super) struct Figures {
-    pub commits: AtomicU64,
-    pub rollbacks: AtomicU64,
-    pub writes: AtomicU64,
-    pub fsyncs: AtomicU64,
-    pub logs: AtomicU64,
-}
-
-/// Adds one to a figure.
-pub(super) fn count(figure: &AtomicU64) {
-    figure.fetch_add(1, Ordering::Relaxed);
-}
-
-/// A log that this process writes.
-pub(super) struct Log {
+pub struct LogWriter {
     pub id: u64,
     file: LogFile,
     durability: Durability,
-    figures: Arc<Figures>,
-    state: Mutex<State>,
+    counters: Arc<TransactionCounters>,
+    state: Mutex<LogState>,
     written: Condvar,
     next: AtomicU64,
 }
 
 #[derive(Default)]
-struct State {
+struct LogState {
     /// Entries that wait for the next frame.
     pending: Vec<u8>,
-    /// The number of the frame they will be in.
+    /// The number of the next frame.
     frame: u64,
+    /// A frame is being written.
     writing: bool,
+    /// The position of the next frame.
     end: u64,
-    failed: Option<Failed>,
-    /// The stores that take part, by their ids: index, and the frame that says so.
+    failed: Option<FailedFrame>,
+    /// The stores that take part, by their ids: the index of each, and the number of the frame that says so.
     stores: HashMap<u128, (u64, u64)>,
     forgotten: u64,
-    unfinished: usize,
-    /// Takes no new transactions.
+    /// How many transactions the log still answers for.
+    open: usize,
+    /// It takes no new transactions.
     retired: bool,
-    /// Something in it is left to recovery.
+    /// Recovery will need it: the file stays.
     kept: bool,
 }
 
 #[derive(Clone)]
-struct Failed {
+struct FailedFrame {
     frame: u64,
-    /// Whether that frame is on disk cannot be known.
+    /// Nobody knows whether the frame is on the disk.
     unknown: bool,
     error: Error,
 }
 
-/// Why an entry is not in the log.
+/// The reason why an entry is not in the log.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub enum AppendError {
     /// It certainly is not.
-    Not(Error),
-    /// The disk may hold it or not: its sync failed.
+    NotWritten(Error),
+    /// The disk may hold it: its sync failed.
     Unknown(Error),
 }
 
-impl Refusal {
+impl AppendError {
     pub fn into_error(self) -> Error {
         match self {
-            Refusal::Not(error) | Refusal::Unknown(error) => error,
+            AppendError::NotWritten(error) | AppendError::Unknown(error) => error,
         }
     }
 }
 
-/// A number that nobody guesses and nobody else has.
-pub(super) fn random() -> u64 {
-    RandomState::new().build_hasher().finish()
-}
-
-impl Log {
-    /// Makes a log in `folder`, which is made, too. Its header is safe whatever the durability: a log whose name
-    /// vanished would leave its intents without anyone to decide about them.
-    pub fn create(folder: &Folder, durability: Durability, figures: Arc<Figures>) -> Result<Arc<Self>> {
+impl LogWriter {
+    /// Makes a log in `folder`, which is made, too. Its header is synced at any durability: without a log, nobody could
+    /// decide about its intents.
+    pub fn create(folder: &LogFolder, durability: Durability, counters: Arc<TransactionCounters>) -> Result<Arc<Self>> {
         let failed = |error| Error::io("cannot make a transaction log", &error);
         folder.make().map_err(failed)?;
         for _ in 0..100 {
@@ -111,17 +90,17 @@ impl Log {
             let Some(file) = folder.create(id).map_err(failed)? else { continue };
             let made = file.write(0, &format::header(id)).and_then(|()| file.sync()).and_then(|()| folder.sync());
             if let Err(error) = made {
-                // Without a header it is nothing to anybody; recovery removes it if we cannot.
+                // A file without a header means nothing. If it cannot be removed here, recovery removes it.
                 let _ = file.remove();
                 return Err(failed(error));
             }
-            count(&figures.logs);
-            let state = State { end: format::HEADER as u64, ..State::default() };
-            return Ok(Arc::new(Log {
+            count(&counters.logs);
+            let state = LogState { end: format::HEADER as u64, ..LogState::default() };
+            return Ok(Arc::new(LogWriter {
                 id,
                 file,
                 durability,
-                figures,
+                counters,
                 state: Mutex::new(state),
                 written: Condvar::new(),
                 next: AtomicU64::new(1),
@@ -130,24 +109,24 @@ impl Log {
         Err(Error::new(Code::Io, "cannot make a transaction log: every name is taken"))
     }
 
-    /// Begins a transaction; `None` if the log takes no more. The log stays until it is dropped.
-    pub fn begin(self: &Arc<Self>) -> Option<Unfinished> {
+    /// Begins a transaction; `None` if the log takes no more. The log stays until the transaction is dropped.
+    pub fn begin(self: &Arc<Self>) -> Option<OpenTransaction> {
         let mut state = self.state.lock();
-        if state.retired || state.failed.is_some() || state.end >= FULL {
+        if state.retired || state.failed.is_some() || state.end >= MAX_BYTES {
             return None;
         }
-        state.unfinished += 1;
+        state.open += 1;
         drop(state);
-        Some(Unfinished { log: self.clone(), number: self.next.fetch_add(1, Ordering::Relaxed) })
+        Some(OpenTransaction { log: self.clone(), number: self.next.fetch_add(1, Ordering::Relaxed) })
     }
 
-    /// What went wrong, if a sync did: nothing more can be decided.
+    /// The error of a sync that failed: nothing more can be decided.
     pub fn sync_failure(&self) -> Option<Error> {
         self.state.lock().failed.as_ref().filter(|failed| failed.unknown).map(|failed| failed.error.clone())
     }
 
-    /// Sees to it that the store takes part, and gives its index. Waits until that is safe.
-    pub fn take_part(&self, id: u128, intents: bool, name: &str) -> Result<u64, Refusal> {
+    /// Notes that a store takes part, and returns its index. Waits until the note is safe.
+    pub fn take_part(&self, id: u128, intents: bool, name: &str) -> Result<u64, AppendError> {
         let mut state = self.state.lock();
         let (index, frame) = match state.stores.get(&id) {
             Some(found) => *found,
@@ -164,7 +143,7 @@ impl Log {
         Ok(index)
     }
 
-    /// Says that no store of that id takes part; the next frame carries it.
+    /// Notes, with the next frame, that no store of that id takes part.
     pub fn forget(&self, id: u128) {
         let mut state = self.state.lock();
         if let Some((index, _)) = state.stores.remove(&id) {
@@ -175,9 +154,9 @@ impl Log {
     }
 
     /// Appends an entry, and waits until it is safe.
-    pub fn append(&self, entry: &Entry) -> Result<(), Refusal> {
+    pub fn append(&self, entry: &Entry) -> Result<(), AppendError> {
         let mut state = self.state.lock();
-        while state.writing && state.pending.len() > MOST_PENDING {
+        while state.writing && state.pending.len() > MAX_PENDING {
             self.written.wait(&mut state);
         }
         format::put(&mut state.pending, entry);
@@ -186,8 +165,8 @@ impl Log {
         self.wait(frame)
     }
 
-    /// Waits until frame `frame` is safe; whoever comes first writes it for all who wait.
-    fn wait(&self, frame: u64) -> Result<(), Refusal> {
+    /// Waits until a frame is safe. The first who waits writes it for all.
+    fn wait(&self, frame: u64) -> Result<(), AppendError> {
         let mut state = self.state.lock();
         loop {
             if let Some(failed) = &state.failed
@@ -195,9 +174,9 @@ impl Log {
             {
                 let error = failed.error.clone();
                 return Err(if failed.unknown && frame == failed.frame {
-                    Refusal::Unknown(error)
+                    AppendError::Unknown(error)
                 } else {
-                    Refusal::Not(error)
+                    AppendError::NotWritten(error)
                 });
             }
             if state.frame > frame && !(state.writing && state.frame == frame + 1) {
@@ -217,30 +196,32 @@ impl Log {
             state.writing = false;
             match result {
                 Ok(end) => state.end = end,
-                Err(Refusal::Not(error)) => state.failed = Some(Failed { frame, unknown: false, error }),
-                Err(Refusal::Unknown(error)) => state.failed = Some(Failed { frame, unknown: true, error }),
+                Err(AppendError::NotWritten(error)) => {
+                    state.failed = Some(FailedFrame { frame, unknown: false, error });
+                }
+                Err(AppendError::Unknown(error)) => state.failed = Some(FailedFrame { frame, unknown: true, error }),
             }
             self.written.notify_all();
         }
     }
 
-    fn write(&self, at: u64, body: &[u8]) -> Result<u64, Refusal> {
+    fn write(&self, at: u64, body: &[u8]) -> Result<u64, AppendError> {
         let frame = format::frame(self.id, at, body);
-        let what = || format!("cannot write the transaction log {}", self.file.path().display());
+        let message = || format!("cannot write the transaction log {}", self.file.path().display());
         if let Err(error) = self.file.write(at, &frame) {
-            // What is not whole is nothing: a frame ends with its checksum. Cutting off its beginning is tidiness.
+            // A part of a frame means nothing: a frame ends with its checksum. So the cut may fail.
             let _ = self.file.cut(at);
-            return Err(Refusal::Not(Error::io(what(), &error)));
+            return Err(AppendError::NotWritten(Error::io(message(), &error)));
         }
-        count(&self.figures.writes);
+        count(&self.counters.writes);
         if self.durability == Durability::Full {
-            count(&self.figures.fsyncs);
-            self.file.sync().map_err(|error| Refusal::Unknown(Error::io(what(), &error)))?;
+            count(&self.counters.fsyncs);
+            self.file.sync().map_err(|error| AppendError::Unknown(Error::io(message(), &error)))?;
         }
         Ok(at + frame.len() as u64)
     }
 
-    /// Takes no new transactions; the file goes with the last of those it has.
+    /// Takes no new transactions. The file is removed after the last transaction.
     pub fn retire(&self) {
         let mut state = self.state.lock();
         if !std::mem::replace(&mut state.retired, true) {
@@ -253,32 +234,32 @@ impl Log {
         self.state.lock().kept = true;
     }
 
-    fn finish(&self) {
+    fn end_transaction(&self) {
         let mut state = self.state.lock();
-        state.unfinished -= 1;
+        state.open -= 1;
         self.remove_if_over(&state);
     }
 
-    fn remove_if_over(&self, state: &State) {
-        if state.retired && state.unfinished == 0 && !state.kept {
-            // Nothing in it is needed; what stays behind the next recovery removes.
+    fn remove_if_over(&self, state: &LogState) {
+        if state.retired && state.open == 0 && !state.kept {
+            // Nobody needs the file. If it cannot be removed here, the next recovery removes it.
             let _ = self.file.remove();
         }
     }
 }
 
 /// A transaction that the log still answers for.
-pub(super) struct Unfinished {
-    pub log: Arc<Log>,
+pub struct OpenTransaction {
+    pub log: Arc<LogWriter>,
     pub number: u64,
 }
 
-impl Drop for Unfinished {
+impl Drop for OpenTransaction {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            // Nobody saw to its intents.
+            // Nobody has resolved its intents.
             self.log.keep();
         }
-        self.log.finish();
+        self.log.end_transaction();
     }
 }
