@@ -133,8 +133,9 @@ impl TwoPhaseCommit<'_> {
             Err(AppendError::NotWritten(error)) => return Err(self.roll_back(error)),
             Err(AppendError::Unknown(error)) => {
                 self.log().keep();
-                let message = "the sync of the transaction log failed, so the disk alone knows whether this transaction \
-                               is committed; the next open of its engines reads it there and finishes or drops it";
+                let message = "the sync of the transaction log failed, so the disk alone knows whether this \
+                               transaction is committed; the next open of its engines reads it there and finishes \
+                               or drops it";
                 return Err(Error::new(Code::UnknownOutcome, message).caused_by(&error));
             }
         }
