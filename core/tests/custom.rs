@@ -1,4 +1,5 @@
-//! Engines of the user's own pass the suite, with atomic batches and without. A batch that fails in the middle is undone.
+//! Engines of the user's own pass the suite, with atomic batches and without. A batch that fails in the middle is
+//! undone.
 
 #![allow(
     clippy::unwrap_used,

@@ -40,7 +40,7 @@ pub use log::TransactionStats;
 pub use participant::{Coordinator, Finished, Participant};
 pub use status::Status;
 
-/// How a transaction is begun.
+/// The options of a transaction.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     /// Writes are refused with READ_ONLY, and reads are not kept to be checked.
@@ -76,7 +76,7 @@ pub struct Transaction {
     deferred: Mutex<Option<Participant>>,
 }
 
-/// What a transaction gives up when it is over, so that a reference to it keeps neither an engine nor a log open.
+/// The references that a transaction gives up when it is over: then it keeps neither an engine nor a log open.
 #[derive(Default)]
 struct Resources {
     branches: Vec<Arc<Branch>>,

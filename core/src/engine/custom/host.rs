@@ -27,7 +27,7 @@ pub enum Call {
     Begin,
     /// Ends the step. Follows every [`Call::Begin`] that did not fail.
     End {
-        /// The writes of the step stand. Else it had none, or they were taken back.
+        /// The writes of the step stand. Else it had none, or they were undone.
         kept: bool,
     },
     /// The record of a key, `None` if it is absent or has expired.

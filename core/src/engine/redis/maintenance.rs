@@ -23,7 +23,7 @@ const PAGE_KEYS: usize = 256;
 /// Removes companions without a key, and internal records that have expired, unless somebody has written them since.
 const SWEEP: &str = include_str!("sweep.lua");
 
-/// How many keys there are, and the memory of the server. Blocks.
+/// The number of keys, and the memory of the server. Blocks.
 pub fn stats(link: &Link, layout: &Layout) -> Result<Stats> {
     let mut keys = 0u64;
     scan::for_each(link, layout, &KeyRange::all(), |found| {

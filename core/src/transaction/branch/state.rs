@@ -1,4 +1,4 @@
-//! What a transaction has of one engine: the engine's view, its own writes, and the reads that its commit will check.
+//! The state of a branch: the engine's view, the transaction's own writes, and the reads that its commit will check.
 
 use std::sync::Arc;
 

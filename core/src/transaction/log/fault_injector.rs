@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::folder::Step;
+use super::step::Step;
 
 /// The fault that takes place at a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

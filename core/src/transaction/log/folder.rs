@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::step::Step;
 use crate::engine::path::{make_private, sync_folder};
 use crate::error::{Code, Error, Result};
 
@@ -237,19 +238,6 @@ impl LogFile {
             _ => Ok(()),
         }
     }
-}
-
-/// A change of the disk.
-#[derive(Clone, Debug)]
-#[cfg_attr(not(test), allow(dead_code, reason = "made for tests alone"))]
-pub enum Step {
-    MakeFolder,
-    Create(String),
-    Write(String, u64, Vec<u8>),
-    Sync(String),
-    Cut(String, u64),
-    Remove(String),
-    SyncFolder,
 }
 
 fn name(id: u64) -> String {

@@ -5,15 +5,16 @@
 pub(super) mod fault_injector;
 mod folder;
 mod stats;
+mod step;
 mod writer;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-#[cfg(test)]
-pub(super) use folder::Step;
 pub(super) use folder::{LogFile, LogFolder};
 pub use stats::TransactionStats;
 pub(super) use stats::{TransactionCounters, count};
+#[cfg(test)]
+pub(super) use step::Step;
 pub(super) use writer::{AppendError, LogWriter, OpenTransaction};
 
 /// A number that nobody can guess, and that no other process has.

@@ -7,7 +7,7 @@ use crate::engine::intent::Decision;
 use crate::engine::{Engine, EngineExt};
 use crate::error::{Code, Error, Result};
 
-/// What recovery did for one engine.
+/// The work that recovery did for one engine.
 #[derive(Clone, Debug, Default)]
 pub struct Recovered {
     /// Intents carried out: their transactions were committed.

@@ -20,7 +20,7 @@ pub struct LostReply {
     pub number: u64,
     pub on_reply: OnReply,
     pub loss: Loss,
-    /// When its caller is told that the outcome is unknown.
+    /// At this moment its caller is told that the outcome is unknown.
     pub deadline: Instant,
 }
 
