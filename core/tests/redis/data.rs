@@ -1,4 +1,4 @@
-//! What lies on the server, and what other clients make of it.
+//! Data on the server, as this engine and other clients write and read it.
 use crate::calls::{add, connect, entry, get, increment, json, keys, options, set, set_op};
 use std::sync::Arc;
 use std::sync::mpsc;
