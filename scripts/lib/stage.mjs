@@ -87,6 +87,10 @@ export async function strip(platform, addon, tool = process.env.STRIP ?? 'strip'
   await run(tool, platform.os === 'darwin' ? ['-x', addon] : ['--strip-unneeded', addon]);
 }
 
+/** The most bytes of a stripped addon, and of its packed tarball (docs/decisions/0016). */
+export const addonLimit = 20 * 2 ** 20;
+export const tarballLimit = 9 * 2 ** 20;
+
 /** Packs a staged folder and returns the tarball's path and its listing. */
 export function pack(folder, destination) {
   mkdirSync(destination, { recursive: true });

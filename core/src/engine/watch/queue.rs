@@ -72,6 +72,8 @@ struct State {
     log: Option<u64>,
     /// What was told while the log is read.
     live: Queue,
+    /// The commit up to which the log was read before the watch went live. An engine may tell earlier ones late.
+    logged_through: Option<u64>,
     /// Something told was dropped: the log has to be read again up to now.
     dropped: bool,
     /// For the consumer.
@@ -146,6 +148,7 @@ impl Watch {
                 state.last = Some(logged.through);
                 if !logged.more && !state.dropped {
                     state.log = None;
+                    state.logged_through = Some(logged.through);
                     for commit in std::mem::take(&mut state.live).commits {
                         if commit.seq > logged.through {
                             state.last = Some(commit.seq);
@@ -196,6 +199,12 @@ impl Subscriber for Shared {
                 state.live.push(commit);
             }
             return;
+        }
+        if let Some(through) = state.logged_through {
+            if commit.seq <= through {
+                return;
+            }
+            state.logged_through = None;
         }
         if state.ready.takes(&commit, max_commits, max_bytes) {
             state.last = Some(commit.seq);
@@ -332,6 +341,18 @@ mod tests {
 
     fn whole() -> Change {
         Change::Clear { range: Interval { start: Bound::Unbounded, end: Bound::Unbounded } }
+    }
+
+    #[test]
+    fn a_commit_that_the_log_gave_is_not_told_again_when_the_engine_tells_it_late() {
+        let state = State { logged_through: Some(5), ..State::default() };
+        let shared = Shared { options: Options::default(), wake: Box::new(|| {}), state: Mutex::new(state) };
+        for seq in [4, 5, 6, 2] {
+            shared.on_commit(&Arc::new(CommitEvent { seq, changes: vec![whole()] }));
+        }
+        // Once the engine has caught up, a smaller number is news: the counter of a server may have gone back.
+        let told: Vec<u64> = shared.state.lock().ready.commits.iter().map(|commit| commit.seq).collect();
+        assert_eq!(told, [6, 2]);
     }
 
     #[test]
