@@ -63,7 +63,7 @@ function bareEnvironment(work) {
   return env;
 }
 
-/** What the root package depends on, and they in turn, packed from node_modules, as there is no network to fetch them by. */
+/** The dependencies of the root package and theirs, packed from node_modules: there is no network to fetch them. */
 function packDependencies(destination) {
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
   const folders = Object.entries(packages)

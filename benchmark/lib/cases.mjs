@@ -48,7 +48,7 @@ function written(work, index) {
 const getter = (subject, work) => (index) => subject.get(work.keys[index]);
 const setter = (subject, work) => (index) => subject.set(work.keys[index], written(work, index));
 
-/** The reads and writes of each transaction of a pass: together they touch each key of the pass once, so that none is in another's way. */
+/** The reads and writes of each transaction of a pass. Together they touch each key once, so that none conflicts. */
 function transactions(work) {
   const size = TRANSACTION_READS + TRANSACTION_WRITES;
   const keysOf = (indexes) => indexes.map((index) => work.keys[index]);

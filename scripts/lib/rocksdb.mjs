@@ -72,7 +72,7 @@ function flagsFor(sources, env) {
   ]; // prettier-ignore
 }
 
-/** The source files, relative to the crate, in as many lists of about one size as there are units. Neighbours stay together. */
+/** The source files, relative to the crate, in a list of about one size for each unit. Neighbours stay together. */
 function partition(sources) {
   const listed = readFileSync(join(sources.folder, 'rocksdb_lib_sources.txt'), 'utf8').trim().split('\n');
   // The crate has a generated build_version.cc of its own.

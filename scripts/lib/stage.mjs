@@ -52,7 +52,7 @@ export const platformManifest = (platform) => ({
 });
 
 export const platformReadme = (platform) =>
-  `# ${platform.package}\n\nThe native addon of holdfast for \`${platform.target}\`. ` +
+  `# ${platform.package}\n\nThe native addon of holdfast for \`${platform.target}\`.\n` +
   'It is installed with holdfast; there is no need to depend on it.\n';
 
 const json = (value) => `${JSON.stringify(value, null, 2)}\n`;
