@@ -78,7 +78,7 @@ export default defineConfig(
         'error',
         { argsIgnorePattern: '^_', varsIgnorePattern: '^_', caughtErrorsIgnorePattern: '^_' },
       ],
-      // An async method turns what it throws into a rejection, which is the contract of every method that returns a promise.
+      // An async method turns what it throws into a rejection: the contract of every method that returns a promise.
       '@typescript-eslint/require-await': 'off',
       eqeqeq: ['error', 'always', { null: 'ignore' }],
     },

@@ -1,6 +1,8 @@
-// Builds the addon in release mode and puts it beside package.json, where the loader looks when no platform package is installed.
+// Builds the addon in release mode and puts it beside package.json, where the loader looks when no platform package is
+// installed.
 //   --target TRIPLE   cross-compiles
 //   --out FOLDER      puts it there instead
+//   --fast            compiles incrementally: a small change takes seconds, and calls are about 5 % slower
 import { copyFileSync, mkdirSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { isAbsolute, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -14,8 +16,9 @@ import { setUp } from './setup.mjs';
 const libraryName = { win32: 'holdfast.dll', darwin: 'libholdfast.dylib', linux: 'libholdfast.so' };
 
 /**
- * Linker arguments that take libstdc++ from its archive: a system may have an older shared one than the addon was built with. The linker
- * looks folder by folder, so one that holds nothing but the archive decides, whatever the crates ask for.
+ * Linker arguments that take libstdc++ from its archive: a system may have an older shared one than the addon was
+ * built with. The linker looks folder by folder, so one that holds nothing but the archive decides, whatever the
+ * crates ask for.
  */
 function staticLibstdcxx(platform, env) {
   if (platform.os !== 'linux') return [];
@@ -33,13 +36,13 @@ function staticLibstdcxx(platform, env) {
 }
 
 /** Builds for `target` (this machine's by default) and returns the path of the .node file. */
-export async function buildNative({ target, out = root, env } = {}) {
-  env ??= await setUp();
+export async function buildNative({ target, out = root, fast = false, env } = {}) {
+  env = { ...(env ?? (await setUp())), ...(fast ? { CARGO_INCREMENTAL: '1' } : {}) };
   const host = /^host: (.*)$/m.exec(capture('rustc', ['-vV'], { env }) ?? '')?.[1];
   const platform = platformOfTarget(target ?? host);
   if (!platform) throw new Problem(`no platform package is planned for ${target ?? host}`);
 
-  step(`Building the addon for ${platform.id} (the first build compiles RocksDB: about ten minutes on two cores)`);
+  step(`Building the addon for ${platform.id} (the first build takes about four minutes on two cores)`);
   const request = ['--release', '--locked', '-p', 'holdfast', ...(target ? ['--target', target] : [])];
   await run('cargo', ['rustc', ...request, '--', ...staticLibstdcxx(platform, env)], { env });
 
@@ -55,7 +58,9 @@ export async function buildNative({ target, out = root, env } = {}) {
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   await main(async () => {
-    const { values } = parseArgs({ options: { target: { type: 'string' }, out: { type: 'string' } } });
-    await buildNative({ target: values.target, out: values.out && resolve(values.out) });
+    const { values } = parseArgs({
+      options: { target: { type: 'string' }, out: { type: 'string' }, fast: { type: 'boolean' } },
+    });
+    await buildNative({ ...values, out: values.out && resolve(values.out) });
   });
 }

@@ -35,8 +35,9 @@ const refuse = (warning) => {
   throw new Problem(warning.message);
 };
 
-// One bundle for what the entries share, so that no class exists twice; and each entry's own file, which loads only what that entry needs.
-// Rollup bundles and not esbuild, which turns a class that names itself into `var X = class _X`: users would see the underscore.
+// One bundle for what the entries share, so that no class exists twice; and each entry's own file, which loads only
+// what that entry needs. Rollup bundles and not esbuild, which turns a class that names itself into `var X = class
+// _X`: users would see the underscore.
 async function bundle() {
   const own = entries.map(({ source, folder }) => join(root, folder ?? source));
   const bundled = await rollup({

@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import { main, note, Problem, step } from './lib/console.mjs';
 import { manifest, root } from './lib/paths.mjs';
 import { platforms } from './lib/platforms.mjs';
-import { platformManifest, publishedManifest } from './lib/stage.mjs';
+import { addonLimit, platformManifest, publishedManifest } from './lib/stage.mjs';
 
-const sizeLimit = 16 * 2 ** 20;
 const machines = {
   elf: { x64: 62, arm64: 183 },
   pe: { x64: 0x8664, arm64: 0xaa64 },
@@ -39,7 +38,7 @@ function mistakes(platform) {
   const addon = join(folder, platform.addon);
   if (!existsSync(addon)) return [...found, `${platform.addon} is missing`];
   const { size } = statSync(addon);
-  if (size > sizeLimit) found.push(`the addon has ${size} bytes; the limit is ${sizeLimit}`);
+  if (size > addonLimit) found.push(`the addon has ${size} bytes; the limit is ${addonLimit}`);
   const cpu = size < 4096 ? null : processor(addon, platform.os);
   if (cpu !== platform.cpu) found.push(`the addon is for ${cpu ?? 'no such system'}`);
   return found;

@@ -1,5 +1,5 @@
-// Fuzzing: feeds anything to each reader of bytes for a while, and says how often and what was found. Needs a nightly compiler and cargo-fuzz
-// (rustup toolchain install nightly; cargo install cargo-fuzz --locked).
+// Fuzzing: feeds anything to each reader of bytes for a while, and says how often and what was found. Needs a nightly
+// compiler and cargo-fuzz (rustup toolchain install nightly; cargo install cargo-fuzz --locked).
 //   --seconds N   for each target, 60 unless given; the corpus in core/fuzz/corpus is kept and gone on with
 //   --target T    one target only
 import { readdirSync } from 'node:fs';

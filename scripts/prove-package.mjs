@@ -1,5 +1,6 @@
-// Proves the packages that would be published: packs them, installs the tarballs into an empty folder with neither Rust nor a compiler in
-// reach, and runs __test__/smoke there under every supported runtime. Runs on linux-x64-gnu, for which the registry has the runtimes.
+// Proves the packages that would be published: packs them, installs the tarballs into an empty folder with neither
+// Rust nor a compiler in reach, and runs __test__/smoke there under every supported runtime. Runs on linux-x64-gnu,
+// for which the registry has the runtimes.
 import {
   copyFileSync,
   cpSync,
@@ -17,10 +18,9 @@ import { main, note, Problem, step } from './lib/console.mjs';
 import { install } from './lib/node-modules.mjs';
 import { root, toolsDir } from './lib/paths.mjs';
 import { capture, run, which } from './lib/run.mjs';
-import { pack } from './lib/stage.mjs';
+import { addonLimit, pack, tarballLimit } from './lib/stage.mjs';
 import { packLocal } from './pack.mjs';
 
-const addonLimit = 16 * 2 ** 20;
 const requireLimit = 15; // ms
 const toolchain = ['cargo', 'rustc', 'cc', 'gcc', 'g++', 'c++', 'clang', 'make', 'python3', 'node-gyp'];
 
@@ -63,7 +63,7 @@ function bareEnvironment(work) {
   return env;
 }
 
-/** What the root package depends on, and they in turn, packed from node_modules, as there is no network to fetch them by. */
+/** The dependencies of the root package and theirs, packed from node_modules: there is no network to fetch them. */
 function packDependencies(destination) {
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
   const folders = Object.entries(packages)
@@ -113,8 +113,14 @@ await main(async () => {
     const packed = await packLocal(join(work, 'tarballs'));
     if (packed.platform.id !== 'linux-x64-gnu')
       throw new Problem(`this proof runs on linux-x64-gnu, not ${packed.platform.id}`);
-    note(`stripped addon: ${(packed.addonSize / 2 ** 20).toFixed(2)} MiB of at most ${addonLimit / 2 ** 20}`);
-    if (packed.addonSize > addonLimit) throw new Problem('the stripped addon is too large');
+    const sizes = [
+      ['stripped addon', packed.addonSize, addonLimit],
+      ['packed tarball', packed.platformPackage.listing.size, tarballLimit],
+    ];
+    for (const [what, size, limit] of sizes) {
+      note(`${what}: ${(size / 2 ** 20).toFixed(2)} MiB of at most ${limit / 2 ** 20}`);
+      if (size > limit) throw new Problem(`the ${what} is too large`);
+    }
     await checkTypes(packed, work);
     const binaries = await installRuntimes();
 

@@ -1,4 +1,5 @@
-// Lays out the release that check-release.mjs passed: FOLDER/root and FOLDER/platforms/PLATFORM, each ready for npm publish.
+// Lays out the release that check-release.mjs passed: FOLDER/root and FOLDER/platforms/PLATFORM, each ready for npm
+// publish.
 import { join, resolve } from 'node:path';
 import { main, note } from './lib/console.mjs';
 import { root } from './lib/paths.mjs';

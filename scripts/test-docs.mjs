@@ -2,7 +2,8 @@
 //   ```js             a complete program, run as an ES module with `holdfast` importable
 //   ```js continued   goes on with the program before it on the page
 //   ```js fragment    only its syntax is checked
-// ts blocks the same, their types erased. Programs run in a folder of their own; REDIS_URL names a server when one is needed.
+// ts blocks the same, their types erased. Programs run in a folder of their own; REDIS_URL names a server when one is
+// needed.
 import {
   mkdirSync,
   mkdtempSync,

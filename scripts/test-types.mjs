@@ -1,5 +1,6 @@
-// Type tests: __test__/types is compiled strictly against the committed declarations, as a user's program would be, once as CommonJS and
-// once as ES modules (.ts and .mts files). An assertion is an expectTypeOf or a @ts-expect-error; any diagnostic is a failure.
+// Type tests: __test__/types is compiled strictly against the committed declarations, as a user's program would be,
+// once as CommonJS and once as ES modules (.ts and .mts files). An assertion is an expectTypeOf or a @ts-expect-error;
+// any diagnostic is a failure.
 import { join } from 'node:path';
 import ts from 'typescript';
 import { main, Problem } from './lib/console.mjs';

@@ -1,5 +1,6 @@
-// npm test: everything, on a fresh clone too. Installs, sets up, builds, then runs the Rust tests, the ava tests through the package's public
-// entry and the type tests. All of them run even when one fails. The last lines say what each runner counted.
+// npm test: everything, on a fresh clone too. Installs, sets up, builds, then runs the Rust tests, the ava tests
+// through the package's public entry and the type tests. All of them run even when one fails. The last lines say what
+// each runner counted.
 //   --only rust|js|types   runs one of them
 import { parseArgs } from 'node:util';
 import { build } from './build.mjs';

@@ -1,5 +1,6 @@
 /**
- * flat.mjs ENGINE CALLS FOLDER REDISPORT: set, get and delete in turn. The result is how much the resident memory grew over the measured calls.
+ * flat.mjs ENGINE CALLS FOLDER REDISPORT: set, get and delete in turn. The result is how much the resident memory grew
+ * over the measured calls.
  */
 import { dataset } from '../lib/documents.mjs';
 import { openEngine } from '../lib/holdfast.mjs';

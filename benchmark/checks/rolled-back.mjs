@@ -1,6 +1,6 @@
 /**
- * rolled-back.mjs ENGINE COUNT FOLDER REDISPORT: transactions that are begun, read a key and a range, write, and are rolled back. The result is how
- * much the resident memory grew over the measured ones.
+ * rolled-back.mjs ENGINE COUNT FOLDER REDISPORT: transactions that are begun, read a key and a range, write, and are
+ * rolled back. The result is how much the resident memory grew over the measured ones.
  */
 import { dataset } from '../lib/documents.mjs';
 import { openEngine, storageOver } from '../lib/holdfast.mjs';

@@ -1,6 +1,6 @@
 /**
- * syncs.mjs ENGINE ROUNDS FOLDER: at durability full, ROUNDS times a hundred transactions at once, each with five reads and five writes of its own
- * keys. The result is the commits and syncs that took, by the engine's own counters.
+ * syncs.mjs ENGINE ROUNDS FOLDER: at durability full, ROUNDS times a hundred transactions at once, each with five
+ * reads and five writes of its own keys. The result is the commits and syncs that took, by the engine's own counters.
  */
 import { dataset } from '../lib/documents.mjs';
 import { openEngine, storageOver } from '../lib/holdfast.mjs';

@@ -29,8 +29,9 @@ function lmdb(name, encoding, targets) {
 }
 
 /**
- * lmdb's two kinds of transactions. With `flush` a commit is on the disk when it is told of. Without, nothing is ever synced: a commit outlives
- * the process, as ours at `normal` does, but a power loss may destroy the whole database, as it may not do to ours.
+ * lmdb's two kinds of transactions. With `flush` a commit is on the disk when it is told of. Without, nothing is ever
+ * synced: a commit outlives the process, as ours at `normal` does, but a power loss may destroy the whole database, as
+ * it may not do to ours.
  */
 function lmdbTransactions({ flush }) {
   const subject = (name, sync, begin) => ({

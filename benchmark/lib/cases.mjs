@@ -1,8 +1,8 @@
 /**
  * What is measured. A case gets a subject and its work and returns the microseconds one operation took.
  *
- * A subject whose API is synchronous (`sync: true`) is called as its users call it, without a promise around each result;
- * for it "one" and "many" are the same loop.
+ * A subject whose API is synchronous (`sync: true`) is called as its users call it, without a promise around each
+ * result; for it "one" and "many" are the same loop.
  */
 
 const IN_FLIGHT = 500;
@@ -38,8 +38,8 @@ function inFlight(subject, work, call) {
 }
 
 /**
- * What the current measurement writes under key `index`. `work.version` differs from one measurement to the next: a store
- * that finds a record unchanged (SQLite does) would otherwise skip the write.
+ * What the current measurement writes under key `index`. `work.version` differs from one measurement to the next: a
+ * store that finds a record unchanged (SQLite does) would otherwise skip the write.
  */
 function written(work, index) {
   return work.documents[(index + work.version) % work.documents.length];
@@ -48,7 +48,7 @@ function written(work, index) {
 const getter = (subject, work) => (index) => subject.get(work.keys[index]);
 const setter = (subject, work) => (index) => subject.set(work.keys[index], written(work, index));
 
-/** The reads and writes of each transaction of a pass: together they touch each key of the pass once, so that none is in another's way. */
+/** The reads and writes of each transaction of a pass. Together they touch each key once, so that none conflicts. */
 function transactions(work) {
   const size = TRANSACTION_READS + TRANSACTION_WRITES;
   const keysOf = (indexes) => indexes.map((index) => work.keys[index]);

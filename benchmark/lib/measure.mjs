@@ -1,8 +1,9 @@
 /**
- * Runs one family: opens every subject, fills it, checks that it gives back what it was given, then measures round by round.
+ * Runs one family: opens every subject, fills it, checks that it gives back what it was given, then measures round by
+ * round.
  *
- * Within a round each case runs on every subject in turn before the next case starts, and the order of subjects rotates,
- * so a disturbance of the machine hits all alike. The first round warms up and is dropped.
+ * Within a round each case runs on every subject in turn before the next case starts, and the order of subjects
+ * rotates, so a disturbance of the machine hits all alike. The first round warms up and is dropped.
  */
 import { deepStrictEqual } from 'node:assert';
 import { mkdir } from 'node:fs/promises';

@@ -9,7 +9,8 @@ export const USAGE = `npm run bench -- [options]
   --no-checks       leave out the memory and start-up checks
   --help
 
-A whole run writes benchmark/results/latest.json and docs/benchmark.svg; any other writes benchmark/results/partial.json.`;
+A whole run writes benchmark/results/latest.json and docs/benchmark.svg; any other writes
+benchmark/results/partial.json.`;
 
 export const ENGINES = ['memory', 'leveldb', 'sqlite', 'file', 'redis'];
 

@@ -12,8 +12,8 @@ export async function resident() {
 const SAMPLES = 10;
 
 /**
- * Runs `run(count)` twice to warm up, then once in parts, and says by how much the memory grew over those: twice as many calls to warm up as are
- * then measured, after which V8's young generation has its size.
+ * Runs `run(count)` twice to warm up, then once in parts, and says by how much the memory grew over those: twice as
+ * many calls to warm up as are then measured, after which V8's young generation has its size.
  */
 export async function growth(run, count) {
   await run(2 * count);

@@ -7,13 +7,12 @@
 //!
 //! FOLDER is emptied first and removed at the end. `full` syncs each commit, on a tenth of the keys.
 
-use holdfast_core::EngineExt;
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use holdfast_core::engine::file::{FileOptions, open};
-use holdfast_core::engine::{Durability, Projection, Read, Request, for_each_page};
+use holdfast_core::engine::{Durability, EngineExt, Projection, Read, Request, for_each_page};
 use holdfast_core::{Batch, Key, KeyRange, Op, Result, Space, Value};
 
 const KEYS: usize = 20_000;

@@ -6,14 +6,13 @@
 
 #![allow(clippy::print_stdout, clippy::indexing_slicing, reason = "a program for the terminal")]
 
-use holdfast_core::EngineExt;
 use std::hint::black_box;
 use std::sync::mpsc;
 use std::time::Instant;
 
 use holdfast_core::engine::leveldb::{LevelDbOptions, open};
 use holdfast_core::engine::registry::Lease;
-use holdfast_core::engine::{Durability, PAGE_BYTES, Projection, Read, Request};
+use holdfast_core::engine::{Durability, EngineExt, PAGE_BYTES, Projection, Read, Request};
 use holdfast_core::{Batch, Key, KeyRange, Op, Result, Space, Value};
 
 const RECORDS: usize = 20_000;

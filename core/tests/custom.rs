@@ -1,4 +1,5 @@
-//! Engines that others write pass the suite, with atomic batches and without; and what fails in the middle is taken back.
+//! Engines of the user's own pass the suite, with atomic batches and without. A batch that fails in the middle is
+//! undone.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,6 +11,8 @@
 
 #[path = "custom/host.rs"]
 mod host;
+#[path = "custom/saturation.rs"]
+mod saturation;
 
 use std::sync::{Arc, Mutex};
 
@@ -70,7 +73,8 @@ mod with_atomic_batches {
 mod without {
     use super::Custom;
 
-    // Left out: the cases of transactions and intents: without atomic batches a commit needs a coordinator, which makes no intents there.
+    // Left out are the cases of transactions and intents: without atomic batches a commit needs a coordinator, which
+    // prepares no intents there.
     holdfast_core::conformance!(map Custom::new(false));
     holdfast_core::conformance!(store Custom::new(false));
 }

@@ -12,14 +12,13 @@
 
 #[path = "shared/roles.rs"]
 mod roles;
-use holdfast_core::EngineExt;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Command;
 
 use holdfast_core::engine::file::{FileOptions, open};
 use holdfast_core::engine::registry::Lease;
-use holdfast_core::engine::{Durability, Read, Reply, Request};
+use holdfast_core::engine::{Durability, EngineExt, Read, Reply, Request};
 use holdfast_core::{Batch, Code, Error, Key, Op, Result, Space, Value};
 
 use roles::{Stage, said, this_program};

@@ -1,8 +1,10 @@
-//! What is particular to the leveldb engine; what every engine owes is in the conformance suite.
+//! The leveldb engine passes the conformance suite. The modules test what is particular to it.
 
-// A test may stop at the first surprise, its helpers too.
+// A test, and its helpers, may stop at the first surprise.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
+#[path = "leveldb/commits.rs"]
+mod commits;
 #[path = "leveldb/faults.rs"]
 mod faults;
 #[path = "leveldb/model.rs"]
@@ -15,6 +17,8 @@ mod records;
 mod roles;
 #[path = "leveldb/support.rs"]
 mod support;
+#[path = "leveldb/views.rs"]
+mod views;
 use holdfast_core::EngineExt;
 use holdfast_core::conformance::Fixture;
 use holdfast_core::engine::Durability;

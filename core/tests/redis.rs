@@ -1,4 +1,4 @@
-//! What is particular to the redis engine: other clients of the server, connections that fail, TLS.
+//! Tests of the redis engine alone: other clients of the server, connections that fail, TLS.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! The SQLite engine passes the suite, on a file and in memory; what is its own is tested below.
+//! The sqlite engine passes the conformance suite, on a file and in memory. The modules test what is particular to it.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -16,10 +16,16 @@ mod faults;
 mod intents;
 #[path = "sqlite/interop.rs"]
 mod interop;
+#[path = "sqlite/options.rs"]
+mod options;
 #[path = "sqlite/processes.rs"]
 mod processes;
 #[path = "sqlite/support.rs"]
 mod support;
+#[path = "sqlite/views.rs"]
+mod views;
+#[path = "sqlite/wal.rs"]
+mod wal;
 
 struct File(TempDir);
 

@@ -1,4 +1,4 @@
-//! The inside of a transaction is an engine: it passes the suite, too.
+//! The branch of a transaction is an engine: it passes the suite, too.
 
 use holdfast_core::conformance::Fixture;
 use holdfast_core::engine::memory;
@@ -19,6 +19,6 @@ impl Fixture for Inside {
     }
 }
 
-// Left out: what a transaction has no part in (closing, sharing, verifying) and what belongs to its commit (durability, the limit
-// of a batch, the version a record gets, sweeping).
+// Left out are the cases that concern no transaction (closing, sharing, verifying), and those that concern its commit
+// (durability, the limit of a batch, the version of a record, sweeping).
 holdfast_core::conformance!(map Inside);

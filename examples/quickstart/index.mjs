@@ -1,5 +1,6 @@
 // Real data through every engine: written, read back, compared value by value, and measured.
-//   node examples/quickstart/index.mjs [--flights N]   N flights at most in each engine (all 200,000; 20,000 in the file engine)
+//   node examples/quickstart/index.mjs [--flights N]
+// N flights at most go into each engine: all 200,000, or 20,000 in the file engine, unless given.
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

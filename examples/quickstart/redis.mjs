@@ -20,7 +20,8 @@ const answers = (port) =>
   });
 
 /**
- * The Redis to use: REDIS_URL, or a redis-server from PATH on a free port of the loopback interface with its files in `folder`, or null.
+ * The Redis to use: REDIS_URL, or a redis-server from PATH on a free port of the loopback interface with its files in
+ * `folder`, or null.
  * `stop` ends what was started.
  */
 export async function openRedis(folder) {

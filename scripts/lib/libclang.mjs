@@ -1,5 +1,5 @@
-// bindgen, which librocksdb-sys runs, loads libclang at build time. It is looked for where systems keep it and otherwise fetched as
-// the PyPI wheel `libclang`, which needs no root.
+// bindgen, which librocksdb-sys runs, loads libclang at build time. It is looked for where systems keep it and
+// otherwise fetched as the PyPI wheel `libclang`, which needs no root.
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { note, Problem } from './console.mjs';

@@ -1,6 +1,6 @@
-// An ESLint rule: no file imports itself through other files. `import type` counts, because a circle of types is a circle
-// of files for the reader. eslint-plugin-import has such a rule, which resolves every package; this one follows relative
-// paths alone.
+// An ESLint rule: no file imports itself through other files. `import type` counts, because a circle of types is a
+// circle of files for the reader. eslint-plugin-import has such a rule, which resolves every package; this one follows
+// relative paths alone.
 import { readFileSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
 

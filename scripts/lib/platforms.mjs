@@ -1,5 +1,5 @@
-// The platforms a release is built for. npm/, the loader's table, the staged package's optionalDependencies and the release gate
-// all follow this list; the workflows name the same eight.
+// The platforms a release is built for. npm/, the loader's table, the staged package's optionalDependencies and the
+// release gate all follow this list; the workflows name the same eight.
 export const scope = '@holdfast';
 
 export const platforms = [

@@ -1,7 +1,7 @@
-// RocksDB, compiled ahead of cargo from the sources that the crate librocksdb-sys vendors. The crate compiles its 342 files one by one, and
-// most of that time goes into reading the same headers again. Here each compiler takes a twelfth of the files at once (a "unity build"), and the
-// library is kept outside of the clone, so that the addon, the tests and every other clone share it.
-// docs/decisions/0015 has the figures.
+// RocksDB, compiled ahead of cargo from the sources that the crate librocksdb-sys vendors. The crate compiles its 342
+// files one by one, and most of that time goes into reading the same headers again. Here each compiler takes a twelfth
+// of the files at once (a "unity build"), and the library is kept outside of the clone, so that the addon, the tests
+// and every other clone share it. docs/decisions/0015 has the figures.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -10,9 +10,9 @@ import { dirname, join } from 'node:path';
 import { note, progress, step } from './console.mjs';
 import { capture, which } from './run.mjs';
 
-const unitCount = 12;
+const unitCount = 6;
 /** What one compiler takes at most, measured with GCC 12 on x64. */
-const compilerMemory = 2.2 * 2 ** 30;
+const compilerMemory = 2.4 * 2 ** 30;
 const library = 'librocksdb.a';
 
 /** Where built libraries are kept: HOLDFAST_CACHE_DIR, else the user's cache folder. */
@@ -72,7 +72,7 @@ function flagsFor(sources, env) {
   ]; // prettier-ignore
 }
 
-/** The source files, relative to the crate, in as many lists of about one size as there are units. Neighbours stay together. */
+/** The source files, relative to the crate, in a list of about one size for each unit. Neighbours stay together. */
 function partition(sources) {
   const listed = readFileSync(join(sources.folder, 'rocksdb_lib_sources.txt'), 'utf8').trim().split('\n');
   // The crate has a generated build_version.cc of its own.
@@ -159,8 +159,9 @@ async function buildLibrary(sources, compiler, flags, target, env) {
 }
 
 /**
- * The environment in which librocksdb-sys links the library that was built here. It is empty where cargo has to compile RocksDB itself: on
- * Windows, for another target, where ROCKSDB_LIB_DIR is given, and when the units do not compile.
+ * The environment in which librocksdb-sys links the library that was built here. It is empty where cargo has to
+ * compile RocksDB itself: on Windows, for another target, where ROCKSDB_LIB_DIR is given, and when the units do not
+ * compile.
  */
 export async function rocksdbEnvironment(env) {
   if (process.platform === 'win32' || env.ROCKSDB_LIB_DIR || env.ROCKSDB_COMPILE) return {};

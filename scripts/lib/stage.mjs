@@ -1,5 +1,6 @@
-// Lays out what is published: the root package with its optionalDependencies, and the platform packages with their addons. The
-// repository's own package.json names no platform package, because npm ci refuses a lock file that lacks an unpublished one.
+// Lays out what is published: the root package with its optionalDependencies, and the platform packages with their
+// addons. The repository's own package.json names no platform package, because npm ci refuses a lock file that lacks
+// an unpublished one.
 import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Problem } from './console.mjs';
@@ -51,7 +52,7 @@ export const platformManifest = (platform) => ({
 });
 
 export const platformReadme = (platform) =>
-  `# ${platform.package}\n\nThe native addon of holdfast for \`${platform.target}\`. ` +
+  `# ${platform.package}\n\nThe native addon of holdfast for \`${platform.target}\`.\n` +
   'It is installed with holdfast; there is no need to depend on it.\n';
 
 const json = (value) => `${JSON.stringify(value, null, 2)}\n`;
@@ -85,6 +86,10 @@ export async function strip(platform, addon, tool = process.env.STRIP ?? 'strip'
   // Local symbols only: the exported ones are how Node finds the module.
   await run(tool, platform.os === 'darwin' ? ['-x', addon] : ['--strip-unneeded', addon]);
 }
+
+/** The most bytes of a stripped addon, and of its packed tarball (docs/decisions/0016). */
+export const addonLimit = 20 * 2 ** 20;
+export const tarballLimit = 9 * 2 ** 20;
 
 /** Packs a staged folder and returns the tarball's path and its listing. */
 export function pack(folder, destination) {

@@ -63,7 +63,7 @@ function describe(thrown: unknown): ({ code: ErrorCode; message: string } & Erro
   };
 }
 
-/** A cause is an error of ours as an object, `{ errno, message }` of the operating system, or the text of another error. */
+/** A cause is an error of ours as an object, `{ errno, message }` of the system, or the text of another error. */
 function readCause(cause: unknown): unknown {
   if (typeof cause === 'string') return causeOf(cause);
   if (typeof cause !== 'object' || cause === null) return cause ?? undefined;

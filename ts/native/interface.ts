@@ -8,8 +8,8 @@ import type { Buffer } from 'node:buffer';
 export type NativeValue = string | Buffer;
 
 /**
- * The calls of data, as the addon numbers them (`src/store/calls.rs`). The argument is a key, a text of keys (`getMany`),
- * the text of a range (`keys`, `count`), or operations: `batch` asks for their outcomes, `write` does not.
+ * The calls of data, as the addon numbers them (`src/store/calls.rs`). The argument is a key, a text of keys
+ * (`getMany`), the text of a range (`keys`, `count`), or operations: `batch` asks for their outcomes, `write` does not.
  */
 export const VERBS = {
   get: 0,

@@ -1,7 +1,7 @@
 //! What lies in the folders of the leveldb and file engines, and in that of the transaction logs.
 
 use bytes::Bytes;
-use holdfast_core::format::file_name::{Spot, file_segment, fits, folder_segment, is_temporary, spot};
+use holdfast_core::format::file_name::{FilePath, file_segment, fits, folder_segment, is_temporary, path_of};
 use holdfast_core::format::file_text::{self, Encoding};
 use holdfast_core::format::leveldb::{Header, decode, encode, expiry_key, read_expiry_key};
 use holdfast_core::format::transaction_log;
@@ -27,13 +27,13 @@ pub fn leveldb(bytes: &[u8]) {
 /// Any text as a key, and as a path found on disk: a key has one path, a path has one key, nothing leaves the folder.
 pub fn file_name(bytes: &[u8]) {
     // A user key is UTF-8; others are given a place too, and must not panic.
-    let place = spot(bytes);
+    let place = path_of(bytes);
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Some(place) = place {
-        assert_eq!(key_of(place.path()).as_deref(), Some(text));
+        assert_eq!(key_of(place.as_str()).as_deref(), Some(text));
         assert!(fits(place.folder(), place.name()));
-        assert_eq!(Spot::new(place.folder(), place.name()), place);
-        for name in place.path().split('/') {
+        assert_eq!(FilePath::new(place.folder(), place.name()), place);
+        for name in place.as_str().split('/') {
             assert!(!name.is_empty() && !name.starts_with('.') && !name.ends_with('.') && !is_temporary(name));
             assert!(
                 name.bytes()
@@ -44,7 +44,7 @@ pub fn file_name(bytes: &[u8]) {
     if let Some(key) = key_of(text) {
         let (folder, name) = text.rsplit_once('/').unwrap_or(("", text));
         assert_eq!(
-            spot(key.as_bytes()).map(|spot| spot.path().to_owned()),
+            path_of(key.as_bytes()).map(|path| path.as_str().to_owned()),
             fits(folder, name).then(|| text.to_owned())
         );
     }

@@ -45,7 +45,7 @@ pub trait Target {
     fn intents(&mut self) -> Option<&mut Intents>;
 
     /// The capture of changes for watches and the change log. `None` inside a transaction, which changes nothing yet.
-    fn tap(&mut self) -> Option<&mut Capture>;
+    fn capture(&mut self) -> Option<&mut Capture>;
 
     /// True if a commit after `since` may have touched a key of `range`.
     ///
@@ -83,7 +83,7 @@ pub fn apply(batch: &Batch, target: &mut impl Target, seq: u64, now: Millis) -> 
         check(batch, target, now)?;
     }
     intent::check_increments(batch, now, |space, key| target.get(space, key))?;
-    let mut changes = target.tap().and_then(|capture| capture.begin(batch, now));
+    let mut changes = target.capture().and_then(|capture| capture.begin(batch, now));
     let mut outcomes = Vec::new();
     for op in &batch.ops {
         let outcome = write(op, target, batch.report, changes.as_mut(), seq, now)?;
@@ -184,7 +184,7 @@ fn write(
 /// Writes the changes of an applied batch to the change log, if it is on, in the same commit. Keeps their event until the
 /// commit is final.
 fn finish(target: &mut impl Target, changes: Changes, seq: u64, now: Millis) -> Result<()> {
-    let Some(capture) = target.tap() else { return Ok(()) };
+    let Some(capture) = target.capture() else { return Ok(()) };
     let (event, entry) = capture.finish(changes, seq, now);
     if let Some(value) = entry {
         let version = target.version(seq, &value, None);
@@ -193,7 +193,7 @@ fn finish(target: &mut impl Target, changes: Changes, seq: u64, now: Millis) -> 
         target.put(Space::Internal, &watch::entry_key(seq), record)?;
     }
     // Last, because the event of a batch that failed must not be published with those of its group.
-    if let Some(capture) = target.tap() {
+    if let Some(capture) = target.capture() {
         capture.keep(event);
     }
     Ok(())

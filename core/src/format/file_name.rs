@@ -1,7 +1,7 @@
-//! Where a key lies below the base folder: an injective, reversible escaping into lower-case ASCII names
-//! that every file system keeps apart, case folding and Unicode normalisation or not.
+//! The path of a key's file below the base folder: an injective, reversible escaping into lower-case ASCII names.
+//! Every file system keeps them apart, with or without case folding and Unicode normalisation.
 //!
-//! `docs/formats/file.md` tells the rules. A name that no key has is not a key.
+//! `docs/formats/file.md` states the rules. A name that is not what its key would get belongs to no key.
 
 /// The ending of a record's file.
 const ENDING: &str = ".json";
@@ -12,39 +12,41 @@ const MAX_NAME: usize = 200;
 /// The longest path below the base folder, in bytes.
 const MAX_PATH: usize = 700;
 
-/// The folder of a key's file ("" for the base folder, else ending in no slash) and the file's name.
+/// The path of a file below the base folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spot {
+pub struct FilePath {
     path: String,
-    split: usize,
+    /// The place in `path` where the name begins.
+    name_at: usize,
 }
 
-impl Spot {
+impl FilePath {
     /// The file `name` in `folder`.
     pub fn new(folder: &str, name: &str) -> Self {
         if folder.is_empty() {
-            return Spot { path: name.to_owned(), split: 0 };
+            return FilePath { path: name.to_owned(), name_at: 0 };
         }
-        Spot { path: format!("{folder}/{name}"), split: folder.len() + 1 }
+        FilePath { path: format!("{folder}/{name}"), name_at: folder.len() + 1 }
     }
 
+    /// The folder, without a slash at its end; "" is the base folder.
     pub fn folder(&self) -> &str {
-        self.path.get(..self.split.saturating_sub(1)).unwrap_or("")
+        self.path.get(..self.name_at.saturating_sub(1)).unwrap_or("")
     }
 
     pub fn name(&self) -> &str {
-        self.path.get(self.split..).unwrap_or("")
+        self.path.get(self.name_at..).unwrap_or("")
     }
 
-    pub fn path(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         &self.path
     }
 }
 
-/// The place of `key`, or `None` if its names would be too long.
-pub fn spot(key: &[u8]) -> Option<Spot> {
+/// The path of the file of `key`; `None` if a name or the path would be too long.
+pub fn path_of(key: &[u8]) -> Option<FilePath> {
     let mut path = String::with_capacity(key.len() + 16);
-    let mut split = 0;
+    let mut name_at = 0;
     let mut segments = key.split(|byte| *byte == b'/').peekable();
     while let Some(segment) = segments.next() {
         let start = path.len();
@@ -54,12 +56,12 @@ pub fn spot(key: &[u8]) -> Option<Spot> {
             return None;
         }
         if is_file {
-            split = start;
+            name_at = start;
         } else {
             path.push('/');
         }
     }
-    Some(Spot { path, split })
+    Some(FilePath { path, name_at })
 }
 
 /// The segment of a key that a file's name stands for.
@@ -72,17 +74,17 @@ pub fn folder_segment(name: &str) -> Option<String> {
     unescape(name, false)
 }
 
-/// True if a file of this path below the base folder is not too long to be a key's.
+/// True if a file `name` in `folder` is short enough to be a key's.
 pub fn fits(folder: &str, name: &str) -> bool {
     name.len() <= MAX_NAME && folder.len() + 1 + name.len() <= MAX_PATH + usize::from(folder.is_empty())
 }
 
-/// True for a name that writing makes and renames away.
+/// True for the name of a temporary file.
 pub fn is_temporary(name: &str) -> bool {
     name.strip_prefix(TEMPORARY).is_some_and(|rest| rest.len() == 16 && rest.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-/// How names of temporary files start: with a dot, so that they are no key's.
+/// The beginning of the name of a temporary file. No file of a key starts with a dot.
 pub const TEMPORARY: &str = ".tmp-";
 
 fn escape(segment: &[u8], is_file: bool, out: &mut String) {
@@ -138,7 +140,7 @@ fn unescape(name: &str, is_file: bool) -> Option<String> {
     String::from_utf8(segment).ok()
 }
 
-/// True for the names Windows keeps for devices, with any ending.
+/// True for the names that Windows reserves for devices, with any ending.
 fn is_reserved(segment: &[u8]) -> bool {
     let stem = segment.split(|byte| *byte == b'.').next().unwrap_or(segment);
     match stem {
@@ -166,7 +168,7 @@ mod tests {
     }
 
     fn path(key: &str) -> String {
-        spot(key.as_bytes()).unwrap().path().to_owned()
+        path_of(key.as_bytes()).unwrap().as_str().to_owned()
     }
 
     #[test]
@@ -218,11 +220,11 @@ mod tests {
 
     #[test]
     fn long_keys_have_no_path_of_their_own() {
-        assert!(spot(&[b'a'; 195]).is_some());
-        assert!(spot(&[b'a'; 196]).is_none());
-        assert!(spot("a/".repeat(347).as_bytes()).is_some());
-        assert!(spot("a/".repeat(348).as_bytes()).is_none());
-        assert!(spot("A/".repeat(2048).as_bytes()).is_none());
+        assert!(path_of(&[b'a'; 195]).is_some());
+        assert!(path_of(&[b'a'; 196]).is_none());
+        assert!(path_of("a/".repeat(347).as_bytes()).is_some());
+        assert!(path_of("a/".repeat(348).as_bytes()).is_none());
+        assert!(path_of("A/".repeat(2048).as_bytes()).is_none());
     }
 
     fn keys() -> impl Strategy<Value = String> {
@@ -237,19 +239,19 @@ mod tests {
     proptest! {
         #[test]
         fn every_key_comes_back_from_its_path(key_ in keys()) {
-            if let Some(spot) = spot(key_.as_bytes()) {
-                prop_assert_eq!(key(spot.path()), Some(key_.clone()));
-                prop_assert_eq!(Spot::new(spot.folder(), spot.name()), spot.clone());
-                prop_assert!(fits(spot.folder(), spot.name()));
+            if let Some(path) = path_of(key_.as_bytes()) {
+                prop_assert_eq!(key(path.as_str()), Some(key_.clone()));
+                prop_assert_eq!(FilePath::new(path.folder(), path.name()), path.clone());
+                prop_assert!(fits(path.folder(), path.name()));
             }
         }
 
         #[test]
         fn paths_are_lower_case_ascii_below_the_base_folder(key in keys()) {
-            if let Some(spot) = spot(key.as_bytes()) {
-                prop_assert!(spot.path().bytes().all(|b| matches!(b, b'!'..=b'~') && !b.is_ascii_uppercase()));
-                prop_assert!(!spot.path().contains(['\\', ':', '*', '?', '"', '<', '>', '|']));
-                for name in spot.path().split('/') {
+            if let Some(path) = path_of(key.as_bytes()) {
+                prop_assert!(path.as_str().bytes().all(|b| matches!(b, b'!'..=b'~') && !b.is_ascii_uppercase()));
+                prop_assert!(!path.as_str().contains(['\\', ':', '*', '?', '"', '<', '>', '|']));
+                for name in path.as_str().split('/') {
                     prop_assert!(!name.is_empty() && !name.starts_with('.') && !name.ends_with('.'));
                 }
             }
@@ -257,8 +259,8 @@ mod tests {
 
         #[test]
         fn different_keys_never_meet_even_where_case_is_folded(a in keys(), b in keys()) {
-            if let (Some(x), Some(y)) = (spot(a.as_bytes()), spot(b.as_bytes())) {
-                let same = x.path().to_lowercase() == y.path().to_lowercase();
+            if let (Some(x), Some(y)) = (path_of(a.as_bytes()), path_of(b.as_bytes())) {
+                let same = x.as_str().to_lowercase() == y.as_str().to_lowercase();
                 prop_assert_eq!(same, a == b);
                 prop_assert!(!x.folder().split('/').any(|folder| folder == y.name()), "a folder is no file");
             }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::error::{Error, Result};
 use crate::value::{self, Value};
 
-/// How the text of a file is encoded.
+/// The encoding of the text of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Encoding {
     #[default]
@@ -23,7 +23,7 @@ pub fn encode(value: &Value, encoding: Encoding) -> Vec<u8> {
     }
 }
 
-/// The value that the bytes of a file hold, as compact text; CORRUPTED if they hold none.
+/// The value that the bytes of a file hold, as compact text. CORRUPTED if they hold none.
 pub fn decode(bytes: Vec<u8>, encoding: Encoding) -> Result<Value> {
     if bytes.is_empty() {
         return Err(Error::corrupted("the file is empty, as a power loss leaves one"));
@@ -49,7 +49,7 @@ fn from_utf16(bytes: &[u8]) -> Result<Vec<u8>> {
     }
 }
 
-/// Well-formed JSON without the space between its tokens, so that indenting does not change a version.
+/// Well-formed JSON without white space between its tokens: the layout of a file does not change a version.
 fn compact(text: Bytes) -> Bytes {
     if !text.iter().any(u8::is_ascii_whitespace) {
         return text;

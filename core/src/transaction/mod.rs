@@ -1,104 +1,50 @@
-//! Transactions: an engine over an engine. What is written lies in an overlay until the commit, which is one
-//! conditional batch on one engine, or intents and a log over several.
-
-mod coordinator;
+//! Transactions: an engine over an engine. Writes lie in an overlay until the commit. The commit is one conditional
+//! batch on one engine; over several engines it takes write intents and a transaction log.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `mod.rs`, `status.rs` | a transaction: its branches, its status, commit and rollback |
+//! | `branch/` | an engine as the transaction sees it |
+//! | `participant.rs` | what a branch gives to the commit |
+//! | `coordinator/` | commits over several engines |
+//! | `log/` | the transaction log |
+//! | `in_doubt.rs` | decided intents that an engine could not carry out yet |
+//! | `undo.rs` | engines without atomic batches: how their writes are undone |
+//! | `store_id.rs` | the id by which the log knows a store |
+//! | `recovery/` | what the opening of an engine does with transactions that a crash left |
 
 mod branch;
-mod branch_view;
+mod coordinator;
 mod in_doubt;
-mod increments;
 mod log;
-mod overlay;
-mod reads;
+mod participant;
 pub mod recovery;
-mod rollback;
+mod status;
 mod store_id;
 #[cfg(test)]
 mod tests;
+mod undo;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 
 use parking_lot::Mutex;
 
 use self::branch::Branch;
-use crate::batch::Batch;
-use crate::engine::{Engine, Reply, Request};
+use self::status::TransactionState;
+use crate::engine::{Engine, Reply, Request, unexpected_reply};
 use crate::error::{Code, Error, Result};
 
-pub use coordinator::{TransactionLog, TransactionStats};
+pub use coordinator::TransactionLog;
+pub use log::TransactionStats;
+pub use participant::{Coordinator, Finished, Participant};
+pub use status::Status;
 
-/// Receives the outcome of a commit, exactly once, on any thread; it must not block.
-pub type Finished = Box<dyn FnOnce(Result<()>) + Send>;
-
-/// What a transaction will write to one engine, guarded by what it read there.
-pub struct Participant {
-    /// The name the application knows the engine by: recovery finds it again under it.
-    pub name: String,
-    pub engine: Arc<dyn Engine>,
-    pub batch: Batch,
-}
-
-impl Participant {
-    /// False if it was only read: its checks guard what is written elsewhere.
-    fn writes(&self) -> bool {
-        !self.batch.ops.is_empty()
-    }
-}
-
-/// Commits to several engines, or to one without atomic batches: all or nothing, whenever the process ends.
-pub trait Coordinator: Send + Sync {
-    /// Never blocks.
-    fn commit_across(&self, participants: Vec<Participant>, finished: Finished);
-}
-
-/// How a transaction is begun.
+/// The options of a transaction.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// Writes are refused with READ_ONLY, and what is read is not kept to be checked.
+    /// Writes are refused with READ_ONLY, and reads are not kept to be checked.
     pub read_only: bool,
-}
-
-/// Where a transaction stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    Pending,
-    Committed,
-    RolledBack,
-}
-
-const PENDING: u8 = 0;
-/// Its commit is under way.
-const COMMITTING: u8 = 1;
-const COMMITTED: u8 = 2;
-const ROLLED_BACK: u8 = 3;
-
-/// What the branches of a transaction share.
-struct TransactionState {
-    read_only: bool,
-    status: AtomicU8,
-}
-
-impl TransactionState {
-    /// TRANSACTION_COMPLETED unless new calls may be made.
-    fn check(&self) -> Result<()> {
-        if self.status.load(Ordering::Acquire) == PENDING { Ok(()) } else { Err(completed()) }
-    }
-
-    /// TRANSACTION_COMPLETED unless calls made before may still be answered.
-    fn check_running(&self) -> Result<()> {
-        if self.status.load(Ordering::Acquire) <= COMMITTING { Ok(()) } else { Err(completed()) }
-    }
-
-    /// The pending transaction is `status` from now on.
-    fn leave_pending(&self, status: u8) -> Result<()> {
-        let left = self.status.compare_exchange(PENDING, status, Ordering::AcqRel, Ordering::Acquire);
-        left.map(|_| ()).map_err(|_| completed())
-    }
-}
-
-fn completed() -> Error {
-    Error::new(Code::TransactionCompleted, "Transaction already completed")
 }
 
 /// A transaction over one engine or several.
@@ -106,7 +52,7 @@ fn completed() -> Error {
 /// ```
 /// use holdfast_core::engine::memory;
 /// use holdfast_core::transaction::{Options, Transaction};
-/// use holdfast_core::{Batch, Engine, Op, Space, Value};
+/// use holdfast_core::{Batch, EngineExt, Op, Space, Value};
 ///
 /// let engine = memory::open(Default::default());
 /// let transaction = Transaction::new(Options::default(), None);
@@ -125,14 +71,14 @@ fn completed() -> Error {
 /// ```
 pub struct Transaction {
     state: Arc<TransactionState>,
-    held: Mutex<Held>,
-    /// What [`try_commit`](Transaction::try_commit) could not commit.
-    left: Mutex<Option<Participant>>,
+    resources: Mutex<Resources>,
+    /// The participant that [`try_commit`](Transaction::try_commit) could not commit at once.
+    deferred: Mutex<Option<Participant>>,
 }
 
-/// What a transaction keeps until it is over: whoever still has it then keeps neither an engine nor a log alive.
+/// The references that a transaction gives up when it is over: then it keeps neither an engine nor a log open.
 #[derive(Default)]
-struct Held {
+struct Resources {
     branches: Vec<Arc<Branch>>,
     coordinator: Option<Arc<dyn Coordinator>>,
 }
@@ -141,14 +87,16 @@ impl Transaction {
     /// Begins a transaction. Without a `coordinator` it can write to one engine only, one with atomic batches.
     #[must_use]
     pub fn new(options: Options, coordinator: Option<Arc<dyn Coordinator>>) -> Arc<Self> {
-        let state = TransactionState { read_only: options.read_only, status: AtomicU8::new(PENDING) };
-        let held = Held { branches: Vec::new(), coordinator };
-        Arc::new(Transaction { state: Arc::new(state), held: Mutex::new(held), left: Mutex::default() })
+        Arc::new(Transaction {
+            state: Arc::new(TransactionState::new(options.read_only)),
+            resources: Mutex::new(Resources { branches: Vec::new(), coordinator }),
+            deferred: Mutex::default(),
+        })
     }
 
-    /// `engine` as the transaction sees it, an engine itself; the same one each time for a name.
+    /// `engine` as the transaction sees it, itself an engine. The same one each time for a name.
     pub fn on(&self, name: &str, engine: &Arc<dyn Engine>) -> Arc<dyn Engine> {
-        let branches = &mut self.held.lock().branches;
+        let branches = &mut self.resources.lock().branches;
         if let Some(branch) = branches.iter().find(|branch| branch.is_named(name)) {
             return branch.clone();
         }
@@ -159,30 +107,26 @@ impl Transaction {
 
     #[must_use]
     pub fn status(&self) -> Status {
-        match self.state.status.load(Ordering::Acquire) {
-            COMMITTED => Status::Committed,
-            ROLLED_BACK => Status::RolledBack,
-            _ => Status::Pending,
-        }
+        self.state.status()
     }
 
-    /// Commits on the caller's thread, or `None`: then [`commit`](Self::commit) is what has to follow.
+    /// Commits on the caller's thread, or returns `None`: then [`commit`](Self::commit) has to follow.
     pub fn try_commit(&self) -> Option<Result<()>> {
-        let branches = self.held.lock().branches.clone();
+        let branches = self.resources.lock().branches.clone();
         match branches.as_slice() {
             [] => {}
             [branch] if branch.is_idle() && branch.commits_alone() => {}
             _ => return None,
         }
-        if let Err(error) = self.state.leave_pending(COMMITTING) {
+        if let Err(error) = self.state.start_commit() {
             return Some(Err(error));
         }
         let participant = branches.first().and_then(|branch| branch.take());
-        let Some(participant) = participant.filter(Participant::writes) else { return Some(self.ended(Ok(()))) };
+        let Some(participant) = participant.filter(Participant::writes) else { return Some(self.end(Ok(()))) };
         match participant.engine.try_commit(&participant.batch) {
-            Some(result) => Some(self.ended(result.map(|_| ()))),
+            Some(result) => Some(self.end(result.map(|_| ()))),
             None => {
-                *self.left.lock() = Some(participant);
+                *self.deferred.lock() = Some(participant);
                 None
             }
         }
@@ -190,15 +134,15 @@ impl Transaction {
 
     /// Commits behind the calls already made; never blocks. CONFLICT if something that was read has changed since.
     pub fn commit(self: &Arc<Self>, finished: Finished) {
-        let left = self.left.lock().take();
-        if let Some(participant) = left {
+        let deferred = self.deferred.lock().take();
+        if let Some(participant) = deferred {
             return self.carry_out(vec![participant], finished);
         }
-        if let Err(error) = self.state.leave_pending(COMMITTING) {
+        if let Err(error) = self.state.start_commit() {
             return finished(Err(error));
         }
-        let branches = self.held.lock().branches.clone();
-        // The last branch that has nothing queued any more goes on.
+        let branches = self.resources.lock().branches.clone();
+        // The last branch that becomes idle carries the commit out.
         let waiting = Arc::new(AtomicUsize::new(branches.len() + 1));
         let finished = Arc::new(Mutex::new(Some(finished)));
         let transaction = self.clone();
@@ -206,7 +150,7 @@ impl Transaction {
             if waiting.fetch_sub(1, Ordering::AcqRel) == 1
                 && let Some(finished) = finished.lock().take()
             {
-                let branches = std::mem::take(&mut transaction.held.lock().branches);
+                let branches = std::mem::take(&mut transaction.resources.lock().branches);
                 transaction.carry_out(branches.iter().filter_map(|branch| branch.take()).collect(), finished);
             }
         };
@@ -216,9 +160,9 @@ impl Transaction {
         arrive();
     }
 
-    /// [`commit`](Self::commit), waiting for it. Blocks.
+    /// [`commit`](Self::commit), and waits for it. Blocks.
     pub fn wait(self: &Arc<Self>) -> Result<()> {
-        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        let (sender, receiver) = mpsc::sync_channel(1);
         self.commit(Box::new(move |result| {
             // The receiver waits below.
             let _ = sender.send(result);
@@ -226,11 +170,11 @@ impl Transaction {
         receiver.recv().unwrap_or_else(|_| Err(Error::closed()))
     }
 
-    /// Drops what was written. TRANSACTION_COMPLETED if it is over already.
+    /// Drops the writes. TRANSACTION_COMPLETED if the transaction is over already.
     pub fn rollback(&self) -> Result<()> {
-        self.state.leave_pending(ROLLED_BACK)?;
-        let held = std::mem::take(&mut *self.held.lock());
-        for branch in held.branches {
+        self.state.roll_back()?;
+        let resources = std::mem::take(&mut *self.resources.lock());
+        for branch in resources.branches {
             branch.drop_all();
         }
         Ok(())
@@ -238,18 +182,18 @@ impl Transaction {
 
     fn carry_out(self: &Arc<Self>, mut participants: Vec<Participant>, finished: Finished) {
         let transaction = self.clone();
-        let finished: Finished = Box::new(move |result| finished(transaction.ended(result)));
+        let finished: Finished = Box::new(move |result| finished(transaction.end(result)));
         if !participants.iter().any(Participant::writes) {
-            // What was read of each engine is of one moment.
+            // The reads of each engine belong to one moment, so there is nothing to check.
             return finished(Ok(()));
         }
-        let coordinator = self.held.lock().coordinator.take();
+        let coordinator = self.resources.lock().coordinator.take();
         if coordinator.is_none() {
             participants.retain(Participant::writes);
         }
-        let several = participants.len() > 1
+        let needs_coordinator = participants.len() > 1
             || participants.iter().any(|participant| !participant.engine.capabilities().atomic_batch);
-        if several {
+        if needs_coordinator {
             return match coordinator {
                 Some(coordinator) => coordinator.commit_across(participants, finished),
                 None => finished(Err(Error::new(
@@ -264,16 +208,16 @@ impl Transaction {
             Box::new(move |reply| {
                 finished(match reply {
                     Ok(Reply::Commit(_)) => Ok(()),
-                    Ok(_) => Err(crate::engine::unexpected_reply()),
+                    Ok(_) => Err(unexpected_reply()),
                     Err(error) => Err(error),
                 });
             }),
         );
     }
 
-    fn ended(&self, result: Result<()>) -> Result<()> {
-        self.state.status.store(if result.is_ok() { COMMITTED } else { ROLLED_BACK }, Ordering::Release);
-        drop(std::mem::take(&mut *self.held.lock()));
+    fn end(&self, result: Result<()>) -> Result<()> {
+        self.state.finish(result.is_ok());
+        drop(std::mem::take(&mut *self.resources.lock()));
         result
     }
 }

@@ -1,5 +1,5 @@
-//! Which store a participant is: an id of its own that it keeps, as a name or a path says little after a crash. Two
-//! applications may use one folder of logs, and the same names for different stores.
+//! The id of a store, which the store keeps. A name or a path is not enough after a crash: two applications may use one
+//! folder of logs, and the same names for different stores.
 
 use std::sync::{Arc, Weak};
 
@@ -14,27 +14,27 @@ use crate::key::{Key, Space};
 use crate::record::Record;
 use crate::value::Value;
 
-/// Where a store keeps its id: in our keyspace, among what the engines keep for themselves.
-pub const KEY: &[u8] = b"\0store";
+/// The internal key of the id, among those that the engines keep for themselves.
+pub use crate::keyspace::STORE_ID as KEY;
 
 /// The ids of the stores that took part in this process.
 #[derive(Default)]
-pub(super) struct Stores {
-    known: Mutex<Vec<(Weak<dyn Engine>, Identity)>>,
+pub(super) struct StoreIds {
+    known: Mutex<Vec<(Weak<dyn Engine>, StoreId)>>,
 }
 
-/// Which store an engine is.
+/// The id of a store.
 #[derive(Clone, Copy, Debug)]
-struct Identity {
+struct StoreId {
     id: u128,
-    /// The store keeps it; else it is the one it is to have.
+    /// The store keeps it. Else the store will get it.
     kept: bool,
 }
 
-impl Stores {
-    /// The id of a store; `late` if one that has none shall be given it by [`keep`](Self::keep) only. Blocks.
+impl StoreIds {
+    /// The id of a store. A store without one gets it now, or by [`keep`](Self::keep) if `late`. Blocks.
     pub fn identify(&self, engine: &Arc<dyn Engine>, late: bool) -> Result<u128> {
-        let Identity { id, kept } = self.look_up(engine)?;
+        let StoreId { id, kept } = self.look_up(engine)?;
         if kept || late {
             return Ok(id);
         }
@@ -45,24 +45,24 @@ impl Stores {
         }
     }
 
-    fn look_up(&self, engine: &Arc<dyn Engine>) -> Result<Identity> {
+    fn look_up(&self, engine: &Arc<dyn Engine>) -> Result<StoreId> {
         if let Some(known) = self.find(engine) {
             return Ok(known);
         }
         let found = id_of(&**engine)?;
         let mut known = self.known.lock();
         known.retain(|(known, _)| known.strong_count() > 0);
-        // Another transaction may have asked in the meantime; all of them must have one answer.
-        if let Some((_, identity)) = known.iter().find(|(known, _)| is(known, engine)) {
+        // Another transaction may have asked in the meantime. All of them must get one id.
+        if let Some((_, identity)) = known.iter().find(|(known, _)| is_same(known, engine)) {
             return Ok(*identity);
         }
         let id = found.unwrap_or_else(|| u128::from(random()) << 64 | u128::from(random()));
-        let identity = Identity { id, kept: found.is_some() };
+        let identity = StoreId { id, kept: found.is_some() };
         known.push((Arc::downgrade(engine), identity));
         Ok(identity)
     }
 
-    /// Has the store keep the id it was to have. CONFLICT if another process gave it another one. Blocks.
+    /// Has the store keep its id. CONFLICT if another process gave it another one. Blocks.
     pub fn keep(&self, engine: &Arc<dyn Engine>, id: u128) -> Result<()> {
         if self.find(engine).is_some_and(|known| known.kept) {
             return Ok(());
@@ -71,28 +71,28 @@ impl Stores {
         let mut known = self.known.lock();
         match kept {
             Ok(()) => {
-                if let Some((_, identity)) = known.iter_mut().find(|(known, _)| is(known, engine)) {
+                if let Some((_, identity)) = known.iter_mut().find(|(known, _)| is_same(known, engine)) {
                     identity.kept = true;
                 }
             }
-            // It is asked again, for what it has now.
-            Err(_) => known.retain(|(known, _)| !is(known, engine)),
+            // The store is asked again for the id that it has now.
+            Err(_) => known.retain(|(known, _)| !is_same(known, engine)),
         }
         kept
     }
 
-    fn find(&self, engine: &Arc<dyn Engine>) -> Option<Identity> {
+    fn find(&self, engine: &Arc<dyn Engine>) -> Option<StoreId> {
         let known = self.known.lock();
-        known.iter().find(|(known, _)| is(known, engine)).map(|(_, identity)| *identity)
+        known.iter().find(|(known, _)| is_same(known, engine)).map(|(_, identity)| *identity)
     }
 }
 
-/// True for the very engine. A weak reference keeps its place from being used for another.
-fn is(known: &Weak<dyn Engine>, engine: &Arc<dyn Engine>) -> bool {
+/// True for the same engine. While there is a weak reference, no other engine gets its address.
+fn is_same(known: &Weak<dyn Engine>, engine: &Arc<dyn Engine>) -> bool {
     known.as_ptr().cast::<()>() == Arc::as_ptr(engine).cast::<()>()
 }
 
-/// The id of a store, if it ever took part in a transaction over several. Blocks.
+/// The id of a store, if it ever took part in a transaction over several engines. Blocks.
 pub(super) fn id_of(engine: &dyn Engine) -> Result<Option<u128>> {
     let Some(record) = entry(engine, Space::Internal, &Key::from_static(KEY))? else { return Ok(None) };
     let damaged = || Error::corrupted("the id of the store is damaged");

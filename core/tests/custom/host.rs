@@ -1,4 +1,4 @@
-//! An engine by somebody else: a map that a thread keeps, which makes one call at a time and answers when it has made it.
+//! An engine of the user's own: a map. A thread makes its calls one at a time, and answers each when it is made.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,26 +11,26 @@ use holdfast_core::error::{Code, Error, Result};
 use holdfast_core::key::Key;
 use holdfast_core::record::{Record, now};
 
-/// What is there, whoever opens it.
+/// The records, whichever host is open.
 #[derive(Default)]
 pub struct Store {
     pub records: BTreeMap<Key, Record>,
     pub changes: u64,
 }
 
-/// When writes fail.
+/// Decides which writes fail.
 #[derive(Default)]
 pub struct Faults {
-    /// Writes until one fails; 0: none does.
+    /// The number of the write that fails, from now on; 0: none.
     pub after: AtomicUsize,
-    /// How many fail then.
+    /// How many writes fail from that one on.
     pub times: AtomicUsize,
-    /// Whether a write that fails was made all the same.
+    /// A write that fails is made all the same.
     pub made: bool,
 }
 
 impl Faults {
-    /// Whether the write that is being made fails.
+    /// True if the write that is being made fails.
     fn strike(&self) -> bool {
         let counted = |left: usize| left.checked_sub(1);
         match self.after.load(Ordering::Acquire) {
@@ -40,7 +40,7 @@ impl Faults {
         }
     }
 
-    /// The `n`-th write from now on fails, and those behind it, `times` in all.
+    /// The `n`-th write from now on fails, and those after it, `times` in all.
     pub fn strike_at(&self, n: usize, times: usize) {
         self.times.store(times, Ordering::Release);
         self.after.store(n, Ordering::Release);

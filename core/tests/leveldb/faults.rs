@@ -1,16 +1,15 @@
-//! Damaged, foreign and impossible folders: told apart, and left as they are.
-use holdfast_core::EngineExt;
+//! Damaged, foreign and impossible folders are told apart, and left as they are.
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use holdfast_core::engine::Durability;
 use holdfast_core::engine::leveldb::{Compression, LevelDbOptions, open};
-use holdfast_core::{Batch, Code, KeyRange, Op, Space};
+use holdfast_core::{Batch, Code, EngineExt, KeyRange, Op, Space};
 
 use super::support::*;
 
-/// The files that hold data, with their bytes.
+/// The data files, with their bytes.
 fn data(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let files = fs::read_dir(path).unwrap().map(|file| file.unwrap().path());
     files
@@ -26,7 +25,7 @@ fn files(path: &Path, matches: impl Fn(&str) -> bool) -> Vec<PathBuf> {
     data(path).into_keys().filter(|file| matches(&file.file_name().unwrap().to_string_lossy())).collect()
 }
 
-/// The largest file of those.
+/// The largest data file that matches.
 fn file(path: &Path, matches: impl Fn(&str) -> bool) -> PathBuf {
     files(path, matches).into_iter().max_by_key(|file| fs::metadata(file).unwrap().len()).unwrap()
 }
@@ -43,7 +42,7 @@ fn is_manifest(name: &str) -> bool {
     name.starts_with("MANIFEST")
 }
 
-/// A store of 500 records, in tables or still in the log.
+/// A store of 500 records, in tables or still in the WAL.
 fn filled(path: &Path, in_tables: bool) {
     let lease = open(LevelDbOptions { compression: Compression::None, ..options(path) }).unwrap();
     for n in 0..500 {
@@ -106,7 +105,7 @@ fn a_log_damaged_in_its_middle_is_corrupted_at_full_and_ends_there_below_it() {
     let error = refused(LevelDbOptions { durability: Durability::Full, ..options(root.path()) });
     assert_eq!(error.code(), Code::Corrupted, "{error}");
     assert!(data(root.path()) == before, "opening changed the folder");
-    // What was not synced may be on the disk in any part after power loss.
+    // After power loss the disk may have any part of what was not synced.
     let lease = start(root.path());
     let found = keys(&lease, &KeyRange::all()).unwrap();
     assert!((200..300).contains(&found.len()), "{}", found.len());
@@ -127,7 +126,7 @@ fn a_log_torn_at_its_end_loses_the_torn_record_alone() {
     assert_eq!(keys(&start(root.path()), &KeyRange::all()).unwrap().len(), 500);
 }
 
-/// Power loss leaves some sectors of what was written last, and not others.
+/// Power loss leaves some sectors of the last write, and not others.
 #[test]
 fn a_log_whose_last_record_has_holes_loses_that_record_alone_at_any_durability() {
     for durability in [Durability::Full, Durability::Normal, Durability::None] {

@@ -1,9 +1,8 @@
 //! Random batches, snapshots and restarts against an ordered map.
-use holdfast_core::EngineExt;
 use std::collections::BTreeMap;
 
 use holdfast_core::engine::leveldb::{LevelDbOptions, open};
-use holdfast_core::engine::{Durability, Item, Projection, for_each_page};
+use holdfast_core::engine::{Durability, EngineExt, Item, Projection, for_each_page};
 use holdfast_core::{Batch, Check, Code, KeyRange, Op, Space, Value, Version};
 use proptest::prelude::*;
 

@@ -1,6 +1,5 @@
-//! Other processes: locks, sudden death, full and read-only disks, a disk that fails to sync. This test program runs itself again
-//! as the other process; `role` is what that one does.
-use holdfast_core::EngineExt;
+//! Other processes: locks, sudden death, full and read-only disks, a disk that fails to sync. This test program runs
+//! itself again as the other process, which runs `role`.
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use holdfast_core::engine::Durability;
 use holdfast_core::engine::leveldb::{LevelDbOptions, open};
-use holdfast_core::{Batch, Code, KeyRange};
+use holdfast_core::{Batch, Code, EngineExt, KeyRange};
 
 use super::roles::{self, Stage, said, this_program};
 use super::support::*;
@@ -129,7 +128,7 @@ fn fill(path: &Path) {
             assert!(written < 1000);
         };
         println!("said {}", error.code().as_str());
-        // Whatever was acknowledged is still read.
+        // Every acknowledged record is still read.
         assert_eq!(get(&lease, "k0000").as_ref(), Some(&value));
         assert_eq!(keys(&lease, &KeyRange::all()).unwrap().len(), written);
         let _ = lease.close();
@@ -168,7 +167,7 @@ fn a_read_only_medium_is_told_at_opening_and_can_be_read() {
     assert_eq!(STAGE.on_a_small_disk("read-only", root.path()), ["READ_ONLY", "READ_ONLY", "1"]);
 }
 
-/// A library put in front of the system's, whose syncs fail while a file is there.
+/// A library that is loaded before the system's. Its syncs fail while a file exists.
 const FAILING_SYNC: &str = r#"
 #include <errno.h>
 #include <stdlib.h>

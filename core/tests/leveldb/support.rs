@@ -1,10 +1,9 @@
-//! Short ways to say what the tests do.
-use holdfast_core::EngineExt;
+//! Helpers of the leveldb engine's tests.
 use std::path::Path;
 
 use holdfast_core::engine::leveldb::{LevelDbOptions, open};
 use holdfast_core::engine::registry::Lease;
-use holdfast_core::engine::{Durability, Projection, Read, Reply, Request, for_each_page};
+use holdfast_core::engine::{Durability, EngineExt, Projection, Read, Reply, Request, for_each_page};
 use holdfast_core::{Batch, Commit, Error, Key, KeyRange, Op, Record, Result, Space, Value};
 
 pub fn options(path: &Path) -> LevelDbOptions {
@@ -15,7 +14,7 @@ pub fn start(path: &Path) -> Lease {
     open(options(path)).unwrap()
 }
 
-/// The error of opening; a `Lease` shows nothing of itself.
+/// The error of opening. `unwrap_err` does not do: a `Lease` has no `Debug`.
 pub fn refused(options: LevelDbOptions) -> Error {
     match open(options) {
         Ok(_) => panic!("the store opened"),

@@ -1,13 +1,12 @@
 //! Connections that fail, hang, lie or end.
 use crate::calls::{connect, failure, get, increment, json, keys, options, set, set_op, until_ok};
-use holdfast_core::EngineExt;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use crate::proxy::{CUT_REPLIES, DROP_REPLIES, HOLD, NO_HELLO, PASS, Proxy, REFUSE, RELEASE};
 use crate::redis_server::{RedisServer, free_port};
 use holdfast_core::engine::redis::{RedisOptions, TlsOptions, open};
-use holdfast_core::engine::{Projection, Read, Reply, Request};
+use holdfast_core::engine::{EngineExt, Projection, Read, Reply, Request};
 use holdfast_core::{Batch, Code, Error, Key, KeyRange, Result, Space};
 
 #[test]

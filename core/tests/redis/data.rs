@@ -1,6 +1,5 @@
-//! What lies on the server, and what other clients make of it.
+//! Data on the server, as this engine and other clients write and read it.
 use crate::calls::{add, connect, entry, get, increment, json, keys, options, set, set_op};
-use holdfast_core::EngineExt;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -8,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::redis_server::RedisServer;
 use bytes::Bytes;
 use holdfast_core::engine::redis::{RedisOptions, open};
-use holdfast_core::engine::{Item, Projection, Read, Reply, Request, for_each_page};
+use holdfast_core::engine::{EngineExt, Item, Projection, Read, Reply, Request, for_each_page};
 use holdfast_core::{Batch, Check, Code, Error, Key, KeyRange, Op, Outcome, RangeCheck, Space, Value, Version};
 
 #[test]

@@ -1,5 +1,4 @@
 //! Intents among several clients, and beside programs that know nothing of them.
-use holdfast_core::EngineExt;
 use std::time::Duration;
 
 use crate::calls::{connect, get, json, options, set, set_op};
@@ -7,7 +6,7 @@ use crate::redis_server::RedisServer;
 use holdfast_core::batch::IntentId;
 use holdfast_core::engine::intent::Decision;
 use holdfast_core::engine::redis::{RedisOptions, open};
-use holdfast_core::{Batch, Code, Key, KeyRange, Op, Space};
+use holdfast_core::{Batch, Code, EngineExt, Key, KeyRange, Op, Space};
 
 const ID: IntentId = IntentId { log: 0xfeed, number: 7 };
 

@@ -1,8 +1,8 @@
-//! What a caller is told after a fault is what the server holds.
+//! After a fault, a caller is told what the server holds.
 //!
-//! Each fault hits a dozen commits in flight: plain and conditional writes, deletions that tell, increments. Then every answer is
-//! compared with the store, read over a connection of its own: what succeeded is there with the outcome told, what was refused
-//! or said to be not applied is not, and never appears later.
+//! Each fault hits a dozen commits in flight: plain and conditional writes, deletions that tell, increments. Then every
+//! answer is compared with the store, read over a connection of its own: what succeeded is there with the outcome told,
+//! what was refused or said to be not applied is not, and never appears later.
 
 use std::sync::mpsc;
 use std::thread;
@@ -283,7 +283,8 @@ fn every_answer_after_a_fault_is_what_the_server_holds() {
     let sum = |count: fn(&Tally) -> u64| tallies.iter().map(count).sum::<u64>();
     let (faults, calls, unknown) = (sum(|t| t.faults), sum(|t| t.calls), sum(|t| t.unknown));
     println!(
-        "{faults} faults, {calls} commits in flight: {} done, {} refused, {} not applied, {unknown} of unknown outcome, 0 wrong answers",
+        "{faults} faults, {calls} commits in flight: {} done, {} refused, {} not applied, \
+         {unknown} of unknown outcome, 0 wrong answers",
         sum(|t| t.done),
         sum(|t| t.refused),
         sum(|t| t.not_applied),

@@ -27,7 +27,7 @@ impl Stage {
             .unwrap()
     }
 
-    /// Runs `role` in a mount namespace of its own where `path` is a small disk: as root, or as root of a user namespace.
+    /// Runs `role` in a mount namespace of its own where `path` is a small disk: as root, also of a user namespace.
     pub fn on_a_small_disk(&self, role: &str, path: &Path) -> Vec<String> {
         let mut command = Command::new("unshare");
         // Only root may read this.

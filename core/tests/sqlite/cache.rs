@@ -1,4 +1,4 @@
-//! What is cached of rows says what the database says, after commits of any kind.
+//! The row cache agrees with the database, after commits of any kind.
 
 use std::time::Duration;
 
@@ -21,12 +21,12 @@ const KEYS: [&str; 6] = ["a", "b", "b/1", "b/2", "c", "\u{e9}"];
 enum Step {
     /// Key, value, expiry in milliseconds from now, with metadata.
     Set(&'static str, u32, Option<u8>, bool),
-    /// Larger than what is cached.
+    /// Larger than a cached value may be.
     SetLarge(&'static str),
     Add(&'static str),
     Delete(&'static str),
     DeleteRange,
-    /// Several at once, in one group: one of them is refused.
+    /// Several batches at once, in one group. One of them is refused.
     Group(&'static str, &'static str, u32),
     Wait,
     /// By another program.
@@ -36,7 +36,8 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let key = || prop::sample::select(&KEYS[..]);
     prop_oneof![
-        6 => (key(), any::<u32>(), prop::option::weighted(0.3, 0..4_u8), any::<bool>()).prop_map(|(k, v, e, m)| Step::Set(k, v, e, m)),
+        6 => (key(), any::<u32>(), prop::option::weighted(0.3, 0..4_u8), any::<bool>())
+            .prop_map(|(k, v, e, m)| Step::Set(k, v, e, m)),
         1 => key().prop_map(Step::SetLarge),
         2 => key().prop_map(Step::Add),
         2 => key().prop_map(Step::Delete),
@@ -95,7 +96,7 @@ fn ask(engine: &dyn Engine, read: Read) -> Reply {
     engine.try_read(&read).unwrap_or_else(|| engine.wait(Request::Read(read))).unwrap()
 }
 
-/// All that is told of a record, but for one that expires in this very moment.
+/// All that a record says, to be compared.
 fn told(record: Option<Record>) -> Option<String> {
     record.map(|record| format!("{record:?}"))
 }

@@ -1,10 +1,10 @@
-//! Files that are no databases, are damaged, or may not be used.
-use holdfast_core::EngineExt;
+//! Files that are no database, that are damaged, or that may not be used.
 use std::fs;
 use std::time::{Duration, Instant};
 
 use super::File;
 use super::support::{SPECIFIED, code, get, keys, normal, set};
+use holdfast_core::EngineExt;
 use holdfast_core::batch::Batch;
 use holdfast_core::conformance::Fixture;
 use holdfast_core::engine::sqlite::{SqliteOptions, open};
@@ -23,7 +23,8 @@ fn what_is_no_database_of_ours_is_refused_and_left_as_it_is() {
     made("other", "CREATE TABLE storage (id INTEGER PRIMARY KEY, body TEXT)");
     made(
         "nocase",
-        "CREATE TABLE storage (key TEXT PRIMARY KEY COLLATE NOCASE, value TEXT, type TEXT, created_at INTEGER, updated_at INTEGER, metadata TEXT)",
+        "CREATE TABLE storage (key TEXT PRIMARY KEY COLLATE NOCASE, value TEXT, type TEXT, created_at INTEGER, \
+         updated_at INTEGER, metadata TEXT)",
     );
     open(SqliteOptions::new(path("newer"))).unwrap().close().unwrap();
     made("newer", "UPDATE storage_meta SET format = 2");
@@ -146,7 +147,7 @@ fn a_store_opened_read_only_reads_and_refuses_writes() {
     lease.close().unwrap();
     assert_eq!(fs::read(&path).unwrap(), before);
 
-    // One by the specification's own code lacks our columns and tables, and stays so.
+    // A database made by the specification's own code lacks our columns and tables. It stays so.
     let path = file.0.path().join("spec.db");
     Connection::open(&path).unwrap().execute_batch(SPECIFIED).unwrap();
     let lease = open(SqliteOptions { read_only: true, ..SqliteOptions::new(&path) }).unwrap();

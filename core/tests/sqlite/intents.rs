@@ -17,7 +17,7 @@ use rusqlite::Connection;
 const THEIRS: IntentId = IntentId { log: 7, number: 1 };
 const OWN: IntentId = IntentId { log: 8, number: 1 };
 
-/// An intent as one made a minute ago.
+/// Makes an intent that says it was made a minute ago.
 fn prepare_long_ago(engine: &dyn Engine, id: IntentId, batch: Batch) {
     let value = Intent { id, at: now() - 60_000, ops: batch.ops }.to_value();
     let prepared = intent::prepare(id, Batch::default());
@@ -29,12 +29,12 @@ fn prepare_long_ago(engine: &dyn Engine, id: IntentId, batch: Batch) {
     engine.commit(Batch { ops, ..prepared }).unwrap();
 }
 
-/// What becomes of a write of `key`.
+/// The code with which a write of `key` fails, if it fails.
 fn write(engine: &dyn Engine, key: &str) -> Option<Code> {
     engine.commit(set(key, "\"later\"")).err().map(|error| error.code())
 }
 
-/// Another process that holds intents and does what it is told.
+/// Another process, which obeys orders to make and resolve intents.
 struct Other {
     child: Child,
     orders: ChildStdin,
@@ -62,7 +62,7 @@ impl Other {
     }
 }
 
-/// The other process: orders come by its standard input.
+/// The other process. It reads orders from its standard input.
 #[test]
 fn does_what_it_is_told() {
     let folder = tempfile::tempdir().unwrap();
@@ -96,7 +96,7 @@ fn the_intent_of_another_process_holds_its_keys_until_it_ends() {
         let lease = open(options).unwrap();
         let engine = &**lease.engine();
         for n in 0..200 {
-            // Inline and by the queue, so that both know the database before.
+            // Some on this thread and some in the queue, so that both have seen the database before.
             engine.commit(set("mine", &n.to_string())).unwrap();
         }
         let mut other = Other::start(&path);

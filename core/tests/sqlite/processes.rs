@@ -1,10 +1,10 @@
 //! Several processes on one database, and disks that are full or cannot be written.
-use holdfast_core::EngineExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
 use super::support::{code, get, keys, normal, set};
 use bytes::Bytes;
+use holdfast_core::EngineExt;
 use holdfast_core::batch::{Batch, Op, RangeCheck};
 use holdfast_core::engine::sqlite::{SqliteOptions, open};
 use holdfast_core::error::Code;
@@ -16,19 +16,19 @@ fn spawn(test: &str, path: &Path) -> Child {
     another_process(&format!("processes::{test}"), path).spawn().unwrap()
 }
 
-/// This test binary again, to run `test` alone as another process with `path`.
+/// This test binary again, as another process that runs `test` alone on `path`.
 pub fn another_process(test: &str, path: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--nocapture"]).env("HOLDFAST_TEST_DATABASE", path);
     command
 }
 
-/// The path a parent gave; a child's work is a test of its own on a database of its own otherwise.
+/// The path that the parent process gave. Without a parent, the test runs by itself, on a database of its own.
 pub fn given_path(folder: &TempDir) -> PathBuf {
     std::env::var_os("HOLDFAST_TEST_DATABASE").map_or_else(|| folder.path().join("own.db"), PathBuf::from)
 }
 
-/// Runs `test` in another process with a small memory disk of its own mounted at `folder`.
+/// Runs `test` in another process, with a small memory disk mounted at `folder`.
 #[cfg(target_os = "linux")]
 fn on_a_small_disk(test: &str, folder: &Path) {
     let script = "mount -t tmpfs -o size=2m tmpfs \"$1\" && exec \"$2\" --exact \"processes::$3\" --nocapture";
@@ -138,7 +138,7 @@ fn a_range_check_sees_the_deletion_of_another_process() {
     engine.commit(guarded("x", since)).unwrap();
 }
 
-/// Fills the disk where the parent gave a small one, else writes what fits.
+/// Fills the disk if the parent gave a small one, else writes what fits.
 #[test]
 fn writes_until_full() {
     let folder = tempfile::tempdir().unwrap();
@@ -173,7 +173,7 @@ fn a_full_disk_refuses_the_write_and_loses_nothing() {
     on_a_small_disk("writes_until_full", tempfile::tempdir().unwrap().path());
 }
 
-/// Makes the disk read-only where the parent gave a small one.
+/// Makes the disk read-only if the parent gave a small one.
 #[test]
 fn reads_a_medium_that_cannot_be_written() {
     let folder = tempfile::tempdir().unwrap();

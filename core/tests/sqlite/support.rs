@@ -1,4 +1,4 @@
-//! What the tests of the SQLite engine share.
+//! Helpers of the sqlite engine's tests.
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Capabilities, Done, Maintained, Read, Replaceable, Reply, Request, Transactional, View, Watched};
+use super::{Capabilities, Done, Maintained, Read, Reply, Request, Transactional, View, Watched};
 use crate::batch::{Batch, Commit};
 use crate::error::Result;
 use crate::key::Space;
@@ -70,7 +70,4 @@ pub trait Engine: Send + Sync {
 
     /// The facet for statistics, verification and compaction.
     fn maintained(&self) -> Option<&dyn Maintained>;
-
-    /// The facet for the replacement of the whole content.
-    fn replaceable(&self) -> Option<&dyn Replaceable>;
 }

@@ -1,7 +1,8 @@
 use std::sync::{Arc, mpsc};
 
-use super::{Engine, Maintained, Progress, Reply, Report, Request, Staging, Stats, Transactional, View, Watched};
-use super::{Replaceable, unexpected_reply};
+use super::{
+    Engine, Maintained, Progress, Reply, Report, Request, Stats, Transactional, View, Watched, unexpected_reply,
+};
 use crate::batch::{Batch, Commit, IntentId};
 use crate::engine::intent::{Decision, Intent};
 use crate::engine::watch::{Logged, Subscriber, Subscription};
@@ -162,15 +163,6 @@ pub trait EngineExt: Engine {
     fn compact(&self) -> Result<()> {
         maintained(self, "compact")?.compact()
     }
-
-    /// Begins a replacement of the content: [`Replaceable::stage`].
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Replaceable::stage`]; `NOT_SUPPORTED` without the facet.
-    fn stage(&self) -> Result<Box<dyn Staging>> {
-        replaceable(self)?.stage()
-    }
 }
 
 impl<E: Engine + ?Sized> EngineExt for E {}
@@ -190,8 +182,4 @@ fn watched<E: Engine + ?Sized>(engine: &E) -> Result<&dyn Watched> {
 fn maintained<'a, E: Engine + ?Sized>(engine: &'a E, call: &str) -> Result<&'a dyn Maintained> {
     // Only the branch of a transaction has no maintenance.
     engine.maintained().ok_or_else(|| lacks(engine, format!("a transaction has no {call}; ask its engine")))
-}
-
-fn replaceable<E: Engine + ?Sized>(engine: &E) -> Result<&dyn Replaceable> {
-    engine.replaceable().ok_or_else(|| lacks(engine, "the content of this engine cannot be replaced".into()))
 }

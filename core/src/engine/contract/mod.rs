@@ -8,7 +8,6 @@
 //! | [`Transactional`] | views for transactions, write intents | a transaction's own branch |
 //! | [`Watched`] | subscriptions, the change log | engines of the user's own, branches |
 //! | [`Maintained`] | stats, verify, compact | branches |
-//! | [`Replaceable`] | replacement of everything the store holds, in one step | engines of the user's own, branches |
 //!
 //! [`EngineExt`] is for the callers of an engine. It waits for answers, and it calls a facet or fails with
 //! `NOT_SUPPORTED`.
@@ -17,7 +16,6 @@ mod capabilities;
 mod engine;
 mod ext;
 mod maintained;
-mod replaceable;
 mod request;
 mod transactional;
 mod view;
@@ -27,10 +25,9 @@ pub use capabilities::{Capabilities, Durability};
 pub use engine::Engine;
 pub use ext::EngineExt;
 pub use maintained::{Maintained, Progress, Report, Stats};
-pub use replaceable::{Replaceable, Staging};
 pub use request::{Done, Read, Reply, Request, unexpected_reply};
 pub use transactional::Transactional;
-pub use view::{Gathering, Item, PAGE_BYTES, Page, Projection, View, for_each_page, list};
+pub use view::{Gathering, Item, PAGE_BYTES, Page, Projection, View, count_by_pages, for_each_page, list};
 pub use watched::Watched;
 
 pub(crate) use request::value_of;

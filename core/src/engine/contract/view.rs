@@ -156,10 +156,7 @@ pub trait View: Send + Sync {
     fn seq(&self) -> u64;
 
     /// Reads the record of a key, unless that takes a disk, a network or a wait: `None`.
-    fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Record>>> {
-        let _ = (space, key);
-        None
-    }
+    fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Record>>>;
 
     /// Reads the record of a key.
     ///
@@ -187,19 +184,12 @@ pub trait View: Send + Sync {
         max_bytes: usize,
     ) -> Result<Page>;
 
-    /// Counts the keys of `range`, up to its limit.
+    /// Counts the keys of `range`, up to its limit. [`count_by_pages`] does it for a view without a faster way.
     ///
     /// # Errors
     ///
     /// Those of [`get`](View::get).
-    fn count(&self, space: Space, range: &KeyRange) -> Result<u64> {
-        let mut count = 0;
-        for_each_page(self, space, range, Projection::Keys, |page| {
-            count += page.len() as u64;
-            Ok(true)
-        })?;
-        Ok(count)
-    }
+    fn count(&self, space: Space, range: &KeyRange) -> Result<u64>;
 }
 
 /// The usual size of a page, 256 KiB: large enough that the cost of a page does not count, and small enough to bound
@@ -252,6 +242,20 @@ pub fn for_each_page<V: View + ?Sized>(
         }
     }
     Ok(())
+}
+
+/// Counts the keys of a range, up to its limit, page by page.
+///
+/// # Errors
+///
+/// Those of the view.
+pub fn count_by_pages<V: View + ?Sized>(view: &V, space: Space, range: &KeyRange) -> Result<u64> {
+    let mut count = 0;
+    for_each_page(view, space, range, Projection::Keys, |page| {
+        count += page.len() as u64;
+        Ok(true)
+    })?;
+    Ok(count)
 }
 
 /// Answers a [`Request::Keys`] or a [`Request::Count`] from a view.

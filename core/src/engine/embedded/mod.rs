@@ -20,7 +20,7 @@ use std::sync::atomic::Ordering;
 use self::dispatch::Dispatch;
 pub use self::store::Store;
 use super::sweep;
-use super::{Capabilities, Done, Engine, Maintained, Read, Replaceable, Reply, Request, Transactional, View, Watched};
+use super::{Capabilities, Done, Engine, Maintained, Read, Reply, Request, Transactional, View, Watched};
 use crate::batch::{Batch, Commit};
 use crate::error::{Error, Result};
 use crate::key::{Key, Space};
@@ -62,8 +62,7 @@ impl<S: Store> Engine for Embedded<S> {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let store = &self.dispatch.store;
-        Capabilities { volatile: store.is_volatile(), ..store.capabilities() }
+        self.dispatch.store.capabilities()
     }
 
     fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
@@ -130,9 +129,5 @@ impl<S: Store> Engine for Embedded<S> {
 
     fn maintained(&self) -> Option<&dyn Maintained> {
         Some(self)
-    }
-
-    fn replaceable(&self) -> Option<&dyn Replaceable> {
-        None
     }
 }

@@ -21,11 +21,6 @@ pub trait Store: Send + Sync + 'static {
     /// The abilities of this store.
     fn capabilities(&self) -> Capabilities;
 
-    /// True if the records end with this process.
-    fn is_volatile(&self) -> bool {
-        false
-    }
-
     /// Answers a read from memory. `None` if that takes a disk or a wait.
     fn try_read(&self, read: &Read) -> Option<Result<Reply>>;
 

@@ -1,198 +1,196 @@
-//! Writes below `full`: a plain file is overwritten in place, the redo record standing for it until it is whole.
+//! Plain writes below `full`: a file is overwritten in place, and the redo log stands for it until it is whole.
 //!
-//! A rename over a file costs many times as much: the system then writes the new file back at once and frees the
-//! old one. Anything that may be refused (space, permission) is asked for before the record is pending.
+//! A rename over a file costs many times as much: the system then writes the new file back at once and frees the old
+//! one. Whatever may be refused, such as space or permission, is asked for before the record in the redo log is
+//! pending.
 
-use std::collections::{BTreeSet, HashMap};
-use std::fs::File;
-use std::sync::atomic::Ordering;
+use std::collections::BTreeSet;
+use std::io;
 
-use parking_lot::RwLockWriteGuard;
-
-use super::os::{self, Folder, stamp_of};
-use super::plan::{Move, Plan};
-use super::shelf::Shelf;
-use super::text;
-use super::write::Writer;
+use super::change::{Failures, FileChange, InPlace, Prepared};
+use super::layout::REDO_PATH;
+use super::os::{self, Folder, Overwritable, Stamp, stamp_of};
+use super::plan::CommitPlan;
+use super::redo_log::RedoLog;
+use super::tree_writer::TreeWriter;
+use super::versions::Installing;
 use crate::batch::Op;
-use crate::error::{Error, Result};
-use crate::key::{Key, Space};
-use crate::record::{Record, now};
+use crate::error::Result;
+use crate::key::Space;
+use crate::record::Millis;
 
-/// The largest file written in place.
+/// The largest file that is written in place.
 const MAX_IN_PLACE: u64 = 64 << 10;
 
 /// Files held open at once.
 const MAX_OPEN: usize = 128;
 
-/// The most a redo record holds; a larger batch goes through the database, its values written once.
-pub(super) const MAX_REDO: usize = 4 << 20;
-
-/// A file about to be overwritten.
-pub(super) struct Overwrite {
-    content: Vec<u8>,
-    /// None where too many are open already.
-    file: Option<(File, u64)>,
+/// Writes groups in place.
+pub(super) struct Overwriter {
+    redo: RedoLog,
 }
 
-/// The folder used last, so that neighbours do not look it up again.
+/// The folder that was used last: neighbours need not look it up again.
 #[derive(Default)]
-struct Nearby(Option<(String, Folder)>);
+struct LastFolder(Option<(String, Folder)>);
 
-impl Nearby {
-    fn folder(&mut self, shelf: &Shelf, path: &str) -> Result<Option<Folder>> {
-        if let Some((at, folder)) = &self.0
-            && at == path
+impl LastFolder {
+    fn get(&mut self, tree: &TreeWriter, path: &str) -> Result<Option<Folder>> {
+        if let Some((last, folder)) = &self.0
+            && last == path
         {
             return Ok(Some(folder.clone()));
         }
-        let folder = shelf.folder(path)?;
+        let folder = tree.records().tree().folder(path)?;
         self.0 = folder.clone().map(|folder| (path.to_owned(), folder));
         Ok(folder)
     }
 }
 
-impl Shelf {
-    /// Writes a group, whole unless its batches stand `alone`. Answers with the keys that could not be written.
+impl Overwriter {
+    pub fn new(redo: RedoLog) -> Self {
+        Overwriter { redo }
+    }
+
+    /// Writes a group, as a whole unless its batches are independent. Returns the changes that could not be made.
     ///
-    /// After an error nothing is written, or no further write is taken until the next opening has finished it.
-    pub fn write_over(
-        &self,
-        writer: &mut Writer,
-        plan: &mut Plan,
-        seq: u64,
-        alone: bool,
-        files: Option<RwLockWriteGuard<'_, ()>>,
-    ) -> Result<HashMap<Key, Error>> {
-        let mut failed = HashMap::new();
-        let mut nearby = Nearby::default();
-        let mut open = 0;
-        for at in 0..plan.moves.len() {
-            let Some(item) = plan.moves.get_mut(at) else { break };
-            if let Err(error) = self.make_ready(item, alone, &mut nearby, &mut open) {
-                if !alone {
-                    self.drop_temporaries(&plan.moves);
-                    return Err(error);
-                }
-                failed.insert(item.key.clone(), error);
-            }
-        }
-        plan.moves.retain(|item| !failed.contains_key(&item.key));
-        let whole = !alone && plan.moves.len() > 1;
-        let guarded = |item: &Move| whole || item.over.is_some();
-        let ops: Vec<Op> = plan.moves.iter().filter(|item| guarded(item)).map(op).collect();
-        let files = files.unwrap_or_else(|| self.files.write());
-        self.keep_images(plan, seq);
-        let pending = if ops.is_empty() { None } else { Some(self.write_redo(writer, plan, &ops)?) };
+    /// After an error nothing is written, or the store is poisoned and the next opening finishes the group.
+    pub fn write<'t>(
+        &mut self,
+        tree: &'t TreeWriter,
+        plan: &mut CommitPlan,
+        installing: Option<Installing<'t>>,
+    ) -> Result<Failures> {
+        let mut last = LastFolder::default();
+        let mut failed = prepare(tree, plan, &mut last)?;
+        plan.retain_prepared(&failed);
+        let whole = !plan.independent && plan.changes.len() > 1;
+        let is_logged = |change: &FileChange| whole || change.is_in_place();
+        let ops: Vec<Op> = plan.changes.iter().filter(|change| is_logged(change)).map(op).collect();
+        let installing = installing.unwrap_or_else(|| tree.begin_install());
+        plan.keep_before_images(tree.records(), &installing);
+        let pending = if ops.is_empty() { None } else { Some(self.log(tree, plan, &ops)?) };
         let mut touched = BTreeSet::new();
-        for at in 0..plan.moves.len() {
-            let Some(item) = plan.moves.get_mut(at) else { break };
-            let guarded = guarded(item);
-            let Err(error) = self.carry_out(item, &mut nearby, &mut touched) else { continue };
-            if guarded {
-                self.show_decided(plan.moves.get(at..).unwrap_or_default());
-                self.poison();
+        for at in 0..plan.changes.len() {
+            let Some(change) = plan.changes.get_mut(at) else { break };
+            let is_logged = is_logged(change);
+            let Err(error) = carry_out(tree, change, &mut last, &mut touched) else { continue };
+            if is_logged {
+                plan.keep_after_images(at, &installing);
+                tree.records().poison();
                 return Err(error);
             }
-            self.drop_temporaries(std::slice::from_ref(item));
-            failed.insert(item.key.clone(), error);
+            tree.remove_temporaries(std::slice::from_ref(change));
+            failed.insert(change.key.clone(), error);
         }
-        if let (Some(length), Some(redo)) = (pending, &mut writer.redo) {
-            redo.clear(length).map_err(|error| {
-                self.poison();
-                self.io("write", super::REDO, &error)
+        if let Some(length) = pending {
+            self.redo.clear(length).map_err(|error| {
+                tree.records().poison();
+                tree.records().tree().fault("write", REDO_PATH, &error)
             })?;
         }
-        self.seq.store(seq, Ordering::Release);
-        drop(files);
+        installing.finish(plan.seq);
         Ok(failed)
     }
 
-    /// Opens the file of `item` if it can be overwritten, else writes a temporary one.
-    fn make_ready(&self, item: &mut Move, alone: bool, nearby: &mut Nearby, open: &mut usize) -> Result<()> {
-        let Some(record) = &item.record else { return Ok(()) };
-        let folder = nearby.folder(self, item.spot.folder())?;
-        if let Some(found) = folder.and_then(|folder| folder.overwritable(item.spot.name())) {
-            let content = text::encode(&record.value, self.encoding);
-            if found.takes(content.len(), MAX_IN_PLACE) {
-                *open += 1;
-                let file = (*open <= MAX_OPEN).then_some((found.file, found.size));
-                item.over = Some(Overwrite { content, file });
-                return Ok(());
-            }
-        }
-        if !alone {
-            self.refuse_folder(item)?;
-        }
-        self.write_temporary(item, false)
-    }
-
     /// Makes `ops` pending; after an error nothing is, and no temporary file is left.
-    fn write_redo(&self, writer: &mut Writer, plan: &Plan, ops: &[Op]) -> Result<usize> {
-        let Some(redo) = &mut writer.redo else { return Err(Error::closed()) };
-        redo.write(ops).map_err(|error| {
-            if redo.clear(usize::MAX).is_err() {
-                self.poison();
+    fn log(&mut self, tree: &TreeWriter, plan: &CommitPlan, ops: &[Op]) -> Result<usize> {
+        self.redo.write(ops).map_err(|error| {
+            if self.redo.clear(usize::MAX).is_err() {
+                tree.records().poison();
             }
-            self.drop_temporaries(&plan.moves);
-            self.io("write", super::REDO, &error)
+            tree.remove_temporaries(&plan.changes);
+            tree.records().tree().fault("write", REDO_PATH, &error)
         })
-    }
-
-    fn carry_out(&self, item: &mut Move, nearby: &mut Nearby, touched: &mut BTreeSet<String>) -> Result<()> {
-        let (Some(over), Some(record)) = (item.over.take(), item.record.clone()) else {
-            return self.place(item, touched);
-        };
-        let open = |folder: Folder| {
-            let found = folder.overwritable(item.spot.name())?;
-            found.takes(over.content.len(), MAX_IN_PLACE).then_some((found.file, found.size))
-        };
-        let file = match over.file {
-            Some(file) => Some(file),
-            None => nearby.folder(self, item.spot.folder())?.and_then(open),
-        };
-        let Some((mut file, size)) = file else {
-            // Another program has changed what lies there since.
-            self.write_temporary(item, false)?;
-            return self.place(item, touched);
-        };
-        let write = || {
-            os::overwrite(&mut file, &over.content, size)?;
-            if let Some(at) = record.updated_at {
-                os::set_modified(&file, at)?;
-            }
-            stamp_of(&file)
-        };
-        let written: std::io::Result<_> = { write }();
-        let stamp = written.map_err(|error| self.io("write", item.spot.path(), &error).at_key(&item.key))?;
-        self.remember(item, &record, stamp);
-        Ok(())
-    }
-
-    /// Carries out what a crash left pending. Folders whose names changed go to `touched`.
-    pub fn redo(&self, ops: Vec<Op>, sync: bool, touched: &mut BTreeSet<String>) -> Result<()> {
-        for op in ops {
-            let (key, record) = match op {
-                Op::Set { space: Space::User, key, value, .. } => {
-                    let record = Record { updated_at: Some(now()), ..Record::bare(value, None) };
-                    (key, Some(record))
-                }
-                Op::Delete { space: Space::User, key } => (key, None),
-                _ => return Err(Error::corrupted(format!("{} holds what no write puts there", super::REDO))),
-            };
-            let Some(spot) = self.spot(&key) else { continue };
-            let mut item = Move::new(key, spot, record);
-            self.write_temporary(&mut item, sync)?;
-            self.place(&item, touched)?;
-        }
-        Ok(())
     }
 }
 
-/// What the redo record says of `item`.
-fn op(item: &Move) -> Op {
-    let (space, key) = (Space::User, item.key.clone());
-    match &item.record {
+/// Gets each change ready to be carried out. Returns those that cannot be; in a group that is whole, one is an error.
+fn prepare(tree: &TreeWriter, plan: &mut CommitPlan, last: &mut LastFolder) -> Result<Failures> {
+    let mut failed = Failures::new();
+    let mut open = 0;
+    for at in 0..plan.changes.len() {
+        let Some(change) = plan.changes.get_mut(at) else { break };
+        if let Err(error) = prepare_one(tree, change, plan.independent, last, &mut open) {
+            if !plan.independent {
+                tree.remove_temporaries(&plan.changes);
+                return Err(error);
+            }
+            failed.insert(change.key.clone(), error);
+        }
+    }
+    Ok(failed)
+}
+
+/// Opens the file of `change` if it can be overwritten, else writes a temporary one.
+fn prepare_one(
+    tree: &TreeWriter,
+    change: &mut FileChange,
+    independent: bool,
+    last: &mut LastFolder,
+    open: &mut usize,
+) -> Result<()> {
+    let Some(record) = &change.record else { return Ok(()) };
+    let folder = last.get(tree, change.path.folder())?;
+    if let Some(file) = folder.and_then(|folder| folder.overwritable(change.path.name())) {
+        let content = tree.records().tree().encode(&record.value);
+        if file.fits(content.len(), MAX_IN_PLACE) {
+            *open += 1;
+            let file = (*open <= MAX_OPEN).then_some(file);
+            change.prepared = Prepared::InPlace(InPlace { content, file });
+            return Ok(());
+        }
+    }
+    if !independent {
+        tree.refuse_folder(change)?;
+    }
+    tree.write_temporary(change, false)
+}
+
+fn carry_out(
+    tree: &TreeWriter,
+    change: &mut FileChange,
+    last: &mut LastFolder,
+    touched: &mut BTreeSet<String>,
+) -> Result<()> {
+    let Prepared::InPlace(InPlace { content, file }) = &mut change.prepared else {
+        return tree.install(change, touched);
+    };
+    let file = match file.take() {
+        Some(file) => Some(file),
+        None => {
+            let folder = last.get(tree, change.path.folder())?;
+            let file = folder.and_then(|folder| folder.overwritable(change.path.name()));
+            file.filter(|file| file.fits(content.len(), MAX_IN_PLACE))
+        }
+    };
+    let Some(file) = file else {
+        // Another program has changed what lies there since.
+        tree.write_temporary(change, false)?;
+        return tree.install(change, touched);
+    };
+    let updated_at = change.record.as_ref().and_then(|record| record.updated_at);
+    let stamp = overwrite(file, content, updated_at).map_err(|error| tree.fault("write", change, &error))?;
+    if let Some(record) = &change.record {
+        tree.records().cache().insert_written(&change.key, record, stamp);
+    }
+    Ok(())
+}
+
+/// Replaces the content of a file; returns its stamp.
+fn overwrite(file: Overwritable, content: &[u8], updated_at: Option<Millis>) -> io::Result<Stamp> {
+    let Overwritable { mut file, size, .. } = file;
+    os::overwrite(&mut file, content, size)?;
+    if let Some(at) = updated_at {
+        os::set_modified(&file, at)?;
+    }
+    stamp_of(&file)
+}
+
+/// The operation that the redo log holds for `change`.
+fn op(change: &FileChange) -> Op {
+    let (space, key) = (Space::User, change.key.clone());
+    match &change.record {
         Some(record) => Op::Set { space, key, value: record.value.clone(), expires_at: None, metadata: None },
         None => Op::Delete { space, key },
     }

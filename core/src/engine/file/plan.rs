@@ -1,119 +1,137 @@
-//! What a group of batches does to the disk, and which of the ways there it needs.
+//! The plan of a commit: the changes of the disk that a group of batches needs.
 
-use std::collections::BTreeMap;
+use std::collections::HashSet;
 
-use super::ledger::{Entry, Sidecar};
-use super::name::Spot;
-use super::overwrite::Overwrite;
-use super::shelf::{LONG, Shelf};
-use super::stage::Changes;
-use super::write::Writer;
+use super::change::{Failures, FileChange};
+use super::layout::LONG_FOLDER;
+use super::metadata::{Sidecar, WriteSet};
+use super::records::Records;
+use super::redo_log;
+use super::staging::StagedGroup;
+use super::versions::Installing;
 use crate::error::Result;
+use crate::format::file_name::FilePath;
 use crate::key::{Key, Space};
 use crate::record::{Record, Version};
 
-/// One file to be put in place, or removed if there is no record.
-pub(super) struct Move {
-    pub key: Key,
-    pub spot: Spot,
-    pub record: Option<Record>,
-    /// The written file that waits for its name.
-    pub temporary: Option<String>,
-    /// Set where the old file is overwritten instead.
-    pub over: Option<Overwrite>,
-    /// The digest of the temporary file's bytes.
-    pub digest: u128,
-}
-
-/// What a group does to the disk.
-#[derive(Default)]
-pub(super) struct Plan {
-    pub moves: Vec<Move>,
-    pub entry: Entry,
-    /// Side data that can wait.
+/// The changes of the disk that a group of batches needs.
+pub(super) struct CommitPlan {
+    /// The number of the group's last commit.
+    pub seq: u64,
+    /// True if no batch depends on another being whole or written.
+    pub independent: bool,
+    pub changes: Vec<FileChange>,
+    /// The rows that the group writes. The journal adds its entries.
+    pub write_set: WriteSet,
+    /// Sidecars that can wait.
     pub deferred: Vec<(Key, Option<Sidecar>)>,
-    /// True if it needs a transaction of the database.
+    /// True if the group needs a transaction of the database.
     pub journaled: bool,
 }
 
-impl Shelf {
-    /// Plans `changes`; they need the database if `journaled`, whatever they are.
-    pub fn plan(&self, writer: &Writer, changes: &Changes, journaled: bool) -> Result<Plan> {
-        let mut plan = Plan { journaled, ..Plan::default() };
-        for ((space, key), record) in changes {
-            if *space == Space::Internal {
-                plan.entry.internal.push((key.clone(), record.clone()));
-                plan.journaled = true;
-                continue;
-            }
-            let stored = self.sidecar(key)?;
-            let wanted = record.as_ref().and_then(sidecar);
-            if wanted != stored {
-                if [&wanted, &stored].into_iter().flatten().any(matters) {
+impl CommitPlan {
+    /// Plans the changes of `group`. `removals` are the paths that recovery would remove: writing one needs a new
+    /// journal. `full` says that commits survive power loss.
+    pub fn new(records: &Records, group: &StagedGroup, removals: &HashSet<String>, full: bool) -> Result<Self> {
+        let StagedGroup { seq, independent, .. } = *group;
+        let mut plan = CommitPlan {
+            seq,
+            independent,
+            changes: Vec::new(),
+            write_set: WriteSet::default(),
+            deferred: Vec::new(),
+            journaled: full && !independent,
+        };
+        for ((space, key), record) in &group.changes {
+            match space {
+                Space::User => plan.add_file(records, key, record.as_ref(), removals)?,
+                Space::Internal => {
+                    plan.write_set.internal.push((key.clone(), record.clone()));
                     plan.journaled = true;
-                    plan.entry.sidecars.push((key.clone(), wanted.clone()));
-                } else {
-                    plan.deferred.push((key.clone(), wanted.clone()));
                 }
             }
-            let spot = match (self.spot(key), record) {
-                (Some(spot), _) => spot,
-                (None, None) => continue,
-                (None, Some(_)) => {
-                    let name = plan.long_name(self, key);
-                    let spot = Spot::new(LONG, &name);
-                    plan.entry.long.push((key.clone(), name));
-                    plan.journaled = true;
-                    spot
-                }
-            };
-            if record.is_none() && self.stat(key)?.is_none() {
-                self.cache.remove(key);
-                continue;
-            }
-            plan.journaled |= writer.removals.contains(spot.path());
-            let (key, record) = (key.clone(), record.clone());
-            plan.moves.push(Move::new(key, spot, record));
         }
+        plan.journaled |= !independent && plan.value_bytes() > redo_log::MAX_BYTES;
         Ok(plan)
     }
-}
 
-impl Move {
-    pub fn new(key: Key, spot: Spot, record: Option<Record>) -> Self {
-        Move { key, spot, record, temporary: None, over: None, digest: 0 }
-    }
-}
-
-impl Plan {
-    /// The bytes of its values.
-    pub fn weight(&self) -> usize {
-        self.moves.iter().filter_map(|item| item.record.as_ref()).map(|record| record.value.len()).sum()
-    }
-
-    /// A name for a new long key that no other of this group has.
-    fn long_name(&self, shelf: &Shelf, key: &Key) -> String {
-        let name = shelf.long.read().name_for(key);
-        let taken: BTreeMap<&str, ()> = self.entry.long.iter().map(|(_, name)| (name.as_str(), ())).collect();
-        let mut candidate = name.clone();
-        let mut number = 0;
-        while taken.contains_key(candidate.as_str()) {
-            number += 1;
-            candidate = format!("{}-g{number}.json", name.trim_end_matches(".json"));
+    fn add_file(
+        &mut self,
+        records: &Records,
+        key: &Key,
+        record: Option<&Record>,
+        removals: &HashSet<String>,
+    ) -> Result<()> {
+        let stored = records.sidecar(key)?;
+        let wanted = record.and_then(sidecar);
+        if wanted != stored {
+            if [&wanted, &stored].into_iter().flatten().any(is_essential) {
+                self.journaled = true;
+                self.write_set.sidecars.push((key.clone(), wanted));
+            } else {
+                self.deferred.push((key.clone(), wanted));
+            }
         }
-        candidate
+        let path = match (records.tree().path(key), record) {
+            (Some(path), _) => path,
+            (None, None) => return Ok(()),
+            (None, Some(_)) => {
+                let name = records.tree().long_names().name_for(key, &self.write_set.long_names);
+                let path = FilePath::new(LONG_FOLDER, &name);
+                self.write_set.long_names.push((key.clone(), name));
+                self.journaled = true;
+                path
+            }
+        };
+        if record.is_none() && records.tree().stat(key)?.is_none() {
+            records.cache().remove(key);
+            return Ok(());
+        }
+        self.journaled |= removals.contains(path.as_str());
+        self.changes.push(FileChange::new(key.clone(), path, record.cloned()));
+        Ok(())
+    }
+
+    fn value_bytes(&self) -> usize {
+        self.changes.iter().filter_map(|change| change.record.as_ref()).map(|record| record.value.len()).sum()
+    }
+
+    /// Drops the changes that failed.
+    pub fn retain_prepared(&mut self, failed: &Failures) {
+        self.changes.retain(|change| !failed.contains_key(&change.key));
+    }
+
+    /// Keeps for the open views what is about to be overwritten.
+    pub fn keep_before_images(&self, records: &Records, installing: &Installing<'_>) {
+        if !installing.has_views() {
+            return;
+        }
+        let user = self.changes.iter().map(|change| (Space::User, &change.key));
+        let internal = self.write_set.internal.iter().map(|(key, _)| (Space::Internal, key));
+        for (space, key) in user.chain(internal) {
+            // What cannot be read is absent from the views: nothing is left that could show it.
+            let image = records.get(space, key).unwrap_or_default();
+            installing.keep_before_image(self.seq, space, key.clone(), image);
+        }
+    }
+
+    /// Keeps for every reader what was committed, from the change numbered `first` on, and could not be put in place.
+    pub fn keep_after_images(&self, first: usize, installing: &Installing<'_>) {
+        for change in self.changes.iter().skip(first) {
+            installing.keep_after_image(change.key.clone(), change.record.clone());
+        }
     }
 }
 
-/// The side data that `record` needs; `None` if its file tells everything.
+/// The sidecar that `record` needs; `None` if its file tells everything.
 fn sidecar(record: &Record) -> Option<Sidecar> {
     let created_at = record.created_at.filter(|created| Some(*created) != record.updated_at);
     let version = Version::digest(&record.value, None);
     let sidecar = Sidecar { version, expires_at: record.expires_at, metadata: record.metadata.clone(), created_at };
-    (matters(&sidecar) || created_at.is_some()).then_some(sidecar)
+    (is_essential(&sidecar) || created_at.is_some()).then_some(sidecar)
 }
 
-/// True if the side data changes what the key is, not only when it was made.
-fn matters(sidecar: &Sidecar) -> bool {
+/// True if the sidecar holds more than when the key was made.
+fn is_essential(sidecar: &Sidecar) -> bool {
     sidecar.expires_at.is_some() || sidecar.metadata.is_some()
 }

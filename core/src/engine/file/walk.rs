@@ -1,23 +1,24 @@
-//! The keys on disk in the order of their bytes.
+//! A walk over the keys on disk, in the order of their bytes.
 //!
-//! Invariant: within a folder, files by their segment and folders by their segment with a slash behind it sort
-//! as the keys below them do, because no segment holds a slash. So a depth-first walk over sorted folders
-//! is ordered, and holds no more than the listings of the folders it is in.
+//! Invariant: within a folder, files by their segment and folders by their segment with a slash behind it sort as the
+//! keys below them do, because no segment holds a slash. So a depth-first walk over sorted folders is ordered, and it
+//! holds no more than the listings of the folders it is in.
 
 use std::collections::HashMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::name;
+use super::layout::join;
 use super::os::Kind;
-use super::shelf::Shelf;
+use super::tree::FileTree;
 use crate::error::Result;
+use crate::format::file_name;
 use crate::key::{Key, KeyRange, prefix_end};
 
-/// Listings a walk remembers at most beside those of the folders it is in.
+/// Listings that a walk keeps at most, beside those of the folders it is in.
 const MAX_LISTINGS: usize = 256;
 
-/// A folder's entries: segments in order, those of folders with a slash behind them.
+/// The entries of a folder: segments in order, those of folders with a slash behind them.
 type Listing = Arc<Vec<Box<str>>>;
 
 /// Listings by folder, kept over the pages of one scan.
@@ -25,7 +26,7 @@ pub(super) type Listings = HashMap<String, Listing>;
 
 /// A walk over the keys of a range, in its direction.
 pub(super) struct Walk<'a> {
-    shelf: &'a Shelf,
+    tree: &'a FileTree,
     range: &'a KeyRange,
     stack: Vec<Level>,
 }
@@ -40,8 +41,8 @@ struct Level {
 }
 
 impl<'a> Walk<'a> {
-    pub fn new(shelf: &'a Shelf, range: &'a KeyRange, listings: &mut Listings) -> Result<Self> {
-        let mut walk = Walk { shelf, range, stack: Vec::new() };
+    pub fn new(tree: &'a FileTree, range: &'a KeyRange, listings: &mut Listings) -> Result<Self> {
+        let mut walk = Walk { tree, range, stack: Vec::new() };
         if !range.is_empty() {
             walk.enter(String::new(), String::new(), listings)?;
         }
@@ -80,7 +81,7 @@ impl<'a> Walk<'a> {
         let listing = match listings.get(&folder) {
             Some(listing) => listing.clone(),
             None => {
-                let listing = Arc::new(list(self.shelf, &folder)?);
+                let listing = Arc::new(list(self.tree, &folder)?);
                 if listings.len() >= MAX_LISTINGS {
                     listings.retain(|path, _| folder.starts_with(path.as_str()));
                 }
@@ -139,26 +140,25 @@ fn reaches(key: &[u8], is_folder: bool, start: &[u8], included: bool) -> bool {
     key > start || (included && key == start)
 }
 
-/// The folder that an entry of `folder` stands for.
+/// The path of the folder that an entry of `folder` stands for.
 fn folder_path(folder: &str, entry: &str) -> String {
-    // A folder's name is that of the segment: the spot of a key one level below tells it.
-    let below = name::spot(entry.as_bytes()).map(|spot| spot.folder().to_owned()).unwrap_or_default();
-    if folder.is_empty() { below } else { format!("{folder}/{below}") }
+    // The entry, which ends with a slash, is a key whose file lies in the folder of that segment.
+    let path = file_name::path_of(entry.as_bytes());
+    join(folder, path.as_ref().map_or("", |path| path.folder()))
 }
 
 /// The entries of a folder that are keys, or may hold some.
-fn list(shelf: &Shelf, path: &str) -> Result<Vec<Box<str>>> {
+fn list(tree: &FileTree, path: &str) -> Result<Vec<Box<str>>> {
     let mut entries: Vec<Box<str>> = Vec::new();
-    let Some(folder) = shelf.folder(path)? else { return Ok(entries) };
-    let listed = folder.list(|name, kind| {
+    let Some(folder) = tree.folder(path)? else { return Ok(entries) };
+    tree.list(&folder, path, |name, kind| {
         let segment = match kind {
-            Kind::File if name::fits(path, name) => name::file_segment(name),
-            Kind::Folder if name::fits(path, name) => name::folder_segment(name).map(|segment| segment + "/"),
+            Kind::File if file_name::fits(path, name) => file_name::file_segment(name),
+            Kind::Folder if file_name::fits(path, name) => file_name::folder_segment(name).map(|name| name + "/"),
             _ => None,
         };
         entries.extend(segment.map(String::into_boxed_str));
-    });
-    listed.map_err(|error| shelf.io("list", path, &error))?;
+    })?;
     entries.sort_unstable();
     Ok(entries)
 }

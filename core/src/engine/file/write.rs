@@ -1,391 +1,274 @@
-//! How a group of batches reaches the disk.
+//! Writing a group of batches: it is applied in memory, planned, and written in the way that its plan needs.
 //!
-//! At `full`, a group in which every batch is one plain write renames temporary files, each atomic by itself;
-//! below it, plain writes of any number of keys overwrite their files (`overwrite.rs`). Any other group has its
-//! commit point in the database: one transaction that holds what belongs there and the list of the renames to
-//! come, which opening the store carries out again. Nothing that can be refused (space, permission) is left for
-//! after that point.
+//! At `full`, a group of independent plain writes renames temporary files (`replace.rs`); below it, plain writes of any
+//! number of keys overwrite their files (`overwrite.rs`). Any other group goes through the journal (`journal.rs`).
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::slice;
 
-use parking_lot::RwLockWriteGuard;
-
-use super::ledger::{Entry, Intent, Ledger, Sidecar};
-use super::lock::Lock;
-use super::overwrite::MAX_REDO;
-use super::plan::{Move, Plan};
-use super::redo::Redo;
-use super::shelf::Shelf;
-use super::sidecars::MAX_PENDING;
-use super::stage::{Changes, Stage};
-use crate::batch::{Batch, Commit, Op};
-use crate::engine::Durability;
+use super::change::Failures;
+use super::journal::Journal;
+use super::metadata::{MetadataDb, Sidecar, WriteSet};
+use super::overwrite::Overwriter;
+use super::plan::CommitPlan;
+use super::process_lock::ProcessLock;
+use super::records::Records;
+use super::replace;
+use super::sidecar_buffer::MAX_PENDING;
+use super::staging::{Changes, StagedGroup, Staging};
+use super::tree_writer::TreeWriter;
+use super::versions::{InstallRight, Installing};
+use crate::batch::{Batch, Commit};
 use crate::engine::apply::apply;
 use crate::engine::intent::Intents;
 use crate::engine::recent::Recent;
-use crate::engine::watch::Tap;
-use crate::error::{Code, Error, Result};
+use crate::engine::watch::Capture;
+use crate::error::Result;
 use crate::key::{Key, Space};
-use crate::record::now;
+use crate::record::{Millis, now};
 
 /// Sequence numbers reserved by one write of the database.
 const RESERVED: u64 = 65_536;
 
-/// From so many files on, one sync of the whole file system beats one for each.
-const BULK: usize = 8;
+/// Sidecars stored by one transaction of the database.
+const CHUNK: usize = 512;
 
-/// The largest value written on the caller's thread.
-const MAX_INLINE: usize = 64 << 10;
+/// Sidecars stored by the write that finds too many pending.
+const OVERFLOW_CHUNK: usize = 1024;
 
-/// What only the one that writes uses.
+/// The state that only the owner of the writer's lock uses.
 pub(super) struct Writer {
-    pub ledger: Ledger,
-    pub recent: Recent,
+    /// The writing connection.
+    metadata: MetadataDb,
+    tree: TreeWriter,
+    journal: Journal,
+    /// `None` at `full`, where no file is written in place.
+    overwriter: Option<Overwriter>,
+    recent: Recent,
     /// The intents of transactions over several engines, which hold their keys.
-    pub standing: Intents,
-    pub tap: Tap,
+    intents: Intents,
+    capture: Capture,
     /// Sequence numbers up to this one may be used.
-    pub reserved: u64,
-    /// None at `full`, where nothing is written in place.
-    pub redo: Option<Redo>,
-    /// Paths that the journal still says are to be removed. Writing one needs a new journal.
-    pub removals: HashSet<String>,
-    /// Folders whose renames only the journal makes durable.
-    pub unsynced: BTreeSet<String>,
-    /// Held for as long as the store is open.
-    pub _lock: Lock,
+    reserved: u64,
+    /// Held for as long as the store is open; the last to be dropped.
+    _lock: ProcessLock,
 }
 
-/// The results of a group's batches, each with the keys it wrote.
-type Provisional = Vec<Result<(Commit, Vec<Key>)>>;
+/// The result of a group that was applied in memory.
+struct Written {
+    /// The changes that could not be made; an error if nothing is written.
+    outcome: Result<Failures>,
+    /// One for each batch, with the keys it wrote.
+    results: Vec<Result<(Commit, Vec<Key>)>>,
+}
 
-impl Shelf {
-    /// Commits batches in order, each whole or not at all.
-    pub fn write_group(&self, batches: &[Batch]) -> Vec<Result<Commit>> {
-        let mut writer = self.writer.lock();
-        let Some(writer) = writer.as_mut() else { return vec![Err(self.no_writer()); batches.len()] };
-        self.commit_with(writer, batches)
+impl Writer {
+    /// The writer of a store that has used sequence numbers up to `seq`.
+    pub fn new(
+        metadata: MetadataDb,
+        tree: TreeWriter,
+        overwriter: Option<Overwriter>,
+        intents: Intents,
+        capture: Capture,
+        seq: u64,
+        lock: ProcessLock,
+    ) -> Self {
+        let (journal, recent) = (Journal::default(), Recent::new(seq));
+        Writer { metadata, tree, journal, overwriter, recent, intents, capture, reserved: seq, _lock: lock }
     }
 
-    /// Commits batches where the writer's lock is held already.
-    pub fn commit_with(&self, writer: &mut Writer, batches: &[Batch]) -> Vec<Result<Commit>> {
-        self.commit_group(writer, batches, None).unwrap_or_default()
+    /// The right to put files in place, for a caller that must not wait for it.
+    pub fn right(&self) -> &InstallRight {
+        self.tree.right()
     }
 
-    /// Commits one plain write below `full`, unless something has to be waited for.
-    pub fn try_write(&self, batch: &Batch) -> Option<Result<Commit>> {
-        if self.durability == Durability::Full || !is_small(batch) || !self.pace.is_quick() {
-            return None;
-        }
-        let mut writer = self.writer.try_lock()?;
-        let Some(writer) = writer.as_mut() else { return Some(Err(self.no_writer())) };
-        if writer.tap.logs(now()) {
-            // An entry of the log needs the database.
-            return None;
-        }
-        let files = self.files.try_write()?;
-        let start = Instant::now();
-        let result = self.commit_group(writer, std::slice::from_ref(batch), Some(files))?.pop();
-        self.pace.count(start);
-        result
+    pub fn tree(&self) -> &TreeWriter {
+        &self.tree
     }
 
-    pub fn no_writer(&self) -> Error {
-        if self.read_only {
-            return Error::new(Code::ReadOnly, "the store is open read-only; open it without readOnly to write");
-        }
-        Error::closed()
+    pub fn metadata(&mut self) -> &mut MetadataDb {
+        &mut self.metadata
     }
 
-    /// Refuses writes after a failed sync.
-    pub fn check_writable(&self) -> Result<()> {
-        if self.poisoned.load(Ordering::Acquire) {
-            return Err(Error::new(
-                Code::Io,
-                "an earlier write could not be finished; writes are refused until the store is opened again",
-            ));
-        }
-        Ok(())
+    /// True if commits go to the change log, and so need the database.
+    pub fn logs_changes(&self, now: Millis) -> bool {
+        self.capture.logs(now)
     }
 
-    /// With `files` given it is on the caller's thread, and answers `None` where the database is needed.
-    fn commit_group(
-        &self,
-        writer: &mut Writer,
-        batches: &[Batch],
-        files: Option<RwLockWriteGuard<'_, ()>>,
-    ) -> Option<Vec<Result<Commit>>> {
-        if let Err(error) = self.check_writable() {
+    /// Writes batches in order, each whole or not at all.
+    pub fn write_group(&mut self, batches: &[Batch]) -> Vec<Result<Commit>> {
+        self.write(batches, None).unwrap_or_default()
+    }
+
+    /// Writes one batch on the caller's thread; `None` with nothing written where the database is needed.
+    pub fn try_write(&mut self, batch: &Batch, installing: Installing<'_>) -> Option<Result<Commit>> {
+        self.write(slice::from_ref(batch), Some(installing))?.pop()
+    }
+
+    /// With `installing` it runs on the caller's thread and returns `None` where the database is needed.
+    fn write(&mut self, batches: &[Batch], installing: Option<Installing<'_>>) -> Option<Vec<Result<Commit>>> {
+        if let Err(error) = self.records().check_writable() {
             return Some(vec![Err(error); batches.len()]);
         }
-        let standing = writer.standing.clone();
-        let Some((written, provisional)) = self.put_group(writer, batches, files) else {
-            writer.tap.discard();
+        let intents = self.intents.clone();
+        let Some(Written { outcome, results }) = self.write_changes(batches, installing) else {
+            self.capture.discard();
             return None;
         };
-        match written {
+        match outcome {
             Ok(failed) => {
                 let finish = |(commit, keys): (Commit, Vec<Key>)| match keys.iter().find_map(|key| failed.get(key)) {
                     Some(error) => Err(error.clone()),
                     None => Ok(commit),
                 };
-                let results: Vec<Result<Commit>> =
-                    provisional.into_iter().map(|result| result.and_then(finish)).collect();
-                writer
-                    .tap
-                    .publish_if(|seq| failed.is_empty() || results.iter().flatten().any(|commit| commit.seq == seq));
+                let results: Vec<_> = results.into_iter().map(|result| result.and_then(finish)).collect();
+                let is_final = |seq| failed.is_empty() || results.iter().flatten().any(|commit| commit.seq == seq);
+                self.capture.publish_if(is_final);
                 Some(results)
             }
             Err(error) => {
-                writer.tap.discard();
-                writer.standing = standing;
-                if batches.len() > 1 && self.check_writable().is_ok() {
-                    // Nothing is written. One value too many for the disk: the other batches need not suffer.
-                    let each = batches.iter().map(std::slice::from_ref);
-                    return Some(each.flat_map(|batch| self.commit_group(writer, batch, None)).flatten().collect());
+                self.capture.discard();
+                self.intents = intents;
+                if batches.len() > 1 && self.records().check_writable().is_ok() {
+                    // Nothing is written. One value may be too large for the disk: the other batches need not fail.
+                    let each = batches.iter().map(slice::from_ref);
+                    return Some(each.flat_map(|batch| self.write_group(batch)).collect());
                 }
-                Some(provisional.into_iter().map(|result| result.and_then(|_| Err(error.clone()))).collect())
+                Some(results.into_iter().map(|result| result.and_then(|_| Err(error.clone()))).collect())
             }
         }
     }
 
-    /// The part of `commit_group` that writes: the files that could not be, and what the batches made.
-    fn put_group(
-        &self,
-        writer: &mut Writer,
-        batches: &[Batch],
-        files: Option<RwLockWriteGuard<'_, ()>>,
-    ) -> Option<(Result<HashMap<Key, Error>>, Provisional)> {
-        let first = self.seq.load(Ordering::Acquire);
-        let (provisional, changes, alone) = self.stage(writer, batches, first);
-        let seq = provisional.iter().flatten().map(|(commit, _)| commit.seq).max().unwrap_or(first);
-        let full = self.durability == Durability::Full;
-        let mut plan = match self.plan(writer, &changes, full && !alone) {
+    /// Applies the batches in memory and writes what they changed.
+    fn write_changes(&mut self, batches: &[Batch], installing: Option<Installing<'_>>) -> Option<Written> {
+        let group = self.stage(batches);
+        let full = self.tree.sync().is_full();
+        let planned = CommitPlan::new(self.tree.records(), &group, self.journal.removals(), full);
+        let results = group.results;
+        let mut plan = match planned {
             Ok(plan) => plan,
-            Err(error) => return Some((Err(error), provisional)),
+            Err(error) => return Some(Written { outcome: Err(error), results }),
         };
-        plan.journaled |= !alone && plan.weight() > MAX_REDO;
-        if files.is_some() && plan.journaled {
-            // No note of an intent was made: small batches have no role.
+        if installing.is_some() && plan.journaled {
+            // The intents are as they were: a batch that is written on the caller's thread has no role.
             return None;
         }
-        let written = if plan.journaled {
-            self.prepare(&mut plan).and_then(|()| self.write_journaled(writer, &plan, seq)).map(|()| HashMap::new())
-        } else if full {
-            self.write_directly(&mut plan, seq)
+        let outcome = if plan.journaled {
+            self.journal.write(&mut self.metadata, &self.tree, &mut plan).map(|()| Failures::new())
+        } else if let Some(overwriter) = &mut self.overwriter {
+            overwriter.write(&self.tree, &mut plan, installing)
         } else {
-            self.write_over(writer, &mut plan, seq, alone, files)
+            replace::write(&self.tree, &mut plan)
         };
-        if written.is_ok() {
-            self.defer(writer, plan.deferred);
+        if outcome.is_ok() {
+            self.defer(plan.deferred);
         }
-        Some((written, provisional))
+        Some(Written { outcome, results })
     }
 
-    /// Applies the batches in memory. The last part of the answer is true if no batch depends on another
-    /// being whole or written.
-    fn stage(&self, writer: &mut Writer, batches: &[Batch], mut seq: u64) -> (Provisional, Changes, bool) {
+    /// Applies the batches in memory.
+    fn stage(&mut self, batches: &[Batch]) -> StagedGroup {
         let now = now();
-        let mut group = Changes::new();
-        let mut alone = true;
-        let mut results = Vec::with_capacity(batches.len());
+        let mut group = StagedGroup {
+            seq: self.records().versions().seq(),
+            changes: Changes::new(),
+            independent: true,
+            results: Vec::with_capacity(batches.len()),
+        };
         for batch in batches {
-            if let Err(error) = writer.reserve(seq + 1) {
-                results.push(Err(error));
-                continue;
-            }
-            let Writer { ledger, recent, standing, tap, .. } = &mut *writer;
-            let mut stage =
-                Stage { shelf: self, ledger, recent, intents: standing, tap, group: &group, own: Changes::new(), now };
-            match apply(batch, &mut stage, seq + 1, now) {
-                Ok(outcomes) => {
-                    let own = stage.own;
-                    seq += 1;
-                    writer.recent.record(seq, batch);
-                    let checks = batch.checks.iter().all(|check| own.contains_key(&(check.space, check.key.clone())));
-                    alone &= own.len() <= 1
-                        && own.keys().all(|(space, _)| *space == Space::User)
-                        && (batches.len() == 1 || (checks && batch.range_checks.is_empty()));
-                    results.push(Ok((Commit { seq, outcomes }, own.keys().map(|(_, key)| key.clone()).collect())));
-                    group.extend(own);
-                }
-                Err(error) => results.push(Err(error)),
-            }
+            let result = self.stage_one(batch, &mut group, batches.len() == 1, now);
+            group.results.push(result);
         }
-        (results, group, alone)
+        group
     }
 
-    /// Writes the temporary files of a journaled group and makes them durable. After an error none is left.
-    fn prepare(&self, plan: &mut Plan) -> Result<()> {
-        let full = self.durability == Durability::Full;
-        let bulk = full && plan.moves.len() >= BULK;
-        let mut prepare = || -> Result<()> {
-            let mut folders = BTreeSet::new();
-            for item in &mut plan.moves {
-                if item.record.is_some() {
-                    self.refuse_folder(item)?;
-                    self.write_temporary(item, full && !bulk)?;
-                    folders.insert(item.spot.folder().to_owned());
-                }
-            }
-            if bulk && self.sync_all()? {
-                return Ok(());
-            }
-            if bulk {
-                self.sync_temporaries(&plan.moves)?;
-            }
-            if full { self.sync_grown(&folders) } else { Ok(()) }
-        };
-        let prepared = prepare();
-        if prepared.is_err() {
-            self.drop_temporaries(&plan.moves);
-        }
-        prepared
+    /// Applies `batch` behind those of `group`; it is `alone` if the group is that batch.
+    fn stage_one(
+        &mut self,
+        batch: &Batch,
+        group: &mut StagedGroup,
+        alone: bool,
+        now: Millis,
+    ) -> Result<(Commit, Vec<Key>)> {
+        let seq = group.seq + 1;
+        self.reserve(seq)?;
+        let Writer { metadata, tree, recent, intents, capture, .. } = &mut *self;
+        let mut staging = Staging::new(tree.records(), metadata, recent, intents, capture, &group.changes, now);
+        let outcomes = apply(batch, &mut staging, seq, now)?;
+        let own = staging.into_changes();
+        self.recent.record(seq, batch);
+        group.seq = seq;
+        let checks_own = batch.checks.iter().all(|check| own.contains_key(&(check.space, check.key.clone())));
+        group.independent &= own.len() <= 1
+            && own.keys().all(|(space, _)| *space == Space::User)
+            && (alone || (checks_own && batch.range_checks.is_empty()));
+        let keys = own.keys().map(|(_, key)| key.clone()).collect();
+        group.changes.extend(own);
+        Ok((Commit { seq, outcomes }, keys))
     }
 
-    fn write_journaled(&self, writer: &mut Writer, plan: &Plan, seq: u64) -> Result<()> {
-        if self.durability == Durability::Full {
-            // The new journal replaces the one that vouches for these.
-            self.sync_folders(&writer.unsynced)?;
-            writer.unsynced.clear();
-        }
-        let intent = |item: &Move| Intent {
-            folder: item.spot.folder().to_owned(),
-            name: item.spot.name().to_owned(),
-            temporary: item.temporary.clone(),
-            digest: item.digest,
-        };
-        let mut entry = Entry { intents: plan.moves.iter().map(intent).collect(), ..Entry::default() };
-        entry.internal.clone_from(&plan.entry.internal);
-        entry.sidecars.clone_from(&plan.entry.sidecars);
-        entry.long.clone_from(&plan.entry.long);
-        let files = self.files.write();
-        self.keep_images(plan, seq);
-        if self.durability == Durability::Full {
-            self.counters.fsyncs.one();
-        }
-        if let Err(error) = writer.ledger.write(&entry) {
-            drop(files);
-            self.drop_temporaries(&plan.moves);
-            if error.code() == Code::Io {
-                self.poison();
-            }
-            return Err(error);
-        }
-        if !entry.sidecars.is_empty() {
-            self.sidecars.mark_stored();
-        }
-        for (key, _) in &entry.sidecars {
-            self.sidecars.forget(key);
-            self.cache.remove(key);
-        }
-        for (key, name) in entry.long {
-            self.long.write().insert(key, name);
-        }
-        writer.removals.clear();
-        let mut touched = BTreeSet::new();
-        for (at, item) in plan.moves.iter().enumerate() {
-            if let Err(error) = self.place(item, &mut touched) {
-                self.show_decided(plan.moves.get(at..).unwrap_or_default());
-                // Committed, and opening the store again finishes it: nothing else may be written before.
-                self.poison();
-                return Err(error);
-            }
-            if item.record.is_none() {
-                writer.removals.insert(item.spot.path().to_owned());
-            }
-        }
-        self.seq.store(seq, Ordering::Release);
-        drop(files);
-        if self.durability == Durability::Full {
-            writer.unsynced = touched;
-        }
-        Ok(())
-    }
-
-    /// Writes files that each stand for themselves, at `full`. Answers with those that could not be written.
-    fn write_directly(&self, plan: &mut Plan, seq: u64) -> Result<HashMap<Key, Error>> {
-        let mut failed = HashMap::new();
-        let bulk = plan.moves.len() >= BULK;
-        for item in &mut plan.moves {
-            if item.record.is_some()
-                && let Err(error) = self.write_temporary(item, !bulk)
-            {
-                failed.insert(item.key.clone(), error);
-            }
-        }
-        plan.moves.retain(|item| !failed.contains_key(&item.key));
-        if bulk
-            && let Err(error) =
-                self.sync_all().and_then(|done| if done { Ok(()) } else { self.sync_temporaries(&plan.moves) })
-        {
-            self.drop_temporaries(&plan.moves);
-            return Err(error);
-        }
-        let files = self.files.write();
-        self.keep_images(plan, seq);
-        let mut touched = BTreeSet::new();
-        for item in &plan.moves {
-            if let Err(error) = self.place(item, &mut touched) {
-                self.drop_temporaries(std::slice::from_ref(item));
-                failed.insert(item.key.clone(), error);
-            }
-        }
-        self.seq.store(seq, Ordering::Release);
-        drop(files);
-        if !(touched.len() >= BULK && self.sync_all()?) {
-            self.sync_grown(&touched)?;
-        }
-        Ok(failed)
-    }
-
-    /// Lets side data wait for the next sweep, or stores it if too much waits.
-    fn defer(&self, writer: &mut Writer, deferred: Vec<(Key, Option<Sidecar>)>) {
-        let mut waiting = 0;
-        for (key, sidecar) in deferred {
-            waiting = self.sidecars.defer(key, sidecar);
-        }
-        if waiting > MAX_PENDING {
-            // What fails here fails again in the sweep, and costs no more than a time of making.
-            let _ = self.store_sidecars(writer, 1024);
-        }
-    }
-
-    /// Stores up to `limit` of the side data that waits. True if more waits.
-    pub fn store_sidecars(&self, writer: &mut Writer, limit: usize) -> Result<bool> {
-        let some = self.sidecars.some(limit);
-        if some.is_empty() {
-            return Ok(false);
-        }
-        self.sidecars.mark_stored();
-        writer.ledger.write_sidecars(&some)?;
-        self.sidecars.stored(&some);
-        Ok(some.len() == limit)
-    }
-}
-
-impl Writer {
     /// Makes sure that `seq` was never used, however the process ends.
     fn reserve(&mut self, seq: u64) -> Result<()> {
         if seq > self.reserved {
-            self.ledger.set_meta("seq", seq + RESERVED)?;
+            self.metadata.set_meta("seq", seq + RESERVED)?;
             self.reserved = seq + RESERVED;
         }
         Ok(())
     }
-}
 
-/// True if `batch` is one small plain write whose conditions concern its own key.
-fn is_small(batch: &Batch) -> bool {
-    let [op] = batch.ops.as_slice() else { return false };
-    let plain = match op {
-        Op::Set { space, value, .. } => *space == Space::User && value.len() <= MAX_INLINE,
-        Op::Add { space, .. } | Op::Delete { space, .. } => *space == Space::User,
-        Op::DeleteRange { .. } => false,
-    };
-    plain
-        && batch.range_checks.is_empty()
-        && batch.checks.iter().all(|check| Some((check.space, &check.key)) == op.key())
+    /// Lets sidecars wait for the next sweep, or stores some if too many are pending.
+    fn defer(&mut self, deferred: Vec<(Key, Option<Sidecar>)>) {
+        let mut pending = 0;
+        for (key, sidecar) in deferred {
+            pending = self.records().sidecars().defer(key, sidecar);
+        }
+        if pending > MAX_PENDING {
+            // What fails here fails again in the sweep, and costs no more than the time when a key was made.
+            let _ = self.store_sidecars(OVERFLOW_CHUNK);
+        }
+    }
+
+    /// Stores up to `limit` pending sidecars. True if more are pending.
+    pub fn store_sidecars(&mut self, limit: usize) -> Result<bool> {
+        let pending = self.records().sidecars().peek(limit);
+        if pending.is_empty() {
+            return Ok(false);
+        }
+        self.records().sidecars().mark_stored();
+        self.metadata.write_sidecars(&pending)?;
+        self.records().sidecars().remove_stored(&pending);
+        Ok(pending.len() == limit)
+    }
+
+    pub fn store_all_sidecars(&mut self) -> Result<()> {
+        while self.store_sidecars(CHUNK)? {}
+        Ok(())
+    }
+
+    /// Stores pending sidecars, closes the database and releases the lock.
+    pub fn close(mut self) -> Result<()> {
+        let finished = self.finish();
+        finished.and(self.metadata.close())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        if self.records().is_poisoned() {
+            // What the journal still holds is for the next opening.
+            return Ok(());
+        }
+        self.store_all_sidecars()?;
+        if self.tree.sync().is_full() {
+            self.journal.sync(&self.tree)?;
+        }
+        self.metadata.write(&WriteSet::default())?;
+        self.metadata.set_meta("seq", self.tree.records().versions().seq())?;
+        // Otherwise the next opening looks for temporary files, and syncs what may not be.
+        if self.tree.is_clean() {
+            self.metadata.set_meta("clean", 1)?;
+        }
+        Ok(())
+    }
+
+    fn records(&self) -> &Records {
+        self.tree.records()
+    }
 }

@@ -1,35 +1,36 @@
-//! Freeing what expired. The index in the engine's column family names each expiry; a record goes only if the expiry it has now is
-//! the one the index named.
+//! The sweep: frees records that expired. The expiry index, in the engine's column family, names each expiry. A record
+//! is freed only if it still has the expiry that the index names.
 
-use rocksdb::{ReadOptions, WriteBatch};
+use rocksdb::{ReadOptions, WriteBatch, WriteOptions};
 
+use super::database::{Database, OpenDatabase};
 use super::fault;
-use super::format::{EXPIRY, Header, expiry_key, read_expiry_key};
-use super::handle::Open;
-use super::store::LevelDb;
+use super::record_cache::RecordCache;
+use super::write::Writer;
 use crate::error::Result;
+use crate::format::leveldb::{EXPIRY, Header, expiry_key, read_expiry_key};
 use crate::key::{Key, Space};
 use crate::record::Millis;
 
-/// Entries freed under one hold of the writer's lock.
-const STEP: usize = 256;
+/// The most entries to free under one hold of the writer's lock.
+const CHUNK: usize = 256;
 
-/// Frees the records that expired by `now`, a step at a time.
-pub(super) fn sweep(store: &LevelDb, now: Millis) -> Result<u64> {
-    let mut freed = 0;
+/// Frees the records that expired by `now`, a chunk at a time. Returns their number.
+pub(super) fn sweep(database: &Database, writer: &Writer, cache: &RecordCache, now: Millis) -> Result<u64> {
+    let mut total = 0;
     loop {
-        let (seen, gone) = store.handle.with(|open| step(store, open, now))?;
-        freed += gone;
-        if seen < STEP {
-            return Ok(freed);
+        let (due, freed) = database.with(|open| sweep_chunk(open, writer, cache, now))?;
+        total += freed;
+        if due < CHUNK {
+            return Ok(total);
         }
     }
 }
 
-/// One step: how many entries were due, and how many records they freed.
-fn step(store: &LevelDb, open: &Open, now: Millis) -> Result<(usize, u64)> {
-    let _writer = store.writer.lock();
-    if store.refuses_writes().is_some() {
+/// Returns how many entries of the index were due, and how many records they freed.
+fn sweep_chunk(open: &OpenDatabase, writer: &Writer, cache: &RecordCache, now: Millis) -> Result<(usize, u64)> {
+    let _no_writer = writer.lock();
+    if writer.refusal().is_some() {
         return Ok((0, 0));
     }
     let engine = open.engine_family()?;
@@ -38,35 +39,35 @@ fn step(store: &LevelDb, open: &Open, now: Millis) -> Result<(usize, u64)> {
         return Ok((0, 0));
     }
     let mut batch = WriteBatch::default();
-    let mut gone: Vec<(Space, &Key)> = Vec::new();
+    let mut freed: Vec<(Space, &Key)> = Vec::new();
     for (at, space, key) in &due {
         let found = open.get(*space, key, &ReadOptions::default())?;
         let found = found.map_err(|error| fault::translate("sweep", &error).at_key(key))?;
-        // A record that cannot be read is left for `verify` to name; its entry goes, or it would be met at each sweep.
+        // A record that cannot be read is left for `verify` to report. Its entry goes, or each sweep would meet it.
         let expiry = found.and_then(|bytes| Header::read(&bytes).ok()?.expires_at);
         if expiry == Some(*at) {
             batch.delete_cf(open.family(*space)?, key);
-            gone.push((*space, key));
+            freed.push((*space, key));
         }
         batch.delete_cf(engine, expiry_key(*at, *space, key));
     }
-    let written = open.db.write_opt(batch, &rocksdb::WriteOptions::default());
-    for (space, key) in &gone {
-        store.cache.remove(*space, key);
+    let written = open.db.write_opt(batch, &WriteOptions::default());
+    for (space, key) in &freed {
+        cache.remove(*space, key);
     }
-    written.map_err(|error| store.failed_write(&error))?;
-    Ok((due.len(), gone.len() as u64))
+    written.map_err(|error| writer.failed(&error))?;
+    Ok((due.len(), freed.len() as u64))
 }
 
-/// The first entries whose time has come.
-fn due(open: &Open, now: Millis) -> Result<Vec<(Millis, Space, Key)>> {
+/// The first entries of the index that are due.
+fn due(open: &OpenDatabase, now: Millis) -> Result<Vec<(Millis, Space, Key)>> {
     let mut options = ReadOptions::default();
     options.set_iterate_lower_bound([EXPIRY]);
     options.set_iterate_upper_bound(expiry_key(now.saturating_add(1), Space::User, b""));
     let mut entries = open.db.raw_iterator_cf_opt(open.engine_family()?, options);
     entries.seek_to_first();
     let mut due = Vec::new();
-    while due.len() < STEP
+    while due.len() < CHUNK
         && let Some(entry) = entries.key()
     {
         if let Some((at, space, key)) = read_expiry_key(entry) {

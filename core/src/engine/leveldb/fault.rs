@@ -1,10 +1,10 @@
-//! RocksDB's errors in our words.
+//! RocksDB's errors as ours.
 
 use std::fmt::Display;
 
 use rocksdb::ErrorKind;
 
-use super::NAME;
+use super::options::NAME;
 use crate::error::{Code, Error};
 
 /// True if RocksDB would have had to wait or to read a file.
@@ -12,7 +12,7 @@ pub(super) fn would_block(error: &rocksdb::Error) -> bool {
     matches!(error.kind(), ErrorKind::Incomplete | ErrorKind::Busy | ErrorKind::TryAgain)
 }
 
-/// The error of a call that was doing `what`.
+/// The error of a call that failed to do `what`.
 pub(super) fn translate(what: &str, error: &rocksdb::Error) -> Error {
     let text: &str = error.as_ref();
     let (code, hint) = match error.kind() {
@@ -26,7 +26,7 @@ pub(super) fn translate(what: &str, error: &rocksdb::Error) -> Error {
     Error::new(code, format!("cannot {what}: {text}{hint}")).in_engine(NAME)
 }
 
-/// The error of opening a store that is there.
+/// The error of opening an existing store.
 pub(super) fn translate_open(error: &rocksdb::Error) -> Error {
     let text: &str = error.as_ref();
     if text.contains("While lock file") || text.contains("lock hold by current process") {
@@ -49,23 +49,25 @@ pub(super) fn no_space(error: &rocksdb::Error) -> bool {
     text.contains("No space left on device") || text.contains("Disk quota exceeded")
 }
 
-/// True if the error may mean that written data was not, and never will be, made durable.
+/// True if written data may not be durable, and may never become so.
 pub(super) fn poisons(error: &rocksdb::Error) -> bool {
     let text: &str = error.as_ref();
     !no_space(error) || text.contains("sync")
 }
 
+/// The error where another process holds the lock of the folder.
 pub(super) fn locked(place: impl Display) -> Error {
     let message = format!("another process has the store open ({place}); close it there, or raise lockTimeout");
     Error::new(Code::Locked, message).in_engine(NAME)
 }
 
+/// The error where the folder holds a database of another program.
 pub(super) fn foreign(program: &str) -> Error {
     Error::new(
         Code::UnsupportedFormat,
         format!(
-            "the folder holds a {program} database, which this engine does not read; choose another folder, and copy the \
-             data over with the program that wrote it"
+            "the folder holds a {program} database, which this engine does not read; choose another folder, and copy \
+             the data over with the program that wrote it"
         ),
     )
     .in_engine(NAME)

@@ -1,53 +1,50 @@
-//! A snapshot and its pages. The iterator lives for one page: making one costs far less than a page takes, and nothing but the
-//! snapshot is pinned in between.
+//! A view: a snapshot of RocksDB. An iterator lives for one page. Making one costs far less than a page takes, and the
+//! snapshot alone is pinned between pages.
 
-use std::ops::{Bound, Range};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rocksdb::{DBRawIterator, ReadOptions, ReadTier};
+use rocksdb::{ReadOptions, ReadTier};
 
-use super::cache::RecordCache;
-use super::format::{Header, decode};
-use super::handle::{Handle, Open};
-use super::{NAME, fault};
-use crate::engine::{Item, Page, Projection, View};
+use super::database::{Database, OpenDatabase};
+use super::fault;
+use super::iterator::seek;
+use super::options::NAME;
+use super::page::read_page;
+use super::record_cache::RecordCache;
+use crate::engine::{Page, Projection, View, count_by_pages};
 use crate::error::Result;
-use crate::key::{Key, KeyRange, Space};
-use crate::record::{Millis, Record, now};
+use crate::format::leveldb::decode;
+use crate::key::{KeyRange, Space};
+use crate::record::{Record, now};
 
-/// Keys passed over in one page at most, so that a page of a sparse pattern stays short.
-const STEPS: usize = 65_536;
-
-/// Ranges bounded to fewer keys than this are read without reading ahead.
-const SHORT: usize = 100;
+/// A range bounded to fewer keys than this is read without readahead.
+const SHORT_RANGE: usize = 100;
 const READAHEAD_BYTES: usize = 256 << 10;
 
 pub(super) struct LevelDbView {
-    handle: Arc<Handle>,
-    /// As the store was when the view was taken, or later.
+    database: Arc<Database>,
+    /// Holds records as they were when the view was taken, or newer ones.
     cache: Option<Arc<RecordCache>>,
     snapshot: u64,
     seq: u64,
 }
 
 impl LevelDbView {
-    pub fn new(handle: &Arc<Handle>, cache: Option<Arc<RecordCache>>) -> Result<Self> {
-        let (snapshot, seq) = handle.take_snapshot()?;
-        Ok(LevelDbView { handle: handle.clone(), cache, snapshot, seq })
+    pub fn new(database: &Arc<Database>, cache: Option<Arc<RecordCache>>) -> Result<Self> {
+        let (snapshot, seq) = database.take_snapshot()?;
+        Ok(LevelDbView { database: database.clone(), cache, snapshot, seq })
     }
 
-    fn read_options(&self, open: &Open) -> Result<ReadOptions> {
+    fn read_options(&self, open: &OpenDatabase) -> Result<ReadOptions> {
         let mut options = ReadOptions::default();
         open.read_at(self.snapshot, &mut options)?;
         Ok(options)
     }
-}
 
-impl LevelDbView {
-    /// The record of a key; `None` if `tier` does not reach it.
+    /// The record of a key; the outer `None` if `tier` does not reach it.
     fn read(&self, space: Space, key: &[u8], tier: ReadTier) -> Result<Option<Option<Record>>> {
-        self.handle.with(|open| {
+        self.database.with(|open| {
             let mut options = self.read_options(open)?;
             let in_memory = matches!(tier, ReadTier::BlockCache);
             options.set_read_tier(tier);
@@ -65,7 +62,7 @@ impl LevelDbView {
 
 impl Drop for LevelDbView {
     fn drop(&mut self) {
-        self.handle.drop_snapshot(self.snapshot);
+        self.database.drop_snapshot(self.snapshot);
     }
 }
 
@@ -75,7 +72,7 @@ impl View for LevelDbView {
     }
 
     fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Record>>> {
-        // What the cache holds is the newest record of the key, and the view's if it is no younger than the view.
+        // The cache holds the newest record of the key. It is the view's if it is no younger than the view.
         if let Some(record) = self.cache.as_ref().and_then(|cache| cache.get(space, key))
             && record.version.seq().is_some_and(|seq| seq <= self.seq)
         {
@@ -100,136 +97,19 @@ impl View for LevelDbView {
         if range.is_empty() {
             return Ok(Page::default());
         }
-        self.handle.with(|open| {
+        self.database.with(|open| {
             let mut options = self.read_options(open)?;
-            // A scan must not push what single reads use out of the cache.
+            // A scan must not push blocks that single reads use out of the block cache.
             options.fill_cache(false);
-            if range.limit.is_none_or(|limit| limit >= SHORT) {
+            if range.limit.is_none_or(|limit| limit >= SHORT_RANGE) {
                 options.set_readahead_size(READAHEAD_BYTES);
             }
             let mut keys = seek(open, space, &range, options)?;
-            collect(&mut keys, &range, what, max_bytes, now())
+            read_page(&mut keys, &range, what, max_bytes, now())
         })
     }
-}
 
-/// An iterator at the first key of `range`, in its direction, that ends with the range.
-pub(super) fn seek<'a>(
-    open: &'a Open,
-    space: Space,
-    range: &KeyRange,
-    mut options: ReadOptions,
-) -> Result<DBRawIterator<'a>> {
-    if let Some(start) = first(&range.start) {
-        options.set_iterate_lower_bound(start);
+    fn count(&self, space: Space, range: &KeyRange) -> Result<u64> {
+        count_by_pages(self, space, range)
     }
-    if let Some(end) = behind(&range.end) {
-        options.set_iterate_upper_bound(end);
-    }
-    let mut keys = open.db.raw_iterator_cf_opt(open.family(space)?, options);
-    if range.reverse {
-        keys.seek_to_last()
-    } else {
-        keys.seek_to_first()
-    }
-    Ok(keys)
-}
-
-/// The smallest key a start allows.
-pub(super) fn first(start: &Bound<Key>) -> Option<Vec<u8>> {
-    match start {
-        Bound::Unbounded => None,
-        Bound::Included(key) => Some(key.to_vec()),
-        Bound::Excluded(key) => Some(successor(key)),
-    }
-}
-
-/// The smallest key an end no longer allows.
-pub(super) fn behind(end: &Bound<Key>) -> Option<Vec<u8>> {
-    match end {
-        Bound::Unbounded => None,
-        Bound::Included(key) => Some(successor(key)),
-        Bound::Excluded(key) => Some(key.to_vec()),
-    }
-}
-
-/// The next key in the order of bytes.
-pub(super) fn successor(key: &[u8]) -> Vec<u8> {
-    let mut next = Vec::with_capacity(key.len() + 1);
-    next.extend_from_slice(key);
-    next.push(0);
-    next
-}
-
-/// Where the parts of an entry lie in the page's buffer.
-struct Place {
-    key: Range<usize>,
-    value: Range<usize>,
-    header: Option<Header>,
-}
-
-/// Gathers a page. All its keys and values lie in one buffer: one allocation a page instead of several an entry.
-fn collect(
-    keys: &mut DBRawIterator<'_>,
-    range: &KeyRange,
-    what: Projection,
-    max_bytes: usize,
-    now: Millis,
-) -> Result<Page> {
-    let mut buffer: Vec<u8> = Vec::new();
-    let mut places: Vec<Place> = Vec::new();
-    let mut bytes = 0;
-    let mut next: Option<Key> = None;
-    let simple = range.is_interval();
-    for step in 0.. {
-        let Some((key, value)) = keys.item() else {
-            keys.status().map_err(|error| fault::translate("read a range", &error))?;
-            break;
-        };
-        let mut full = step + 1 >= STEPS;
-        if simple || range.selects(key) {
-            let header = Header::read(value).map_err(|error| error.at_key(key).in_engine(NAME))?;
-            if header.expires_at.is_none_or(|at| at > now) {
-                if buffer.capacity() == 0 {
-                    buffer.reserve(max_bytes.min(READAHEAD_BYTES) + key.len() + value.len());
-                }
-                let key_at = buffer.len();
-                buffer.extend_from_slice(key);
-                let value_at = buffer.len();
-                if what == Projection::Keys {
-                    bytes += key.len() + 16;
-                    places.push(Place { key: key_at..value_at, value: 0..0, header: None });
-                } else {
-                    buffer.extend_from_slice(value);
-                    bytes += key.len() + value.len();
-                    places.push(Place { key: key_at..value_at, value: value_at..buffer.len(), header: Some(header) });
-                }
-                full |= bytes >= max_bytes || range.limit.is_some_and(|limit| places.len() >= limit);
-            }
-        }
-        if full {
-            next = Some(Key::copy_from_slice(key));
-            break;
-        }
-        if range.reverse { keys.prev() } else { keys.next() }
-    }
-    let buffer = Bytes::from(buffer);
-    let entries = places
-        .into_iter()
-        .map(|place| {
-            let item = match place.header {
-                None => Item::Key,
-                Some(header) => {
-                    let stored = buffer.slice(place.value);
-                    match what {
-                        Projection::Keys => Item::Key,
-                        Projection::Values => Item::Value(header.value(&stored)),
-                        Projection::Records => Item::Record(Box::new(header.record(&stored))),
-                    }
-                }
-            };
-            (buffer.slice(place.key), item)
-        })
-        .collect();
-    Ok(Page { entries, next })
 }

@@ -1,20 +1,18 @@
-//! Least-recently-used order without a lock on reads: a read stamps its slot, and the queue is put right
-//! only when something must go.
+//! The least-recently-used order. A read stamps its entry and takes no lock; the queue is put in order only when
+//! something has to go.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::state::{Map, Slot};
+use super::records::{Entry, RecordMap};
 use crate::key::Key;
-
-/// The folders of the models: a document whose index entry stays would be worse than a full store.
-const KEPT: [&[u8]; 3] = [b"docs/", b"objects/", b"graphs/"];
+use crate::keyspace::model_folder;
 
 #[derive(Default)]
 pub(super) struct Recency {
     clock: AtomicU64,
-    /// Keys with the stamp they had when queued. An entry whose slot was used since goes to the back.
+    /// Keys with the stamp they had when queued. A key whose entry was used since goes to the back.
     queue: VecDeque<(u64, Key)>,
 }
 
@@ -23,34 +21,38 @@ impl Recency {
         AtomicU64::new(self.clock.fetch_add(1, Ordering::Relaxed))
     }
 
-    pub fn touch(&self, slot: &Slot) {
-        slot.used.store(self.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+    pub fn touch(&self, entry: &Entry) {
+        entry.used.store(self.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
     }
 
-    /// Queues a slot about to be inserted, dropping entries of slots that are gone now and then.
-    pub fn inserted(&mut self, key: &Key, slot: &Arc<Slot>, map: &Map) {
-        if KEPT.iter().any(|folder| key.starts_with(folder)) {
+    /// Queues an entry that is about to be inserted.
+    pub fn inserted(&mut self, key: &Key, entry: &Arc<Entry>, map: &RecordMap) {
+        if model_folder(key).is_some() {
             return;
         }
         if self.queue.len() > 2 * map.len() + 1024 {
-            let mut seen = std::collections::HashSet::new();
-            // The latest entry of a key is the one that counts.
-            let mut kept: VecDeque<_> = VecDeque::with_capacity(map.len());
-            for (stamp, key) in self.queue.drain(..).rev() {
-                if map.contains_key(key.as_ref()) && seen.insert(key.clone()) {
-                    kept.push_front((stamp, key));
-                }
-            }
-            self.queue = kept;
+            self.drop_stale(map);
         }
-        self.queue.push_back((slot.used.load(Ordering::Relaxed), key.clone()));
+        self.queue.push_back((entry.used.load(Ordering::Relaxed), key.clone()));
     }
 
-    /// The least recently used key of `map`, taken off the queue; `None` if nothing may be evicted.
-    pub fn oldest(&mut self, map: &Map) -> Option<Key> {
+    /// Drops keys that are gone, and all but the latest place of each key.
+    fn drop_stale(&mut self, map: &RecordMap) {
+        let mut seen = HashSet::new();
+        let mut kept = VecDeque::with_capacity(map.len());
+        for (stamp, key) in self.queue.drain(..).rev() {
+            if map.contains_key(key.as_ref()) && seen.insert(key.clone()) {
+                kept.push_front((stamp, key));
+            }
+        }
+        self.queue = kept;
+    }
+
+    /// Takes the least recently used key of `map` off the queue; `None` if nothing may be evicted.
+    pub fn oldest(&mut self, map: &RecordMap) -> Option<Key> {
         while let Some((stamp, key)) = self.queue.pop_front() {
-            let Some(slot) = map.get(key.as_ref()) else { continue };
-            let used = slot.used.load(Ordering::Relaxed);
+            let Some(entry) = map.get(key.as_ref()) else { continue };
+            let used = entry.used.load(Ordering::Relaxed);
             if used == stamp {
                 return Some(key);
             }

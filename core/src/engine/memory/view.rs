@@ -1,32 +1,32 @@
-//! A snapshot of the memory engine: a reference to the two maps as they were.
+//! A view of the memory engine: a reference to the two maps as they were.
 
-use super::state::Map;
-use crate::engine::{Item, Page, Projection, View};
+use super::records::RecordMap;
+use crate::engine::{Item, Page, Projection, View, count_by_pages};
 use crate::error::Result;
 use crate::key::{KeyRange, Space};
 use crate::record::{Record, now};
 
+/// A page passes over at most this many keys, so that a page of a sparse pattern stays short.
+const MAX_STEPS: usize = 65_536;
+
 pub(super) struct MemoryView {
-    user: Map,
-    internal: Map,
+    user: RecordMap,
+    internal: RecordMap,
     seq: u64,
 }
 
 impl MemoryView {
-    pub fn new(user: Map, internal: Map, seq: u64) -> Self {
+    pub fn new(user: RecordMap, internal: RecordMap, seq: u64) -> Self {
         MemoryView { user, internal, seq }
     }
 
-    fn map(&self, space: Space) -> &Map {
+    fn map(&self, space: Space) -> &RecordMap {
         match space {
             Space::User => &self.user,
             Space::Internal => &self.internal,
         }
     }
 }
-
-/// Keys passed over in one page at most, so that a page of a sparse pattern stays short.
-const STEPS: usize = 65_536;
 
 impl View for MemoryView {
     fn seq(&self) -> u64 {
@@ -39,7 +39,7 @@ impl View for MemoryView {
 
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Record>> {
         let now = now();
-        Ok(self.map(space).get(key).map(|slot| &slot.record).filter(|record| !record.expired(now)).cloned())
+        Ok(self.map(space).get(key).map(|entry| &entry.record).filter(|record| !record.expired(now)).cloned())
     }
 
     fn scan(
@@ -56,15 +56,15 @@ impl View for MemoryView {
             return Ok(Page::default());
         }
         let bounds = (range.start.as_ref().map(AsRef::<[u8]>::as_ref), range.end.as_ref().map(AsRef::<[u8]>::as_ref));
-        let mut slots = self.map(space).range::<_, [u8]>(bounds);
+        let mut entries = self.map(space).range::<_, [u8]>(bounds);
         let mut page = Page::default();
         let mut bytes = 0;
         let mut last = None;
-        for _ in 0..STEPS {
-            let Some((key, slot)) = (if range.reverse { slots.next_back() } else { slots.next() }) else {
+        for _ in 0..MAX_STEPS {
+            let Some((key, entry)) = (if range.reverse { entries.next_back() } else { entries.next() }) else {
                 return Ok(page);
             };
-            let record = &slot.record;
+            let record = &entry.record;
             last = Some(key);
             if record.expired(now) || !range.selects(key) {
                 continue;
@@ -77,5 +77,9 @@ impl View for MemoryView {
         }
         page.next = last.cloned();
         Ok(page)
+    }
+
+    fn count(&self, space: Space, range: &KeyRange) -> Result<u64> {
+        count_by_pages(self, space, range)
     }
 }

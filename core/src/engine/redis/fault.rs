@@ -1,11 +1,14 @@
-//! What an error reply, a lost connection or a late answer means to the caller.
+//! Errors: what an error reply, a lost connection and a late reply mean to the caller.
 
 use redis::ServerError;
 
+use super::options::NAME;
 use crate::error::{Code, Error};
 
-/// The name of the engine in errors.
-pub const ENGINE: &str = "redis";
+/// The error of a call on a closed engine.
+pub fn closed() -> Error {
+    Error::closed().in_engine(NAME)
+}
 
 /// An error reply as an error of ours. The server's sentence is kept only where it cannot repeat arguments.
 pub fn refused(reply: &ServerError) -> Error {
@@ -27,87 +30,87 @@ pub fn refused(reply: &ServerError) -> Error {
         ),
         _ => (Code::Io, "the server refused the command"),
     };
-    Error::new(code, message).caused_by(&word).in_engine(ENGINE)
+    Error::new(code, message).caused_by(&word).in_engine(NAME)
 }
 
-/// The key holds a value of another type.
+/// The error of a key that holds a value of another type.
 pub fn not_a_string() -> Error {
-    Error::new(Code::Corrupted, "the key holds something that is not a string")
-        .caused_by(&"WRONGTYPE")
-        .in_engine(ENGINE)
+    Error::new(Code::Corrupted, "the key holds something that is not a string").caused_by(&"WRONGTYPE").in_engine(NAME)
 }
 
-/// An addition to something else than a number.
+/// The error of an addition to a value that is no number.
 pub fn not_a_number() -> Error {
-    Error::new(Code::InvalidArgument, "increment needs a number, the key holds another type").in_engine(ENGINE)
+    Error::new(Code::InvalidArgument, "increment needs a number, the key holds another type").in_engine(NAME)
 }
 
-/// The connection could not be had, and nothing was sent.
+/// The error of a call for which there was no connection: nothing was sent.
 pub fn unreachable(place: &impl std::fmt::Display, cause: Option<&Error>) -> Error {
     let error = match cause {
         Some(cause) => Error::new(Code::Connection, format!("no connection to redis at {place}: {}", cause.message())),
         None => Error::new(Code::Connection, format!("no connection to redis at {place}")),
     };
-    error.in_engine(ENGINE)
+    error.in_engine(NAME)
 }
 
-/// Why a connection ended.
+/// The reason why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
-    /// Closed or reset, by the server or on the way.
-    Cut,
-    /// No answer within the command timeout.
-    Late,
+    /// The server or the network closed or reset it.
+    Disconnected,
+    /// A reply did not come within the command timeout.
+    TimedOut,
     /// The bytes that came were no replies.
-    Garbled,
+    ProtocolError,
 }
 
 impl Loss {
-    /// What it means for a call that may have reached the server.
+    fn reason(self) -> &'static str {
+        match self {
+            Loss::Disconnected => "the connection was lost",
+            Loss::TimedOut => "the server did not answer in time",
+            Loss::ProtocolError => "the server's answer could not be understood",
+        }
+    }
+
+    /// The error of a call that may have reached the server.
     pub fn of_sent(self, write: bool) -> Error {
-        let why = match self {
-            Loss::Cut => "the connection was lost before the server answered",
-            Loss::Late => "the server did not answer in time",
-            Loss::Garbled => "the server's answer could not be understood",
+        let reason = match self {
+            Loss::Disconnected => "the connection was lost before the server answered",
+            _ => self.reason(),
         };
         let error = if write {
-            Error::new(Code::UnknownOutcome, format!("{why}; whether the write was applied cannot be known"))
-        } else if self == Loss::Late {
-            Error::new(Code::Timeout, why)
+            Error::new(Code::UnknownOutcome, format!("{reason}; whether the write was applied cannot be known"))
+        } else if self == Loss::TimedOut {
+            Error::new(Code::Timeout, reason)
         } else {
-            Error::new(Code::Connection, why)
+            Error::new(Code::Connection, reason)
         };
-        error.in_engine(ENGINE)
+        error.in_engine(NAME)
     }
 
-    /// What it means for a commit that the server says it has not carried out and will not any more.
+    /// The error of a commit that the server has not applied and cannot apply any more.
     pub fn of_unapplied(self) -> Error {
-        let why = match self {
-            Loss::Cut => "the connection was lost",
-            Loss::Late => "the server did not answer in time",
-            Loss::Garbled => "the server's answer could not be understood",
-        };
-        Error::new(Code::Connection, format!("{why}, and the write was not applied")).in_engine(ENGINE)
+        Error::new(Code::Connection, format!("{}, and the write was not applied", self.reason())).in_engine(NAME)
     }
 
-    /// What it means for a call of which the server cannot have had everything.
+    /// The error of a call whose last byte was never sent.
     pub fn of_unsent() -> Error {
-        Error::new(Code::Connection, "the connection was lost before the call was sent").in_engine(ENGINE)
+        Error::new(Code::Connection, "the connection was lost before the call was sent").in_engine(NAME)
     }
 }
 
-/// A commit that was carried out, but whose outcomes nobody kept.
+/// The error of a commit that was applied, but whose outcomes the server did not keep.
 pub fn applied_unknown() -> Error {
     Error::new(
         Code::UnknownOutcome,
         "the connection was lost; the write was applied, what it said is not known any more",
     )
-    .in_engine(ENGINE)
+    .in_engine(NAME)
 }
 
-/// A reply of a shape that the command cannot have.
+/// The error of a reply that the command cannot have.
 pub fn unexpected() -> Error {
-    Error::new(Code::Io, "the server gave an answer of the wrong kind").in_engine(ENGINE)
+    Error::new(Code::Io, "the server gave an answer of the wrong kind").in_engine(NAME)
 }
 
 #[cfg(test)]
@@ -143,11 +146,11 @@ mod tests {
 
     #[test]
     fn only_a_write_that_may_have_arrived_is_unknown() {
-        assert_eq!(Loss::Cut.of_sent(true).code(), Code::UnknownOutcome);
-        assert_eq!(Loss::Late.of_sent(true).code(), Code::UnknownOutcome);
-        assert_eq!(Loss::Late.of_sent(false).code(), Code::Timeout);
-        assert_eq!(Loss::Cut.of_sent(false).code(), Code::Connection);
+        assert_eq!(Loss::Disconnected.of_sent(true).code(), Code::UnknownOutcome);
+        assert_eq!(Loss::TimedOut.of_sent(true).code(), Code::UnknownOutcome);
+        assert_eq!(Loss::TimedOut.of_sent(false).code(), Code::Timeout);
+        assert_eq!(Loss::Disconnected.of_sent(false).code(), Code::Connection);
         assert_eq!(Loss::of_unsent().code(), Code::Connection);
-        assert_eq!(Loss::Cut.of_unapplied().code(), Code::Connection);
+        assert_eq!(Loss::Disconnected.of_unapplied().code(), Code::Connection);
     }
 }

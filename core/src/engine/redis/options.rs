@@ -1,4 +1,4 @@
-//! Where the server is and how to talk to it. No way of printing these options shows a password.
+//! The options: the address of the server, and how to talk to it. Printing them never shows a password.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,12 +8,16 @@ use redis::{ConnectionAddr, IntoConnectionInfo};
 
 use crate::error::{Code, Error, Result};
 
+/// The engine's name.
+pub const NAME: &str = "redis";
+
 /// Options of the redis engine. `url` excludes `host`, `port` and `path`; the other fields win over the URL.
 #[derive(Clone)]
 pub struct RedisOptions {
-    /// `redis://[user[:password]@]host[:port][/db]`, `rediss://…` for TLS, or `unix:///path[?db=n&user=…&pass=…]`.
+    /// `redis://[user[:password]@]host[:port][/db]`, `rediss://…` for TLS,
+    /// or `unix:///path[?db=n&user=…&pass=…]`.
     pub url: Option<String>,
-    /// Name or address; `127.0.0.1` if absent.
+    /// A name or an address; `127.0.0.1` if absent.
     pub host: Option<String>,
     /// 6379 if absent.
     pub port: Option<u16>,
@@ -21,15 +25,15 @@ pub struct RedisOptions {
     pub password: Option<String>,
     pub db: Option<u32>,
     pub tls: Option<TlsOptions>,
-    /// What every key of this store starts with. On a cluster, a hash tag: `{app}:`.
+    /// The prefix of every key of this store. On a cluster it needs a hash tag: `{app}:`.
     pub key_prefix: String,
-    /// How long connecting may take, and how long a call waits for a lost connection to return.
+    /// The longest time to connect, and for a call to wait until a lost connection is back.
     pub connect_timeout: Duration,
-    /// How long the server may take to answer one call.
+    /// The longest time for the server to answer one call.
     pub command_timeout: Duration,
-    /// Further connections, for scans; 0 sends them over the one connection.
+    /// Further connections for scans. With 0, scans use the main connection.
     pub pool_size: usize,
-    /// Keep created and updated times for every record. Each write then is a script.
+    /// Keep created and updated times for every record. A write then costs the server more.
     pub timestamps: bool,
 }
 
@@ -52,22 +56,22 @@ impl Default for RedisOptions {
     }
 }
 
-/// How the server proves who it is, and how this client does.
+/// The certificates that server and client show each other.
 #[derive(Clone, Default)]
 pub struct TlsOptions {
     /// Certificates to trust, as PEM, instead of the public ones.
     pub ca: Option<Vec<u8>>,
-    /// The client's certificate as PEM, with those that lead to its authority; needs `key`.
+    /// The client's certificate chain as PEM. It needs `key`.
     pub cert: Option<Vec<u8>>,
-    /// The private key of `cert` as PEM, not encrypted.
+    /// The private key of `cert` as unencrypted PEM.
     pub key: Option<Vec<u8>>,
-    /// The name the certificate must be for; the host if absent.
+    /// The name in the server's certificate; the host if absent.
     pub server_name: Option<String>,
-    /// Accept any certificate: whoever sits between reads and changes everything.
+    /// Accept any certificate. Somebody between client and server can then read and change everything.
     pub insecure: bool,
 }
 
-/// The place of a server.
+/// The address of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
     Tcp { host: String, port: u16 },
@@ -83,7 +87,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// The options, checked and put together.
+/// The options after the check: the URL is merged with the other fields.
 #[derive(Clone)]
 pub struct Settings {
     pub address: Address,
@@ -128,7 +132,7 @@ fn invalid(message: impl Into<String>) -> Error {
 }
 
 impl Settings {
-    /// Checks the options: INVALID_ARGUMENT says which one is wrong, never what it holds.
+    /// Checks the options. INVALID_ARGUMENT names the option that is wrong, and never shows its value.
     pub fn new(options: RedisOptions) -> Result<Self> {
         let mut settings = Settings {
             address: Address::Tcp {
@@ -173,7 +177,7 @@ impl Settings {
     }
 
     fn read_url(&mut self, text: &str) -> Result<()> {
-        // What the parser says could repeat parts of the URL, and with them the password.
+        // The error of the parser could repeat the password.
         let unreadable = || invalid("the redis url cannot be read; expected redis://[user:password@]host[:port][/db]");
         let mut url = redis::parse_redis_url(text).ok_or_else(unreadable)?;
         match url.fragment() {
@@ -181,7 +185,8 @@ impl Settings {
             Some("insecure") => {
                 if !self.tls.as_ref().is_some_and(|tls| tls.insecure) {
                     return Err(invalid(
-                        "the redis url says #insecure, which accepts any certificate; if meant, set tls.rejectUnauthorized: false",
+                        "the redis url says #insecure, which accepts any certificate; \
+                         if meant, set tls.rejectUnauthorized: false",
                     ));
                 }
             }
@@ -195,7 +200,7 @@ impl Settings {
         }
         if matches!(url.scheme(), "rediss" | "valkeys") {
             self.tls.get_or_insert_default();
-            // TLS is ours: the crate knows the scheme only with its own.
+            // The parser knows this scheme only with the TLS of its own crate.
             url.set_scheme("redis").map_err(|()| unreadable())?;
         }
         let info = url.into_connection_info().map_err(|_| unreadable())?;

@@ -1,96 +1,98 @@
-//! What the reply of the script that commits says of each batch.
+//! The outcome of each batch, from the reply of the script that commits.
 
-use redis::Value as Answer;
+use redis::Value as RespValue;
 
-use super::commit::{Work, key_of_row};
-use super::fault::{ENGINE, applied_unknown, not_a_number, refused, unexpected};
-use super::layout::{held_by, version, version_of_write};
+use super::fault::{applied_unknown, not_a_number, refused, unexpected};
+use super::options::NAME;
+use super::pending_write::PendingWrite;
+use super::rows::key_of_row;
 use crate::batch::{Commit, Op, Outcome};
 use crate::engine::intent;
 use crate::error::{Code, Error, Result};
+use crate::format::redis::{held_by, version, version_of_write};
 use crate::key::Space;
 use crate::record::{Version, now};
 use crate::value::Value;
 
-/// What a reply begins with.
+/// The first item of a reply.
 const BATCHES: i64 = 0;
 const BLIND: i64 = 1;
-/// Kept by the server instead of a reply that is too long to keep.
+/// The server kept this instead of a reply that was too long to keep.
 const APPLIED: i64 = 2;
 
-/// What a batch begins with that was not written.
+/// The first item of a batch that was refused.
 const CHECK_FAILED: i64 = 0;
 const NO_NUMBER: i64 = -1;
 const HELD: i64 = -2;
 
-/// The result of each of `works`.
-pub fn results(works: &[Work], reply: Answer) -> Vec<Result<Commit>> {
-    let all = |error: Error| works.iter().map(|_| Err(error.clone())).collect();
+/// The result of each of `writes`.
+pub fn results(writes: &[PendingWrite], reply: RespValue) -> Vec<Result<Commit>> {
+    let all = |error: Error| writes.iter().map(|_| Err(error.clone())).collect();
     let mut items = match reply {
-        Answer::Array(items) => items.into_iter(),
-        Answer::ServerError(text) => return all(refused(&text)),
+        RespValue::Array(items) => items.into_iter(),
+        RespValue::ServerError(error) => return all(refused(&error)),
         _ => return all(unexpected()),
     };
     match items.next() {
-        Some(Answer::Int(BLIND)) => {
-            let Some(Answer::Int(last)) = items.next() else { return all(unexpected()) };
-            let first = u64::try_from(last).unwrap_or(0).saturating_sub(works.len() as u64) + 1;
+        Some(RespValue::Int(BLIND)) => {
+            let Some(RespValue::Int(last)) = items.next() else { return all(unexpected()) };
+            let first = u64::try_from(last).unwrap_or(0).saturating_sub(writes.len() as u64) + 1;
             (first..)
-                .zip(works)
-                .map(|(seq, work)| Ok(Commit { seq, outcomes: outcomes(work, &mut items, true)? }))
+                .zip(writes)
+                .map(|(seq, write)| Ok(Commit { seq, outcomes: outcomes(write, &mut items, true)? }))
                 .collect()
         }
-        Some(Answer::Int(BATCHES)) => works
+        Some(RespValue::Int(BATCHES)) => writes
             .iter()
-            .map(|work| match items.next() {
-                Some(Answer::Array(items)) => result(work, items),
+            .map(|write| match items.next() {
+                Some(RespValue::Array(items)) => result(write, items),
                 _ => Err(unexpected()),
             })
             .collect(),
-        Some(Answer::Int(APPLIED)) => all(applied_unknown()),
+        Some(RespValue::Int(APPLIED)) => all(applied_unknown()),
         _ => all(unexpected()),
     }
 }
 
-fn result(work: &Work, items: Vec<Answer>) -> Result<Commit> {
+fn result(write: &PendingWrite, items: Vec<RespValue>) -> Result<Commit> {
     let mut items = items.into_iter();
-    let Some(Answer::Int(first)) = items.next() else { return Err(unexpected()) };
-    // A commit number is positive but where nothing was ever committed, which no row goes with.
+    let Some(RespValue::Int(first)) = items.next() else { return Err(unexpected()) };
+    // A refused batch has a row. Without one this is a commit number, which is 0 where nothing was ever committed.
     if first <= 0
         && let Some(row) = items.next()
     {
-        let row = if let Answer::Int(row) = row { usize::try_from(row).unwrap_or(0) } else { 0 };
-        return Err(failure(work, first, row, items.next()));
+        let row = if let RespValue::Int(row) = row { usize::try_from(row).unwrap_or(0) } else { 0 };
+        return Err(refusal(write, first, row, items.next()));
     }
     let seq = u64::try_from(first).map_err(|_| unexpected())?;
-    Ok(Commit { seq, outcomes: outcomes(work, &mut items, false)? })
+    Ok(Commit { seq, outcomes: outcomes(write, &mut items, false)? })
 }
 
-/// Why a batch was not written.
-fn failure(work: &Work, why: i64, row: usize, more: Option<Answer>) -> Error {
-    let key = key_of_row(work, row);
+/// The error of a batch that was refused because of `row`.
+fn refusal(write: &PendingWrite, reason: i64, row: usize, holder: Option<RespValue>) -> Error {
+    let key = key_of_row(write, row);
     let conflict = || match &key {
         Some(key) => Error::conflict(key),
         None => Error::new(Code::Conflict, "a key of a range may have changed or is about to"),
     };
-    let error = match (why, more) {
+    let error = match (reason, holder) {
         (CHECK_FAILED, _) => conflict(),
         (NO_NUMBER, _) => not_a_number(),
-        (HELD, Some(Answer::BulkString(by))) => match held_by(&by) {
+        (HELD, Some(RespValue::BulkString(holder))) => match held_by(&holder) {
             Some((id, at)) => intent::held_by(id, at, key.as_deref().unwrap_or_default(), now()),
             None => conflict(),
         },
         _ => unexpected(),
     };
     match &key {
-        Some(key) => error.at_key(key).in_engine(ENGINE),
-        None => error.in_engine(ENGINE),
+        Some(key) => error.at_key(key).in_engine(NAME),
+        None => error.in_engine(NAME),
     }
 }
 
-/// What the operations of a batch did. Items of operations that nobody asked about are passed over.
-fn outcomes(work: &Work, items: &mut dyn Iterator<Item = Answer>, blind: bool) -> Result<Vec<Outcome>> {
-    let batch = &work.batch;
+/// The outcomes of the operations of a batch. The items of a batch that reports nothing are skipped.
+fn outcomes(write: &PendingWrite, items: &mut dyn Iterator<Item = RespValue>, blind: bool) -> Result<Vec<Outcome>> {
+    let batch = &write.batch;
     let mut outcomes = Vec::new();
     for op in &batch.ops {
         let outcome = match op {
@@ -101,8 +103,9 @@ fn outcomes(work: &Work, items: &mut dyn Iterator<Item = Answer>, blind: bool) -
             }
             Op::Add { space, .. } => added(*space, items.next(), items.next())?,
             Op::Delete { space, .. } => {
-                let told = batch.report || (*space == Space::Internal && !blind);
-                Outcome::Deleted { existed: told && matches!(items.next(), Some(Answer::Int(count)) if count > 0) }
+                let has_item = batch.report || (*space == Space::Internal && !blind);
+                let existed = has_item && matches!(items.next(), Some(RespValue::Int(count)) if count > 0);
+                Outcome::Deleted { existed }
             }
             Op::DeleteRange { .. } => Outcome::Cleared,
         };
@@ -113,9 +116,10 @@ fn outcomes(work: &Work, items: &mut dyn Iterator<Item = Answer>, blind: bool) -
     Ok(outcomes)
 }
 
-/// The sum and the version of an addition: for a user key its text and expiry, else its text and version.
-fn added(space: Space, text: Option<Answer>, more: Option<Answer>) -> Result<Outcome> {
-    let (Some(Answer::BulkString(text)), Some(Answer::BulkString(more))) = (text, more) else {
+/// The sum and the version of an addition. A user key has the text and the expiry, an internal key the text and the
+/// version.
+fn added(space: Space, text: Option<RespValue>, more: Option<RespValue>) -> Result<Outcome> {
+    let (Some(RespValue::BulkString(text)), Some(RespValue::BulkString(more))) = (text, more) else {
         return Err(unexpected());
     };
     let more = std::str::from_utf8(&more).map_err(|_| unexpected())?;

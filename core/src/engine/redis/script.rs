@@ -7,13 +7,14 @@ use redis::Pipeline;
 
 use crate::key::{Key, KeyRange};
 
-/// A script and the name the server keeps it under.
+/// A script that the server keeps.
 pub struct Script {
     pub source: &'static str,
+    /// The name under which the server keeps it.
     pub sha: LazyLock<String>,
 }
 
-/// The one script that commits, a chunk in four files.
+/// The script that commits: one chunk, kept in four files.
 const COMMIT_SOURCE: &str = concat!(
     include_str!("commit/state.lua"),
     include_str!("commit/intents.lua"),
@@ -35,7 +36,7 @@ pub fn lex_bounds(range: &KeyRange) -> (Vec<u8>, Vec<u8>) {
     (end(&range.start, b"-"), end(&range.end, b"+"))
 }
 
-/// A call of a script that is not kept on the server.
+/// A call of a script that the server does not keep.
 #[must_use]
 pub fn run_once(source: &str, keys: &[&[u8]], args: &[&[u8]]) -> Pipeline {
     let mut pipe = redis::pipe();

@@ -1,3 +1,4 @@
+-- Removes companions without a key, or internal records that have expired.
 -- KEYS: companions, names, values. ARGV: 'companions' or 'internal', the key prefix, the time in ms, fields.
 for i = 4, #ARGV do
   local field = ARGV[i]

@@ -1,4 +1,4 @@
-//! One connection, set up once and for all, with its prepared statements.
+//! A connection to a database, with its prepared statements.
 
 use std::ffi::{CStr, CString};
 use std::os::raw::c_int;
@@ -11,8 +11,8 @@ use rusqlite::ffi;
 use super::fault;
 use super::sql::{Query, Sql};
 use super::statement::Statement;
-use super::wal_file::WalRoom;
-use super::wal_index::{Header, WalIndex};
+use super::wal_index::{WalIndex, WalIndexHeader};
+use super::wal_preallocation::WalPreallocation;
 use crate::error::{Code, Error, Result};
 
 /// Receives the text of each statement that is run, with placeholders where the values go.
@@ -23,11 +23,11 @@ pub type Verbose = Arc<dyn Fn(&str) + Send + Sync>;
 pub(super) enum Access {
     Write,
     Read,
-    /// The medium cannot be written by anybody, so there is nothing to lock.
+    /// Nobody can write to the medium, so there is nothing to lock.
     Immutable,
 }
 
-/// A connection to a database. Used by one thread at a time, which `&mut` sees to.
+/// A connection to a database. `&mut` makes sure that one thread at a time uses it.
 pub(super) struct Connection {
     db: *mut ffi::sqlite3,
     sql: Arc<Sql>,
@@ -65,7 +65,7 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Sets the statements of a store's tables.
+    /// Replaces the statements by those of a store's tables.
     pub fn use_tables(&mut self, sql: Arc<Sql>) {
         self.finalize();
         self.statements = vec![ptr::null_mut(); sql.count()];
@@ -97,7 +97,7 @@ impl Connection {
         unsafe { ffi::sqlite3_busy_timeout(self.db, milliseconds) };
     }
 
-    /// A statement of the store's tables, prepared once.
+    /// A statement of the store's tables. It is prepared once.
     pub fn query(&mut self, query: Query, what: &'static str) -> Result<Statement<'_>> {
         let at = query.index();
         let mut raw = self.statements.get(at).copied().unwrap_or(ptr::null_mut());
@@ -116,7 +116,7 @@ impl Connection {
         Ok(Statement::new(raw, false, what))
     }
 
-    /// A statement for one run.
+    /// Prepares a statement for one run.
     pub fn once(&mut self, text: &str, what: &'static str) -> Result<Statement<'_>> {
         let raw = self.prepare(text, 0, what)?;
         if let Some(verbose) = &self.verbose {
@@ -125,7 +125,7 @@ impl Connection {
         Ok(Statement::new(raw, true, what))
     }
 
-    /// Runs a statement for one run to its end.
+    /// Prepares a statement and runs it to its end.
     pub fn run(&mut self, text: &str, what: &'static str) -> Result<()> {
         self.once(text, what)?.run()
     }
@@ -137,7 +137,7 @@ impl Connection {
             return Ok(None);
         }
         let answer = statement.text(0);
-        // A statement that changes something commits behind its last row, and tells there if it could not.
+        // A statement that changes something commits behind its last row, and fails there if it could not.
         statement.run()?;
         Ok(Some(answer))
     }
@@ -169,7 +169,7 @@ impl Connection {
         unsafe { ffi::sqlite3_extended_errcode(self.db) }
     }
 
-    /// Rows the latest statement wrote or deleted.
+    /// The number of rows that the latest statement wrote or deleted.
     pub fn changes(&self) -> u64 {
         // SAFETY: the connection is open.
         u64::try_from(unsafe { ffi::sqlite3_changes64(self.db) }).unwrap_or(0)
@@ -181,7 +181,7 @@ impl Connection {
         unsafe { ffi::sqlite3_get_autocommit(self.db) == 0 }
     }
 
-    /// Ends an open transaction without its writes. Where even that fails SQLite has already done so.
+    /// Ends an open transaction without its writes. Where that fails, SQLite has ended it already.
     pub fn roll_back(&mut self) {
         if self.in_transaction()
             && let Ok(mut statement) = self.query(Query::Rollback, "cannot roll back")
@@ -190,7 +190,7 @@ impl Connection {
         }
     }
 
-    /// True if the system lets the file be read only.
+    /// True if the system does not let the file be written.
     pub fn is_read_only(&self) -> bool {
         // SAFETY: the connection is open.
         unsafe { ffi::sqlite3_db_readonly(self.db, c"main".as_ptr()) == 1 }
@@ -202,18 +202,20 @@ impl Connection {
         self.wal_index = unsafe { WalIndex::map(self.db) };
     }
 
-    /// The state of the WAL, or `None` where it is not known.
-    pub fn header(&self) -> Option<Header> {
+    /// The header of the WAL index, or `None` where it is not known.
+    pub fn header(&self) -> Option<WalIndexHeader> {
         self.wal_index.as_ref()?.read()
     }
 
-    /// Makes room in the WAL behind the frames of `header`; at `most` of them it will start anew. Inside a transaction that writes.
-    pub fn make_room(&mut self, room: &mut WalRoom, header: Header, most: u32) {
+    /// Allocates room in the WAL behind the frames of `header`. At `most` frames the WAL starts anew. To be called
+    /// inside a write transaction.
+    pub fn preallocate_wal(&mut self, preallocation: &mut WalPreallocation, header: WalIndexHeader, most: u32) {
         // SAFETY: the connection is open, used by this thread, and holds the write lock.
-        unsafe { room.make(self.db, header, most) };
+        unsafe { preallocation.allocate(self.db, header, most) };
     }
 
-    /// Copies the WAL into the database as far as readers let it, or all of it and empties it.
+    /// Writes the WAL back into the database as far as readers let it. With `truncate`, writes all of it back and
+    /// empties it.
     pub fn checkpoint(&mut self, truncate: bool) -> Result<()> {
         let mode = if truncate { ffi::SQLITE_CHECKPOINT_TRUNCATE } else { ffi::SQLITE_CHECKPOINT_PASSIVE };
         // SAFETY: the connection is open; the two counters may be null.

@@ -7,7 +7,7 @@ use rusqlite::ffi;
 
 use crate::error::{Code, Error};
 
-/// The error of result code `rc`, an extended one, that `db` gave while doing `what`.
+/// The error of the extended result code `rc`, which `db` returned while it was doing `what`.
 ///
 /// SQLite's own message names tables and columns at most, never a bound value.
 pub(super) fn error(db: *mut ffi::sqlite3, rc: c_int, what: &str) -> Error {
@@ -59,7 +59,8 @@ fn name_of(rc: c_int) -> String {
     text.to_string_lossy().into_owned()
 }
 
-/// True where the system may have dropped pages it failed to write, so that no later sync can be believed.
+/// True if a sync failed. The system may have dropped the pages that it failed to write, so no later sync is to be
+/// trusted.
 pub(super) fn is_failed_sync(rc: c_int) -> bool {
     matches!(rc, ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC)
 }

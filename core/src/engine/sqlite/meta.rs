@@ -11,7 +11,7 @@ pub(super) struct Meta {
     pub seq: u64,
     /// The last commit that deleted anything, by keyspace.
     pub deleted: [u64; 2],
-    /// How often the intents that stand have changed.
+    /// The number of changes to the standing intents.
     pub intents: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Reads over any connection, in whatever transaction it is.
+//! Reads through any connection, in the transaction that is open or in one of their own.
 
 use std::ops::Bound;
 
@@ -14,8 +14,8 @@ use crate::value::Value;
 
 const WHAT: &str = "cannot read";
 
-/// Rows passed over in one page at most, so that a page of a sparse pattern stays short.
-const STEPS: usize = 65_536;
+/// A page passes over at most this many rows, so that a page of a sparse pattern stays short.
+const MAX_STEPS: usize = 65_536;
 
 pub(super) fn value(connection: &mut Connection, space: Space, key: &[u8], now: Millis) -> Result<Option<Value>> {
     let mut row = connection.query(Query::Point(Point::Get, space), WHAT)?;
@@ -39,21 +39,21 @@ pub(super) fn record(connection: &mut Connection, space: Space, key: &[u8]) -> R
     if row.step()? { row::record(&row).map(Some) } else { Ok(None) }
 }
 
-/// Answers a request; several keys from one moment.
+/// Answers a request. Several keys are read in one transaction.
 pub(super) fn answer(connection: &mut Connection, read: &Read) -> Result<Reply> {
     let now = now();
     Ok(match read {
         Read::Get(space, key) => Reply::Value(value(connection, *space, key, now)?),
         Read::Entry(space, key) => Reply::Entry(record(connection, *space, key)?.filter(|record| !record.expired(now))),
         Read::Has(space, key) => Reply::Has(has(connection, *space, key, now)?),
-        Read::Many(space, keys) => Reply::Values(at_one_moment(connection, |connection| {
+        Read::Many(space, keys) => Reply::Values(in_transaction(connection, |connection| {
             keys.iter().map(|key| value(connection, *space, key, now)).collect()
         })?),
     })
 }
 
-/// Runs `reads` in a transaction of their own, unless one is open.
-pub(super) fn at_one_moment<T>(
+/// Runs `reads` in a transaction of their own, unless one is open already.
+pub(super) fn in_transaction<T>(
     connection: &mut Connection,
     reads: impl FnOnce(&mut Connection) -> Result<T>,
 ) -> Result<T> {
@@ -70,6 +70,13 @@ pub(super) fn at_one_moment<T>(
 pub(super) fn seq(connection: &mut Connection) -> Result<u64> {
     let mut row = connection.query(Query::ReadMeta, WHAT)?;
     Ok(if row.step()? { row.int(0).unwrap_or(0) } else { 0 })
+}
+
+/// True if a record of the keyspace has expired by `now`.
+pub(super) fn any_expired(connection: &mut Connection, space: Space, now: Millis) -> Result<bool> {
+    let mut row = connection.query(Query::Point(Point::AnyExpired, space), "cannot look for expired records")?;
+    row.bind_int(1, now)?;
+    row.step()
 }
 
 /// One page of a scan.
@@ -91,9 +98,9 @@ pub(super) fn scan(
     let mut rows = spanning(connection, what.into(), space, interval, WHAT)?;
     let filtered = !range.is_interval();
     let mut bytes = 0;
-    // Where the page ends, if not at its last entry.
+    // The last key that was passed over behind the last entry.
     let mut passed = None;
-    for _ in 0..STEPS {
+    for _ in 0..MAX_STEPS {
         if !rows.step()? {
             return Ok(page);
         }
@@ -118,7 +125,7 @@ pub(super) fn scan(
     Ok(page)
 }
 
-/// How many live keys an interval holds.
+/// The number of live keys in an interval.
 pub(super) fn count(connection: &mut Connection, space: Space, interval: &KeyRange) -> Result<u64> {
     if interval.is_empty() {
         return Ok(0);
@@ -128,7 +135,7 @@ pub(super) fn count(connection: &mut Connection, space: Space, interval: &KeyRan
     Ok(if row.step()? { row.int(0).unwrap_or(0) } else { 0 })
 }
 
-/// A statement over an interval, its bounds bound.
+/// A statement over an interval, with the bounds bound.
 pub(super) fn spanning<'c>(
     connection: &'c mut Connection,
     span: Span,

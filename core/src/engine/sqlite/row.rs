@@ -11,7 +11,7 @@ use crate::key::{Key, Space};
 use crate::record::{Millis, Record, Version};
 use crate::value::{Kind, Value, validate};
 
-/// The key of the row, or `None` for one that another program stored as what is no key of the keyspace.
+/// The key of the row; `None` if another program stored what is no key of the keyspace.
 pub(super) fn key(row: &Statement<'_>, space: Space) -> Option<Key> {
     let bytes = row.bytes(0);
     let is_key = match space {
@@ -29,7 +29,7 @@ pub(super) fn expired(row: &Statement<'_>, now: Millis) -> bool {
     expires_at(row).is_some_and(|at| at <= now)
 }
 
-/// The value of the row, CORRUPTED with the key where `type` and `value` do not fit.
+/// The value of the row. Fails with CORRUPTED, with the key, where `type` and `value` do not fit.
 pub(super) fn value(row: &Statement<'_>) -> Result<Value> {
     let kind = std::str::from_utf8(row.bytes(3)).map_or(Kind::Json, Kind::from_column);
     let bytes = Bytes::copy_from_slice(row.bytes(2));
@@ -39,7 +39,7 @@ pub(super) fn value(row: &Statement<'_>) -> Result<Value> {
     Value::from_column(kind, bytes).map_err(|error| error.at_key(row.bytes(0)))
 }
 
-/// The record of the row. One that another program wrote has the digest of its content as its version.
+/// The record of the row. If another program wrote the row, the version is a digest of its content.
 pub(super) fn record(row: &Statement<'_>) -> Result<Record> {
     let value = value(row)?;
     let expires_at = expires_at(row);
@@ -59,7 +59,7 @@ pub(super) fn record(row: &Statement<'_>) -> Result<Record> {
     Ok(Record { value, version, expires_at, created_at: row.int(4), updated_at: row.int(5), metadata })
 }
 
-/// Writes a record; one that replaces a live record keeps its created time.
+/// Writes a record. It keeps the created time of a live record that it replaces.
 pub(super) fn put(connection: &mut Connection, space: Space, key: &Key, record: &Record) -> Result<()> {
     let (kind, column) = record.value.to_column();
     let mut statement = connection.query(Query::Point(Point::Put, space), "cannot write")?;

@@ -1,4 +1,4 @@
-//! The tables of a store: found, checked, made, and brought up to what this version needs.
+//! The tables of a store: found, checked, made, and upgraded to what this version needs.
 //!
 //! `docs/formats/sqlite.md` describes them.
 
@@ -12,7 +12,7 @@ const FORMAT: u64 = 1;
 /// The specification's columns.
 const COLUMNS: [&str; 6] = ["key", "value", "type", "created_at", "updated_at", "metadata"];
 
-/// What a database holds of a store.
+/// The tables and columns of a store that a database has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
     user: bool,
@@ -20,14 +20,15 @@ pub(super) struct Found {
     expires_at: bool,
     internal: bool,
     meta: bool,
-    /// The column of the counters that stores made before transactions over several engines lack.
+    /// The column `intents` of the counters. Stores made before transactions over several engines lack it.
     intents: bool,
 }
 
-/// What a store adds to its table's name for the tables beside it.
+/// The suffixes to a store's table name that make the names of the tables beside it.
 const SUFFIXES: [&str; 3] = ["_internal", "_meta", "_damaged"];
 
-/// INVALID_ARGUMENT unless `name` is an identifier that needs no escaping, none of SQLite's own, and no table beside another store's.
+/// Fails with INVALID_ARGUMENT unless `name` is an identifier that needs no escaping. It must not be one of SQLite's
+/// own, nor may it name a table beside another store's.
 pub(super) fn check_table_name(name: &str) -> Result<()> {
     let mut chars = name.chars();
     let starts = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
@@ -39,12 +40,13 @@ pub(super) fn check_table_name(name: &str) -> Result<()> {
     }
     Err(Error::new(
         Code::InvalidArgument,
-        "tableName must be a letter or _, then up to 62 letters, digits or _; it must not start with sqlite_, nor end with _internal, _meta or _damaged",
+        "tableName must be a letter or _, then up to 62 letters, digits or _; it must not start with \
+         sqlite_, nor end with _internal, _meta or _damaged",
     ))
 }
 
-/// Looks at a database without changing it: CORRUPTED if it is none, UNSUPPORTED_FORMAT if its tables are
-/// not ours to use.
+/// Looks at a database without changing it. Fails with CORRUPTED if it is no database, with UNSUPPORTED_FORMAT if its
+/// tables are not ours to use.
 pub(super) fn inspect(connection: &mut Connection, table: &str) -> Result<Found> {
     let what = "cannot read the schema";
     let encoding = connection.ask("PRAGMA encoding", what)?.unwrap_or_default();
@@ -53,7 +55,8 @@ pub(super) fn inspect(connection: &mut Connection, table: &str) -> Result<Found>
     let meta = columns(connection, &format!("{table}_meta"))?;
     if !encoding.eq_ignore_ascii_case("UTF-8") {
         return Err(unsupported(format!(
-            "the database is encoded in {encoding}, where keys have another order; copy it into one in UTF-8 (sqlite3 old .dump | sqlite3 new)"
+            "the database is encoded in {encoding}, where keys have another order; copy it into one in UTF-8 \
+             (sqlite3 old .dump | sqlite3 new)"
         )));
     }
     if let Some(columns) = &user {
@@ -110,7 +113,7 @@ fn has(columns: &[Column], name: &str) -> bool {
 fn check_user_table(connection: &mut Connection, table: &str, columns: &[Column]) -> Result<()> {
     let key_alone = columns.iter().all(|(name, place)| (*place == 1) == name.eq_ignore_ascii_case("key"));
     let complete = COLUMNS.iter().all(|name| has(columns, name));
-    // The text of CREATE TABLE is the only place that tells the collation of a column.
+    // The text of CREATE TABLE is the only place that names the collation of a column.
     let declared = connection
         .ask(
             &format!("SELECT sql FROM sqlite_schema WHERE type = 'table' AND lower(name) = lower('{table}')"),
@@ -121,7 +124,8 @@ fn check_user_table(connection: &mut Connection, table: &str, columns: &[Column]
         return Ok(());
     }
     Err(unsupported(format!(
-        "the table {table} is not one of key-value records (key TEXT PRIMARY KEY, value, type, created_at, updated_at, metadata); choose another tableName"
+        "the table {table} is not one of key-value records (key TEXT PRIMARY KEY, value, type, created_at, updated_at, \
+         metadata); choose another tableName"
     )))
 }
 
@@ -129,7 +133,7 @@ fn unsupported(message: String) -> Error {
     Error::new(Code::UnsupportedFormat, message)
 }
 
-/// Makes what is missing, in one transaction of the caller's.
+/// Makes the tables, columns and indexes that are missing. The caller runs this in one transaction.
 pub(super) fn complete(connection: &mut Connection, table: &str, found: &Found, index_updated_at: bool) -> Result<()> {
     let what = "cannot make the tables";
     if !found.user {
@@ -187,12 +191,12 @@ pub(super) fn complete(connection: &mut Connection, table: &str, found: &Found, 
     Ok(())
 }
 
-/// The statements of a store whose tables are all there.
+/// The tables of a store that lacks none.
 pub(super) fn sql(table: &str) -> Sql {
     Sql { user: format!("\"{table}\""), internal: format!("\"{table}_internal\""), meta: format!("\"{table}_meta\"") }
 }
 
-/// The statements of a store that is only read: what it lacks reads as empty.
+/// The tables of a store that is only read. A table that it lacks reads as empty, a column as NULL.
 pub(super) fn read_only_sql(table: &str, found: &Found) -> Sql {
     let empty = "(SELECT NULL AS key, NULL AS value, NULL AS type, NULL AS created_at, NULL AS updated_at, \
                  NULL AS metadata, NULL AS version, NULL AS expires_at WHERE 0)";

@@ -1,4 +1,4 @@
-//! The SQL of the engine: a fixed set of statements, numbered so that a connection keeps each one prepared.
+//! The SQL of the engine: a fixed set of statements, numbered so that a connection can keep each one prepared.
 
 use crate::engine::Projection;
 use crate::key::Space;
@@ -14,17 +14,17 @@ pub(super) enum Query {
     RollbackTo,
     Release,
     ReadMeta,
-    /// Reads nothing, at the state of the database now.
-    Look,
-    /// 1 the commit number, 2 and 3 the last commits that deleted in either keyspace, 4 how often the
-    /// intents that stand have changed.
+    /// Reads no row. The open transaction sees the database as it is now from then on.
+    TakeSnapshot,
+    /// 1 the commit number, 2 and 3 the last commits that deleted in either keyspace, 4 how often the standing intents
+    /// have changed.
     WriteMeta,
     Point(Point, Space),
     /// 1 the start, 2 the end if the shape has one, 3 a time or commit number.
     Span(Span, Space, Shape),
 }
 
-/// A statement about one key (parameter 1) or about what has expired.
+/// A statement about one key (parameter 1) or about expired records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Point {
     Has,
@@ -35,7 +35,7 @@ pub(super) enum Point {
     Remove,
     /// 1 the time.
     AnyExpired,
-    /// 1 the time, 2 how many at most.
+    /// 1 the time, 2 the most records to free.
     Sweep,
 }
 
@@ -50,7 +50,7 @@ pub(super) enum Span {
     Count,
 }
 
-/// How an interval is bounded and walked. The empty key starts what has no start.
+/// How an interval is bounded and walked. An interval without a start begins at the empty key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
     pub start_excluded: bool,
@@ -83,7 +83,7 @@ impl Query {
             Query::Release => 6,
             Query::ReadMeta => 7,
             Query::WriteMeta => 8,
-            Query::Look => 9,
+            Query::TakeSnapshot => 9,
             Query::Point(point, space) => FIXED + space as usize * POINTS + point as usize,
             Query::Span(span, space, shape) => {
                 let shape =
@@ -104,7 +104,7 @@ impl From<Projection> for Span {
     }
 }
 
-/// The names of a store's tables, quoted, or what stands for a table that a read-only store lacks.
+/// The quoted names of a store's tables. A subquery stands for a table that a read-only store lacks.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sql {
     pub user: String,
@@ -113,7 +113,7 @@ pub(super) struct Sql {
 }
 
 impl Sql {
-    /// How many statements there are.
+    /// The number of statements.
     pub fn count(&self) -> usize {
         FIXED + 2 * (POINTS + SPANS * SHAPES)
     }
@@ -129,7 +129,7 @@ impl Sql {
             Query::RollbackTo => "ROLLBACK TO batch".into(),
             Query::Release => "RELEASE batch".into(),
             Query::ReadMeta => format!("SELECT seq, deleted_user, deleted_internal, intents FROM {}", self.meta),
-            Query::Look => "SELECT 1 FROM sqlite_schema LIMIT 0".into(),
+            Query::TakeSnapshot => "SELECT 1 FROM sqlite_schema LIMIT 0".into(),
             Query::WriteMeta => {
                 format!("UPDATE {} SET seq = ?1, deleted_user = ?2, deleted_internal = ?3, intents = ?4", self.meta)
             }
@@ -193,7 +193,7 @@ impl Sql {
     }
 }
 
-/// The columns of a record; those of a key and of a value come first.
+/// The columns of a record. Those of a key and of a value come first.
 const RECORD: &str = "key, expires_at, value, type, created_at, updated_at, metadata, version";
 
 #[cfg(test)]
@@ -214,7 +214,7 @@ mod tests {
             Query::Release,
             Query::ReadMeta,
             Query::WriteMeta,
-            Query::Look,
+            Query::TakeSnapshot,
         ];
         for space in [Space::User, Space::Internal] {
             for point in

@@ -1,4 +1,4 @@
-//! One run of a prepared statement: bind, step, read columns.
+//! One run of a prepared statement: bind parameters, step, read columns.
 
 use std::marker::PhantomData;
 use std::os::raw::c_int;
@@ -12,10 +12,10 @@ use crate::key::Space;
 /// A statement in use. It borrows its connection, so one thread steps one statement at a time.
 pub(super) struct Statement<'c> {
     raw: *mut ffi::sqlite3_stmt,
-    /// Made for one run, not kept by the connection.
+    /// Prepared for one run: the connection does not keep it.
     once: bool,
     what: &'static str,
-    /// What is bound outlives the statement, which is why SQLite need not copy it.
+    /// Bound values outlive the statement, so SQLite need not copy them.
     bound: PhantomData<&'c [u8]>,
 }
 
@@ -54,7 +54,7 @@ impl<'c> Statement<'c> {
         self.check(rc)
     }
 
-    /// Binds a number or leaves NULL, which every parameter is at first.
+    /// Binds a number, or leaves the parameter NULL.
     pub fn bind_optional(&mut self, at: c_int, number: Option<u64>) -> Result<()> {
         match number {
             Some(number) => self.bind_int(at, number),
@@ -62,7 +62,7 @@ impl<'c> Statement<'c> {
         }
     }
 
-    /// Moves to the next row; false behind the last.
+    /// Moves to the next row. False behind the last one.
     pub fn step(&mut self) -> Result<bool> {
         // SAFETY: the statement is alive, and its connection is borrowed by this thread.
         match unsafe { ffi::sqlite3_step(self.raw) } {
@@ -72,7 +72,7 @@ impl<'c> Statement<'c> {
         }
     }
 
-    /// Runs a statement that gives no rows worth reading.
+    /// Runs the statement to its end, and reads no row.
     pub fn run(&mut self) -> Result<()> {
         while self.step()? {}
         Ok(())
@@ -80,8 +80,8 @@ impl<'c> Statement<'c> {
 
     /// The bytes of a text or blob column, a number as text; empty for NULL.
     pub fn bytes(&self, column: c_int) -> &[u8] {
-        // SAFETY: the pointer is good until the next step or reset, for which `&mut self` is needed. The length is asked
-        // for after the pointer, as SQLite's manual orders it.
+        // SAFETY: the pointer is good until the next step or reset, for which `&mut self` is needed. The length is
+        // asked for after the pointer, as SQLite's manual orders it.
         unsafe {
             let data = ffi::sqlite3_column_blob(self.raw, column).cast::<u8>();
             let len = usize::try_from(ffi::sqlite3_column_bytes(self.raw, column)).unwrap_or(0);

@@ -1,16 +1,19 @@
-//! A store in a file, as the queue in front of it sees it.
+//! The store over a database file.
 
+use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use parking_lot::Mutex;
 
-use super::follow::Follower;
-use super::inline::Inline;
-use super::readers::Readers;
-use super::sql::{Point, Query};
-use super::upkeep;
-use super::writer::{Patience, Writer};
+use super::cached_reader::CachedReader;
+use super::change_poller::ChangePoller;
+use super::maintenance;
+use super::options::NAME;
+use super::read;
+use super::reader_pool::ReaderPool;
+use super::snapshot::Snapshots;
+use super::write::{OnBusy, Writer};
 use crate::batch::{Batch, Commit};
 use crate::engine::embedded::Store;
 use crate::engine::watch::{Feed, Watching};
@@ -19,73 +22,78 @@ use crate::error::{Code, Error, Result};
 use crate::key::Space;
 use crate::record::Millis;
 
-/// Of the writes that could be made inline, every one of this many goes to the queue, to see whether more follow it.
+/// One of this many writes that could be made on the caller's thread goes to the queue, to see whether more follow it.
 const PROBE: u32 = 64;
-/// A larger batch is never committed on the caller's thread.
+/// A batch written on the caller's thread holds at most this many bytes and operations.
 const INLINE_BYTES: usize = 64 << 10;
 const INLINE_OPS: usize = 16;
 
-pub(super) struct FileStore {
+pub(super) struct SqliteStore {
     /// `None` once closed, and where the store is read-only.
     writer: Arc<Mutex<Option<Writer>>>,
     read_only: bool,
-    inline: Arc<Inline>,
-    readers: Arc<Readers>,
+    cached_reader: Arc<CachedReader>,
+    pool: Arc<ReaderPool>,
+    snapshots: Arc<Snapshots>,
     durability: Durability,
     feed: Arc<Feed>,
-    follower: Follower,
+    change_poller: ChangePoller,
     /// The last group was one batch: writes come one at a time.
     one_at_a_time: AtomicBool,
-    /// Writes made inline since the last group.
-    in_a_row: AtomicU32,
+    /// The number of writes on the caller's thread since the last group.
+    inline_in_a_row: AtomicU32,
 }
 
-impl FileStore {
+impl SqliteStore {
     pub fn new(
         writer: Option<Writer>,
-        inline: Arc<Inline>,
-        readers: Readers,
+        cached_reader: Arc<CachedReader>,
+        pool: ReaderPool,
         durability: Durability,
         feed: Arc<Feed>,
     ) -> Self {
         let read_only = writer.is_none();
         let writer = Arc::new(Mutex::new(writer));
-        FileStore {
+        let pool = Arc::new(pool);
+        SqliteStore {
             read_only,
-            follower: Follower::new(writer.clone(), feed.clone()),
+            change_poller: ChangePoller::new(writer.clone(), feed.clone()),
             writer,
-            inline,
-            readers: Arc::new(readers),
+            snapshots: Arc::new(Snapshots::new(pool.clone(), cached_reader.clone())),
+            cached_reader,
+            pool,
             durability,
             feed,
             one_at_a_time: AtomicBool::new(true),
-            in_a_row: AtomicU32::new(0),
+            inline_in_a_row: AtomicU32::new(0),
         }
     }
 
-    fn refused(&self) -> Error {
+    /// The error of a write where there is no writer.
+    fn refusal(&self) -> Error {
         if self.read_only { Error::new(Code::ReadOnly, "the store was opened with readOnly") } else { Error::closed() }
     }
 
-    fn writing<T>(&self, call: impl FnOnce(&mut Writer) -> Result<T>) -> Result<T> {
+    fn with_writer<T>(&self, call: impl FnOnce(&mut Writer) -> Result<T>) -> Result<T> {
         match self.writer.lock().as_mut() {
             Some(writer) => call(writer),
-            None => Err(self.refused()),
+            None => Err(self.refusal()),
         }
     }
 
-    /// True if this write may be made on the caller's thread. One write alone is fastest there; many at once are faster
-    /// in one transaction, and the only way to see them coming is to queue one now and then. Whoever read before writing is
-    /// alone: a commit that is queued holds up the views of those who come next.
-    fn inline_pays(&self, batch: &Batch) -> bool {
+    /// True if this write is faster on the caller's thread. One write alone is; many at once are faster in one
+    /// transaction, and the only way to see them coming is to queue one now and then. A batch of a caller that read
+    /// before counts as alone: in the queue it would hold up the views of the next callers.
+    fn is_faster_inline(&self, batch: &Batch) -> bool {
         batch.as_of.is_some()
-            || (self.one_at_a_time.load(Ordering::Relaxed) && self.in_a_row.fetch_add(1, Ordering::Relaxed) < PROBE)
+            || (self.one_at_a_time.load(Ordering::Relaxed)
+                && self.inline_in_a_row.fetch_add(1, Ordering::Relaxed) < PROBE)
     }
 }
 
-impl Store for FileStore {
+impl Store for SqliteStore {
     fn name(&self) -> &'static str {
-        "sqlite"
+        NAME
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -93,12 +101,12 @@ impl Store for FileStore {
     }
 
     fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
-        self.inline.try_read(read)
+        self.cached_reader.try_read(read)
     }
 
     fn read(&self, read: &Read) -> Result<Reply> {
-        self.inline.counters().cache_misses.add(read.keys());
-        self.readers.read(read)
+        self.counters().cache_misses.add(read.keys());
+        self.pool.with(|connection| read::answer(connection, read))
     }
 
     fn try_write(&self, batch: &Batch) -> Option<Result<Commit>> {
@@ -106,35 +114,35 @@ impl Store for FileStore {
             return None;
         }
         let small = batch.ops.len() <= INLINE_OPS && batch.range_checks.is_empty() && batch.size() <= INLINE_BYTES;
-        if !small || !self.inline_pays(batch) {
+        if !small || !self.is_faster_inline(batch) {
             return None;
         }
         let mut guard = self.writer.try_lock()?;
-        let Some(writer) = guard.as_mut() else { return Some(Err(self.refused())) };
-        if writer.wal_is_long() {
+        let Some(writer) = guard.as_mut() else { return Some(Err(self.refusal())) };
+        if writer.checkpoint_is_due() {
             return None;
         }
-        writer.write_group(std::slice::from_ref(batch), Patience::None)?.pop()
+        writer.write_group(slice::from_ref(batch), OnBusy::GiveUp)?.pop()
     }
 
     fn write_group(&self, batches: &[Batch]) -> Vec<Result<Commit>> {
         self.one_at_a_time.store(batches.len() == 1, Ordering::Relaxed);
-        self.in_a_row.store(0, Ordering::Relaxed);
+        self.inline_in_a_row.store(0, Ordering::Relaxed);
         let mut guard = self.writer.lock();
         let Some(writer) = guard.as_mut() else {
-            return batches.iter().map(|_| Err(self.refused())).collect();
+            return batches.iter().map(|_| Err(self.refusal())).collect();
         };
-        let results = writer.write_group(batches, Patience::Wait).unwrap_or_default();
-        writer.checkpoint_if_long();
+        let results = writer.write_group(batches, OnBusy::Wait).unwrap_or_default();
+        writer.checkpoint_if_due();
         results
     }
 
     fn view(&self) -> Result<Arc<dyn View>> {
-        self.readers.view()
+        self.snapshots.view()
     }
 
     fn try_view(&self) -> Option<Result<Arc<dyn View>>> {
-        self.readers.try_view()
+        self.snapshots.try_view()
     }
 
     fn sweep(&self, now: Millis) -> Result<u64> {
@@ -143,13 +151,8 @@ impl Store for FileStore {
         }
         let mut freed = 0;
         for space in [Space::User, Space::Internal] {
-            while self.readers.with(|connection| {
-                let mut row =
-                    connection.query(Query::Point(Point::AnyExpired, space), "cannot look for expired records")?;
-                row.bind_int(1, now)?;
-                row.step()
-            })? {
-                freed += self.writing(|writer| writer.sweep(space, now))?;
+            while self.pool.with(|connection| read::any_expired(connection, space, now))? {
+                freed += self.with_writer(|writer| writer.sweep(space, now))?;
             }
         }
         Ok(freed)
@@ -164,48 +167,44 @@ impl Store for FileStore {
             let message = "watching needs the change log, which a store opened with readOnly cannot switch on";
             return Err(Error::new(Code::ReadOnly, message));
         }
-        self.follower.start()
+        self.change_poller.start()
     }
 
     fn stats(&self) -> Result<Stats> {
-        let mut stats =
-            self.readers.with(|connection| upkeep::stats(connection, Some(&self.readers.opening().path)))?;
-        let (rows, bytes) = self.inline.cached();
+        let mut stats = self.pool.with(|connection| maintenance::stats(connection, Some(&self.pool.options().path)))?;
+        let (rows, bytes) = self.cached_reader.cache_size();
         stats.memory_bytes = Some(bytes);
         stats.details.push(("cachedRows", rows));
         Ok(stats)
     }
 
     fn counters(&self) -> &Counters {
-        self.inline.counters()
+        self.cached_reader.counters()
     }
 
     fn verify(&self, repair: bool, progress: Progress<'_>) -> Result<Report> {
-        let (report, damaged) = self.readers.with(|connection| upkeep::verify(connection, progress))?;
+        let (report, damaged) = self.pool.with(|connection| maintenance::verify(connection, progress))?;
         if repair && !damaged.is_empty() {
-            self.writing(|writer| writer.change(|connection| upkeep::set_aside(connection, &damaged)))?;
+            self.with_writer(|writer| writer.change(|connection| maintenance::set_aside(connection, &damaged)))?;
         }
         Ok(report)
     }
 
     fn compact(&self) -> Result<()> {
-        self.writing(|writer| {
-            let connection = writer.connection();
-            connection.run("VACUUM", "cannot compact")?;
-            connection.checkpoint(true)?;
-            writer.forget_room();
-            Ok(())
+        self.with_writer(|writer| {
+            maintenance::compact(writer.connection())?;
+            writer.truncate_wal()
         })
     }
 
     fn close(&self) -> Result<()> {
-        self.inline.close();
-        self.readers.close();
-        // The last connection to close writes the WAL back and removes it; a view that is still held keeps it.
+        self.cached_reader.close();
+        self.pool.close();
+        // The last connection to close writes the WAL back and removes it. A view that is still held keeps it.
         let writer = self.writer.lock().take();
         match writer {
             Some(mut writer) => match writer.connection().checkpoint(false) {
-                // Another process is at it.
+                // Another process writes it back.
                 Err(error) if error.code() == Code::Timeout => Ok(()),
                 result => result,
             },

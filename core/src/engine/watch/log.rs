@@ -1,6 +1,6 @@
 //! The change log: the changes of each commit, as a record of the internal keyspace that the commit writes itself.
 //!
-//! The log is on while [`FLAG`] is there. Its entries lie under [`PREFIX`], by the number of the commit. Behind its first
+//! The log is on while [`CHANGE_LOG`] is there. Its entries lie under [`CHANGE_LOG_ENTRY`], by the number of the commit. Behind its first
 //! entry the log is complete, because entries are removed from the front alone, and a batch that switches the log on
 //! again removes all of them first. The log holds no values: a reader looks them up by their version.
 
@@ -14,7 +14,7 @@ use crate::record::{Millis, Version};
 use crate::value::Value;
 
 use super::{Change, CommitEvent, Logged, ahead_of_the_store, behind_the_log, event};
-pub use crate::keyspace::{CHANGE_LOG as FLAG, CHANGE_LOG_ENTRY as PREFIX};
+use crate::keyspace::{CHANGE_LOG, CHANGE_LOG_ENTRY};
 
 /// The limits of the log. The default is 65 536 commits and 16 MiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,17 +40,17 @@ const PAGE_BYTES: usize = 256 << 10;
 /// The key of the entry of a commit.
 #[must_use]
 pub fn entry_key(seq: u64) -> Key {
-    let mut key = PREFIX.to_vec();
+    let mut key = CHANGE_LOG_ENTRY.to_vec();
     key.extend_from_slice(&seq.to_be_bytes());
     key.into()
 }
 
 fn seq_of(key: &[u8]) -> Option<u64> {
-    Some(u64::from_be_bytes(key.strip_prefix(PREFIX)?.try_into().ok()?))
+    Some(u64::from_be_bytes(key.strip_prefix(CHANGE_LOG_ENTRY)?.try_into().ok()?))
 }
 
 fn entries() -> KeyRange {
-    KeyRange::prefix(PREFIX)
+    KeyRange::prefix(CHANGE_LOG_ENTRY)
 }
 
 /// The batch that switches the log on until `until`, or for ever if that is `None`. There is none if the log is on for as
@@ -62,7 +62,7 @@ fn entries() -> KeyRange {
 ///
 /// An error of the view.
 pub fn switch_on(view: &dyn View, until: Option<Millis>) -> Result<Option<Batch>> {
-    let flag = view.get(Space::Internal, FLAG)?;
+    let flag = view.get(Space::Internal, CHANGE_LOG)?;
     match &flag {
         Some(flag) if flag.expires_at.is_none_or(|at| until.is_some_and(|until| at >= until)) => Ok(None),
         flag => Ok(Some(switch(flag.as_ref().map(|flag| flag.version), until))),
@@ -76,7 +76,7 @@ pub fn switch_on_if_off() -> Batch {
 }
 
 fn switch(found: Option<Version>, until: Option<Millis>) -> Batch {
-    let set = Op::set(FLAG, Value::json("1")).expiring(until);
+    let set = Op::set(CHANGE_LOG, Value::json("1")).expiring(until);
     // Entries of an earlier time may have a gap behind them.
     let reset = Op::delete_range(entries());
     let ops = if found.is_none() { vec![reset, set] } else { vec![set] };
@@ -85,12 +85,12 @@ fn switch(found: Option<Version>, until: Option<Millis>) -> Batch {
 
 /// The check that the flag has a version, or is absent.
 fn flag_is(version: Option<Version>) -> Check {
-    Check::new(FLAG, version).in_space(Space::Internal)
+    Check::new(CHANGE_LOG, version).in_space(Space::Internal)
 }
 
 /// The time until which a batch made by [`switch_on`] switches the log on.
 pub(super) fn switched_by(batch: &Batch) -> Option<Millis> {
-    let check = batch.checks.first().filter(|check| check.space == Space::Internal && check.key == FLAG)?;
+    let check = batch.checks.first().filter(|check| check.space == Space::Internal && check.key == CHANGE_LOG)?;
     batch.ops.iter().find_map(|op| match op {
         Op::Set { space, key, expires_at, .. } if *space == check.space && *key == check.key => {
             Some(expires_at.unwrap_or(Millis::MAX))
@@ -105,7 +105,7 @@ pub(super) fn switched_by(batch: &Batch) -> Option<Millis> {
 ///
 /// An error of the view.
 pub fn floor<V: View + ?Sized>(view: &V) -> Result<Option<u64>> {
-    if view.get(Space::Internal, FLAG)?.is_none() {
+    if view.get(Space::Internal, CHANGE_LOG)?.is_none() {
         return Ok(None);
     }
     let mut after: Option<Key> = None;
@@ -184,7 +184,7 @@ fn look_up<V: View + ?Sized>(view: &V, commit: &mut CommitEvent) -> Result<usize
 /// An error of the view.
 pub fn trim<V: View + ?Sized>(view: &V, limits: Limits) -> Result<Option<Batch>> {
     let remove = |range| Batch::one(Op::delete_range(range).in_space(Space::Internal));
-    if view.get(Space::Internal, FLAG)?.is_none() {
+    if view.get(Space::Internal, CHANGE_LOG)?.is_none() {
         let left = view.scan(Space::Internal, &entries(), Projection::Keys, None, 1)?;
         let is_left = !left.entries.is_empty() || left.next.is_some();
         return Ok(is_left.then(|| remove(entries()).with_checks([flag_is(None)])));

@@ -61,11 +61,11 @@ use crate::key::{Key, KeyRange};
 use crate::record::Version;
 use crate::value::Value;
 
+pub use capture::Capture;
 pub(super) use capture::Changes;
-pub use capture::{Capture, Capture as Tap};
 pub use event::{decode, encode};
 pub use feed::Feed;
-pub use log::{FLAG, Limits, PREFIX, entry_key, floor, page, switch_on, switch_on_if_off, trim};
+pub use log::{Limits, entry_key, floor, page, switch_on, switch_on_if_off, trim};
 pub use stream::{Options, Taken, Wake, Watch};
 
 /// The commits that a watch on an engine is told.

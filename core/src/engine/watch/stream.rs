@@ -73,6 +73,8 @@ struct WatchState {
     log: Option<u64>,
     /// The live commits that wait until the log is read.
     live: EventQueue,
+    /// The commit up to which the log was read before the watch went live. An engine may tell earlier ones late.
+    logged_through: Option<u64>,
     /// True if live commits were dropped, so that the log has to be read once more.
     dropped: bool,
     /// The commits for the consumer.
@@ -143,6 +145,7 @@ impl Watch {
                 state.last = Some(logged.through);
                 if !logged.more && !state.dropped {
                     state.log = None;
+                    state.logged_through = Some(logged.through);
                     for commit in state.live.take_all() {
                         if commit.seq > logged.through {
                             state.last = Some(commit.seq);
@@ -194,6 +197,12 @@ impl Subscriber for SharedWatch {
             }
             return;
         }
+        if let Some(through) = state.logged_through {
+            if commit.seq <= through {
+                return;
+            }
+            state.logged_through = None;
+        }
         if state.ready.takes(&commit, max_commits, max_bytes) {
             state.last = Some(commit.seq);
             state.ready.push(commit);
@@ -225,4 +234,25 @@ fn overflow(waiting: usize, last: Option<u64>) -> Error {
              maxQueue, or {resume}"
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Bound;
+
+    use super::*;
+    use crate::engine::watch::{Change, Interval};
+
+    #[test]
+    fn a_commit_that_the_log_gave_is_not_told_again_when_the_engine_tells_it_late() {
+        let state = WatchState { logged_through: Some(5), ..WatchState::default() };
+        let shared = SharedWatch { options: Options::default(), wake: Box::new(|| {}), state: Mutex::new(state) };
+        let whole = Change::Clear { range: Interval { start: Bound::Unbounded, end: Bound::Unbounded } };
+        for seq in [4, 5, 6, 2] {
+            shared.on_commit(&Arc::new(CommitEvent { seq, changes: vec![whole.clone()] }));
+        }
+        // Once the engine has caught up, a smaller number is news: the counter of a server may have gone back.
+        let told: Vec<u64> = shared.state.lock().ready.take_all().iter().map(|commit| commit.seq).collect();
+        assert_eq!(told, [6, 2]);
+    }
 }

@@ -1,5 +1,5 @@
-//! The few calls to the operating system that the logs need, each change of the disk a step at which a test can stop
-//! the world.
+//! The calls to the operating system that transaction logs need. Each change of the disk is a step at which a test can
+//! make it fail.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -7,61 +7,62 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::step::Step;
 use crate::engine::path::{make_private, sync_folder};
 use crate::error::{Code, Error, Result};
 
 const SUFFIX: &str = ".log";
 
-/// Held by whoever recovers, so that a log which is locked beside it belongs to a living process.
-const GUARD: &str = "recovery.lock";
+/// The file that a recovery locks. Any other file that is locked then is the log of a living process.
+const RECOVERY_LOCK: &str = "recovery.lock";
 
-/// How long another process may recover before we give up.
-const GUARD_PATIENCE: Duration = Duration::from_secs(30);
+/// How long to wait for the recovery of another process.
+const RECOVERY_PATIENCE: Duration = Duration::from_secs(30);
 
-/// The folder of the logs.
+/// The folder of the transaction logs.
 #[derive(Clone, Debug)]
-pub(in super::super) struct Folder {
+pub struct LogFolder {
     path: PathBuf,
     #[cfg(test)]
-    pub fuse: Option<std::sync::Arc<super::fuse::Fuse>>,
+    pub faults: Option<std::sync::Arc<super::fault_injector::FaultInjector>>,
 }
 
-/// A log's file, locked by the operating system for as long as it is held: the lock goes with the process.
-pub(in super::super) struct LogFile {
+/// The file of a log. The operating system keeps it locked until this is dropped, or the process ends.
+pub struct LogFile {
     file: File,
-    folder: Folder,
+    folder: LogFolder,
     name: String,
 }
 
-/// What else is locked while it is held.
-pub(in super::super) struct Guard {
+/// Keeps other recoveries away until it is dropped.
+pub struct RecoveryLock {
     file: File,
 }
 
 impl Drop for LogFile {
     fn drop(&mut self) {
-        // Closing would not do: between fork and exec a child of this process has the same lock open.
+        // To close the file is not enough: between fork and exec, a child of this process has the same lock open.
         let _ = self.file.unlock();
     }
 }
 
-impl Drop for Guard {
+impl Drop for RecoveryLock {
     fn drop(&mut self) {
         let _ = self.file.unlock();
     }
 }
 
-impl Folder {
+impl LogFolder {
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Folder {
+        LogFolder {
             path: path.into(),
             #[cfg(test)]
-            fuse: None,
+            faults: None,
         }
     }
 
-    /// Where the log of `id` lies.
-    pub fn place(&self, id: u64) -> PathBuf {
+    /// The path of the log of `id`.
+    pub fn path_of(&self, id: u64) -> PathBuf {
         self.path.join(name(id))
     }
 
@@ -87,7 +88,7 @@ impl Folder {
         Ok(ids)
     }
 
-    /// A new file for log `id`, locked; `None` if there is one, or somebody took it from under us.
+    /// Makes and locks the file of log `id`; `None` if there is one already, or another process was faster to lock it.
     pub fn create(&self, id: u64) -> io::Result<Option<LogFile>> {
         let name = name(id);
         self.step(|| Step::Create(name.clone()))?;
@@ -105,8 +106,8 @@ impl Folder {
         }
     }
 
-    /// The file of log `id`, locked; `None` if it is gone, is no plain file, or a living process has it.
-    pub fn take(&self, id: u64) -> io::Result<Option<LogFile>> {
+    /// Opens and locks the file of log `id`; `None` if it is gone, is no plain file, or a living process has locked it.
+    pub fn open(&self, id: u64) -> io::Result<Option<LogFile>> {
         let name = name(id);
         let path = self.path.join(&name);
         match fs::symlink_metadata(&path) {
@@ -128,14 +129,14 @@ impl Folder {
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(error)) => return Err(error),
         }
-        let held = LogFile { file, folder: self.clone(), name };
-        // Whoever held the lock before may have removed the file; a name is never used twice.
-        Ok(self.path.join(&held.name).exists().then_some(held))
+        let locked = LogFile { file, folder: self.clone(), name };
+        // The process that held the lock before may have removed the file. A name is never used twice.
+        Ok(self.path.join(&locked.name).exists().then_some(locked))
     }
 
-    /// Waits until nobody else recovers here.
-    pub fn guard(&self) -> Result<Guard> {
-        let path = self.path.join(GUARD);
+    /// Waits until no other process recovers here, and keeps others away. Blocks.
+    pub fn lock_recovery(&self) -> Result<RecoveryLock> {
+        let path = self.path.join(RECOVERY_LOCK);
         let cannot = |error: &io::Error| Error::io(format_args!("cannot lock {}", path.display()), error);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
@@ -148,9 +149,9 @@ impl Folder {
         let start = Instant::now();
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Guard { file }),
+                Ok(()) => return Ok(RecoveryLock { file }),
                 Err(TryLockError::Error(error)) => return Err(cannot(&error)),
-                Err(TryLockError::WouldBlock) if start.elapsed() < GUARD_PATIENCE => {
+                Err(TryLockError::WouldBlock) if start.elapsed() < RECOVERY_PATIENCE => {
                     thread::sleep(Duration::from_millis(5));
                 }
                 Err(TryLockError::WouldBlock) => {
@@ -166,14 +167,14 @@ impl Folder {
     /// Makes the names in the folder survive power loss.
     pub fn sync(&self) -> io::Result<()> {
         self.step(|| Step::SyncFolder)?;
-        self.really(|| sync_folder(&self.path))
+        self.sync_unless_simulated(|| sync_folder(&self.path))
     }
 
-    /// Syncs, unless a test keeps account of it: no test cuts the power.
+    /// Syncs, unless a test simulates the disk.
     #[allow(clippy::unused_self, reason = "tests look at it")]
-    fn really(&self, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    fn sync_unless_simulated(&self, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         #[cfg(test)]
-        if self.fuse.is_some() {
+        if self.faults.is_some() {
             return Ok(());
         }
         sync()
@@ -181,12 +182,12 @@ impl Folder {
 
     #[cfg(test)]
     fn step(&self, step: impl FnOnce() -> Step) -> io::Result<()> {
-        self.fuse.as_ref().map_or(Ok(()), |fuse| fuse.step(step()))
+        self.faults.as_ref().map_or(Ok(()), |faults| faults.step(step()))
     }
 
     #[cfg(not(test))]
     #[inline]
-    #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "tests stop the world here")]
+    #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "tests fail here")]
     fn step(&self, _: impl FnOnce() -> Step) -> io::Result<()> {
         Ok(())
     }
@@ -210,7 +211,7 @@ impl LogFile {
         let mut file = &self.file;
         file.seek(SeekFrom::Start(at))?;
         if let Err(error) = self.folder.step(|| Step::Write(self.name.clone(), at, bytes.to_vec())) {
-            // A crash in the middle of a write leaves a part.
+            // A crash in the middle of a write leaves a part of it.
             file.write_all(bytes.get(..bytes.len() / 2).unwrap_or_default())?;
             return Err(error);
         }
@@ -220,16 +221,16 @@ impl LogFile {
     /// Makes what was written survive power loss.
     pub fn sync(&self) -> io::Result<()> {
         self.folder.step(|| Step::Sync(self.name.clone()))?;
-        self.folder.really(|| self.file.sync_data())
+        self.folder.sync_unless_simulated(|| self.file.sync_data())
     }
 
-    /// Drops what lies behind byte `end`.
+    /// Cuts the file off behind byte `end`.
     pub fn cut(&self, end: u64) -> io::Result<()> {
         self.folder.step(|| Step::Cut(self.name.clone(), end))?;
         self.file.set_len(end)
     }
 
-    /// Removes the file, still locked: nobody finds it in between.
+    /// Removes the file while it is locked, so that no recovery opens it.
     pub fn remove(&self) -> io::Result<()> {
         self.folder.step(|| Step::Remove(self.name.clone()))?;
         match fs::remove_file(self.path()) {
@@ -237,19 +238,6 @@ impl LogFile {
             _ => Ok(()),
         }
     }
-}
-
-/// A change of the disk.
-#[derive(Clone, Debug)]
-#[cfg_attr(not(test), allow(dead_code, reason = "made for tests alone"))]
-pub(in super::super) enum Step {
-    MakeFolder,
-    Create(String),
-    Write(String, u64, Vec<u8>),
-    Sync(String),
-    Cut(String, u64),
-    Remove(String),
-    SyncFolder,
 }
 
 fn name(id: u64) -> String {

@@ -1,14 +1,14 @@
-//! Two transactions over several engines, with a fault at each step of log and engines in turn, then recovery, with a fault
-//! at each of its steps: all or nothing on every engine, and what was acknowledged is there.
+//! Two transactions over several engines, with a fault at each step of the log and of the engines. Then recovery, with
+//! a fault at each of its steps. Every engine has all of a transaction or none, and what was acknowledged is there.
 
 use std::sync::Arc;
 
-use super::super::log::fuse::{Fault, Fuse};
+use super::super::log::fault_injector::{Fault, FaultInjector};
 use super::super::recovery::recover_in;
 use super::faulty::Faulty;
 use super::{
-    Named, State, add, batch, clear, commit, delete, folder, intents, log_in, logs, memory, participant, recover, set,
-    set_in, state,
+    Named, StoreState, add, batch, clear, commit, delete, folder, intents, log_in, logs, memory, participant, recover,
+    set, set_in, state,
 };
 use crate::batch::Op;
 use crate::engine::{Durability, Engine, EngineExt};
@@ -18,7 +18,7 @@ use crate::key::Space;
 #[derive(Clone, Copy, PartialEq)]
 pub enum Kind {
     Batches,
-    /// One operation at a time: what the users' own engines do.
+    /// One operation at a time, as engines of the user's own.
     Plain,
 }
 
@@ -49,8 +49,8 @@ fn writes(transaction: usize, store: usize) -> Vec<Op> {
     }
 }
 
-/// What each store holds if exactly the transactions in `which` were committed.
-fn expected(which: &[bool], store: usize) -> State {
+/// The content of a store if exactly the transactions in `which` were committed.
+fn expected(which: &[bool], store: usize) -> StoreState {
     let engine = memory();
     engine.commit(batch(seed())).unwrap();
     for (transaction, _) in which.iter().enumerate().filter(|(_, committed)| **committed) {
@@ -69,11 +69,11 @@ impl World {
         World { logs: tempfile::tempdir().unwrap(), stores: stores.collect() }
     }
 
-    fn engines(&self, fuse: Option<&Arc<Fuse>>) -> Vec<Named> {
+    fn engines(&self, faults: Option<&Arc<FaultInjector>>) -> Vec<Named> {
         let named = self.stores.iter().enumerate().map(|(n, (kind, store))| {
             let engine = match kind {
-                Kind::Batches => Faulty::new(store, fuse),
-                Kind::Plain => Faulty::plain(store, fuse),
+                Kind::Batches => Faulty::new(store, faults),
+                Kind::Plain => Faulty::plain(store, faults),
             };
             Named(format!("store {n}"), engine as Arc<dyn Engine>)
         });
@@ -81,9 +81,9 @@ impl World {
     }
 
     /// Runs the transactions one after another, and closes.
-    pub fn run(&self, durability: Durability, fuse: &Arc<Fuse>) -> Vec<Result<()>> {
-        let engines = self.engines(Some(fuse));
-        let log = log_in(self.logs.path(), durability, Some(fuse));
+    pub fn run(&self, durability: Durability, faults: &Arc<FaultInjector>) -> Vec<Result<()>> {
+        let engines = self.engines(Some(faults));
+        let log = log_in(self.logs.path(), durability, Some(faults));
         let results = (0..TRANSACTIONS).map(|transaction| {
             let parts = engines.iter().enumerate();
             commit(&log, parts.map(|(n, engine)| participant(engine, writes(transaction, n))).collect())
@@ -93,10 +93,10 @@ impl World {
         results
     }
 
-    /// What the next opening of every engine does, faults included.
-    fn recover_with(&self, fuse: &Arc<Fuse>) {
-        for Named(name, engine) in self.engines(Some(fuse)) {
-            let _ = recover_in(&folder(self.logs.path(), Some(fuse)), &name, &engine);
+    /// Does what the next opening of every engine does, with faults.
+    fn recover_with(&self, faults: &Arc<FaultInjector>) {
+        for Named(name, engine) in self.engines(Some(faults)) {
+            let _ = recover_in(&folder(self.logs.path(), Some(faults)), &name, &engine);
         }
     }
 
@@ -104,7 +104,7 @@ impl World {
         for engine in &self.engines(None) {
             recover(self.logs.path(), engine);
         }
-        let found: Vec<State> = self.stores.iter().map(|(_, store)| state(store)).collect();
+        let found: Vec<StoreState> = self.stores.iter().map(|(_, store)| state(store)).collect();
         let possible =
             (0..1 << TRANSACTIONS).map(|bits| (0..TRANSACTIONS).map(|n| bits >> n & 1 == 1).collect::<Vec<_>>());
         let right = possible.into_iter().any(|which| {
@@ -120,13 +120,13 @@ impl World {
     }
 }
 
-/// Strikes at each step until one is never reached. Gives how many there were.
+/// Lets a fault take place at each step until one is never reached. Returns how many there were.
 fn at_each_step(kinds: &[Kind], durability: Durability, fault: fn(u64) -> Fault) -> u64 {
     for step in 0.. {
         let world = World::new(kinds);
-        let fuse = Arc::new(Fuse::new(fault(step)));
-        let results = world.run(durability, &fuse);
-        let struck = fuse.struck();
+        let faults = Arc::new(FaultInjector::new(fault(step)));
+        let results = world.run(durability, &faults);
+        let struck = faults.struck();
         world.check(&results, &format!("{:?} at {durability:?}", fault(step)));
         if !struck {
             assert!(results.iter().all(Result::is_ok), "{results:?}");
@@ -136,21 +136,21 @@ fn at_each_step(kinds: &[Kind], durability: Durability, fault: fn(u64) -> Fault)
     unreachable!()
 }
 
-/// Dies at each step, then again at each step of the recovery. Gives how many pairs there were.
+/// Dies at each step, then again at each step of the recovery. Returns how many pairs there were.
 fn at_each_step_of_recovery(kinds: &[Kind], fault: fn(u64) -> Fault) -> u64 {
     let mut points = 0;
     for step in 0.. {
         for again in 0.. {
             let world = World::new(kinds);
-            let fuse = Arc::new(Fuse::new(Fault::Death(step)));
-            let results = world.run(Durability::Full, &fuse);
-            let died = fuse.struck();
+            let faults = Arc::new(FaultInjector::new(Fault::Death(step)));
+            let results = world.run(Durability::Full, &faults);
+            let died = faults.struck();
             if !died {
                 return points;
             }
-            fuse.arm(fault(again));
-            world.recover_with(&fuse);
-            let struck = fuse.struck();
+            faults.arm(fault(again));
+            world.recover_with(&faults);
+            let struck = faults.struck();
             world.check(&results, &format!("death at {step}, then {:?} of the recovery", fault(again)));
             if !struck {
                 break;
@@ -169,7 +169,7 @@ pub const WORLDS: [&[Kind]; 5] = [
     &[Kind::Plain, Kind::Plain, Kind::Batches],
 ];
 
-/// Those whose recoveries are interrupted, too, which takes a run for each pair of steps.
+/// Worlds whose recoveries are interrupted, too. This takes a run for each pair of steps.
 const RECOVERED: [&[Kind]; 3] =
     [&[Kind::Batches, Kind::Batches], &[Kind::Batches, Kind::Plain], &[Kind::Batches, Kind::Batches, Kind::Batches]];
 

@@ -1,4 +1,4 @@
-//! Logs that are not what was written: told, kept, and never guessed at.
+//! Damaged logs are reported and kept. Recovery never guesses their content.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use crate::error::{Code, Error};
 use crate::format::transaction_log::HEADER;
 use crate::key::Space;
 
-/// A store with an intent of a committed transaction, and the log that says so. It has a frame for each of the two stores, and the
-/// decision.
+/// A store with an intent of a committed transaction, and the log with the decision. The log has a frame for each of
+/// the two stores, and one for the decision.
 fn crashed(path: &Path) -> (Arc<dyn Engine>, Named, PathBuf) {
     let (a, b) = (memory(), memory());
     let broken = super::faulty::Faulty::new(&b, None);
@@ -25,7 +25,7 @@ fn crashed(path: &Path) -> (Arc<dyn Engine>, Named, PathBuf) {
     log.close();
     let id = folder(path, None).ids().unwrap()[0];
     let named = lasting("b", &b);
-    (b, named, folder(path, None).place(id))
+    (b, named, folder(path, None).path_of(id))
 }
 
 fn try_recover(path: &Path, Named(name, engine): &Named) -> Recovered {

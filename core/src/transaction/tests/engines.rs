@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::super::log::fuse::{Fault, Fuse};
+use super::super::log::fault_injector::{Fault, FaultInjector};
 use super::super::recovery::recover_in;
 use super::faulty::Faulty;
-use super::{Named, State, batch, commit, folder, intents, log_in, logs, participant, set, state, value};
+use super::{Named, StoreState, batch, commit, folder, intents, log_in, logs, participant, set, state, value};
 use crate::engine::registry::Lease;
 use crate::engine::{Durability, Engine, EngineExt, file, leveldb, sqlite};
 use crate::error::Code;
@@ -29,10 +29,10 @@ fn close(stores: Vec<(&'static str, Lease)>) {
     }
 }
 
-fn named(stores: &[(&'static str, Lease)], fuse: Option<&Arc<Fuse>>) -> Vec<Named> {
+fn named(stores: &[(&'static str, Lease)], faults: Option<&Arc<FaultInjector>>) -> Vec<Named> {
     stores
         .iter()
-        .map(|(name, lease)| Named((*name).to_owned(), Faulty::new(lease.engine(), fuse) as Arc<dyn Engine>))
+        .map(|(name, lease)| Named((*name).to_owned(), Faulty::new(lease.engine(), faults) as Arc<dyn Engine>))
         .collect()
 }
 
@@ -46,9 +46,9 @@ fn file_sqlite_and_leveldb_hold_all_or_nothing_when_they_are_opened_again() {
         for (_, lease) in &stores {
             lease.engine().commit(batch(vec![set("k", "0")])).unwrap();
         }
-        let fuse = Arc::new(Fuse::new(Fault::Death(step)));
-        let log = log_in(&path, Durability::Full, Some(&fuse));
-        let parts = named(&stores, Some(&fuse));
+        let faults = Arc::new(FaultInjector::new(Fault::Death(step)));
+        let log = log_in(&path, Durability::Full, Some(&faults));
+        let parts = named(&stores, Some(&faults));
         let result =
             commit(&log, parts.iter().map(|part| participant(part, vec![set("k", "1"), set("new", "1")])).collect());
         log.close();
@@ -66,7 +66,7 @@ fn file_sqlite_and_leveldb_hold_all_or_nothing_when_they_are_opened_again() {
             let recovered = recover_in(&folder(&path, None), name, engine).unwrap();
             assert!(recovered.problems.is_empty(), "{:?}", recovered.problems);
         }
-        let found: Vec<State> = stores.iter().map(|(_, lease)| state(lease.engine())).collect();
+        let found: Vec<StoreState> = stores.iter().map(|(_, lease)| state(lease.engine())).collect();
         assert!(found.iter().all(|state| *state == found[0]), "step {step}: {found:?}");
         let committed = value(stores[0].1.engine(), "new").is_some();
         match &result {
@@ -79,7 +79,7 @@ fn file_sqlite_and_leveldb_hold_all_or_nothing_when_they_are_opened_again() {
         }
         assert_eq!(logs(&path), 0);
         close(stores);
-        if !fuse.struck() {
+        if !faults.struck() {
             result.unwrap();
             break;
         }

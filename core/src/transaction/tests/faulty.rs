@@ -5,26 +5,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
-use super::super::log::fuse::Fuse;
+use super::super::log::fault_injector::FaultInjector;
 use crate::batch::{Batch, Commit, IntentId};
 use crate::engine::intent::{self, Decision, Intent};
 use crate::engine::{
-    Capabilities, Done, Engine, EngineExt, Maintained, Read, Replaceable, Reply, Request, Transactional, View, Watched,
+    Capabilities, Done, Engine, EngineExt, Maintained, Read, Reply, Request, Transactional, View, Watched,
 };
 use crate::error::{Code, Error, Result};
 use crate::key::Space;
 use crate::value::Value;
 
-/// What a test does when a store is about to be written.
+/// Called by a store before it writes.
 pub type Hook = Arc<dyn Fn(&'static str) -> Result<()> + Send + Sync>;
 
-/// What becomes of an intent that is to be made.
+/// Called by a store before it prepares an intent.
 pub type PrepareHook = Arc<dyn Fn(IntentId, &Batch) -> Result<()> + Send + Sync>;
 
-/// A store behind a fuse: each write is a step before it and a step after it. It counts as one that outlives its process.
+/// A store with injected faults: each write has a step before it and a step after it. It looks as if it outlives its
+/// process.
 pub struct Faulty {
     inner: Arc<dyn Engine>,
-    fuse: Option<Arc<Fuse>>,
+    faults: Option<Arc<FaultInjector>>,
     hook: Mutex<Option<Hook>>,
     prepare_hook: Mutex<Option<PrepareHook>>,
     /// Writes one operation at a time only.
@@ -34,19 +35,19 @@ pub struct Faulty {
 }
 
 impl Faulty {
-    pub fn new(inner: &Arc<dyn Engine>, fuse: Option<&Arc<Fuse>>) -> Arc<Self> {
-        Self::with(inner, fuse, false)
+    pub fn new(inner: &Arc<dyn Engine>, faults: Option<&Arc<FaultInjector>>) -> Arc<Self> {
+        Self::with(inner, faults, false)
     }
 
     /// One without atomic batches.
-    pub fn plain(inner: &Arc<dyn Engine>, fuse: Option<&Arc<Fuse>>) -> Arc<Self> {
-        Self::with(inner, fuse, true)
+    pub fn plain(inner: &Arc<dyn Engine>, faults: Option<&Arc<FaultInjector>>) -> Arc<Self> {
+        Self::with(inner, faults, true)
     }
 
-    fn with(inner: &Arc<dyn Engine>, fuse: Option<&Arc<Fuse>>, plain: bool) -> Arc<Self> {
+    fn with(inner: &Arc<dyn Engine>, faults: Option<&Arc<FaultInjector>>, plain: bool) -> Arc<Self> {
         Arc::new(Faulty {
             inner: inner.clone(),
-            fuse: fuse.cloned(),
+            faults: faults.cloned(),
             hook: Mutex::default(),
             prepare_hook: Mutex::default(),
             plain,
@@ -54,7 +55,7 @@ impl Faulty {
         })
     }
 
-    /// Does without snapshots from now on.
+    /// Has no snapshots from now on.
     pub fn move_on(&self) {
         self.moving.store(true, Ordering::SeqCst);
     }
@@ -68,8 +69,8 @@ impl Faulty {
     }
 
     fn write<T>(&self, what: &'static str, write: impl FnOnce() -> Result<T>) -> Result<T> {
-        let step = || match &self.fuse {
-            Some(fuse) => fuse.pass().map_err(|_| Error::new(Code::UnknownOutcome, "no answer")),
+        let step = || match &self.faults {
+            Some(faults) => faults.pass().map_err(|_| Error::new(Code::UnknownOutcome, "no answer")),
             None => Ok(()),
         };
         step()?;
@@ -81,8 +82,8 @@ impl Faulty {
     }
 
     fn alive(&self) -> Result<()> {
-        match &self.fuse {
-            Some(fuse) if fuse.dead() => Err(Error::new(Code::Connection, "the process died")),
+        match &self.faults {
+            Some(faults) if faults.dead() => Err(Error::new(Code::Connection, "the process died")),
             _ => Ok(()),
         }
     }
@@ -151,10 +152,6 @@ impl Engine for Faulty {
 
     fn maintained(&self) -> Option<&dyn Maintained> {
         self.inner.maintained()
-    }
-
-    fn replaceable(&self) -> Option<&dyn Replaceable> {
-        None
     }
 }
 

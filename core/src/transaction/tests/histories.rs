@@ -1,10 +1,10 @@
-//! Several clients move money between accounts in several stores until the process dies, an error strikes, or the power fails:
-//! no money appears or vanishes, and each transfer is in both stores or in neither, as its client was told.
+//! Several clients move money between accounts in several stores, until the process dies, a step fails, or the power
+//! fails. No money appears or vanishes. Each transfer is in both stores or in neither, as its client was told.
 
 use std::sync::Arc;
 use std::thread;
 
-use super::super::log::fuse::{Fault, Fuse};
+use super::super::log::fault_injector::{Fault, FaultInjector};
 use super::super::{Coordinator, Options, Transaction};
 use super::faulty::Faulty;
 use super::power_loss::{Chance, Disk, told_before_death};
@@ -20,7 +20,7 @@ const CLIENTS: u64 = 4;
 const TRANSFERS: u64 = 8;
 const START: i64 = 1_000;
 
-/// A transfer: its name, the two stores, and what its client was told.
+/// A transfer: its name, the two stores, and the answer that its client got.
 type Told = (String, usize, usize, Result<()>);
 
 fn account(n: u64) -> String {
@@ -34,9 +34,9 @@ fn balance(engine: &Arc<dyn Engine>, key: &str) -> Result<i64> {
 }
 
 /// The last store is one without atomic batches.
-fn engines(stores: &[Arc<dyn Engine>], fuse: Option<&Arc<Fuse>>) -> Vec<Named> {
+fn engines(stores: &[Arc<dyn Engine>], faults: Option<&Arc<FaultInjector>>) -> Vec<Named> {
     let named = stores.iter().enumerate().map(|(n, store)| {
-        let engine = if n + 1 == STORES { Faulty::plain(store, fuse) } else { Faulty::new(store, fuse) };
+        let engine = if n + 1 == STORES { Faulty::plain(store, faults) } else { Faulty::new(store, faults) };
         Named(format!("store {n}"), engine as Arc<dyn Engine>)
     });
     named.collect()
@@ -62,9 +62,9 @@ fn transfer(log: &Arc<dyn Coordinator>, engines: &[Named], name: &str, chance: &
 }
 
 /// Runs the clients, each until it has made its transfers.
-fn run(stores: &[Arc<dyn Engine>], path: &std::path::Path, fuse: &Arc<Fuse>, seed: u64) -> Vec<Told> {
-    let log = log_in(path, Durability::Full, Some(fuse));
-    let engines = engines(stores, Some(fuse));
+fn run(stores: &[Arc<dyn Engine>], path: &std::path::Path, faults: &Arc<FaultInjector>, seed: u64) -> Vec<Told> {
+    let log = log_in(path, Durability::Full, Some(faults));
+    let engines = engines(stores, Some(faults));
     let coordinator: Arc<dyn Coordinator> = log.clone();
     let told = thread::scope(|scope| {
         let clients: Vec<_> = (0..CLIENTS)
@@ -129,14 +129,14 @@ fn money_is_neither_made_nor_lost_whatever_fails() {
             1 => Fault::Death(step),
             _ => Fault::Failure(step),
         };
-        let (stores, dir, fuse) = (stores(), tempfile::tempdir().unwrap(), Arc::new(Fuse::new(fault)));
-        let mut told = run(&stores, dir.path(), &fuse, seed);
+        let (stores, dir, faults) = (stores(), tempfile::tempdir().unwrap(), Arc::new(FaultInjector::new(fault)));
+        let mut told = run(&stores, dir.path(), &faults, seed);
         transfers += told.len();
         acknowledged += told.iter().filter(|(_, _, _, result)| result.is_ok()).count();
-        struck += u64::from(fuse.struck());
+        struck += u64::from(faults.struck());
         let story = format!("history {seed}, {fault:?}");
         if matches!(fault, Fault::Death(_)) {
-            let disk = Disk::after(&fuse.done());
+            let disk = Disk::after(&faults.done());
             told =
                 told.into_iter().map(|(name, from, to, result)| (name, from, to, told_before_death(result))).collect();
             for state in 0..STATES {

@@ -1,4 +1,4 @@
-//! Transactions over several engines, their log and recovery: what holds whatever fails and whenever the process dies.
+//! Transactions over several engines, their log and recovery, whatever fails and whenever the process dies.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,38 +9,39 @@
     reason = "a test fails by panicking"
 )]
 
-mod behaviour;
+mod atomicity;
 mod crashes;
 mod damage;
 #[cfg(all(feature = "file", feature = "leveldb", feature = "sqlite"))]
 mod engines;
-mod histories;
-mod power_loss;
-
 mod faulty;
+mod histories;
+mod in_doubt;
+mod log_files;
+mod power_loss;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 
-use super::log::folder::Folder;
-use super::log::fuse::Fuse;
+use super::log::LogFolder;
+use super::log::fault_injector::FaultInjector;
 use super::recovery::{Recovered, recover_in};
 use super::{Coordinator, Participant, TransactionLog};
 use crate::batch::{Batch, Op};
 use crate::engine::{Durability, Engine, EngineExt, Item, Projection, for_each_page, intent, memory};
-use crate::error::Result;
+use crate::error::{Code, Result};
 use crate::key::{Key, KeyRange, Space};
 use crate::value::Value;
 
 use self::faulty::Faulty;
 
-/// What a store holds, its own marks left out.
-type State = BTreeMap<(Space, Key), Value>;
+/// The content of a store, without its id.
+type StoreState = BTreeMap<(Space, Key), Value>;
 
-fn state(engine: &Arc<dyn Engine>) -> State {
+fn state(engine: &Arc<dyn Engine>) -> StoreState {
     let view = engine.view().unwrap();
-    let mut state = State::new();
+    let mut state = StoreState::new();
     for space in [Space::User, Space::Internal] {
         for_each_page(&*view, space, &KeyRange::all(), Projection::Values, |page| {
             for (key, item) in page {
@@ -114,11 +115,11 @@ fn memory() -> Arc<dyn Engine> {
     memory::open(Default::default())
 }
 
-/// A store as its application knows it.
+/// A store, and the name by which the application knows it.
 #[derive(Clone)]
 struct Named(String, Arc<dyn Engine>);
 
-/// A store that outlives its process, as far as the log can tell.
+/// A store that looks as if it outlives its process.
 fn lasting(name: &str, inner: &Arc<dyn Engine>) -> Named {
     Named(name.to_owned(), Faulty::new(inner, None))
 }
@@ -134,13 +135,17 @@ fn commit(log: &TransactionLog, participants: Vec<Participant>) -> Result<()> {
     receiver.recv().unwrap()
 }
 
-fn log_in(path: &Path, durability: Durability, fuse: Option<&Arc<Fuse>>) -> Arc<TransactionLog> {
-    TransactionLog::in_folder(folder(path, fuse), durability)
+fn code(result: Result<()>) -> Option<Code> {
+    result.err().map(|error| error.code())
 }
 
-fn folder(path: &Path, fuse: Option<&Arc<Fuse>>) -> Folder {
-    let mut folder = Folder::new(path);
-    folder.fuse = fuse.cloned();
+fn log_in(path: &Path, durability: Durability, faults: Option<&Arc<FaultInjector>>) -> Arc<TransactionLog> {
+    TransactionLog::in_folder(folder(path, faults), durability)
+}
+
+fn folder(path: &Path, faults: Option<&Arc<FaultInjector>>) -> LogFolder {
+    let mut folder = LogFolder::new(path);
+    folder.faults = faults.cloned();
     folder
 }
 

@@ -1,18 +1,18 @@
-//! The power fails at each step: what was not synced is on the disk, or not, or in pieces, in any order. At `full` nothing
-//! acknowledged is lost and nothing is done by halves.
+//! The power fails at each step. A change that was not synced is on the disk, or not, or in pieces, in any order. At
+//! `full` no acknowledged commit is lost, and every commit is whole.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::super::log::folder::Step;
-use super::super::log::fuse::{Fault, Fuse};
+use super::super::log::Step;
+use super::super::log::fault_injector::{Fault, FaultInjector};
 use super::copy;
 use super::crashes::{WORLDS, World};
 use crate::engine::Durability;
 use crate::error::{Code, Error, Result};
 
-/// What a disk does is drawn from this: SplitMix64.
+/// Random numbers that decide what a disk does: SplitMix64.
 pub struct Chance(pub u64);
 
 impl Chance {
@@ -29,7 +29,7 @@ impl Chance {
     }
 }
 
-/// What a disk writes as one.
+/// Bytes that a disk writes as one.
 const SECTOR: usize = 64;
 
 #[derive(Clone, Debug, Default)]
@@ -40,7 +40,7 @@ struct OnDisk {
     removed: bool,
 }
 
-/// The files of the logs, and what of them the disk is bound to keep.
+/// The files of the logs, and the parts of them that the disk must keep.
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
     files: BTreeMap<String, OnDisk>,
@@ -80,7 +80,7 @@ impl Disk {
         }
     }
 
-    /// One of the states the disk may be found in.
+    /// Lays out one of the states in which the disk may be found.
     pub fn lay_out(&self, path: &Path, chance: &mut Chance) {
         for (name, file) in &self.files {
             if (file.removed || !file.name_is_safe) && chance.one_in(2) {
@@ -116,7 +116,7 @@ fn change(content: &mut Vec<u8>, step: &Step, reached: impl Fn(usize) -> bool) {
     }
 }
 
-/// A client of a process that died was told of success before, or of nothing.
+/// The client of a process that died was told of success before the death, or of nothing.
 pub fn told_before_death(result: Result<()>) -> Result<()> {
     result.map_err(|error| Error::new(Code::UnknownOutcome, error.message()))
 }
@@ -128,9 +128,9 @@ fn at_full_power_loss_at_any_step_leaves_all_or_nothing() {
     for kinds in WORLDS {
         for step in 0.. {
             let world = World::new(kinds);
-            let fuse = Arc::new(Fuse::new(Fault::Death(step)));
-            let results = world.run(Durability::Full, &fuse);
-            let disk = Disk::after(&fuse.done());
+            let faults = Arc::new(FaultInjector::new(Fault::Death(step)));
+            let results = world.run(Durability::Full, &faults);
+            let disk = Disk::after(&faults.done());
             let results: Vec<_> = results.into_iter().map(told_before_death).collect();
             for state in 0..STATES {
                 let found = World {
@@ -141,7 +141,7 @@ fn at_full_power_loss_at_any_step_leaves_all_or_nothing() {
                 found.check(&results, &format!("power lost at step {step}, state {state} of {disk:?}"));
                 cases += 1;
             }
-            if !fuse.struck() {
+            if !faults.struck() {
                 break;
             }
         }

@@ -6,16 +6,18 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{Kind, Overwritable, Stamp, step};
+use super::failpoint::step;
+use super::regular_file::Overwritable;
+use super::stamp::{Kind, Stamp};
 
 /// The base folder.
-pub(in super::super) struct Root {
+pub struct Root {
     path: PathBuf,
 }
 
 /// A folder that was there when it was asked for.
 #[derive(Clone)]
-pub(in super::super) struct Folder {
+pub struct Folder {
     path: PathBuf,
 }
 
@@ -39,15 +41,15 @@ impl Root {
         Ok(Some(Folder { path: full }))
     }
 
-    /// The folder at `path`, made with its parents where missing. The parents of what it made go to `grown`.
-    pub fn make_folder(&self, path: &str, grown: &mut Vec<String>) -> io::Result<Folder> {
+    /// The folder at `path`, made with its parents where missing. The folders in which it made one go to `parents`.
+    pub fn make_folder(&self, path: &str, parents: &mut Vec<String>) -> io::Result<Folder> {
         let mut full = self.path.clone();
         let mut parent = String::new();
         for name in path.split('/').filter(|name| !name.is_empty()) {
             full.push(name);
             step()?;
             match fs::create_dir(&full) {
-                Ok(()) => grown.push(parent.clone()),
+                Ok(()) => parents.push(parent.clone()),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
@@ -69,7 +71,7 @@ impl Root {
 }
 
 impl Folder {
-    /// What lies at `name`.
+    /// The stamp and the kind of what lies at `name`; a link is not followed.
     pub fn stat(&self, name: &str) -> io::Result<Option<(Stamp, Kind)>> {
         match fs::symlink_metadata(self.path.join(name)) {
             Ok(metadata) => Ok(Some((stamp(&metadata), kind(metadata.file_type())))),
@@ -107,13 +109,13 @@ impl Folder {
     /// Renames over what is there, waiting for scanners and indexers that hold it open.
     pub fn rename(&self, from: &str, into: &Folder, to: &str) -> io::Result<()> {
         step()?;
-        patiently(|| fs::rename(self.path.join(from), into.path.join(to)))
+        retry_while_open(|| fs::rename(self.path.join(from), into.path.join(to)))
     }
 
     /// Removes the file `name`; false if there is none.
     pub fn remove(&self, name: &str) -> io::Result<bool> {
         step()?;
-        match patiently(|| fs::remove_file(self.path.join(name))) {
+        match retry_while_open(|| fs::remove_file(self.path.join(name))) {
             Ok(()) => Ok(true),
             Err(error) if is_missing(&error) => Ok(false),
             Err(error) => Err(error),
@@ -146,7 +148,7 @@ impl Folder {
 }
 
 /// The stamp of an open file.
-pub(in super::super) fn stamp_of(file: &File) -> io::Result<Stamp> {
+pub fn stamp_of(file: &File) -> io::Result<Stamp> {
     Ok(stamp(&file.metadata()?))
 }
 
@@ -181,7 +183,7 @@ fn is_missing(error: &io::Error) -> bool {
 }
 
 /// Tries again for about a second where another program has the file open.
-fn patiently(mut call: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+fn retry_while_open(mut call: impl FnMut() -> io::Result<()>) -> io::Result<()> {
     let mut pause = Duration::from_millis(1);
     loop {
         match call() {

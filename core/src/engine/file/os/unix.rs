@@ -10,18 +10,20 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat, mkdirat, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
-use super::{Kind, Overwritable, Stamp, step};
+use super::failpoint::step;
+use super::regular_file::Overwritable;
+use super::stamp::{Kind, Stamp};
 
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
 
 /// The open base folder.
-pub(in super::super) struct Root {
+pub struct Root {
     fd: Arc<OwnedFd>,
 }
 
 /// An open folder.
 #[derive(Clone)]
-pub(in super::super) struct Folder {
+pub struct Folder {
     fd: Arc<OwnedFd>,
 }
 
@@ -43,8 +45,8 @@ impl Root {
         }
     }
 
-    /// The folder at `path`, made with its parents where missing. The parents of what it made go to `grown`.
-    pub fn make_folder(&self, path: &str, grown: &mut Vec<String>) -> io::Result<Folder> {
+    /// The folder at `path`, made with its parents where missing. The folders in which it made one go to `parents`.
+    pub fn make_folder(&self, path: &str, parents: &mut Vec<String>) -> io::Result<Folder> {
         if let Some(folder) = self.folder(path)? {
             return Ok(folder);
         }
@@ -53,7 +55,7 @@ impl Root {
         for name in path.split('/') {
             step()?;
             match mkdirat(&fd, name, Mode::RWXU) {
-                Ok(()) => grown.push(parent.clone()),
+                Ok(()) => parents.push(parent.clone()),
                 Err(Errno::EXIST) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -79,7 +81,7 @@ impl Root {
 }
 
 impl Folder {
-    /// What lies at `name`.
+    /// The stamp and the kind of what lies at `name`; a link is not followed.
     pub fn stat(&self, name: &str) -> io::Result<Option<(Stamp, Kind)>> {
         match statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some((stamp(&stat), kind(FileType::from_raw_mode(stat.st_mode))))),
@@ -118,10 +120,10 @@ impl Folder {
         // Whatever forbids it, the write under a temporary name tells.
         let fd = openat(&self.fd, name, flags, Mode::empty()).ok()?;
         let stat = fstat(&fd).ok()?;
-        let plain = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_nlink as u64 == 1;
-        let room = u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512);
+        let is_plain = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_nlink as u64 == 1;
+        let capacity = u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512);
         let size = u64::try_from(stat.st_size).unwrap_or(0);
-        plain.then_some(Overwritable { file: File::from(fd), size, room })
+        is_plain.then_some(Overwritable { file: File::from(fd), size, capacity })
     }
 
     pub fn rename(&self, from: &str, into: &Folder, to: &str) -> io::Result<()> {
@@ -179,7 +181,7 @@ impl Folder {
 }
 
 /// The stamp of an open file.
-pub(in super::super) fn stamp_of(file: &File) -> io::Result<Stamp> {
+pub fn stamp_of(file: &File) -> io::Result<Stamp> {
     let metadata = file.metadata()?;
     Ok(Stamp {
         modified: time(metadata.mtime(), metadata.mtime_nsec()),

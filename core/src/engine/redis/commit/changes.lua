@@ -1,4 +1,4 @@
--- A commit in a stream: in parts that are numbered from one; the last one says so.
+-- Writes a commit into a stream, in parts that are numbered from one. The letter of the last part is e, else m.
 local function append(stream, most, commit, pieces)
   local from, part = 1, 1
   repeat
@@ -9,7 +9,8 @@ local function append(stream, most, commit, pieces)
   until from > #pieces
 end
 
--- The user keys that the batch touches: whether each was there, and when it was touched last. The ranges that it deletes.
+-- For each user key that the batch touches: whether it was there, and the number of its last touch. The ranges that the
+-- batch deletes.
 local seen, touches, cleared
 local function touch(k, state)
   if not is_logged and not is_fed then return end

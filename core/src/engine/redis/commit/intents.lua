@@ -1,7 +1,7 @@
--- The intent that the batch carries out or drops, and the fields it holds.
+-- The intent that the batch resolves, and the fields that this intent holds.
 local resolved, found
 
--- By bytes: the server's own order of texts may be that of a language.
+-- Compares bytes: the operators of the server may compare texts as a language does.
 local function precedes(a, b)
   for i = 1, math.min(#a, #b) do
     local x, y = string.byte(a, i), string.byte(b, i)
@@ -10,7 +10,7 @@ local function precedes(a, b)
   return #a < #b
 end
 
--- True if nothing can lie at or above a lower end and at or below an upper one, both as ZRANGE BYLEX has them.
+-- True if no key lies between a lower end and an upper end, both as ZRANGE BYLEX takes them.
 local function apart(low, high)
   if low == '-' or high == '+' then return false end
   local from, to = sub(low, 2), sub(high, 2)
@@ -18,7 +18,7 @@ local function apart(low, high)
   return precedes(to, from)
 end
 
--- Who holds ranges, one each: the keyspace's letter, the ends, the intent's mark.
+-- The first held range that passes a test. A range: the letter of its keyspace, its ends, the mark of its intent.
 local all_ranges
 local function each_range(space, test)
   if not all_ranges then
@@ -34,7 +34,7 @@ local function each_range(space, test)
   end
 end
 
--- The mark of another intent that holds the key of a field: a keyspace's letter and the key.
+-- The mark of another intent that holds the key of a field. A field: the letter of a keyspace, and the key.
 local function holder(field)
   local by = call('HGET', held, field)
   if by and sub(by, 1, 33) ~= resolved then return by end
@@ -42,7 +42,7 @@ local function holder(field)
   return each_range(sub(field, 1, 1), function(low, high) return not apart(low, at) and not apart(at, high) end)
 end
 
--- The mark of another intent that holds a key of a range, or a range that meets it.
+-- The mark of another intent that holds a key of this range, or a range that overlaps it.
 local function range_holder(space, from, to)
   if not is_held then return nil end
   local by = each_range(space, function(low, high) return not apart(low, to) and not apart(from, high) end)
@@ -56,13 +56,13 @@ local function range_holder(space, from, to)
   end
 end
 
--- True if somebody else's client has changed a key that this intent holds: its value is the newer one.
+-- True if another program has changed a key that this intent holds. Its value is newer then.
 local function overtaken(field, version)
   local by = found and found[field]
   return by and version ~= '' and version ~= sub(by, 49)
 end
 
--- Whether a row may write: nil, or why not. A key is asked for once a batch.
+-- The mark of another intent that forbids a row to write, or nil. Each key is looked up once a batch.
 local asked
 local function refusal(field)
   if not is_held or asked[field] then return nil end

@@ -1,7 +1,7 @@
--- Reads the next rows, at most so many, as one batch: why it fails, and whether it writes.
+-- Reads at most `most` rows as one batch. Returns why the batch fails, and whether it writes.
 local function rows(result, most)
   local row, changed, failure = 0, false, nil
-  -- A row that fails ends the batch; those behind it are read to find the next one.
+  -- A row that fails ends the batch. The rows behind it are still read, to find the next batch.
   local function fail(code, more) if not failure then failure = { code, row, more } end end
   while next_arg <= #ARGV and row < most do
     if failure and alone then break end
@@ -31,7 +31,7 @@ local function rows(result, most)
       if by then fail(-2, by) elseif kind == 'a' and text and not number(text) then fail(-1) end
       write('HSET', held, field, mark .. (version == '' and '-' or version))
     elseif what == 'G' then
-      -- A range of which the keys that are there are deleted by rows of their own.
+      -- Rows of their own delete the keys of this range.
       local space, low, high = arg(), arg(), arg()
       cleared[#cleared + 1] = { low, high }
       local by = range_holder(space, low, high)
@@ -47,10 +47,10 @@ local function rows(result, most)
       local by = range_holder('i', low, high)
       if by then fail(-2, by) end
       for _, k in ipairs(call('ZRANGE', names, low, high, 'BYLEX')) do
-        -- What an engine keeps for itself ends by its own hand alone.
+        -- Keys that the engine keeps for itself are deleted only if the range starts among them.
         if string.byte(k) ~= 0 or string.byte(low, 2) == 0 then clear_internal(k) end
       end
-      -- What this very batch wrote into the range before.
+      -- Keys that this batch wrote into the range before.
       for _ = 1, written do clear_internal(arg()) end
     elseif what == 'i' or what == 'r' or what == 'A' then
       local k, stored, by, expiry, metadata = arg(), nil, nil, nil, nil

@@ -1,18 +1,44 @@
--- Carries out batches, one after the other, each whole or not at all. Nothing of a batch is written before everything
--- in it is known to succeed: a script is not rolled back. All of ours goes through here, so what it refuses is never written.
+-- Carries out batches in order, each of them atomic. The server does not roll back a script, so nothing of a batch is
+-- written before everything in it is known to succeed. Every write of our clients goes through this script.
 --
--- KEYS: commit counter, companions, names, values, held keys, held ranges, log, feed, client, then the user keys in the order of the rows.
--- ARGV: length of the key prefix; time in ms; letters: b only blind rows (s x d D i r), s keep times, p packed; number of
--- this call, and its slot at the client's; how many batches (one but for blind rows), how many rows each has (separated by commas;
--- nothing: one each); the intent to resolve; then rows: a letter and its arguments.
--- Returns { 1, last commit number, outcome ... } for blind rows, or { 0, batch ... }, each { commit number, outcome ... },
--- { 0, row of a failed check }, { -1, row of a failed addition } or { -2, row of a held key, who holds it }.
+-- KEYS: commit counter, companions, names, values, held keys, held ranges, change log, feed, client, then the user keys
+-- in the order of the rows.
+--
+-- ARGV:
+-- 1  the length of the key prefix
+-- 2  the time in ms
+-- 3  letters: b only blind rows (s x d D i r), s keep times, p packed
+-- 4  the number of this call
+-- 5  the field of its reply in the hash of the client
+-- 6  the number of batches (one, but for blind rows)
+-- 7  how many rows each batch has, separated by commas; empty: one each
+-- 8  the intent to resolve, or nothing
+-- from 9 on: rows, each a letter and its arguments
+--
+-- Letters of rows, where small letters are for user keys and capitals for internal keys, unless stated otherwise:
+-- c C  check: key, version
+-- R    check of ranges: the commit since which nobody may have committed
+-- h H  a key that an intent holds: key, mark, 'a' if the intent increments it
+-- Q    a range that an intent holds: keyspace, ends, mark
+-- G    a range of user keys of which the batch deletes every key: keyspace, ends
+-- s    set: key, text
+-- x    set with an expiry: key, text, expiry
+-- m    set with metadata: key, text, expiry, metadata
+-- i    set of an internal key: key, stored text
+-- a A  addition: key, number, expiry, metadata
+-- d D  delete of a user key; D reports whether the key was there
+-- r    delete of an internal key
+-- L    delete of a range of internal keys: ends, then how many keys this batch wrote into the range, and these keys
+--
+-- Returns { 1, last commit number, outcome ... } for blind rows, else { 0, batch ... }, where a batch is
+-- { commit number, outcome ... }, { 0, row of a failed check }, { -1, row of a failed addition },
+-- or { -2, row of a held key, mark of its holder }.
 local KEYS, ARGV = KEYS, ARGV
 local seq, companions, names, values, held, ranges, log, feed, client = unpack(KEYS, 1, 9)
 local call, pcall, sub = redis.call, redis.pcall, string.sub
 local cut, now, modes, next_arg, next_key = tonumber(ARGV[1]) + 1, ARGV[2], ARGV[3], 9, 10
 
--- More parts than a command may have come as a few arguments: first the keys, then the rows.
+-- Packed: the arguments of a command that would have too many are unpacked, first the keys, then the rows.
 if string.find(modes, 'p', 1, true) then
   local keys, rows = { unpack(KEYS, 1, 9) }, { unpack(ARGV, 1, 8) }
   local into = keys
@@ -26,10 +52,10 @@ if string.find(modes, 'p', 1, true) then
   KEYS, ARGV = keys, rows
 end
 
--- What a client asks for whose connection is lost before it has the reply.
+-- Keeps a reply: a client asks for it when its connection was lost before the reply came.
 local function remember(text)
   local new = call('HSET', client, ARGV[5], ARGV[4] .. ' ' .. text)
-  -- A client that has gone is forgotten after a day.
+  -- The replies for a client that is gone are deleted after a day.
   if new == 1 or ARGV[4] % 16 == 0 then call('PEXPIRE', client, 86400000) end
 end
 
@@ -106,7 +132,7 @@ local function digest(text, expiry)
   return '8' .. sub(redis.sha1hex(text), 1, 31)
 end
 
--- What the keys hold as the batch sees them, what it is to write, and the user keys that it touches, in order.
+-- Keys as the batch sees them, the commands that it will write, and the user keys that it touches, in order.
 local user, internal, writes, touched
 local function write(...) writes[#writes + 1] = { ... } end
 
@@ -127,7 +153,7 @@ end
 
 local function user_version(state) return state.text and digest(state.text, state.expiry) or '' end
 
--- created, metadata of the record, where its companion fits.
+-- The created time and the metadata of a record whose companion belongs to its value.
 local function user_companion(k, state)
   if state.companion == nil then
     state.companion = has_companions and state.text and call('HGET', companions, sub(k, cut)) or ''
@@ -196,7 +222,7 @@ local function number_text(x)
   return sign .. sub(digits, 1, point) .. '.' .. sub(digits, point + 1)
 end
 
--- Adds to what a key holds: the text to write, its expiry and metadata; nothing if that is no number.
+-- Adds to the number that a key holds. Returns the text to write, its expiry and its metadata.
 local function sum(old, expiry, metadata, text, by)
   old = old and number(old)
   if text.expiry == '' then text.expiry = old and expiry or '' end
@@ -211,7 +237,7 @@ local function clear_user(k)
 end
 
 local function set_user(k, state, text, expiry, metadata)
-  -- Expired as it is written: absent for what follows in the batch, too.
+  -- A record that has expired already is absent, for the rest of the batch too.
   if expiry ~= '' and tonumber(expiry) <= tonumber(now) then return clear_user(k) end
   local created
   if stamped or metadata ~= '' then

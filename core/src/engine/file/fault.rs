@@ -1,0 +1,107 @@
+//! The errors of this engine: errors of the system, errors of SQLite and damage as our [`Error`].
+
+use std::fmt::Display;
+use std::io;
+use std::path::Path;
+
+use crate::error::{Code, Error};
+
+/// The system's error of `action` on the file or folder at `path`.
+pub(super) fn io(action: &str, path: impl Display, error: &io::Error) -> Error {
+    Error::io(format_args!("cannot {action} {path}"), error)
+}
+
+/// SQLite's error of `action` on the database.
+pub(super) fn sqlite(action: &str, error: &rusqlite::Error) -> Error {
+    use rusqlite::ErrorCode;
+    let code = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Code::Corrupted,
+        Some(ErrorCode::DiskFull) => Code::NoSpace,
+        Some(ErrorCode::ReadOnly) => Code::ReadOnly,
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Code::Locked,
+        None => match error {
+            rusqlite::Error::FromSqlConversionFailure(..) | rusqlite::Error::InvalidColumnType(..) => Code::Corrupted,
+            _ => Code::Io,
+        },
+        Some(_) => Code::Io,
+    };
+    Error::new(code, format!("cannot {action} store.db: {error}")).caused_by(error)
+}
+
+/// `error`, found in the content of the file at `path`.
+pub(super) fn in_file(path: impl Display, error: &Error) -> Error {
+    Error::new(error.code(), format!("{path}: {}", error.message()))
+}
+
+/// A row of the database holds `what`, which no version writes.
+pub(super) fn damaged_row(what: &str) -> Error {
+    Error::corrupted(format!("store.db holds {what} that cannot have been written"))
+}
+
+/// A finding of SQLite's own check of the database.
+pub(super) fn damaged_database(finding: impl Display) -> Error {
+    Error::corrupted(format!("store.db: {finding}"))
+}
+
+pub(super) fn foreign_database() -> Error {
+    Error::new(Code::UnsupportedFormat, "the database is not one of this engine")
+}
+
+pub(super) fn unknown_format(found: i64, known: i64) -> Error {
+    Error::new(Code::UnsupportedFormat, format!("the store has format {found}, this version knows {known}"))
+}
+
+/// A newer version wrote the redo log.
+pub(super) fn newer_redo_log() -> Error {
+    Error::new(Code::UnsupportedFormat, "a newer version wrote it; open the store with that one")
+}
+
+/// The redo log holds an operation that is no plain write of a user key.
+pub(super) fn foreign_redo_operation(path: impl Display) -> Error {
+    Error::corrupted(format!("{path} holds what no write puts there"))
+}
+
+/// A store opened read-only cannot finish what a crash left.
+pub(super) fn unfinished_batch() -> Error {
+    let message = "a crash left a batch half done; open the store once for writing to finish it";
+    Error::new(Code::ReadOnly, message)
+}
+
+pub(super) fn read_only() -> Error {
+    Error::new(Code::ReadOnly, "the store is open read-only; open it without readOnly to write")
+}
+
+/// A write or a sync failed in a way that only the next opening can repair.
+pub(super) fn poisoned() -> Error {
+    let message = "an earlier write could not be finished; writes are refused until the store is opened again";
+    Error::new(Code::Io, message)
+}
+
+pub(super) fn locked(holder: &str, path: &Path) -> Error {
+    let path = path.display();
+    let message = format!("{holder} has the store open ({path}); close it there, or raise lockTimeout to wait for it");
+    Error::new(Code::Locked, message)
+}
+
+pub(super) fn not_a_folder(path: &Path) -> Error {
+    Error::new(Code::InvalidArgument, format!("{} is not a folder", path.display()))
+}
+
+pub(super) fn folder_in_the_way(path: impl Display) -> Error {
+    Error::new(Code::Io, format!("a folder lies at {path}, where the key's file belongs"))
+}
+
+/// Another program writes the file faster than it can be read.
+pub(super) fn unstable_file(path: impl Display) -> Error {
+    Error::new(Code::Io, format!("{path} changes faster than it can be read"))
+}
+
+/// `verify` found a file or a folder that is no key's and no temporary file.
+pub(super) fn foreign_name(path: impl Display) -> Error {
+    Error::new(Code::InvalidKey, format!("{path} belongs to no key; it is left alone"))
+}
+
+/// `verify` found a temporary file.
+pub(super) fn stray_temporary(path: impl Display) -> Error {
+    Error::new(Code::Io, format!("{path} is left over from a write that a crash ended"))
+}

@@ -1,0 +1,139 @@
+//! The store: its parts, composed to a [`Store`] for the queue in front of it.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::committer::Committer;
+use super::process_lock::ProcessLock;
+use super::records::Records;
+use super::view::FileView;
+use super::{expiry, maintenance};
+use crate::batch::{Batch, Commit};
+use crate::engine::embedded::Store;
+use crate::engine::watch::Feed;
+use crate::engine::{Capabilities, Counters, Progress, Read, Reply, Report, Stats, View};
+use crate::error::Result;
+use crate::key::{Key, Space};
+use crate::record::{Millis, Record, now};
+
+/// The name of the engine.
+pub(super) const NAME: &str = "file";
+
+/// Keys answered at once on the caller's thread at most: each costs a call of the system.
+const MAX_INLINE_KEYS: usize = 64;
+
+/// An open store.
+pub(super) struct FileStore {
+    committer: Committer,
+    records: Arc<Records>,
+    feed: Arc<Feed>,
+    /// The lock of a store opened read-only. A writer has a lock of its own.
+    shared_lock: Mutex<Option<ProcessLock>>,
+}
+
+impl FileStore {
+    pub fn new(records: Arc<Records>, committer: Committer, feed: Arc<Feed>, shared_lock: Option<ProcessLock>) -> Self {
+        FileStore { committer, records, feed, shared_lock: Mutex::new(shared_lock) }
+    }
+}
+
+impl Store for FileStore {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::EMBEDDED
+    }
+
+    fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
+        let _reading = self.records.versions().try_read()?;
+        let now = now();
+        let live = |key: &Key| self.records.try_user(key).map(|record| only_live(record, now));
+        Some(match read {
+            Read::Get(Space::User, key) => live(key)?.map(|record| Reply::Value(record.map(|record| record.value))),
+            Read::Entry(Space::User, key) => live(key)?.map(Reply::Entry),
+            Read::Has(Space::User, key) => live(key)?.map(|record| Reply::Has(record.is_some())),
+            Read::Many(Space::User, keys) if keys.len() <= MAX_INLINE_KEYS => {
+                let mut values = Vec::with_capacity(keys.len());
+                for key in keys {
+                    match live(key)? {
+                        Ok(record) => values.push(record.map(|record| record.value)),
+                        Err(error) => return Some(Err(error)),
+                    }
+                }
+                Ok(Reply::Values(values))
+            }
+            _ => return None,
+        })
+    }
+
+    fn read(&self, read: &Read) -> Result<Reply> {
+        let _reading = self.records.versions().read();
+        let now = now();
+        let live = |space: Space, key: &Key| only_live(self.records.get(space, key), now);
+        Ok(match read {
+            Read::Get(space, key) => Reply::Value(live(*space, key)?.map(|record| record.value)),
+            Read::Entry(space, key) => Reply::Entry(live(*space, key)?),
+            Read::Has(space, key) => Reply::Has(live(*space, key)?.is_some()),
+            Read::Many(space, keys) => {
+                let values = keys.iter().map(|key| Ok(live(*space, key)?.map(|record| record.value)));
+                Reply::Values(values.collect::<Result<_>>()?)
+            }
+        })
+    }
+
+    fn try_write(&self, batch: &Batch) -> Option<Result<Commit>> {
+        self.committer.try_write(batch)
+    }
+
+    fn write_group(&self, batches: &[Batch]) -> Vec<Result<Commit>> {
+        self.committer.write_group(batches)
+    }
+
+    fn view(&self) -> Result<Arc<dyn View>> {
+        Ok(Arc::new(FileView::open(&self.records)))
+    }
+
+    fn try_view(&self) -> Option<Result<Arc<dyn View>>> {
+        FileView::try_open(&self.records).map(|view| Ok(Arc::new(view) as Arc<dyn View>))
+    }
+
+    fn sweep(&self, now: Millis) -> Result<u64> {
+        expiry::sweep(&self.records, &self.committer, now)
+    }
+
+    fn feed(&self) -> &Arc<Feed> {
+        &self.feed
+    }
+
+    fn stats(&self) -> Result<Stats> {
+        maintenance::stats(&self.records)
+    }
+
+    fn counters(&self) -> &Counters {
+        self.records.counters()
+    }
+
+    fn verify(&self, repair: bool, progress: Progress<'_>) -> Result<Report> {
+        maintenance::verify(&self.records, &self.committer, repair, progress)
+    }
+
+    fn compact(&self) -> Result<()> {
+        maintenance::compact(&self.committer)
+    }
+
+    /// Idempotent.
+    fn close(&self) -> Result<()> {
+        let writer = self.committer.take_writer();
+        let closed = self.records.metadata().close();
+        drop(self.shared_lock.lock().take());
+        closed.and(writer.map_or(Ok(()), |writer| writer.close()))
+    }
+}
+
+/// The record if it has not expired by `now`.
+fn only_live(record: Result<Option<Record>>, now: Millis) -> Result<Option<Record>> {
+    record.map(|record| record.filter(|record| !record.expired(now)))
+}

@@ -1,0 +1,133 @@
+//! The tree of files below the base folder, for reading: paths, stamps, contents, listings.
+
+use std::collections::BTreeSet;
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::fault;
+use super::layout::{LongNames, STORE_FOLDER, join};
+use super::os::{Folder, Kind, Root, Stamp, nanos, stamp_of};
+use crate::error::{Error, Result};
+use crate::format::file_name::{self, FilePath};
+use crate::format::file_text::{self, Encoding};
+use crate::value::Value;
+
+/// Attempts to read a file that changes meanwhile.
+const MAX_READS: usize = 8;
+
+pub(super) struct FileTree {
+    root: Root,
+    /// The base folder as the user wrote it, for messages.
+    base: String,
+    encoding: Encoding,
+    long_names: LongNames,
+}
+
+/// The content of a file at one time.
+pub(super) struct FileContent {
+    pub value: Value,
+    pub stamp: Stamp,
+    /// True if a later change need not show in the stamp.
+    pub racy: bool,
+}
+
+impl FileTree {
+    pub fn new(root: Root, base: &Path, encoding: Encoding, long_names: LongNames) -> Self {
+        FileTree { root, base: base.display().to_string(), encoding, long_names }
+    }
+
+    pub fn long_names(&self) -> &LongNames {
+        &self.long_names
+    }
+
+    /// The path of the file of `key`; `None` if no file of it can exist.
+    pub fn path(&self, key: &[u8]) -> Option<FilePath> {
+        file_name::path_of(key).or_else(|| self.long_names.path(key))
+    }
+
+    pub fn folder(&self, path: &str) -> Result<Option<Folder>> {
+        self.root.folder(path).map_err(|error| self.fault("open the folder", path, &error))
+    }
+
+    /// The folder at `path`, made with its parents where missing. The folders in which it made one go to `parents`.
+    pub fn make_folder(&self, path: &str, parents: &mut Vec<String>) -> io::Result<Folder> {
+        self.root.make_folder(path, parents)
+    }
+
+    /// The stamp of a key's file; `None` if there is none.
+    pub fn stat(&self, key: &[u8]) -> Result<Option<Stamp>> {
+        let Some(path) = self.path(key) else { return Ok(None) };
+        let Some(folder) = self.folder(path.folder())? else { return Ok(None) };
+        let found =
+            folder.stat(path.name()).map_err(|error| self.fault("look at", path.as_str(), &error).at_key(key))?;
+        Ok(found.filter(|(_, kind)| *kind == Kind::File).map(|(stamp, _)| stamp))
+    }
+
+    /// The content of the file at `path`. CORRUPTED if that is no value.
+    pub fn read(&self, path: &FilePath) -> Result<Option<FileContent>> {
+        let Some((bytes, stamp, racy)) = self.read_bytes(path)? else { return Ok(None) };
+        let value = file_text::decode(bytes, self.encoding)
+            .map_err(|error| fault::in_file(self.display(path.as_str()), &error))?;
+        Ok(Some(FileContent { value, stamp, racy }))
+    }
+
+    /// The bytes of a file that holds `value`.
+    pub fn encode(&self, value: &Value) -> Vec<u8> {
+        file_text::encode(value, self.encoding)
+    }
+
+    /// The bytes of a file, read at one time, its stamp, and whether that is racy.
+    fn read_bytes(&self, path: &FilePath) -> Result<Option<(Vec<u8>, Stamp, bool)>> {
+        let failed = |error: io::Error| self.fault("read", path.as_str(), &error);
+        let Some(folder) = self.folder(path.folder())? else { return Ok(None) };
+        // An editor that writes in place may be in the middle of it: read again while the stamp changes.
+        for _ in 0..MAX_READS {
+            let Some((mut file, before)) = folder.open(path.name()).map_err(failed)? else { return Ok(None) };
+            let size = usize::try_from(before.size.min(1 << 30)).unwrap_or(0);
+            let mut bytes = Vec::with_capacity(size + 1);
+            let read_at = nanos();
+            file.read_to_end(&mut bytes).map_err(failed)?;
+            let after = stamp_of(&file).map_err(failed)?;
+            if before == after {
+                return Ok(Some((bytes, after, after.is_racy(read_at))));
+            }
+        }
+        Err(fault::unstable_file(self.display(path.as_str())))
+    }
+
+    /// The names in `folder`, the folder at `path`, in no order.
+    pub fn list(&self, folder: &Folder, path: &str, take: impl FnMut(&str, Kind)) -> Result<()> {
+        folder.list(take).map_err(|error| self.fault("list", path, &error))
+    }
+
+    /// The folder `path` and those below, except the store's own.
+    pub fn folders_below(&self, path: &str) -> Result<BTreeSet<String>> {
+        let mut all = BTreeSet::new();
+        let mut paths = vec![path.to_owned()];
+        while let Some(path) = paths.pop() {
+            let Some(folder) = self.folder(&path)? else { continue };
+            self.list(&folder, &path, |name, kind| {
+                if kind == Kind::Folder && name != STORE_FOLDER {
+                    paths.push(join(&path, name));
+                }
+            })?;
+            all.insert(path);
+        }
+        Ok(all)
+    }
+
+    /// Syncs the whole file system; false where that cannot be done, or reports no errors.
+    pub fn sync_file_system(&self) -> Result<bool> {
+        self.root.sync_all().map_err(|error| self.fault("sync", "", &error))
+    }
+
+    /// A path below the base folder as messages show it.
+    pub fn display(&self, path: &str) -> String {
+        format!("{}/{path}", self.base)
+    }
+
+    /// The system's error of `action` on what lies at `path`.
+    pub fn fault(&self, action: &str, path: &str, error: &io::Error) -> Error {
+        fault::io(action, self.display(path), error)
+    }
+}

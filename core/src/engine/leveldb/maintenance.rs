@@ -1,0 +1,154 @@
+//! Verification, figures and compaction of a whole store.
+
+use std::fs;
+use std::path::Path;
+
+use bytes::Bytes;
+use rocksdb::{BottommostLevelCompaction, CompactOptions, DBRawIterator, ReadOptions};
+
+use super::column_families::{self, ENGINE, INTERNAL, USER};
+use super::database::OpenDatabase;
+use super::fault;
+use super::iterator::successor;
+use super::options::NAME;
+use crate::engine::{Progress, Report, Stats};
+use crate::error::{Error, Result};
+use crate::format::leveldb::{EXPIRY, decode, read_expiry_key};
+
+/// Progress is reported once for so many records.
+const STRIDE: u64 = 4096;
+
+/// Reads every block with its checksum and decodes every record.
+pub(super) fn verify(open: &OpenDatabase, progress: Progress<'_>) -> Result<Report> {
+    let mut report = Report::default();
+    let mut total = 0;
+    for name in [USER, INTERNAL] {
+        total += estimated_keys(open, name).unwrap_or(0);
+    }
+    for name in column_families::ALL {
+        verify_family(open, name, &mut report, &mut |done| progress(done, total.max(done)))?;
+    }
+    progress(report.checked, report.checked)?;
+    Ok(report)
+}
+
+fn verify_family(
+    open: &OpenDatabase,
+    name: &str,
+    report: &mut Report,
+    progress: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<()> {
+    let Some(family) = open.db.cf_handle(name) else {
+        report.errors.push(Error::corrupted(format!("the column family {name} is missing")).in_engine(NAME));
+        return Ok(());
+    };
+    let mut options = ReadOptions::default();
+    options.fill_cache(false);
+    options.set_verify_checksums(true);
+    let mut keys = open.db.raw_iterator_cf_opt(family, options);
+    keys.seek_to_first();
+    let mut last: Vec<u8> = Vec::new();
+    loop {
+        while let Some((key, value)) = keys.item() {
+            report.checked += 1;
+            report.errors.extend(damage(name, key, value));
+            if report.checked.is_multiple_of(STRIDE) {
+                progress(report.checked)?;
+            }
+            last.clear();
+            last.extend_from_slice(key);
+            keys.next();
+        }
+        let Err(error) = keys.status() else { return Ok(()) };
+        report.errors.push(fault::translate("read the records behind this key", &error).at_key(&last));
+        if !skip_damage(open, name, &mut keys, &mut last)? {
+            return Ok(());
+        }
+    }
+}
+
+/// The damage of one entry of the column family `name`, if there is any.
+fn damage(name: &str, key: &[u8], value: &[u8]) -> Option<Error> {
+    if name != ENGINE {
+        return decode(&Bytes::copy_from_slice(value)).err().map(|error| error.at_key(key).in_engine(NAME));
+    }
+    (key.first() == Some(&EXPIRY) && read_expiry_key(key).is_none())
+        .then(|| Error::corrupted("an entry of the expiry index is damaged").at_key(key).in_engine(NAME))
+}
+
+/// Moves `keys` behind a damaged block, to the next boundary of a table that reads again. False if there is none.
+fn skip_damage(open: &OpenDatabase, name: &str, keys: &mut DBRawIterator<'_>, last: &mut Vec<u8>) -> Result<bool> {
+    let files = open.db.live_files().map_err(|error| fault::translate("list the tables", &error))?;
+    let mut bounds: Vec<Vec<u8>> = files
+        .into_iter()
+        .filter(|file| file.column_family_name == name)
+        .flat_map(|file| [file.start_key, file.end_key.map(|key| successor(&key))])
+        .flatten()
+        .filter(|bound| bound > last)
+        .collect();
+    bounds.sort();
+    for bound in bounds {
+        keys.seek(&bound);
+        *last = bound;
+        if keys.valid() {
+            return Ok(true);
+        }
+        if keys.status().is_ok() {
+            return Ok(false);
+        }
+    }
+    Ok(false)
+}
+
+/// Rewrites every column family without deleted records.
+pub(super) fn compact(open: &OpenDatabase) -> Result<()> {
+    open.db.flush_wal(false).map_err(|error| fault::translate("compact", &error))?;
+    for name in column_families::ALL {
+        if let Some(family) = open.db.cf_handle(name) {
+            open.db.flush_cf(family).map_err(|error| fault::translate("compact", &error))?;
+            let mut options = CompactOptions::default();
+            // Otherwise a range tombstone whose records lie in the last level would free nothing.
+            options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+            open.db.compact_range_cf_opt(family, None::<&[u8]>, None::<&[u8]>, &options);
+        }
+    }
+    Ok(())
+}
+
+/// The figures of a store in the folder `path` whose record cache holds `record_cache_bytes`.
+pub(super) fn stats(open: &OpenDatabase, path: &Path, record_cache_bytes: u64) -> Stats {
+    let sum = |property: &str| -> u64 {
+        let family_figure = |name| open.db.property_int_value_cf(open.db.cf_handle(name)?, property).ok().flatten();
+        column_families::ALL.into_iter().filter_map(family_figure).sum()
+    };
+    let memtables = sum("rocksdb.cur-size-all-mem-tables");
+    let readers = sum("rocksdb.estimate-table-readers-mem");
+    let blocks = open.block_cache.get_usage() as u64;
+    Stats {
+        keys: estimated_keys(open, USER),
+        memory_bytes: Some(memtables + readers + blocks + record_cache_bytes),
+        disk_bytes: disk_bytes(path),
+        details: vec![
+            ("memtableBytes", memtables),
+            ("tableReaderBytes", readers),
+            ("blockCacheBytes", blocks),
+            ("recordCacheBytes", record_cache_bytes),
+            ("tableBytes", sum("rocksdb.live-sst-files-size")),
+            ("pendingCompactionBytes", sum("rocksdb.estimate-pending-compaction-bytes")),
+        ],
+        ..Stats::default()
+    }
+}
+
+/// About how many keys a column family holds.
+fn estimated_keys(open: &OpenDatabase, name: &str) -> Option<u64> {
+    let family = open.db.cf_handle(name)?;
+    open.db.property_int_value_cf(family, "rocksdb.estimate-num-keys").ok().flatten()
+}
+
+/// The length of the files in a folder. A file that RocksDB removes meanwhile counts nothing.
+fn disk_bytes(path: &Path) -> Option<u64> {
+    let files = fs::read_dir(path).ok()?.flatten();
+    let metadata = files.filter_map(|file| file.metadata().ok()).filter(fs::Metadata::is_file);
+    Some(metadata.map(|file| file.len()).sum())
+}

@@ -1,0 +1,95 @@
+//! The writes of a group, on their way into RocksDB as one batch, which is whole or not at all.
+
+use rocksdb::{WriteBatch, WriteOptions};
+
+use super::database::OpenDatabase;
+use super::record_cache::RecordCache;
+use crate::error::Result;
+use crate::format::leveldb::Encoded;
+use crate::key::{Key, KeyRange, Space};
+
+/// One entry of the RocksDB batch. Each takes exactly one sequence number of RocksDB.
+pub(super) enum Write {
+    Put(Space, Encoded),
+    Remove(Space, Key),
+    /// A range, and its bounds: from the first key, before the second.
+    RemoveRange(Space, KeyRange, Vec<u8>, Vec<u8>),
+    AddExpiry(Vec<u8>),
+    RemoveExpiry(Vec<u8>),
+}
+
+#[derive(Default)]
+pub(super) struct WriteSet {
+    writes: Vec<Write>,
+}
+
+impl WriteSet {
+    pub fn reserve(&mut self, writes: usize) {
+        self.writes.reserve(writes);
+    }
+
+    pub fn push(&mut self, write: Write) {
+        self.writes.push(write);
+    }
+
+    pub fn truncate(&mut self, len: usize) {
+        self.writes.truncate(len);
+    }
+
+    pub fn len(&self) -> usize {
+        self.writes.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+
+    /// Writes all or nothing.
+    pub fn write(&self, open: &OpenDatabase, options: &WriteOptions) -> Result<Result<(), rocksdb::Error>> {
+        if self.writes.is_empty() {
+            return Ok(Ok(()));
+        }
+        if let [Write::Put(Space::User, encoded)] = self.writes.as_slice() {
+            return Ok(open.db.put_opt(encoded.key(), encoded.bytes(), options));
+        }
+        let (internal, engine) = (open.family(Space::Internal)?, open.engine_family()?);
+        let bytes = self.writes.iter().map(Write::size).sum();
+        let mut batch = WriteBatch::with_capacity_bytes(bytes);
+        for write in &self.writes {
+            match write {
+                Write::Put(Space::User, encoded) => batch.put(encoded.key(), encoded.bytes()),
+                Write::Put(Space::Internal, encoded) => batch.put_cf(internal, encoded.key(), encoded.bytes()),
+                Write::Remove(Space::User, key) => batch.delete(key),
+                Write::Remove(Space::Internal, key) => batch.delete_cf(internal, key),
+                Write::RemoveRange(space, _, start, end) => batch.delete_range_cf(open.family(*space)?, start, end),
+                Write::AddExpiry(key) => batch.put_cf(engine, key, b""),
+                Write::RemoveExpiry(key) => batch.delete_cf(engine, key),
+            }
+        }
+        Ok(open.db.write_opt(batch, options))
+    }
+
+    /// Makes the cache follow what was written.
+    pub fn update_cache(self, cache: &RecordCache) {
+        for write in self.writes {
+            match write {
+                Write::Put(space, encoded) => cache.put(space, &encoded),
+                Write::Remove(space, key) => cache.remove(space, &key),
+                Write::RemoveRange(space, range, ..) => cache.remove_range(space, &range),
+                Write::AddExpiry(_) | Write::RemoveExpiry(_) => {}
+            }
+        }
+    }
+}
+
+impl Write {
+    /// About how many bytes it takes in the RocksDB batch.
+    fn size(&self) -> usize {
+        16 + match self {
+            Write::Put(_, encoded) => encoded.key().len() + encoded.bytes().len(),
+            Write::Remove(_, key) => key.len(),
+            Write::RemoveRange(_, _, start, end) => start.len() + end.len(),
+            Write::AddExpiry(key) | Write::RemoveExpiry(key) => key.len(),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! How a batch is applied: at once, or taken back whole.
+
+use std::sync::Arc;
+
+use super::options::Eviction;
+use super::records::Entry;
+use super::state::MemoryState;
+use crate::batch::{Batch, Commit, Role};
+use crate::engine::apply::{Target, apply};
+use crate::engine::intent::Intents;
+use crate::engine::watch::Capture;
+use crate::error::{Code, Error, Result};
+use crate::key::{Key, KeyRange, Space};
+use crate::record::{Millis, Record};
+
+impl MemoryState {
+    pub fn apply(&mut self, batch: &Batch, now: Millis) -> Result<Commit> {
+        let seq = self.seq + 1;
+        let standing = (batch.role != Role::None).then(|| self.intents.clone());
+        let applied = apply(batch, self, seq, now).and_then(|outcomes| {
+            self.make_room()?;
+            Ok(outcomes)
+        });
+        match applied {
+            Ok(outcomes) => {
+                self.undo.clear();
+                self.seq = seq;
+                self.recent.record(seq, batch);
+                self.capture.publish();
+                Ok(Commit { seq, outcomes })
+            }
+            Err(error) => {
+                self.roll_back();
+                if let Some(standing) = standing {
+                    self.intents = standing;
+                }
+                self.capture.discard();
+                Err(error)
+            }
+        }
+    }
+
+    /// Frees what expired by `now`. Returns the number of records.
+    pub fn sweep(&mut self, now: Millis) -> u64 {
+        let mut freed = 0;
+        while let Some((space, key)) = self.records.first_expired(now) {
+            self.records.replace(space, &key, None);
+            freed += 1;
+        }
+        freed
+    }
+
+    fn write(&mut self, space: Space, key: &Key, entry: Option<Arc<Entry>>) {
+        let old = self.records.write(space, key, entry);
+        self.undo.push((space, key.clone(), old));
+    }
+
+    fn roll_back(&mut self) {
+        while let Some((space, key, old)) = self.undo.pop() {
+            self.records.replace(space, &key, old);
+        }
+    }
+
+    /// Brings the size under the bound by eviction, or fails with NO_SPACE.
+    fn make_room(&mut self) -> Result<()> {
+        let Some(max) = self.options.max_bytes else { return Ok(()) };
+        while self.records.bytes() > max {
+            let victim = match self.options.eviction {
+                Eviction::Lru => self.recency.oldest(self.records.map(Space::User)),
+                Eviction::None => None,
+            };
+            let Some(victim) = victim else {
+                return Err(Error::new(
+                    Code::NoSpace,
+                    format!(
+                        "the memory engine is full ({max} bytes); raise maxBytes, delete keys, or set eviction to 'lru'"
+                    ),
+                ));
+            };
+            self.write(Space::User, &victim, None);
+        }
+        Ok(())
+    }
+}
+
+impl Target for MemoryState {
+    fn get(&mut self, space: Space, key: &Key) -> Result<Option<Record>> {
+        Ok(self.records.get(space, key).map(|entry| entry.record.clone()))
+    }
+
+    fn put(&mut self, space: Space, key: &Key, record: Record) -> Result<()> {
+        let entry = Arc::new(Entry { record, used: self.recency.stamp() });
+        if self.options.eviction == Eviction::Lru && space == Space::User {
+            self.recency.inserted(key, &entry, self.records.map(Space::User));
+        }
+        self.write(space, key, Some(entry));
+        Ok(())
+    }
+
+    fn remove(&mut self, space: Space, key: &Key) -> Result<()> {
+        self.write(space, key, None);
+        Ok(())
+    }
+
+    fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<bool> {
+        let bounds = (range.start.as_ref().map(AsRef::<[u8]>::as_ref), range.end.as_ref().map(AsRef::<[u8]>::as_ref));
+        let keys: Vec<Key> = self.records.map(space).range::<_, [u8]>(bounds).map(|(key, _)| key.clone()).collect();
+        for key in &keys {
+            self.write(space, key, None);
+        }
+        Ok(!keys.is_empty())
+    }
+
+    fn intents(&mut self) -> Option<&mut Intents> {
+        Some(&mut self.intents)
+    }
+
+    fn capture(&mut self) -> Option<&mut Capture> {
+        Some(&mut self.capture)
+    }
+
+    fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool> {
+        Ok(self.recent.changed_since(space, range, since))
+    }
+}

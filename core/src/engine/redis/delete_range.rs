@@ -1,0 +1,139 @@
+//! Batches that delete ranges of user keys. The server cannot delete a range, so the keys are gathered first. This
+//! takes many steps, during which later requests wait.
+
+use super::fault::unexpected;
+use super::link::Link;
+use super::read::latest_commit;
+use super::scan;
+use crate::batch::{Batch, Commit, Op, Outcome, RangeCheck, Role};
+use crate::error::{Code, Result};
+use crate::format::redis::Layout;
+use crate::key::{Key, KeyRange, Space};
+
+/// Keys deleted by one commit.
+const STEP_KEYS: usize = 512;
+/// How often the keys are gathered at most while others commit.
+const ATTEMPTS: usize = 8;
+
+/// True if `batch` deletes a range of user keys.
+pub fn deletes_user_range(batch: &Batch) -> bool {
+    batch.ops.iter().any(|op| matches!(op, Op::DeleteRange { space: Space::User, .. }))
+}
+
+/// Commits a batch that deletes ranges of user keys. A batch that does nothing else is committed in steps; any other
+/// one at once, with its ranges expanded to the keys that are there. Blocks.
+pub fn commit_with_ranges(link: &Link, layout: &Layout, batch: Batch) -> Result<Commit> {
+    let ranges: Vec<KeyRange> = batch
+        .ops
+        .iter()
+        .filter_map(|op| match op {
+            Op::DeleteRange { space: Space::User, range } if !range.is_empty() => Some(range.clone()),
+            _ => None,
+        })
+        .collect();
+    let only_ranges = batch.checks.is_empty()
+        && batch.range_checks.is_empty()
+        && batch.ops.iter().all(|op| matches!(op, Op::DeleteRange { .. }));
+    if only_ranges { in_steps(link, layout, batch, &ranges) } else { at_once(link, layout, &batch, &ranges) }
+}
+
+/// Deletes ranges of user keys by several commits. The last commit deletes the ranges of internal keys.
+fn in_steps(link: &Link, layout: &Layout, batch: Batch, ranges: &[KeyRange]) -> Result<Commit> {
+    // An intent on one of the keys refuses the whole batch. An intent that is made later refuses the step that meets
+    // it.
+    link.send_batch(Batch::default(), ranges)?;
+    for range in ranges {
+        // The last step is told as a deletion of the range, the steps before it as deletions of keys.
+        let mut last: Vec<Key> = Vec::new();
+        scan::for_each(link, layout, range, |keys| {
+            last.extend(keys);
+            while last.len() > STEP_KEYS {
+                let rest = last.split_off(STEP_KEYS);
+                delete_keys(link, &std::mem::replace(&mut last, rest), &[])?;
+            }
+            Ok(())
+        })?;
+        delete_keys(link, &last, std::slice::from_ref(range))?;
+    }
+    let outcomes = if batch.report { vec![Outcome::Cleared; batch.ops.len()] } else { Vec::new() };
+    let ours = batch.ops.into_iter().filter(|op| matches!(op, Op::DeleteRange { space: Space::Internal, .. }));
+    let commit = link.send_batch(Batch { ops: ours.collect(), ..Batch::default() }, ranges)?;
+    Ok(Commit { outcomes, ..commit })
+}
+
+/// One step: a commit of its own.
+fn delete_keys(link: &Link, keys: &[Key], ranges: &[KeyRange]) -> Result<()> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let ops = keys.iter().map(|key| Op::Delete { space: Space::User, key: key.clone() }).collect();
+    link.send_batch(Batch { ops, ..Batch::default() }, ranges).map(drop)
+}
+
+/// Commits `batch` with its ranges expanded, if nobody has committed while the keys were gathered; else gathers them
+/// again. A batch without conditions is committed in the end anyway: what others write meanwhile counts as written
+/// after it.
+fn at_once(link: &Link, layout: &Layout, batch: &Batch, ranges: &[KeyRange]) -> Result<Commit> {
+    let conditional = !batch.checks.is_empty() || !batch.range_checks.is_empty();
+    // Its intent holds the ranges: nobody else writes there.
+    let resolves = matches!(batch.role, Role::Resolve(_));
+    for attempt in 1.. {
+        let since = latest_commit(link, layout)?;
+        let Expanded { ops, deletions } = expand(link, layout, &batch.ops)?;
+        let mut expanded = Batch { ops, ..batch.clone() };
+        if !resolves && (conditional || attempt < ATTEMPTS) {
+            expanded.range_checks.push(RangeCheck { space: Space::User, range: KeyRange::all(), since });
+        }
+        match link.send_batch(expanded, ranges) {
+            Ok(commit) if batch.report => return Ok(collapse(commit, &deletions)),
+            Ok(commit) => return Ok(commit),
+            Err(error) if error.code() == Code::Conflict && !resolves && attempt < ATTEMPTS => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(unexpected())
+}
+
+/// Operations without ranges of user keys.
+struct Expanded {
+    ops: Vec<Op>,
+    /// For each operation of the batch, how many deletions replace it. `None` for an operation that stays.
+    deletions: Vec<Option<usize>>,
+}
+
+/// Replaces each deletion of a range of user keys by deletions of the keys in it.
+fn expand(link: &Link, layout: &Layout, original: &[Op]) -> Result<Expanded> {
+    let mut ops: Vec<Op> = Vec::with_capacity(original.len());
+    let mut deletions = Vec::with_capacity(original.len());
+    for op in original {
+        let before = ops.len();
+        let Op::DeleteRange { space: Space::User, range } = op else {
+            ops.push(op.clone());
+            deletions.push(None);
+            continue;
+        };
+        if !range.is_empty() {
+            let mut keys = scan::sorted(link, layout, range)?;
+            // Keys that this batch wrote into the range before.
+            let written = ops.iter().filter_map(Op::key);
+            let written = written.filter(|(space, key)| *space == Space::User && range.contains(key));
+            keys.extend(written.map(|(_, key)| key.clone()));
+            ops.extend(keys.into_iter().map(|key| Op::Delete { space: Space::User, key }));
+        }
+        deletions.push(Some(ops.len() - before));
+    }
+    Ok(Expanded { ops, deletions })
+}
+
+/// Gives the commit of an expanded batch the outcomes of the original operations.
+fn collapse(commit: Commit, deletions: &[Option<usize>]) -> Commit {
+    let mut expanded = commit.outcomes.into_iter();
+    let outcomes = deletions.iter().map(|count| match count {
+        None => expanded.next().unwrap_or(Outcome::Cleared),
+        Some(count) => {
+            expanded.by_ref().take(*count).for_each(drop);
+            Outcome::Cleared
+        }
+    });
+    Commit { seq: commit.seq, outcomes: outcomes.collect() }
+}

@@ -1,0 +1,116 @@
+//! Sends requests. Most are one call over the main connection, which keeps them in order. Requests of many steps run on
+//! a worker, and later requests wait for them (`queue.rs`).
+
+use std::sync::Arc;
+
+use super::delete_range::commit_with_ranges;
+use super::link::{Link, OnReply};
+use super::options::Settings;
+use super::pending_write::PendingWrite;
+use super::pool::ConnectionPool;
+use super::queue::{RequestQueue, takes_many_steps};
+use super::read;
+use super::view::RedisView;
+use crate::engine::{Done, Reply, Request, list, unexpected_reply};
+use crate::error::Result;
+use crate::format::redis::Layout;
+use crate::threads::{Worker, guarded};
+
+pub struct Dispatch {
+    pub layout: Layout,
+    /// Carries every request but scans.
+    pub link: Arc<Link>,
+    /// Carries scans.
+    pub pool: Arc<ConnectionPool>,
+    pub queue: Arc<RequestQueue>,
+    /// Carries out requests of many steps, one at a time. Tasks of transactions may all wait for it, so it needs a
+    /// thread of its own.
+    worker: Worker,
+}
+
+impl Dispatch {
+    /// Connects. Blocks.
+    pub fn open(settings: &Settings) -> Result<Self> {
+        let link = Arc::new(Link::open(settings)?);
+        Ok(Dispatch {
+            layout: Layout::new(&settings.key_prefix),
+            pool: Arc::new(ConnectionPool::new(settings, link.clone())),
+            link,
+            queue: Arc::default(),
+            worker: Worker::new("holdfast-redis-steps"),
+        })
+    }
+
+    pub fn submit(self: &Arc<Self>, request: Request, done: Done) {
+        if let Err(error) = self.queue.check_open() {
+            return done(Err(error));
+        }
+        if let Some((request, done)) = self.queue.admit(request, done) {
+            self.send(request, done);
+        }
+    }
+
+    /// Sends a request, or has the worker carry it out.
+    fn send(self: &Arc<Self>, request: Request, done: Done) {
+        match request {
+            Request::Read(read) => read::submit(&self.link, &self.layout, read, done),
+            Request::View => self.make_view(done),
+            request if takes_many_steps(&request) => {
+                let dispatch = self.clone();
+                self.worker.spawn(move |started| {
+                    let result = started.and_then(|()| guarded(|| dispatch.carry_out(request)));
+                    // A panic of this caller must not hold up the requests that wait.
+                    let _ = guarded(|| {
+                        done(result);
+                        Ok(())
+                    });
+                    dispatch.send_waiting();
+                });
+            }
+            Request::Commit(batch) => match batch.check_size() {
+                Ok(()) => {
+                    if let Some(write) = PendingWrite::new(batch, done) {
+                        self.link.submit_write(write);
+                    }
+                }
+                Err(error) => done(Err(error)),
+            },
+            Request::Keys(_) | Request::Count(_) => done(Err(unexpected_reply())),
+        }
+    }
+
+    /// Makes a view once the server has carried out every write before it: the view reads over another connection.
+    fn make_view(&self, done: Done) {
+        let mut pipe = redis::pipe();
+        pipe.cmd("PING");
+        let (pool, layout) = (self.pool.clone(), self.layout.clone());
+        let on_reply: OnReply = Box::new(move |reply| {
+            done(reply.map(|_| Reply::View(Arc::new(RedisView::new(pool, layout)))));
+        });
+        self.link.submit_commands(&pipe, false, on_reply);
+    }
+
+    /// Carries out a request of many steps. Blocks.
+    fn carry_out(&self, request: Request) -> Result<Reply> {
+        if let Request::Commit(batch) = request {
+            batch.check_size()?;
+            return commit_with_ranges(&self.link, &self.layout, batch).map(Reply::Commit);
+        }
+        // The server has then carried out every write before the listing.
+        let mut pipe = redis::pipe();
+        pipe.cmd("PING");
+        self.link.call(&pipe, false)?;
+        list(&RedisView::new(self.pool.clone(), self.layout.clone()), &request)
+    }
+
+    /// Sends the requests that wait, in order, up to the next one of many steps.
+    fn send_waiting(self: &Arc<Self>) {
+        while let Some((request, done)) = self.queue.next() {
+            let many = takes_many_steps(&request);
+            self.send(request, done);
+            if many {
+                return;
+            }
+        }
+    }
+}

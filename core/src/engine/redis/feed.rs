@@ -1,0 +1,202 @@
+//! Follows the feed: while somebody watches, a thread reads it over a connection of its own and tells each commit,
+//! whichever client made it. Nothing is left out: after a gap every subscription ends with CONNECTION.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use redis::{Pipeline, Value as RespValue};
+
+use super::fault::{closed, unexpected};
+use super::link::{Connection, Established, Link, establish};
+use super::options::{NAME, Settings};
+use super::read::latest_commit;
+use super::reply::{array, commit_number, exec_items};
+use super::stream::{self, Step, StreamReader};
+use crate::engine::watch::{Feed, Subscriber, Subscription};
+use crate::error::{Code, Error, Result};
+use crate::format::redis::{Layout, log_place};
+
+/// For so many milliseconds the server writes the feed before it has to be asked again, which happens this often.
+const LEASE: u64 = 60_000;
+const RENEWAL: Duration = Duration::from_secs(20);
+
+/// How long the server waits for the next commit before it answers that there was none.
+const WAIT: Duration = Duration::from_secs(2);
+
+/// Entries read at once.
+const PAGE_ENTRIES: usize = 512;
+
+/// The subscribers of one store, and the thread that follows the feed for them.
+pub struct FeedFollower {
+    settings: Settings,
+    layout: Layout,
+    feed: Arc<Feed>,
+    current: Mutex<Option<FollowerThread>>,
+}
+
+struct FollowerThread {
+    state: Arc<FollowerState>,
+    handle: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct FollowerState {
+    /// The thread has to end, and to tell the commits up to `through` before.
+    ends: AtomicBool,
+    through: AtomicU64,
+    /// The id of its connection at the server.
+    client: Mutex<Option<String>>,
+    /// The thread tells nothing more. A new subscriber of a running thread holds this lock.
+    over: Mutex<bool>,
+}
+
+impl FeedFollower {
+    pub fn new(settings: &Settings) -> Self {
+        let feed = Arc::new(Feed::default());
+        feed.hold();
+        let layout = Layout::new(&settings.key_prefix);
+        FeedFollower { settings: settings.clone(), layout, feed, current: Mutex::default() }
+    }
+
+    /// Tells `subscriber` of commits as soon as the server writes them to the feed. Never blocks.
+    pub fn subscribe(&self, subscriber: Arc<dyn Subscriber>) -> Result<Subscription> {
+        let mut current = self.current.lock();
+        let running = current.as_ref().map(|running| running.state.clone());
+        let running = running.as_ref().map(|running| running.over.lock());
+        let over = running.as_ref().is_none_or(|over| **over);
+        if over {
+            // New subscribers begin when the new thread follows.
+            self.feed.hold();
+        }
+        let subscription = self.feed.subscribe(subscriber);
+        drop(running);
+        if over {
+            let state = Arc::new(FollowerState::default());
+            let (settings, layout, feed, theirs) =
+                (self.settings.clone(), self.layout.clone(), self.feed.clone(), state.clone());
+            let run = move || {
+                if let Err(error) = (FeedReader { settings, layout, feed: &feed, state: &theirs }).run() {
+                    let mut over = theirs.over.lock();
+                    feed.end(&error.in_engine(NAME), false);
+                    *over = true;
+                }
+            };
+            let handle = thread::Builder::new().name("holdfast-redis-feed".into()).spawn(run);
+            let handle = handle.map_err(|error| Error::io("cannot start a thread", &error))?;
+            *current = Some(FollowerThread { state, handle });
+        }
+        Ok(subscription)
+    }
+
+    /// Tells what `link` has committed until now, and ends all subscriptions with CLOSED. Blocks.
+    pub fn close(&self, link: &Link) {
+        let running = self.current.lock().take();
+        if let Some(FollowerThread { state, handle }) = running {
+            let through = if self.feed.is_watched() { latest_commit(link, &self.layout).unwrap_or(0) } else { 0 };
+            state.through.store(through, Ordering::SeqCst);
+            state.ends.store(true, Ordering::SeqCst);
+            if let Some(client) = state.client.lock().clone() {
+                let mut pipe = redis::pipe();
+                pipe.cmd("CLIENT").arg("UNBLOCK").arg(client);
+                // If this fails, the thread wakes by itself.
+                drop(link.call(&pipe, false));
+            }
+            if handle.thread().id() != thread::current().id() {
+                // A panic was told already.
+                drop(handle.join());
+            }
+        }
+        self.feed.end(&closed(), true);
+    }
+}
+
+/// Reads the feed over one connection, from its beginning to its end.
+struct FeedReader<'a> {
+    settings: Settings,
+    layout: Layout,
+    feed: &'a Feed,
+    state: &'a FollowerState,
+}
+
+impl FeedReader<'_> {
+    fn run(&self) -> Result<()> {
+        let Established { connection, identity } = establish(&self.settings, self.settings.connect_timeout)?;
+        *self.state.client.lock() = identity.map(|identity| identity.id().to_owned());
+        let opened = stream::opened(self.ask(&connection, &self.open())?.pop())?;
+        let mut reader = StreamReader::behind(opened.seq);
+        let mut renewed = Instant::now();
+        self.feed.begin();
+        loop {
+            let ends = self.state.ends.load(Ordering::SeqCst);
+            if ends && reader.at >= self.state.through.load(Ordering::SeqCst) {
+                return Ok(());
+            }
+            if renewed.elapsed() > RENEWAL {
+                stream::opened(self.ask(&connection, &self.open())?.pop())?;
+                renewed = Instant::now();
+            }
+            let mut pipe = redis::pipe();
+            pipe.cmd("XREAD").arg("COUNT").arg(PAGE_ENTRIES);
+            if !ends {
+                pipe.arg("BLOCK").arg(WAIT.as_millis() as u64);
+            }
+            pipe.arg("STREAMS").arg(&self.layout.feed).arg(reader.position());
+            let entries = stream::entries(self.ask(&connection, &pipe)?.pop())?;
+            if entries.is_empty() {
+                let mut over = self.state.over.lock();
+                if !self.feed.is_watched() {
+                    *over = true;
+                    return Ok(());
+                }
+                drop(over);
+                self.check(&connection, &reader)?;
+                continue;
+            }
+            let mut commits = Vec::new();
+            for entry in entries {
+                match reader.take(entry)? {
+                    Step::Incomplete => {}
+                    Step::Complete(commit) => commits.push(commit),
+                    Step::Gap(_) => return Err(gap()),
+                }
+            }
+            let events = stream::with_values(&self.layout, commits, |pipe| self.ask(&connection, pipe))?;
+            self.feed.publish(&events.into_iter().map(Arc::new).collect::<Vec<_>>());
+        }
+    }
+
+    fn open(&self) -> Pipeline {
+        stream::open(&self.layout, &self.layout.feed, Some(LEASE))
+    }
+
+    fn ask(&self, connection: &Connection, pipe: &Pipeline) -> Result<Vec<RespValue>> {
+        let deadline = Instant::now() + WAIT + self.settings.command_timeout;
+        connection.round_trip(pipe, deadline).map_err(|error| {
+            Error::new(Code::Connection, "the connection over which commits are told was lost").caused_by(&error.kind())
+        })
+    }
+
+    /// CONNECTION if the feed is gone, or a commit is missing from it.
+    fn check(&self, connection: &Connection, reader: &StreamReader) -> Result<()> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("MULTI").cmd("GET").arg(&self.layout.seq);
+        pipe.cmd("XREVRANGE").arg(&self.layout.feed).arg("+").arg("-").arg("COUNT").arg(1).cmd("EXEC");
+        let mut items = exec_items(self.ask(connection, &pipe)?)?.into_iter();
+        let seq = commit_number(items.next())?;
+        let Some(last) = array(items.next())?.pop() else { return Err(gap()) };
+        let Some(RespValue::BulkString(id)) = array(Some(last))?.into_iter().next() else { return Err(unexpected()) };
+        let (commit, _) = log_place(&id).ok_or_else(unexpected)?;
+        if commit != seq || seq < reader.at { Err(gap()) } else { Ok(()) }
+    }
+}
+
+fn gap() -> Error {
+    Error::new(
+        Code::Connection,
+        "what was committed cannot be told without a gap: \
+         the feed was deleted, or read too slowly; watch again (since)",
+    )
+}

@@ -1,0 +1,104 @@
+//! TLS by rustls. It trusts the public roots, or a given authority, or any certificate if the options say so.
+
+use std::io;
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+use super::super::options::TlsOptions;
+
+/// A connection before its TLS handshake.
+pub fn client(options: &TlsOptions, host: &str) -> io::Result<ClientConnection> {
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?;
+    let builder = if options.insecure {
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate { provider }))
+    } else {
+        builder.with_root_certificates(roots(options)?)
+    };
+    let config = match (&options.cert, &options.key) {
+        (Some(cert), Some(key)) => {
+            let certs = CertificateDer::pem_slice_iter(cert).collect::<Result<Vec<_>, _>>();
+            let certs = certs.ok().filter(|certs| !certs.is_empty());
+            let certs = certs.ok_or_else(|| invalid("tls.cert holds no certificate as PEM"))?;
+            let key = PrivateKeyDer::from_pem_slice(key)
+                .map_err(|_| invalid("tls.key holds no private key as PEM, or an encrypted one"))?;
+            builder
+                .with_client_auth_cert(certs, key)
+                .map_err(|_| invalid("tls.key is of a kind that is not known, or not the key of tls.cert"))?
+        }
+        _ => builder.with_no_client_auth(),
+    };
+    let name = options.server_name.as_deref().unwrap_or(host).to_owned();
+    let name = ServerName::try_from(name).map_err(|_| invalid("the host is no name a certificate can have"))?;
+    let mut connection = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
+    // Every write is flushed at once. A limit would cut a large value short.
+    connection.set_buffer_limit(None);
+    Ok(connection)
+}
+
+fn roots(options: &TlsOptions) -> io::Result<RootCertStore> {
+    let Some(pem) = &options.ca else {
+        return Ok(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() });
+    };
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|_| invalid("tls.ca is not PEM"))?;
+        roots.add(certificate).map_err(|_| invalid("tls.ca holds something that is no certificate"))?;
+    }
+    if roots.is_empty() {
+        return Err(invalid("tls.ca holds no certificate"));
+    }
+    Ok(roots)
+}
+
+fn invalid(message: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, message)
+}
+
+/// Accepts every certificate. Only the signatures must be right.
+#[derive(Debug)]
+struct AnyCertificate {
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}

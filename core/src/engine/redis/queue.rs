@@ -1,0 +1,102 @@
+//! Keeps requests in order around requests of many steps: a listing of keys, and a batch that deletes a range of user
+//! keys. One of them runs at a time, and later requests wait until it is over.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::delete_range::deletes_user_range;
+use super::fault::closed;
+use crate::engine::{Done, Request};
+use crate::error::Result;
+
+#[derive(Default)]
+pub struct RequestQueue {
+    state: Mutex<RequestQueueState>,
+    /// The request of many steps is over, and nothing waits.
+    drained: Condvar,
+    closed: AtomicBool,
+}
+
+#[derive(Default)]
+struct RequestQueueState {
+    /// A request of many steps runs, or the requests behind it are being sent.
+    busy: bool,
+    /// That request lists keys: reads need not wait for it.
+    listing: bool,
+    waiting: VecDeque<(Request, Done)>,
+}
+
+impl RequestQueueState {
+    /// True if a read need not wait.
+    fn lets_reads_pass(&self) -> bool {
+        !self.busy || (self.listing && self.waiting.is_empty())
+    }
+}
+
+impl RequestQueue {
+    /// CLOSED once the queue is closed.
+    pub fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) { Err(closed()) } else { Ok(()) }
+    }
+
+    /// Gives the request back if it can be sent now. Else it waits, and [`next`](Self::next) gives it later. A request
+    /// of many steps that is given back makes later requests wait.
+    pub fn admit(&self, request: Request, done: Done) -> Option<(Request, Done)> {
+        let mut state = self.state.lock();
+        let passes = matches!(request, Request::Read(_)) && state.lets_reads_pass();
+        if state.busy && !passes {
+            state.waiting.push_back((request, done));
+            return None;
+        }
+        if !state.busy {
+            state.busy = takes_many_steps(&request);
+            state.listing = lists(&request);
+        }
+        Some((request, done))
+    }
+
+    /// The next request to send, once a request of many steps is over. If this one takes many steps too, the caller
+    /// must not ask for the next one before it is over.
+    pub fn next(&self) -> Option<(Request, Done)> {
+        let mut state = self.state.lock();
+        let next = state.waiting.pop_front();
+        match &next {
+            Some((request, _)) => state.listing = lists(request),
+            None => {
+                state.busy = false;
+                self.drained.notify_all();
+            }
+        }
+        next
+    }
+
+    /// Waits until every request made before was sent. Blocks.
+    pub fn wait_turn(&self) -> Result<()> {
+        let mut state = self.state.lock();
+        while !state.lets_reads_pass() {
+            self.drained.wait(&mut state);
+        }
+        drop(state);
+        self.check_open()
+    }
+
+    /// Refuses later requests, and waits until those made before were sent. Blocks.
+    pub fn close(&self) {
+        let mut state = self.state.lock();
+        self.closed.store(true, Ordering::Release);
+        while state.busy {
+            self.drained.wait(&mut state);
+        }
+    }
+}
+
+/// True for a request of many steps.
+pub fn takes_many_steps(request: &Request) -> bool {
+    lists(request) || matches!(request, Request::Commit(batch) if deletes_user_range(batch))
+}
+
+fn lists(request: &Request) -> bool {
+    matches!(request, Request::Keys(_) | Request::Count(_))
+}

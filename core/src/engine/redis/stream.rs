@@ -1,0 +1,170 @@
+//! The two streams that the script which commits writes: the change log, for `since`, and the feed, for those who watch
+//! now. An entry is a part of a commit. Commits follow each other without a gap, or something was lost.
+
+use bytes::Bytes;
+use redis::{Pipeline, Value as RespValue};
+
+use super::fault::{refused, unexpected};
+use super::options::NAME;
+use super::reply::{array, exec_items};
+use super::script::run_once;
+use crate::engine::watch::{Change, CommitEvent, Interval};
+use crate::error::{Error, Result};
+use crate::format::redis::{Layout, Touched, digest, log_entry, log_place, user_value};
+
+const OPEN: &str = include_str!("open_stream.lua");
+
+/// The state of a stream when it was opened.
+pub struct Opened {
+    /// The latest commit.
+    pub seq: u64,
+    /// The stream holds every commit behind this one.
+    pub floor: u64,
+}
+
+/// Has the server write every commit from now on into `stream`, for some milliseconds or for good.
+pub fn open(layout: &Layout, stream: &[u8], millis: Option<u64>) -> Pipeline {
+    let millis = millis.map(|millis| millis.to_string()).unwrap_or_default();
+    run_once(OPEN, &[&layout.seq, stream], &[millis.as_bytes()])
+}
+
+/// The answer to [`open`].
+pub fn opened(reply: Option<RespValue>) -> Result<Opened> {
+    let items = array(reply)?;
+    let [RespValue::BulkString(seq), RespValue::BulkString(id), RespValue::BulkString(letter)] = items.as_slice()
+    else {
+        return Err(unexpected());
+    };
+    let seq = std::str::from_utf8(seq).ok().and_then(|seq| seq.parse().ok()).ok_or_else(unexpected)?;
+    Ok(Opened { seq, floor: floor(id, letter)? })
+}
+
+/// The commit behind which a stream is complete, from the stream's first entry.
+pub fn floor_of(first: RespValue) -> Result<u64> {
+    let items = array(Some(first))?;
+    let [RespValue::BulkString(id), RespValue::Array(fields)] = items.as_slice() else { return Err(damaged()) };
+    let Some(RespValue::BulkString(letter)) = fields.first() else { return Err(damaged()) };
+    floor(id, letter)
+}
+
+fn floor(id: &[u8], letter: &[u8]) -> Result<u64> {
+    let (commit, part) = log_place(id).ok_or_else(damaged)?;
+    Ok(if letter != b"o" && part == 1 { commit.saturating_sub(1) } else { commit })
+}
+
+fn damaged() -> Error {
+    Error::corrupted("an entry of the change log is damaged").in_engine(NAME)
+}
+
+/// The entries in a reply to XREAD over one stream, in either version of the protocol.
+pub fn entries(reply: Option<RespValue>) -> Result<Vec<RespValue>> {
+    match reply {
+        None | Some(RespValue::Nil) => Ok(Vec::new()),
+        Some(RespValue::Map(mut streams)) => array(streams.pop().map(|(_, entries)| entries)),
+        Some(RespValue::Array(mut streams)) => match array(streams.pop())?.pop() {
+            Some(entries) => array(Some(entries)),
+            None => Ok(Vec::new()),
+        },
+        Some(RespValue::ServerError(error)) => Err(refused(&error)),
+        Some(_) => Err(unexpected()),
+    }
+}
+
+/// Assembles commits from entries.
+pub struct StreamReader {
+    /// The last commit that is complete.
+    pub at: u64,
+    /// How many parts of the next commit have come.
+    parts: u64,
+    changes: Vec<Touched>,
+}
+
+/// The number of a commit, and what the commit touched.
+pub type Committed = (u64, Vec<Touched>);
+
+/// The result of one entry.
+pub enum Step {
+    /// The commit has more parts.
+    Incomplete,
+    Complete(Committed),
+    /// The entry is not the next one: something before it is missing, and nothing behind this commit.
+    Gap(u64),
+}
+
+impl StreamReader {
+    pub fn behind(at: u64) -> Self {
+        StreamReader { at, parts: 0, changes: Vec::new() }
+    }
+
+    /// The id behind which the next entry lies.
+    pub fn position(&self) -> String {
+        if self.parts == 0 { format!("{}-{}", self.at, u64::MAX) } else { format!("{}-{}", self.at + 1, self.parts) }
+    }
+
+    /// Takes the next entry.
+    pub fn take(&mut self, entry: RespValue) -> Result<Step> {
+        let Ok([RespValue::BulkString(id), fields]) = <[RespValue; 2]>::try_from(array(Some(entry))?) else {
+            return Err(damaged());
+        };
+        let (commit, part) = log_place(&id).ok_or_else(damaged)?;
+        let Ok([RespValue::BulkString(letter), RespValue::BulkString(text)]) =
+            <[RespValue; 2]>::try_from(array(Some(fields))?)
+        else {
+            return Err(damaged());
+        };
+        if letter == b"o" || commit != self.at + 1 || part != self.parts + 1 {
+            let found = if letter == b"o" || part > 1 { commit } else { commit.saturating_sub(1) };
+            return Ok(Step::Gap(found));
+        }
+        self.parts = part;
+        self.changes.extend(log_entry(&Bytes::from(text)).ok_or_else(damaged)?);
+        if letter == b"m" {
+            return Ok(Step::Incomplete);
+        }
+        self.at = commit;
+        self.parts = 0;
+        Ok(Step::Complete((commit, std::mem::take(&mut self.changes))))
+    }
+}
+
+/// Commits with the values of their keys. A value that the stream does not hold is read by `ask`, and taken if its
+/// version is still the same.
+pub fn with_values(
+    layout: &Layout,
+    commits: Vec<Committed>,
+    ask: impl FnOnce(&Pipeline) -> Result<Vec<RespValue>>,
+) -> Result<Vec<CommitEvent>> {
+    let mut pipe = redis::pipe();
+    pipe.cmd("MULTI");
+    for touched in commits.iter().flat_map(|(_, touched)| touched) {
+        if let Touched::Set(key, _, None) = touched {
+            pipe.cmd("GET").arg(layout.name(key)).cmd("PEXPIRETIME").arg(layout.name(key));
+        }
+    }
+    pipe.cmd("EXEC");
+    let mut items = if pipe.len() > 2 { exec_items(ask(&pipe)?)? } else { Vec::new() }.into_iter();
+    let mut change = |touched| match touched {
+        Touched::Deleted(key) => Change::Delete { key },
+        Touched::Cleared(start, end) => Change::Clear { range: Interval { start, end } },
+        Touched::Set(key, version, Some(text)) => {
+            // Our script wrote it as JSON.
+            let value = user_value(&key, text).ok();
+            Change::Set { key, version, value }
+        }
+        Touched::Set(key, version, None) => {
+            let (text, expiry) = (items.next(), items.next());
+            let value = match (text, expiry) {
+                (Some(RespValue::BulkString(text)), Some(RespValue::Int(at))) => {
+                    let is_same = digest(&text, u64::try_from(at).ok()) == version.to_string();
+                    if is_same { user_value(&key, text.into()).ok() } else { None }
+                }
+                _ => None,
+            };
+            Change::Set { key, version, value }
+        }
+    };
+    let events = commits
+        .into_iter()
+        .map(|(seq, touched)| CommitEvent { seq, changes: touched.into_iter().map(&mut change).collect() });
+    Ok(events.filter(|event| !event.changes.is_empty()).collect())
+}
