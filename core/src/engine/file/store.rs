@@ -14,7 +14,7 @@ use crate::engine::embedded::Store;
 use crate::engine::watch::Feed;
 use crate::engine::{Capabilities, Counters, Progress, Read, Reply, Report, Stats, View};
 use crate::error::Result;
-use crate::key::{Key, Space};
+use crate::key::Space;
 use crate::record::{Millis, Record, now};
 
 /// The name of the engine.
@@ -48,40 +48,22 @@ impl Store for FileStore {
     }
 
     fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
+        let is_short = match read {
+            Read::Get(space, _) | Read::Entry(space, _) | Read::Has(space, _) => *space == Space::User,
+            Read::Many(space, keys) => *space == Space::User && keys.len() <= MAX_INLINE_KEYS,
+        };
+        if !is_short {
+            return None;
+        }
         let _reading = self.records.versions().try_read()?;
         let now = now();
-        let live = |key: &Key| self.records.try_user(key).map(|record| only_live(record, now));
-        Some(match read {
-            Read::Get(Space::User, key) => live(key)?.map(|record| Reply::Value(record.map(|record| record.value))),
-            Read::Entry(Space::User, key) => live(key)?.map(Reply::Entry),
-            Read::Has(Space::User, key) => live(key)?.map(|record| Reply::Has(record.is_some())),
-            Read::Many(Space::User, keys) if keys.len() <= MAX_INLINE_KEYS => {
-                let mut values = Vec::with_capacity(keys.len());
-                for key in keys {
-                    match live(key)? {
-                        Ok(record) => values.push(record.map(|record| record.value)),
-                        Err(error) => return Some(Err(error)),
-                    }
-                }
-                Ok(Reply::Values(values))
-            }
-            _ => return None,
-        })
+        read.try_answer(|_, key| self.records.try_user(key).map(|record| only_live(record, now)))
     }
 
     fn read(&self, read: &Read) -> Result<Reply> {
         let _reading = self.records.versions().read();
         let now = now();
-        let live = |space: Space, key: &Key| only_live(self.records.get(space, key), now);
-        Ok(match read {
-            Read::Get(space, key) => Reply::Value(live(*space, key)?.map(|record| record.value)),
-            Read::Entry(space, key) => Reply::Entry(live(*space, key)?),
-            Read::Has(space, key) => Reply::Has(live(*space, key)?.is_some()),
-            Read::Many(space, keys) => {
-                let values = keys.iter().map(|key| Ok(live(*space, key)?.map(|record| record.value)));
-                Reply::Values(values.collect::<Result<_>>()?)
-            }
-        })
+        read.answer(|space, key| only_live(self.records.get(space, key), now))
     }
 
     fn try_write(&self, batch: &Batch) -> Option<Result<Commit>> {
