@@ -1,4 +1,5 @@
-//! Engines written in JavaScript: a call of the core goes to the facade as news, and the facade answers it here.
+//! Engines written in JavaScript: a call of the core goes to the facade as news, and the facade answers it with a call
+//! of its own.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock, Weak};
@@ -74,7 +75,7 @@ impl Resident for JsHost {
 }
 
 impl JsHost {
-    /// Answers a call; one that was answered by a close is over.
+    /// Answers a call, unless a close has answered it.
     fn answer(&self, id: u32, answered: Result<Answered>) {
         let waiting = self.pending.lock().calls.remove(&id);
         if let Some(waiting) = waiting {
@@ -107,7 +108,7 @@ impl NativeHost {
     }
 
     fn answered(&self, id: u32, answer: Answer, changes: f64) {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // A count: a whole number below 2^53.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number below 2^53")]
         let changes = changes as u64;
         self.host.answer(id, Ok(Answered { answer, changes }));
     }
@@ -115,26 +116,26 @@ impl NativeHost {
 
 #[napi]
 impl NativeHost {
-    /// Opens the engine, once; settles with a store. What a crash left of its transactions is finished first.
+    /// Opens the engine, once. Settles with a store, after the transactions that a crash left in it are finished.
     #[napi(catch_unwind)]
     pub fn open(&self, env: Env, id: CallId, recovery: Option<Vec<String>>) -> napi::Result<()> {
         self.settler.expect(&env);
         let host = self.host.clone();
         let recovery = recovery.and_then(Recovery::new);
-        // Its opening may wait for JavaScript, which does not answer while the environment ends.
+        // The end of the environment does not wait for this opening, which may itself wait for JavaScript.
         open_queued(id, self.settler.clone(), None, move || {
             recovered(Lease::private(custom::open(host)), recovery.as_ref())
         });
         Ok(())
     }
 
-    /// Answers a call that gives nothing.
+    /// Answers a call that has no result.
     #[napi(catch_unwind)]
     pub fn done(&self, id: u32, changes: f64) {
         self.answered(id, Answer::Done, changes);
     }
 
-    /// Answers with what a key holds; without a value, nothing.
+    /// Answers with the record of a key, or without a value if the key is absent.
     #[napi(catch_unwind)]
     pub fn record(
         &self,
@@ -151,7 +152,7 @@ impl NativeHost {
         self.answered(id, Answer::Record(record), changes);
     }
 
-    /// Answers with keys, as the facade writes them.
+    /// Answers with keys, in the text form of the facade.
     #[napi(catch_unwind)]
     pub fn keys(&self, id: u32, changes: f64, keys: Text) -> napi::Result<()> {
         let keys = wire::keys(&keys.0).map_err(|error| thrown(&error))?;
@@ -159,7 +160,7 @@ impl NativeHost {
         Ok(())
     }
 
-    /// Answers that the call failed: `{ code, message, key?, cause? }` as JSON.
+    /// Answers with an error: `{ code, message, key?, cause? }` as JSON.
     #[napi(catch_unwind)]
     pub fn fail(&self, id: u32, error: Text) {
         self.host.answer(id, Err(error_of(&error.0)));
@@ -180,7 +181,8 @@ fn error_of(text: &Bytes) -> Error {
     }
 }
 
-/// A name for ever: errors carry it. There are as many as an application has names for its engines.
+/// The same name with a static lifetime, as errors carry it. The memory is never freed: an application has few names
+/// for its engines.
 fn interned(name: &str) -> &'static str {
     static NAMES: LazyLock<Mutex<HashSet<&'static str>>> = LazyLock::new(Mutex::default);
     let mut names = NAMES.lock();

@@ -1,9 +1,9 @@
-//! The Node addon: converts arguments, dispatches to `holdfast-core`, settles queued calls. No logic.
+//! The Node addon: converts arguments, calls `holdfast-core`, and settles queued calls. It has no logic of its own.
 //!
-//! Dependencies point one way: `session` opens stores and hosts, `store` and `host` make calls, `wire` reads and writes their
-//! text forms, `boundary` converts.
+//! Dependencies point one way: `session` opens stores and hosts, `store` and `host` make calls, `wire` reads and writes
+//! their text forms, `boundary` converts.
 
-#![cfg_attr(test, allow(dead_code))] // What JavaScript calls is registered outside of tests only.
+#![cfg_attr(test, allow(dead_code, reason = "functions for JavaScript are registered outside of tests only"))]
 
 mod boundary;
 mod host;

@@ -59,8 +59,8 @@ impl Record {
 
 /// The version of a record: two records of a key with equal versions have equal values and expiries. Opaque to users.
 ///
-/// An engine that stores the number of the commit with each record uses that number. Other engines use a digest of value
-/// and expiry, so a record that is written again with the same value and expiry has the same version again.
+/// An engine that stores the number of the commit with each record uses that number. Other engines use a digest of
+/// value and expiry, so a record that is written again with the same value and expiry has the same version again.
 ///
 /// # Examples
 ///
@@ -88,7 +88,8 @@ impl Version {
         Version(seq.into())
     }
 
-    /// The version of a record that batch number `edit` of a transaction wrote. It is valid inside the transaction only.
+    /// The version of a record that batch number `edit` of a transaction wrote. It is valid inside the transaction
+    /// only.
     #[must_use]
     pub fn pending(edit: u64) -> Self {
         Version(PENDING | u128::from(edit))

@@ -1,4 +1,5 @@
-//! The properties that fuzzing looks for exceptions to, tried on the same few thousand inputs each time.
+//! The properties that hold for any bytes, tried on the same few thousand inputs each time. Fuzzing looks for
+//! exceptions to the same properties.
 
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 
@@ -8,7 +9,7 @@ mod properties;
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 
-/// Inputs made of `words`, which the reader knows, and of bytes it does not.
+/// Tries a property on inputs made of `words`, which the reader knows, and of other bytes.
 fn holds_for_any_bytes(words: &'static [&'static str], property: fn(&[u8])) {
     let config = ProptestConfig {
         cases: 3_000,
@@ -33,41 +34,60 @@ fn holds_for_any_bytes(words: &'static [&'static str], property: fn(&[u8])) {
 
 macro_rules! properties {
     ($($test:ident: $property:ident of $words:expr;)*) => {
-        $(#[test] fn $test() { holds_for_any_bytes(&$words, properties::$property); })*
+        $(
+            #[test]
+            fn $test() {
+                holds_for_any_bytes(&$words, properties::$property);
+            }
+        )*
     };
 }
 
 properties! {
     any_text_is_refused_or_a_value: value of [
-        "{", "}", "[", "]", ",", ":", "\"", "\"a\"", "\\u00e9", "\\ud800", "\\", "null", "true", "0", "-0", "1.5e3", "1e999", " ", "\n",
-        "{\"$binary\":\"AQI=\"}", "{\"$date\":\"2026-01-02T03:04:05.678Z\"}", "{\"$number\":\"NaN\"}", "{\"$number\" : \"-0\"}",
+        "{", "}", "[", "]", ",", ":", "\"", "\"a\"", "\\u00e9", "\\ud800", "\\", "null", "true", "0", "-0", "1.5e3",
+        "1e999", " ", "\n", "{\"$binary\":\"AQI=\"}", "{\"$date\":\"2026-01-02T03:04:05.678Z\"}",
+        "{\"$number\":\"NaN\"}", "{\"$number\" : \"-0\"}",
     ];
     any_column_is_refused_or_a_value: column of [
-        "\0", "\u{1}", "\u{2}", "\u{3}", "\u{4}", "\u{5}", "\u{6}", "null", "true", "-0", "1e999", "NaN", "inf", "-Infinity", "0.0", " ",
-        "2026-01-02T03:04:05.678Z", "AQI=", "\"", "\\", "{\"a\":1}", "{\"$number\":\"-0\"}", "[]",
+        "\0", "\u{1}", "\u{2}", "\u{3}", "\u{4}", "\u{5}", "\u{6}", "null", "true", "-0", "1e999", "NaN", "inf",
+        "-Infinity", "0.0", " ", "2026-01-02T03:04:05.678Z", "AQI=", "\"", "\\", "{\"a\":1}", "{\"$number\":\"-0\"}",
+        "[]",
     ];
     any_bytes_are_refused_or_a_batch: batch of [
-        "\u{1}", "\u{0}", "\u{2}", "\u{3}", "\u{4}", "\u{1}\u{2}\u{1}k", "\u{1}\u{0}\u{1}k\u{1}v", "\u{60}\u{1}k\u{1}v\u{7}\u{0}",
+        "\u{1}", "\u{0}", "\u{2}", "\u{3}", "\u{4}", "\u{1}\u{2}\u{1}k", "\u{1}\u{0}\u{1}k\u{1}v",
+        "\u{60}\u{1}k\u{1}v\u{7}\u{0}",
     ];
     any_bytes_are_refused_or_an_intent: intent of [
-        "\u{1}", "\u{2}", "\u{1}\u{2}\u{1}k", "\u{1}\u{0}\u{1}k\u{1}v", "\0\0\0\0\0\0\0\u{1}\0\0\0\0\0\0\0\u{2}", "\0intent/",
+        "\u{1}", "\u{2}", "\u{1}\u{2}\u{1}k", "\u{1}\u{0}\u{1}k\u{1}v", "\0\0\0\0\0\0\0\u{1}\0\0\0\0\0\0\0\u{2}",
+        "\0intent/",
     ];
-    globs_match_what_their_definition_says: glob of ["*", "?", "[", "]", "^", "-", "\\", "a", "b", "\u{e9}", "[a-c]", "[^b]", "\0", "\0ab"];
+    globs_match_what_their_definition_says: glob of [
+        "*", "?", "[", "]", "^", "-", "\\", "a", "b", "\u{e9}", "[a-c]", "[^b]", "\0", "\0ab",
+    ];
     versions_have_one_text_each: version of ["0", "1", "f", "8", "F", "+", "-", "0000000", "ffffffffffffffff", " "];
-    ranges_hold_what_all_their_bounds_allow: range of ["\n", "\0", "\u{1}", "\u{2}", "\u{3}", "\u{4}", "\u{5}", "\u{6}", "a", "b", "a/", "\n\u{5}a", "\n\0a"];
+    ranges_hold_what_all_their_bounds_allow: range of [
+        "\n", "\0", "\u{1}", "\u{2}", "\u{3}", "\u{4}", "\u{5}", "\u{6}", "a", "b", "a/", "\n\u{5}a", "\n\0a",
+    ];
     any_bytes_are_refused_or_a_record_of_leveldb: leveldb of [
-        "\u{1}\0", "\u{1}\u{f}", "\u{1}\u{8}", "\u{1}\u{4}", "\0\0\0\0\0\0\0\0", "\u{1}\0\0\0\0\0\0\0", "\u{2}\0\0\0", "{}", "x", "x\0\0\0\0\0\0\0\u{1}\0",
+        "\u{1}\0", "\u{1}\u{f}", "\u{1}\u{8}", "\u{1}\u{4}", "\0\0\0\0\0\0\0\0", "\u{1}\0\0\0\0\0\0\0", "\u{2}\0\0\0",
+        "{}", "x", "x\0\0\0\0\0\0\0\u{1}\0",
     ];
     keys_and_paths_belong_to_each_other: file_name of [
-        "a", "A", "/", ".", "..", "%", "%2e", "%2E", ".json", "con", "com1", "nul.", "%63on", "\u{e9}", "e\u{301}", " ", ":", "\0", ".tmp-0123456789abcdef",
+        "a", "A", "/", ".", "..", "%", "%2e", "%2E", ".json", "con", "com1", "nul.", "%63on", "\u{e9}", "e\u{301}", " ",
+        ":", "\0", ".tmp-0123456789abcdef",
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     ];
     any_file_is_refused_or_a_value: file_text of [
-        "{", "}", "[", "]", "\"a b\"", "1", " ", "\n", ":", ",", "1\0", " \0", "\"\0", "a\0", "{\0", "}\0", "{\"$binary\":\"AQI=\"}", "\u{feff}",
+        "{", "}", "[", "]", "\"a b\"", "1", " ", "\n", ":", ",", "1\0", " \0", "\"\0", "a\0", "{\0", "}\0",
+        "{\"$binary\":\"AQI=\"}", "\u{feff}",
     ];
-    any_bytes_are_refused_or_a_record_of_redis: redis of ["\u{1}", "\u{1}j", "\u{1}b", " ", "0 ", "12 ", "2 {}", "{}", "null", "app:", "8abc", "-", "1"];
+    any_bytes_are_refused_or_a_record_of_redis: redis of [
+        "\u{1}", "\u{1}j", "\u{1}b", " ", "0 ", "12 ", "2 {}", "{}", "null", "app:", "8abc", "-", "1",
+    ];
     any_bytes_are_refused_or_a_transaction_log: transaction_log of [
-        "HFTXLOG\0", "\u{1}\0\0\0", "\u{2}\u{7}", "\u{5}\0", "\u{4}\u{1}\0", "\u{3}\u{1}\0", "\u{6}\u{1}\0\u{1}k\u{1}1", "\u{4}\u{1}\u{2}\u{1}k",
-        "\u{1}\u{0}0123456789abcdef\u{1}\u{1}a", "\u{3}\u{1}\0\u{4}\u{1}\u{2}\u{1}k\u{4}\u{1}\u{2}\u{1}k", "\0\0\0\0",
+        "HFTXLOG\0", "\u{1}\0\0\0", "\u{2}\u{7}", "\u{5}\0", "\u{4}\u{1}\0", "\u{3}\u{1}\0", "\u{6}\u{1}\0\u{1}k\u{1}1",
+        "\u{4}\u{1}\u{2}\u{1}k", "\u{1}\u{0}0123456789abcdef\u{1}\u{1}a",
+        "\u{3}\u{1}\0\u{4}\u{1}\u{2}\u{1}k\u{4}\u{1}\u{2}\u{1}k", "\0\0\0\0",
     ];
 }

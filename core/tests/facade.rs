@@ -1,5 +1,5 @@
-//! What the facade in TypeScript has to know too is written from the tables in Rust. `HOLDFAST_WRITE=1 cargo test --test facade`
-//! writes the files; without it the test says where they differ.
+//! Tables of the facade in TypeScript are written from the tables in Rust. `HOLDFAST_WRITE=1 cargo test --test facade`
+//! writes the files. Without it the test fails where they differ.
 
 use std::path::Path;
 

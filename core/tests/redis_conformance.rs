@@ -1,4 +1,4 @@
-//! The redis engine passes the suite, on a server of its own each time.
+//! The redis engine passes the conformance suite. Each test has a server of its own.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,7 +9,7 @@
 )]
 
 mod support {
-    pub mod redis_server;
+    pub(crate) mod redis_server;
 }
 
 use holdfast_core::Result;

@@ -1,4 +1,4 @@
-//! Errors cross as JSON text; the facade makes the error object.
+//! Errors cross to JavaScript as JSON text. The facade makes the error object.
 
 use std::error::Error as _;
 
@@ -6,11 +6,11 @@ use bytes::BytesMut;
 use holdfast_core::error::{Error, OsError};
 use holdfast_core::value::quote_into;
 
-/// Causes below each other that cross at most.
+/// The number of causes below each other that cross at most.
 const MAX_CAUSES: usize = 8;
 
-/// `{"code":…,"message":…,"engine":…,"key":…,"operation":…,"cause":…}`, absent fields left out. A cause is an error of ours in
-/// the same form, `{"errno":…,"message":…}` of the system, or the text of another error.
+/// `{"code":…,"message":…,"engine":…,"key":…,"operation":…,"cause":…}`, without absent fields. A cause is one of our
+/// errors in the same form, `{"errno":…,"message":…}` for an error of the system, or the text of another error.
 pub fn to_json(error: &Error) -> String {
     let mut json = BytesMut::new();
     write(error, MAX_CAUSES, &mut json);
@@ -50,7 +50,7 @@ fn write(error: &Error, causes: usize, json: &mut BytesMut) {
     json.extend_from_slice(b"}");
 }
 
-/// The error thrown by an inline call: its message is the JSON text.
+/// The error that an inline call throws. Its message is the JSON text.
 pub fn thrown(error: &Error) -> napi::Error {
     napi::Error::from_reason(to_json(error))
 }

@@ -1,4 +1,5 @@
-//! The boundary to JavaScript: strings and Buffers, errors, and the way queued calls come back. Nothing here knows a store.
+//! The boundary to JavaScript: strings and Buffers, errors, and the results of queued calls. Nothing here knows a
+//! store.
 
 pub mod error;
 pub mod settle;

@@ -1,5 +1,5 @@
-//! How queued calls come back: one thread-safe function an environment, which settles everything that is
-//! done with one call into JavaScript.
+//! The results of queued calls: each environment has one thread-safe function, and one call of it settles every call
+//! that is done.
 
 use std::ffi::c_void;
 use std::ptr;
@@ -14,7 +14,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::boundary::text;
 use holdfast_core::error::Error as StorageError;
 
-/// The identity of a queued call, chosen by the facade; 1 and up.
+/// The identity of a queued call. The facade chooses it, from 1 on.
 pub type CallId = u32;
 
 /// An object of a class of the addon, made on the JavaScript thread.
@@ -34,13 +34,13 @@ impl<T: ToNapiValue + Send> Object for T {
     }
 }
 
-/// Something of an environment that is given back when the environment ends.
+/// A resource of an environment that is given back when the environment ends.
 pub trait Resident: Send + Sync {
-    /// Gives it back. Blocks.
+    /// Gives the resource back. Blocks.
     fn leave(&self);
 }
 
-/// When residents leave: a store may wait for the answer of a host, so hosts go first.
+/// The order in which residents leave. A store may wait for the answer of a host, so hosts go first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Leaving {
     First,
@@ -57,40 +57,40 @@ pub enum Settled {
     Buffer(bytes::Bytes),
     Object(Box<dyn Object>),
     Failed(Box<StorageError>),
-    /// News of a call that goes on, or a call to an engine in JavaScript: settles nothing.
+    /// News of a call that goes on, or a call to an engine in JavaScript. It settles no call.
     Progress(String),
 }
 
-/// The way back into one environment.
+/// The calls that one environment waits for, and their results.
 pub struct Settler {
     function: Function,
     state: Mutex<SettlerState>,
-    /// Something was done for the one who looks.
+    /// True once there is a result while JavaScript looks for one.
     found: AtomicBool,
-    /// Notified when a store has been opened, or not.
+    /// Notified when the opening of a store is over.
     opened: Condvar,
 }
 
 #[derive(Default)]
 struct SettlerState {
     done: Vec<(CallId, Settled)>,
-    /// A call into JavaScript is under way that will take `done`.
+    /// True while a call into JavaScript is under way that will take `done`.
     scheduled: bool,
-    /// JavaScript looks for what is done.
+    /// True while JavaScript looks for results.
     looking: bool,
-    /// Calls that JavaScript waits for; they keep the process alive.
+    /// The number of calls for which JavaScript waits. They keep the process alive.
     waiting: usize,
-    /// The environment is being torn down: nothing may be sent to it.
+    /// True once the environment ends: nothing may be sent to it.
     closed: bool,
     residents: Vec<(Leaving, Weak<dyn Resident>)>,
-    /// Stores that are being opened on threads of their own.
+    /// The number of stores that are being opened on other threads.
     opening: usize,
 }
 
-/// How long the end of an environment waits for stores that are being opened.
+/// The time for which the end of an environment waits for stores that are being opened.
 const OPENING: Duration = Duration::from_secs(5);
 
-/// A store is being opened for an environment.
+/// Counts an opening of a store until it is dropped.
 pub struct Opening(Arc<Settler>);
 
 impl Drop for Opening {
@@ -109,7 +109,7 @@ unsafe impl Send for Function {}
 unsafe impl Sync for Function {}
 
 impl Settler {
-    /// Makes the way back that calls `settle(ids, results)`.
+    /// Makes the thread-safe function, which calls `settle(ids, results)`.
     pub fn new(env: &Env, settle: &Unknown<'_>) -> Result<Arc<Self>> {
         let raw = env.raw();
         let name = text::to_js(raw, b"holdfast")?;
@@ -150,12 +150,12 @@ impl Settler {
             return Err(Error::from_reason("cannot make a thread-safe function"));
         }
         let at_exit = state.clone();
-        // Hooks run in reverse order: this one before Node frees the thread-safe function.
+        // Hooks run in reverse order, so this one runs before Node frees the thread-safe function.
         env.add_env_cleanup_hook((), move |()| at_exit.shut_down())?;
         Ok(state)
     }
 
-    /// Notes that JavaScript now waits for one more call. On the JavaScript thread only.
+    /// Notes that JavaScript waits for one more call. Only the JavaScript thread may call it.
     pub fn expect(&self, env: &Env) {
         let mut state = self.state.lock();
         state.waiting += 1;
@@ -165,13 +165,13 @@ impl Settler {
         }
     }
 
-    /// Notes that a store is being opened, until what is returned is dropped.
+    /// Counts an opening of a store until the result is dropped.
     pub fn opening(self: &Arc<Self>) -> Opening {
         self.state.lock().opening += 1;
         Opening(self.clone())
     }
 
-    /// Hands a result to JavaScript. On any thread.
+    /// Gives a result to JavaScript. Any thread may call it.
     pub fn post(&self, id: CallId, settled: Settled) {
         let mut state = self.state.lock();
         if state.closed {
@@ -193,8 +193,8 @@ impl Settler {
         }
     }
 
-    /// Waits for whatever is done next, on the JavaScript thread and without a sleep, at most for `patience`: `[ids, results]` for the facade's
-    /// settle function, or `undefined`.
+    /// Spins on the JavaScript thread until there is a result, at most for `patience`. Returns `[ids, results]` for the
+    /// facade's settle function, or `undefined`.
     pub fn look(&self, env: &Env, patience: Duration) -> Result<Found> {
         {
             let mut state = self.state.lock();
@@ -237,11 +237,11 @@ impl Settler {
         state.residents.push((leaving, resident));
     }
 
-    /// The environment ends: nothing is sent to it any more, and its residents are given back.
+    /// Ends the environment: nothing is sent to it any more, and its residents are given back.
     fn shut_down(&self) {
         let (mut residents, done) = {
             let mut state = self.state.lock();
-            // A process that ends takes the libraries' own data away under a thread that is still opening a store.
+            // The end of the process frees static data of libraries, which a thread that opens a store may still use.
             let until = Instant::now() + OPENING;
             while state.opening > 0 && !self.opened.wait_until(&mut state, until).timed_out() {}
             state.closed = true;
@@ -252,7 +252,7 @@ impl Settler {
         for resident in residents.iter().filter_map(|(_, resident)| resident.upgrade()) {
             resident.leave();
         }
-        // Last: stores among it have been given back by now.
+        // Last, because stores among the results have been given back by now.
         drop(done);
     }
 
@@ -278,7 +278,7 @@ unsafe extern "C" fn finalize(_env: sys::napi_env, data: *mut c_void, _hint: *mu
     drop(unsafe { Box::from_raw(data.cast::<Weak<Settler>>()) });
 }
 
-/// Runs on the JavaScript thread: gives `settle` all that is done, in two arrays.
+/// Gives all results to `settle`, in two arrays. It runs on the JavaScript thread.
 unsafe extern "C" fn drain(env: sys::napi_env, settle: sys::napi_value, context: *mut c_void, _data: *mut c_void) {
     if env.is_null() || settle.is_null() {
         return;
@@ -293,7 +293,7 @@ unsafe extern "C" fn drain(env: sys::napi_env, settle: sys::napi_value, context:
     // SAFETY: called by Node on the thread of `env` inside a handle scope.
     unsafe {
         if call_settle(env, settle, done).is_err() {
-            // The facade's settle function does not throw; what its promises run, runs later.
+            // The facade's settle function does not throw, and the callbacks of its promises run later.
             let mut pending = false;
             sys::napi_is_exception_pending(env, &mut pending);
         }
@@ -310,7 +310,7 @@ unsafe fn call_settle(env: sys::napi_env, settle: sys::napi_value, done: Vec<(Ca
     }
 }
 
-/// What is done as two arrays, ids and results; the id of a failed call is negative.
+/// The results as two arrays, ids and results. The id of a failed call is negative.
 fn arrays(env: sys::napi_env, done: Vec<(CallId, Settled)>) -> Result<[sys::napi_value; 2]> {
     let (mut ids, mut results) = (ptr::null_mut(), ptr::null_mut());
     // SAFETY: callers are on the thread of `env`, inside a handle scope; every out-pointer lives through its call.
@@ -329,7 +329,7 @@ fn arrays(env: sys::napi_env, done: Vec<(CallId, Settled)>) -> Result<[sys::napi
     Ok([ids, results])
 }
 
-/// What a look found: an array of JavaScript's.
+/// The result of a look: `[ids, results]` or `undefined`.
 pub struct Found(Option<sys::napi_value>);
 
 impl ToNapiValue for Found {
@@ -353,7 +353,7 @@ impl TypeName for Found {
 }
 
 impl Settled {
-    /// The JavaScript value. An error is its JSON text, and its id is negative.
+    /// The JavaScript value. For an error it is the JSON text.
     pub fn into_js(self, env: sys::napi_env) -> Result<sys::napi_value> {
         // SAFETY: callers are on the thread of `env`, inside a handle scope.
         unsafe {

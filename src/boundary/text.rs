@@ -1,4 +1,4 @@
-//! Strings and Buffers across the boundary, each copied once.
+//! Strings and Buffers across the boundary. Each is copied once.
 
 use std::mem::MaybeUninit;
 use std::ptr;
@@ -8,10 +8,10 @@ use holdfast_core::value::Value;
 use napi::bindgen_prelude::*;
 use napi::sys;
 
-/// A JavaScript string as UTF-8. The facade has refused lone surrogates where they matter.
+/// A JavaScript string as UTF-8. The facade refuses lone surrogates where they matter.
 pub struct Text(pub Bytes);
 
-/// A value as the facade encodes it: canonical text, or a Buffer.
+/// A value in the encoding of the facade: canonical text, or a Buffer.
 pub enum Payload {
     Text(Bytes),
     Buffer(Bytes),
@@ -27,7 +27,8 @@ impl Payload {
     }
 }
 
-/// Short strings are copied to the stack first, which saves asking for their length.
+/// The size of the buffer for short strings, in bytes. They are copied to the stack, which saves a call for their
+/// length.
 const SHORT: usize = 512;
 
 impl TypeName for Text {
@@ -52,7 +53,7 @@ impl FromNapiValue for Text {
     }
 }
 
-/// Calls `take` with the UTF-8 of a JavaScript string, a short one on the stack.
+/// Calls `take` with the UTF-8 of a JavaScript string. A short string lies on the stack.
 pub fn with_text<T>(env: sys::napi_env, value: sys::napi_value, take: impl FnOnce(&[u8]) -> T) -> Result<T> {
     let mut buffer = SHORT_BUFFER;
     Ok(match short_text(env, value, &mut buffer)? {
@@ -64,7 +65,7 @@ pub fn with_text<T>(env: sys::napi_env, value: sys::napi_value, take: impl FnOnc
 type ShortBuffer = [MaybeUninit<u8>; SHORT];
 const SHORT_BUFFER: ShortBuffer = [const { MaybeUninit::uninit() }; SHORT];
 
-/// The UTF-8 of a string that fits the buffer.
+/// The UTF-8 of a string that fits into the buffer; `None` for a longer one.
 fn short_text(env: sys::napi_env, value: sys::napi_value, buffer: &mut ShortBuffer) -> Result<Option<&[u8]>> {
     let mut length = 0;
     check_status!(
@@ -72,7 +73,7 @@ fn short_text(env: sys::napi_env, value: sys::napi_value, buffer: &mut ShortBuff
         unsafe { sys::napi_get_value_string_utf8(env, value, buffer.as_mut_ptr().cast(), SHORT, &mut length) },
         "expected a string"
     )?;
-    // A string that filled the buffer may have been cut, up to three bytes short of the end.
+    // A longer string is cut at a whole character, so up to three bytes of the buffer may be unused.
     if length + 4 >= SHORT {
         return Ok(None);
     }
@@ -116,7 +117,7 @@ impl FromNapiValue for Payload {
         }
         let (mut data, mut length) = (ptr::null_mut(), 0);
         check_status!(
-            // SAFETY: as above; Node refuses what is no Buffer.
+            // SAFETY: as above. Node refuses a value that is not a Buffer.
             unsafe { sys::napi_get_buffer_info(env, value, &mut data, &mut length) },
             "expected a string or a Buffer"
         )?;
@@ -143,7 +144,7 @@ pub fn to_js(env: sys::napi_env, text: &[u8]) -> Result<sys::napi_value> {
     Ok(value)
 }
 
-/// A Buffer of its own memory: Electron forbids memory that V8 did not allocate.
+/// A Buffer with memory of its own, because Electron forbids memory that V8 did not allocate.
 pub fn buffer_to_js(env: sys::napi_env, bytes: &[u8]) -> Result<sys::napi_value> {
     let (mut value, mut data) = (ptr::null_mut(), ptr::null_mut());
     // SAFETY: `bytes` is copied before the call returns.
@@ -153,7 +154,7 @@ pub fn buffer_to_js(env: sys::napi_env, bytes: &[u8]) -> Result<sys::napi_value>
     Ok(value)
 }
 
-/// What an inline call returns.
+/// The result of an inline call.
 pub struct Outbound(pub crate::boundary::settle::Settled);
 
 impl TypeName for Outbound {

@@ -1,4 +1,4 @@
-//! One environment's use of the addon: opens stores, hosts and transaction logs.
+//! The session of one environment: it opens stores, hosts and transaction logs.
 
 mod options;
 pub mod transaction_log;
@@ -23,13 +23,13 @@ use crate::boundary::text::Text;
 use crate::host::NativeHost;
 use crate::store::{NativeStore, OpenStore};
 
-/// The version of the addon; the facade refuses another than its own.
+/// The version of the addon. The facade refuses a version other than its own.
 #[napi]
 pub fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
 
-/// Which of `keys` match the glob.
+/// Tells for each of `keys` whether it matches the glob.
 #[napi(catch_unwind)]
 pub fn match_keys(pattern: String, keys: Vec<String>) -> Vec<bool> {
     let glob = Glob::new(&pattern);
@@ -42,8 +42,8 @@ pub struct NativeSession {
     settler: Arc<Settler>,
 }
 
-/// Starts the environment's session. `settle(ids, results)` is called whenever queued calls are done;
-/// the id of a failed call is negative, its result the JSON text of the error.
+/// Starts the session of the environment. `settle(ids, results)` is called whenever queued calls are done. The id of a
+/// failed call is negative, and its result is the JSON text of the error.
 #[napi(catch_unwind)]
 pub fn init(env: Env, settle: Unknown) -> napi::Result<NativeSession> {
     Ok(NativeSession { settler: Settler::new(&env, &settle)? })
@@ -51,8 +51,8 @@ pub fn init(env: Env, settle: Unknown) -> napi::Result<NativeSession> {
 
 #[napi]
 impl NativeSession {
-    /// Opens an engine; settles with a store. What a crash left of its transactions is finished first, as
-    /// `recovery` says: the folder of the logs, and what the application calls the engine.
+    /// Opens an engine. Settles with a store, after the transactions that a crash left in it are finished. `recovery`
+    /// has the folder of the transaction logs, and the application's name of the engine.
     #[napi(catch_unwind)]
     pub fn open(
         &self,
@@ -72,7 +72,7 @@ impl NativeSession {
         Ok(())
     }
 
-    /// Opens an engine on this thread.
+    /// Opens an engine on this thread, as [`open`](NativeSession::open) does. Blocks.
     #[napi(catch_unwind)]
     pub fn open_sync(
         &self,
@@ -87,27 +87,28 @@ impl NativeSession {
         Ok(NativeStore::new(OpenStore::new(lease, recovered, self.settler.clone())))
     }
 
-    /// An engine that JavaScript carries out, whose calls are told under the id `listener`. `traits` is the JSON of
+    /// Makes the host of an engine in JavaScript, which receives calls under the id `listener`. `traits` is the JSON of
     /// `{ name, atomicBatch, expiry, metadata }`.
     #[napi(catch_unwind)]
     pub fn custom(&self, listener: CallId, traits: Text) -> napi::Result<NativeHost> {
         NativeHost::new(listener, &traits.0, self.settler.clone()).map_err(|error| thrown(&error))
     }
 
-    /// Waits up to so many microseconds, without a sleep, for what is done next: `[ids, results]` for the settle function.
+    /// Spins for up to so many microseconds until there is a result. Returns `[ids, results]` for the settle function,
+    /// or `undefined`.
     #[napi(catch_unwind)]
     pub fn look(&self, env: Env, microseconds: u32) -> napi::Result<Found> {
         self.settler.look(&env, Duration::from_micros(microseconds.into()))
     }
 
-    /// A share of the log in `folder`.
+    /// A share of the transaction log in `folder`.
     #[napi(catch_unwind)]
     pub fn transaction_log(&self, folder: String, durability: String) -> NativeTransactionLog {
         NativeTransactionLog::open(folder, &durability)
     }
 }
 
-/// Opens an engine and finishes what a crash left of its transactions. Blocks.
+/// Opens an engine, and finishes the transactions that a crash left in it. Blocks.
 fn open(
     engine: &str,
     options: &Text,
@@ -117,14 +118,15 @@ fn open(
     recovered(options::open(engine, &String::from_utf8_lossy(&options.0), verbose)?, recovery)
 }
 
-/// Opens a store off the JavaScript thread and settles the call with it. The end of the environment waits while `opening` lives.
+/// Opens a store on another thread, and settles the call with it. The end of the environment waits while `opening`
+/// lives.
 pub fn open_queued(
     id: CallId,
     settler: Arc<Settler>,
     opening: Option<Opening>,
     open: impl FnOnce() -> Result<(Lease, Option<String>)> + Send + 'static,
 ) {
-    // On a thread that stays: RocksDB's part in the end of a thread must not meet the end of the process.
+    // On a thread that stays, because RocksDB's work at the end of a thread must not meet the end of the process.
     threads::waiting(move |started| {
         let _opening = opening;
         let settled = match started.and_then(|()| guarded(open)) {
@@ -138,19 +140,19 @@ pub fn open_queued(
     });
 }
 
-/// Finishes what a crash left in a store. One for which that fails is given back. Blocks.
+/// Finishes the transactions that a crash left in a store. If that fails, gives the store back. Blocks.
 pub fn recovered(lease: Lease, recovery: Option<&Recovery>) -> Result<(Lease, Option<String>)> {
     match recovery.map(|recovery| recovery.run(lease.engine())).transpose() {
         Ok(recovered) => Ok((lease, recovered)),
         Err(error) => {
-            // The first error is the one that tells.
+            // The first error tells more than one of the close.
             let _ = lease.close();
             Err(error)
         }
     }
 }
 
-/// A function of the user's that hears of statements, from any thread, and keeps nothing alive.
+/// A user's function that receives statements from any thread. It does not keep the process alive.
 fn listener(function: &Function<'_, String, ()>) -> napi::Result<Verbose> {
     let function = function
         .build_threadsafe_function()

@@ -1,5 +1,5 @@
-//! An engine's options, from the facade's JSON. The facade has checked their types; what is absent keeps the
-//! engine's own default.
+//! The options of an engine, from the facade's JSON. The facade has checked their types. An absent option keeps the
+//! default of the engine.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use holdfast_core::engine::sqlite::{self, SqliteOptions};
 use holdfast_core::error::{Code, Error, Result};
 use serde_json::Value as Json;
 
-/// Receives each statement an engine runs.
+/// Receives each statement that an engine runs.
 pub type Verbose = Arc<dyn Fn(&str) + Send + Sync>;
 
 struct Options(Json);
@@ -51,7 +51,7 @@ impl Options {
     }
 }
 
-/// How sure a write is to be; `full` if it is not said.
+/// The durability of that name; `full` without a name.
 pub fn durability(name: Option<&str>) -> Durability {
     match name {
         Some("normal") => Durability::Normal,

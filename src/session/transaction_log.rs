@@ -1,4 +1,4 @@
-//! The log of transactions over several engines, and what it is asked for when an engine opens.
+//! The transaction logs of the process, and the recovery from them when an engine opens.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -17,10 +17,10 @@ use super::options;
 
 type Logs = HashMap<(PathBuf, Durability), Weak<TransactionLog>>;
 
-/// What this process writes: managers that name the same folder share a log, and its syncs.
+/// The logs that this process writes. Managers with the same folder share a log, and its syncs.
 static LOGS: LazyLock<Mutex<Logs>> = LazyLock::new(Mutex::default);
 
-/// One manager's share of a log, which is made by the first transaction that needs it.
+/// One manager's share of a log. The first transaction that needs the log makes its file.
 #[napi]
 pub struct NativeTransactionLog {
     log: Mutex<Option<Arc<TransactionLog>>>,
@@ -47,7 +47,7 @@ impl NativeTransactionLog {
 
 #[napi]
 impl NativeTransactionLog {
-    /// JSON: `{ commits, rollbacks, writes, fsyncs, logs }`, of all who share the log.
+    /// The figures of the log as JSON: `{ commits, rollbacks, writes, fsyncs, logs }`, of all managers that share it.
     #[napi(catch_unwind)]
     pub fn stats(&self) -> String {
         let stats = self.log.lock().as_ref().map(|log| log.stats()).unwrap_or_default();
@@ -61,29 +61,29 @@ impl NativeTransactionLog {
         .to_string()
     }
 
-    /// Gives the share back. What runs goes on; the log goes with the last of it.
+    /// Gives the share back. Transactions that run go on, and the log ends with the last of them.
     #[napi(catch_unwind)]
     pub fn close(&self) {
         let log = self.log.lock().take();
-        // The last share may have a file to remove.
+        // The drop of the last share may remove a file.
         threads::disk(move |_| drop(log));
     }
 }
 
-/// Where the logs that may know of an engine lie, and what the application calls it.
+/// The folder of the logs that may name an engine, and the application's name of the engine.
 pub struct Recovery {
     pub folder: PathBuf,
     pub name: String,
 }
 
 impl Recovery {
-    /// From a folder and a name.
+    /// Reads a pair of a folder and a name; `None` for another list.
     pub fn new(place: Vec<String>) -> Option<Self> {
         let [folder, name] = <[String; 2]>::try_from(place).ok()?;
         Some(Recovery { folder: folder.into(), name })
     }
 
-    /// Finishes what a crash left. Blocks. The outcome is JSON: `{ applied, dropped, undone, problems }`.
+    /// Finishes the transactions that a crash left. Returns JSON: `{ applied, dropped, undone, problems }`. Blocks.
     pub fn run(&self, engine: &Arc<dyn Engine>) -> Result<String> {
         let Recovered { applied, dropped, undone, problems } = recovery::recover(&self.folder, &self.name, engine)?;
         let problems: Vec<String> = problems.iter().map(crate::boundary::error::to_json).collect();

@@ -1,5 +1,5 @@
-//! The calls of data, the same for a store, a slot of transactions and a snapshot: a verb and the text of its argument
-//! become a request, and its reply what JavaScript gets.
+//! The calls of data, the same for a store, a slot of transactions and a snapshot. A verb and the text of its argument
+//! become a request, and the reply becomes a JavaScript value.
 
 use std::sync::Arc;
 
@@ -17,14 +17,14 @@ use crate::boundary::settle::{CallId, Settled};
 use crate::boundary::text::{Outbound, Payload, Text};
 use crate::wire;
 
-/// A request, and what its reply looks like in JavaScript.
+/// A request, and the function that turns its reply into a JavaScript value.
 pub struct Call {
     request: Request,
     settle: fn(Reply) -> Result<Settled>,
 }
 
 impl Call {
-    /// The call that `verb` names, as `VERBS` of `ts/native/interface.ts` numbers them.
+    /// The call of a verb. `VERBS` of `ts/native/interface.ts` has the numbers.
     pub fn new(verb: u32, argument: Text) -> Result<Self> {
         let space = Space::User;
         let request = match verb {
@@ -47,7 +47,7 @@ impl Call {
         Call { request: Request::Commit(set(key, value, expires_at, metadata)), settle: settle_done }
     }
 
-    /// Answers at once, or `None`: then it is to be submitted.
+    /// Answers at once. `None` if the call has to be submitted.
     pub fn at_once(self, engine: &dyn Engine) -> Option<Result<Settled>> {
         let reply = match &self.request {
             Request::Read(read) => engine.try_read(read)?,
@@ -57,7 +57,7 @@ impl Call {
         Some(reply.and_then(self.settle))
     }
 
-    /// Queues it, to settle under `id`.
+    /// Queues the call, which settles under `id`.
     pub fn submit(self, store: &Arc<OpenStore>, env: &Env, id: CallId) {
         let Call { request, settle } = self;
         store.settler.expect(env);
@@ -86,8 +86,8 @@ impl Call {
     }
 }
 
-/// Returns what a call gave at once, `undefined` where it is to be submitted. The type is always written out: behind an
-/// alias napi-rs does not see a `Result`, and would return an error instead of throwing it.
+/// Returns the result of an inline call, or `undefined` if the call has to be submitted. The type is always written
+/// out: napi-rs does not see a `Result` behind an alias, and would return an error instead of throwing it.
 pub fn inline(result: Option<Result<Settled>>) -> napi::Result<Outbound> {
     match result {
         None => Ok(Outbound(Settled::Undefined)),
@@ -108,13 +108,13 @@ pub fn submit_call(store: &Arc<OpenStore>, env: &Env, id: CallId, verb: u32, arg
     Ok(())
 }
 
-/// A view at once, or `undefined`: then it is to be submitted.
+/// Makes a view at once, or returns `undefined` if the call has to be submitted.
 pub fn try_view(store: &Arc<OpenStore>) -> napi::Result<Outbound> {
     let view = store.engine.try_view();
     inline(view.map(|view| view.map(|view| settled_view(view, store))))
 }
 
-/// Queues the making of a view.
+/// Queues a call that makes a view.
 pub fn submit_view(store: &Arc<OpenStore>, env: &Env, id: CallId) {
     store.settler.expect(env);
     store.with_view(id, |view, store| Ok(settled_view(view, store)));
@@ -124,7 +124,7 @@ fn settled_view(view: Arc<dyn View>, store: &Arc<OpenStore>) -> Settled {
     Settled::Object(Box::new(NativeView::new(view, store.clone())))
 }
 
-/// What JavaScript gets for each reply.
+/// The JavaScript value of a reply.
 pub fn settle(reply: Reply) -> Result<Settled> {
     Ok(match reply {
         Reply::Value(value) => settle_value(value),
@@ -133,14 +133,14 @@ pub fn settle(reply: Reply) -> Result<Settled> {
         Reply::Has(has) => Settled::Bool(has),
         Reply::Values(values) => Settled::Text(wire::values_json(&values)),
         Reply::Keys(keys) => Settled::Text(wire::keys_json(&keys)),
-        #[allow(clippy::cast_precision_loss)] // No store holds 2^53 keys.
+        #[allow(clippy::cast_precision_loss, reason = "no store holds 2^53 keys")]
         Reply::Count(count) => Settled::Number(count as f64),
         Reply::Commit(commit) => Settled::Text(wire::commit_json(&commit)),
         Reply::View(_) => return Err(unexpected_reply()),
     })
 }
 
-/// What JavaScript gets for a value.
+/// The JavaScript value of a stored value.
 pub fn settle_value(value: Option<Value>) -> Settled {
     match value {
         None => Settled::Null,
@@ -153,7 +153,7 @@ fn settle_done(_: Reply) -> Result<Settled> {
     Ok(Settled::Bool(true))
 }
 
-/// Whether the key was there.
+/// The JavaScript value of a delete: true if the key was there.
 pub fn settle_deleted(reply: Reply) -> Result<Settled> {
     match reply {
         Reply::Commit(commit) => {
@@ -174,7 +174,7 @@ pub fn set(key: Text, value: Payload, expires_at: Option<f64>, metadata: Option<
     })
 }
 
-/// The batch that deletes one key, and says whether it was there.
+/// The batch that deletes one key, and reports whether it was there.
 pub fn delete(key: Text) -> Batch {
     Batch::one(Op::Delete { space: Space::User, key: key.0 }).reporting()
 }

@@ -1,5 +1,5 @@
-//! The calls that are made most, as plain functions: a method of a class costs twice as much, because its
-//! receiver is looked up and checked on each call.
+//! The most frequent calls, as plain functions. A method of a class costs twice as much, because its receiver is looked
+//! up and checked on each call.
 
 use std::ffi::{CStr, c_void};
 use std::ptr;
@@ -42,21 +42,21 @@ impl ToNapiValue for Functions {
 type Arguments = [sys::napi_value; 4];
 type Call<T> = fn(&T, sys::napi_env, &Arguments) -> napi::Result<Option<Result<Settled>>>;
 
-/// A plain function: what it is called on, and what it does.
+/// A plain function: the target that it is called on, its name and its body.
 trait HotCall {
     type Target: Send + Sync;
     const NAME: &'static CStr;
     const CALL: Call<Self::Target>;
 }
 
-/// Makes `{ tryGet, tryHas, trySet, tryDelete }`, each function holding the store for itself.
+/// Makes `{ tryGet, tryHas, trySet, tryDelete }`. Each function keeps the store alive.
 pub fn of_store(env: &Env, store: &Arc<OpenStore>) -> napi::Result<Functions> {
     let object = new_object(env)?;
     define_data(env.raw(), object, store)?;
     Ok(Functions(object))
 }
 
-/// The same for a slot of transactions, and `{ begin, tryCommit, rollback }`.
+/// Makes the same functions for a slot of transactions, and `{ begin, tryCommit, rollback }`.
 pub fn of_slot(env: &Env, store: &Arc<OpenStore>, slot: &Arc<TransactionSlot>) -> napi::Result<Functions> {
     let object = new_object(env)?;
     define_data(env.raw(), object, store)?;

@@ -35,7 +35,7 @@ impl NativeStore {
         NativeStore { store }
     }
 
-    /// Runs a call that may take long and wait for other tasks.
+    /// Runs a call that may take long, and may wait for other tasks.
     fn long(&self, env: &Env, id: CallId, call: impl FnOnce(&Arc<OpenStore>) -> Result<Settled> + Send + 'static) {
         self.store.settler.expect(env);
         let store = self.store.clone();
@@ -48,19 +48,19 @@ impl NativeStore {
 
 #[napi]
 impl NativeStore {
-    /// JSON: the abilities of the engine.
+    /// The abilities of the engine, as JSON.
     #[napi(getter)]
     pub fn capabilities(&self) -> String {
         wire::capabilities_json(self.store.engine.capabilities())
     }
 
-    /// JSON: what the opening of the store found and did for transactions that a crash had left.
+    /// The outcome of the recovery of transactions that a crash had left, as JSON.
     #[napi(getter)]
     pub fn recovered(&self) -> Option<String> {
         self.store.recovered.clone()
     }
 
-    /// `{ tryGet, tryHas, trySet, tryDelete }`: the calls that are made most, without the cost of a method.
+    /// The most frequent calls, without the cost of a method: `{ tryGet, tryHas, trySet, tryDelete }`.
     #[napi(getter)]
     pub fn hot(&self, env: Env) -> napi::Result<Functions> {
         hot::of_store(&env, &self.store)
@@ -72,7 +72,7 @@ impl NativeStore {
         NativeSlot::over(&self.store)
     }
 
-    /// Makes a call at once, or gives `undefined`: then it is to be submitted.
+    /// Makes a call at once, or returns `undefined` if it has to be submitted.
     #[napi(catch_unwind)]
     pub fn try_call(&self, verb: u32, argument: Text) -> napi::Result<Outbound> {
         calls::try_call(&self.store, verb, argument)
@@ -96,7 +96,7 @@ impl NativeStore {
         Call::set(key, value, expires_at, metadata).submit(&self.store, &env, id);
     }
 
-    /// Makes a call on this thread, which waits for it.
+    /// Makes a call on this thread. Blocks.
     #[napi(catch_unwind)]
     pub fn call_sync(&self, verb: u32, argument: Text) -> napi::Result<Outbound> {
         inline(Some(Call::new(verb, argument).and_then(|call| call.wait(&*self.store.engine))))
@@ -113,7 +113,7 @@ impl NativeStore {
         inline(Some(Call::set(key, value, expires_at, metadata).wait(&*self.store.engine)))
     }
 
-    /// A view at once, or `undefined`: then it is to be submitted.
+    /// Makes a view at once, or returns `undefined` if the call has to be submitted.
     #[napi(catch_unwind)]
     pub fn try_view(&self) -> napi::Result<Outbound> {
         calls::try_view(&self.store)
@@ -124,8 +124,8 @@ impl NativeStore {
         calls::submit_view(&self.store, &env, id);
     }
 
-    /// Makes a call that may take long: `stats`, `compact`, `close`, `verify`, or `repair`, which is `verify` with repair. News of the
-    /// progress of a check come under the id `progress`; 0 for none.
+    /// Queues a call that may take long: `stats`, `compact`, `close`, `verify`, or `repair`, which is `verify` with
+    /// repair. News of the progress of a check come under the id `progress`; 0 asks for none.
     #[napi(catch_unwind)]
     pub fn submit_maintenance(&self, env: Env, id: CallId, verb: String, progress: CallId) -> napi::Result<()> {
         match verb.as_str() {
@@ -156,13 +156,13 @@ fn verify(store: &OpenStore, repair: bool, progress: CallId) -> Result<Settled> 
     Ok(Settled::Text(wire::report_json(&report)))
 }
 
-/// Gives the share of a store that nobody in JavaScript holds any more back, off the JavaScript thread.
+/// Gives back the share of a store that JavaScript does not hold any more, on another thread.
 impl Drop for NativeStore {
     fn drop(&mut self) {
         let store = self.store.clone();
         if store.is_held() {
             threads::model(move |_| {
-                // Nobody is left to be told of an error.
+                // There is no caller left for an error.
                 let _ = store.release();
             });
         }

@@ -1,4 +1,4 @@
-//! An engine and this environment's share of it.
+//! An engine, and the share that an environment has of it.
 
 use std::sync::{Arc, Weak};
 
@@ -11,12 +11,12 @@ use parking_lot::Mutex;
 
 use crate::boundary::settle::{CallId, Leaving, Resident, Settled, Settler};
 
-/// An open engine, as one environment holds it.
+/// An open engine of one environment.
 pub struct OpenStore {
     pub engine: Arc<dyn Engine>,
     lease: Mutex<Option<Lease>>,
     pub settler: Arc<Settler>,
-    /// The watches of this environment, ended with its share.
+    /// The watches of this environment. They end with its share.
     watches: Mutex<Vec<Weak<Watch>>>,
     /// The outcome of the recovery of transactions that a crash had left, as JSON.
     pub recovered: Option<String>,
@@ -35,7 +35,7 @@ impl OpenStore {
         store
     }
 
-    /// `engine` over this store, without a share of its own.
+    /// An engine over this store, without a share of its own.
     pub fn over(&self, engine: Arc<dyn Engine>) -> Arc<Self> {
         Arc::new(OpenStore {
             engine,
@@ -51,7 +51,7 @@ impl OpenStore {
         self.lease.lock().is_some()
     }
 
-    /// Gives the share back; the last one closes the store. Blocks.
+    /// Gives the share back. The last share closes the store. Blocks.
     pub fn release(&self) -> Result<()> {
         let lease = self.lease.lock().take();
         let watches = std::mem::take(&mut *self.watches.lock());
@@ -70,7 +70,8 @@ impl OpenStore {
         watches.push(Arc::downgrade(watch));
     }
 
-    /// Runs `task`, which reads from a view, in the tier whose tasks may wait for as much as the engine does.
+    /// Runs `task`, which reads from a view, in the tier whose tasks may wait for everything for which the engine
+    /// waits.
     pub fn spawn(&self, task: impl FnOnce(Result<()>) + Send + 'static) {
         if self.engine.capabilities().waits_for_javascript {
             threads::waiting(task);
@@ -79,7 +80,7 @@ impl OpenStore {
         }
     }
 
-    /// Calls `run` with a view that sees every write requested before, on a pool thread.
+    /// Calls `run` on a thread of a pool, with a view that sees every write requested before.
     pub fn with_view(
         self: &Arc<Self>,
         id: CallId,
@@ -107,7 +108,7 @@ impl OpenStore {
         }
     }
 
-    /// Names the engine in an error that does not yet.
+    /// Names the engine in an error that names none.
     pub fn name_it(&self, error: Error) -> Error {
         error.in_engine(self.engine.name())
     }
@@ -120,7 +121,7 @@ impl OpenStore {
 
 impl Resident for OpenStore {
     fn leave(&self) {
-        // Nobody is left to be told of an error.
+        // There is no caller left for an error.
         let _ = self.release();
     }
 }

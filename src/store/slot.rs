@@ -1,5 +1,5 @@
-//! A reusable slot for transactions: one after another begins in it. Making the functions of a store costs more than a
-//! short transaction, so a slot is made once.
+//! A reusable slot for transactions, one after another. To make the functions of a store costs more than a short
+//! transaction, so a slot makes them once.
 
 use std::sync::{Arc, Weak};
 
@@ -26,7 +26,7 @@ use crate::session::transaction_log::NativeTransactionLog;
 
 /// A reusable slot: its calls go to the transaction that began in it most recently.
 pub struct TransactionSlot {
-    /// Kept alive by whoever may still call.
+    /// The store on which the transactions run.
     pub beneath: Arc<OpenStore>,
     owner: Mutex<Owner>,
     inside: Mutex<Option<Inside>>,
@@ -35,24 +35,24 @@ pub struct TransactionSlot {
 /// The manager whose transactions use the slot.
 #[derive(Default)]
 struct Owner {
-    /// What recovery will find the engine by.
+    /// The name by which recovery finds the engine.
     name: String,
-    /// Of those that need a log, which is not kept for the slot's sake.
+    /// The transaction log, for transactions that need one. The slot does not keep it alive.
     coordinator: Option<Weak<dyn Coordinator>>,
 }
 
-/// The transaction that entered last, and the store as it sees it.
+/// The transaction that entered last, and its branch of the store.
 struct Inside {
     transaction: Arc<Transaction>,
     branch: Arc<dyn Engine>,
 }
 
-/// What became of a commit that was tried.
+/// The result of a commit on the caller's thread.
 pub enum Tried {
     Committed,
-    /// It has to be queued.
+    /// The commit has to be queued.
     Queue,
-    /// It has to be queued, and before it the writes that came with it.
+    /// The writes that came with the commit have to be queued, and the commit behind them.
     QueueWrites,
 }
 
@@ -61,12 +61,12 @@ impl TransactionSlot {
         Arc::new(TransactionSlot { beneath, owner: Mutex::default(), inside: Mutex::default() })
     }
 
-    /// Transactions that begin here from now on know the engine by `name`, and keep what they must log with `coordinator`.
+    /// Sets the engine's name and the coordinator of the transactions that begin here from now on.
     pub fn serve(&self, name: String, coordinator: Option<Arc<dyn Coordinator>>) {
         *self.owner.lock() = Owner { name, coordinator: coordinator.as_ref().map(Arc::downgrade) };
     }
 
-    /// Begins a transaction, which the slot's calls are those of from now on.
+    /// Begins a transaction, which gets the calls of the slot from now on.
     pub fn begin(&self, read_only: bool) {
         let owner = self.owner.lock();
         let coordinator = owner.coordinator.as_ref().and_then(Weak::upgrade);
@@ -74,7 +74,7 @@ impl TransactionSlot {
         self.enter(&owner, transaction);
     }
 
-    /// The same for the transaction that is in another slot.
+    /// Gives the calls of the slot to the transaction in another slot.
     pub fn join(&self, other: &TransactionSlot) -> Result<()> {
         let transaction = other.transaction()?;
         self.enter(&self.owner.lock(), transaction);
@@ -86,14 +86,14 @@ impl TransactionSlot {
         *self.inside.lock() = Some(Inside { transaction, branch });
     }
 
-    /// Commits on the caller's thread, if that can be, `writes` behind what was written before.
+    /// Commits on the caller's thread if that is possible, with `writes` behind the earlier writes.
     pub fn try_commit(&self, writes: Option<&Batch>) -> Result<Tried> {
         let inside = self.inside.lock();
         let Inside { transaction, branch } = inside.as_ref().ok_or_else(empty)?;
         match writes.map(|writes| branch.try_commit(writes)) {
             Some(None) => return Ok(Tried::QueueWrites),
             Some(Some(Err(error))) => {
-                // Over already, or this ends it.
+                // The transaction is over already, or this call ends it.
                 let _ = transaction.rollback();
                 return Err(error);
             }
@@ -110,7 +110,7 @@ impl TransactionSlot {
         }
     }
 
-    /// Drops what was written, at once.
+    /// Drops the writes of the transaction, at once.
     pub fn rollback(&self) -> Result<()> {
         self.transaction()?.rollback()
     }
@@ -128,7 +128,7 @@ impl TransactionSlot {
     }
 }
 
-/// A slot, as JavaScript holds it.
+/// A slot for JavaScript.
 #[napi]
 pub struct NativeSlot {
     store: Arc<OpenStore>,
@@ -145,19 +145,19 @@ impl NativeSlot {
 
 #[napi]
 impl NativeSlot {
-    /// `{ tryGet, tryHas, trySet, tryDelete, begin, tryCommit, rollback }`: the calls that are made most.
+    /// The most frequent calls: `{ tryGet, tryHas, trySet, tryDelete, begin, tryCommit, rollback }`.
     #[napi(getter)]
     pub fn hot(&self, env: Env) -> napi::Result<Functions> {
         hot::of_slot(&env, &self.store, &self.slot)
     }
 
-    /// Transactions that begin here know the engine by `name` and keep their log records in `log`.
+    /// Sets the engine's name and the log of the transactions that begin here from now on.
     #[napi(catch_unwind)]
     pub fn serve(&self, name: String, log: &NativeTransactionLog) {
         self.slot.serve(name, log.coordinator());
     }
 
-    /// Gives the calls of this slot to the transaction in another one.
+    /// Gives the calls of this slot to the transaction in another slot.
     #[napi(catch_unwind)]
     pub fn join(&self, other: &NativeSlot) -> napi::Result<()> {
         self.slot.join(&other.slot).map_err(|error| thrown(&error))
@@ -245,7 +245,7 @@ impl Engine for TransactionSlot {
         self.branch()?.close()
     }
 
-    // Facets are of the store beneath: a slot lends itself out only for calls of data.
+    // A slot passes on calls of data alone. The store beneath it has the facets.
     fn transactional(&self) -> Option<&dyn Transactional> {
         None
     }

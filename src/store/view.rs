@@ -17,7 +17,7 @@ use crate::boundary::settle::{CallId, Settled};
 use crate::boundary::text::Text;
 use crate::wire;
 
-/// A snapshot of a store; also what every iterator reads from.
+/// A snapshot of a store. Every iterator reads from one.
 #[napi]
 pub struct NativeView {
     view: Mutex<Option<Arc<dyn View>>>,
@@ -38,7 +38,7 @@ impl NativeView {
         let spawner = store.clone();
         spawner.spawn(move |started| {
             let settled = started.and_then(|()| guarded(|| call(&*view))).map_err(|error| store.name_it(error));
-            // Before the call settles, so that a snapshot closed after it is really gone.
+            // Before the call settles, so that a snapshot that is closed behind it is gone.
             drop(view);
             store.post(id, settled);
         });
@@ -47,7 +47,7 @@ impl NativeView {
 
 #[napi]
 impl NativeView {
-    /// Reads of single keys, `keys` and `count`.
+    /// Queues a read of single keys, `keys` or `count`.
     #[napi(catch_unwind)]
     pub fn submit_call(&self, env: Env, id: CallId, verb: u32, argument: Text) -> napi::Result<()> {
         let call = Call::new(verb, argument).map_err(|error| thrown(&error))?;
@@ -55,7 +55,7 @@ impl NativeView {
         Ok(())
     }
 
-    /// A page of `what` ('keys', 'entries' or 'values') behind `after`, of about `maxBytes`.
+    /// Queues a read of a page of `what` ('keys', 'entries' or 'values') behind `after`, of about `maxBytes` bytes.
     #[napi(catch_unwind)]
     pub fn submit_page(
         &self,
@@ -76,12 +76,12 @@ impl NativeView {
         Ok(())
     }
 
-    /// Lets the snapshot go. Calls that run finish.
+    /// Gives the snapshot back. Calls that run finish.
     #[napi(catch_unwind)]
     pub fn close(&self) {
         let view = self.view.lock().take();
         if let Some(view) = view {
-            // The last reference may have a database to close behind it.
+            // The drop of the last reference may close a database.
             threads::disk(move |_| drop(view));
         }
     }

@@ -1,4 +1,4 @@
-//! A watch, pulled by the facade: the addon only says that there is something.
+//! Watches. The addon rings when there is something to take, and the facade takes it.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub struct NativeWatch {
     store: Arc<OpenStore>,
 }
 
-/// Tells the facade that there is something to take, until it is told not to.
+/// Tells the facade that there is something to take, until it is silenced.
 struct Bell {
     store: Arc<OpenStore>,
     id: CallId,
@@ -39,7 +39,7 @@ impl Bell {
         }
     }
 
-    /// The last ring has a text; after it the id belongs to somebody else.
+    /// Rings for the last time, with a text. The id may belong to another call behind it.
     fn silence(&self) {
         let mut silent = self.silent.lock();
         if !std::mem::replace(&mut *silent, true) {
@@ -50,7 +50,7 @@ impl Bell {
 
 #[napi]
 impl NativeStore {
-    /// Begins to watch the keys of `range`, rung for under `bell`. The facade closes it.
+    /// Begins to watch the keys of `range`. It rings under the id `bell`. The facade closes the watch.
     #[napi(catch_unwind)]
     pub fn watch(&self, bell: CallId, range: Text, since: Option<f64>, max_queue: u32) -> napi::Result<NativeWatch> {
         let range = wire::range(&range.0).map_err(|error| thrown(&error))?;
@@ -70,14 +70,14 @@ impl NativeStore {
 
 #[napi]
 impl NativeWatch {
-    /// Whether everything committed from now on is told.
+    /// True once every commit from now on is told.
     #[napi(getter)]
     pub fn begun(&self) -> bool {
         self.watch.has_begun()
     }
 
-    /// The next commits as text, at most `max` of them; `null`: nothing now, wait for the bell; `true`: `submitLog` first.
-    /// Throws why the watch is over.
+    /// Takes the next commits as text, at most `max` of them. `null` if there are none before the next ring, `true` if
+    /// `submitLog` has to be called first. Throws the error that ended the watch.
     #[napi(catch_unwind)]
     pub fn take(&self, max: u32) -> napi::Result<Outbound> {
         inline(Some(match self.watch.take(max as usize) {
@@ -88,7 +88,7 @@ impl NativeWatch {
         }))
     }
 
-    /// Reads a page of the change log; what it found, `take` gives.
+    /// Queues a read of a page of the change log. `take` returns its commits.
     #[napi(catch_unwind)]
     pub fn submit_log(&self, env: Env, id: CallId) {
         self.store.settler.expect(&env);
@@ -100,13 +100,13 @@ impl NativeWatch {
                     Ok(Settled::Bool(true))
                 })
             });
-            // Before the call settles, so that a watch closed after it is really gone.
+            // Before the call settles, so that a watch that is closed behind it is gone.
             drop(watch);
             store.post(id, read.map_err(|error| store.name_it(error)));
         });
     }
 
-    /// Ends it at once. The bell rings once more, with a text.
+    /// Ends the watch at once. It rings once more, with a text.
     #[napi(catch_unwind)]
     pub fn close(&self) {
         self.bell.silence();

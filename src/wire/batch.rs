@@ -1,4 +1,4 @@
-//! Batches, and how they came out.
+//! Batches, and their outcomes.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use holdfast_core::batch::{Batch, Check, Commit, Op, Outcome};
@@ -42,7 +42,7 @@ pub fn batch(text: &Bytes, report: bool) -> Result<Batch> {
                 let key = fields.key()?;
                 let version = match fields.text()? {
                     "" => None,
-                    // A text that is no version of ours is the version of nothing: the check fails.
+                    // No record has the version of another text, so the check fails.
                     text => Some(Version::parse(text).unwrap_or_else(|| Version::of_commit(0))),
                 };
                 batch.checks.push(Check { space, key, version });

@@ -8,8 +8,8 @@ use holdfast_core::key::{Key, prefix_end};
 
 use super::results::quote_key;
 
-/// `[[commit, [0, key, version, value] | [1, key, version] | [2, key] | [3, bounds | null], …], …]`: a set with its value, one
-/// without, a delete, a cleared interval.
+/// `[[commit, [0, key, version, value] | [1, key, version] | [2, key] | [3, bounds | null], …], …]`: a set with its
+/// value, a set without it, a delete, a cleared interval.
 pub fn commits_json(commits: &[CommitEvent]) -> Bytes {
     let mut out = BytesMut::with_capacity(64 * commits.len());
     out.put_u8(b'[');
@@ -47,7 +47,7 @@ pub fn commits_json(commits: &[CommitEvent]) -> Bytes {
     out.freeze()
 }
 
-/// `null` for everything, `[["prefix", …]]` for a folder, else the bounds there are.
+/// `null` for all keys, `[["prefix", …]]` for a folder, else a list of the bounds.
 fn bounds_json(interval: &Interval, out: &mut BytesMut) {
     let mut bounds: Vec<(&str, &Key)> = Vec::new();
     match (&interval.start, &interval.end) {

@@ -5,12 +5,12 @@ use holdfast_core::error::{Code, Error, Result};
 use holdfast_core::key::Key;
 use holdfast_core::record::Millis;
 
-/// A request that the facade cannot have written.
+/// The error for a request that the facade cannot have written.
 pub(super) fn malformed() -> Error {
     Error::new(Code::InvalidArgument, "the facade sent a malformed request")
 }
 
-/// The fields of a request, each closed by a NUL.
+/// The fields of a request. A NUL ends each of them.
 pub(super) struct Fields<'a> {
     pub rest: &'a [u8],
 }
@@ -27,7 +27,7 @@ impl<'a> Fields<'a> {
         Ok(field)
     }
 
-    /// A key: `\x01` followed by `0` or `1` stands for a NUL or a `\x01`.
+    /// A key, in which `\x01` and `0` or `1` stand for a NUL or a `\x01`.
     pub fn key(&mut self) -> Result<Key> {
         let field = self.take()?;
         if memchr::memchr(1, field).is_none() {
@@ -44,7 +44,7 @@ impl<'a> Fields<'a> {
         Ok(key.into())
     }
 
-    /// A copy of its own: a value must not keep the whole request in memory.
+    /// A copy of a field, because a value must not keep the whole request in memory.
     pub fn bytes(&mut self) -> Result<Bytes> {
         Ok(Bytes::copy_from_slice(self.take()?))
     }
@@ -54,7 +54,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Keys, each closed by a NUL.
+/// Keys. A NUL ends each of them.
 pub fn keys(text: &Bytes) -> Result<Vec<Key>> {
     let mut fields = Fields::new(text);
     let mut keys = Vec::new();
@@ -64,8 +64,8 @@ pub fn keys(text: &Bytes) -> Result<Vec<Key>> {
     Ok(keys)
 }
 
-/// A JavaScript time; what lies before 1970 has expired.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+/// A JavaScript time. Times before 1970 become 0.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
 pub fn millis(number: f64) -> Millis {
     number.max(0.0) as Millis
 }

@@ -1,4 +1,4 @@
-//! The text forms of requests and results, a file for each kind. `ts/native/interface.ts` describes them.
+//! The text forms of requests and results, one file for each kind. `ts/native/interface.ts` describes them.
 
 mod batch;
 mod changes;

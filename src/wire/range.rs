@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::fields::malformed;
 
-/// A range as the facade writes it.
+/// A range, from the JSON of the facade.
 pub fn range(json: &[u8]) -> Result<KeyRange> {
     let json: Json = serde_json::from_slice(json).map_err(|_| malformed())?;
     let mut range = KeyRange::all();

@@ -43,7 +43,7 @@ pub fn values_json(values: &[Option<Value>]) -> Bytes {
     out.freeze()
 }
 
-/// `[next|null, k1, v1, …]`, keys or values alone where only they are asked for.
+/// `[next|null, k1, v1, …]`, or only keys or only values.
 pub fn page_json(page: &Page, what: Projection, values_only: bool) -> Bytes {
     let size: usize = page
         .entries
@@ -70,7 +70,7 @@ pub fn page_json(page: &Page, what: Projection, values_only: bool) -> Bytes {
     out.freeze()
 }
 
-/// A record with everything known about it.
+/// `{ value, version, createdAt, updatedAt, expiresAt, metadata }`, with `null` for absent fields.
 pub fn entry_json(record: &Record) -> Bytes {
     let mut out = BytesMut::from(&b"{\"value\":"[..]);
     record.value.write_text(&mut out);

@@ -1,4 +1,4 @@
-//! The abilities of an engine, its figures, and the report of a check.
+//! The abilities of an engine, its statistics, and the report of a check.
 
 use bytes::Bytes;
 use holdfast_core::engine::watch::Watching;
@@ -26,7 +26,7 @@ pub fn capabilities_json(can: Capabilities) -> String {
     .to_string()
 }
 
-/// `{ keys, memoryBytes, diskBytes, counters, commit, logFloor, details }`, `null` for what the engine cannot tell.
+/// `{ keys, memoryBytes, diskBytes, counters, commit, logFloor, details }`, with `null` for unknown figures.
 pub fn stats_json(stats: Stats) -> Bytes {
     let counts = stats.counts;
     let details: Map<String, Json> =

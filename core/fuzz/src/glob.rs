@@ -1,9 +1,9 @@
-//! Globs against the plainest matcher there is.
+//! Globs against the simplest matcher.
 
 use holdfast_core::KeyRange;
 use holdfast_core::glob::Glob;
 
-/// A pattern, a NUL, a text: matching agrees with the model, and what is said about the pattern is true.
+/// A pattern, a NUL, a text: the match agrees with the model, and so do the statements about the pattern.
 pub fn glob(bytes: &[u8]) {
     let Ok(input) = std::str::from_utf8(bytes) else { return };
     let Some((pattern, text)) = input.split_once('\0') else { return };
@@ -27,7 +27,7 @@ pub fn glob(bytes: &[u8]) {
 
 enum Piece {
     Star,
-    /// What one code point must be; `None` for any.
+    /// The set of one code point; `None` for any code point.
     One(Option<Set>),
 }
 
@@ -62,7 +62,7 @@ fn pieces(pattern: &str) -> Vec<Piece> {
     pieces
 }
 
-/// The character at `at`, which a backslash may stand before, and where the next one is.
+/// The character at `at`, which may have a backslash before it, and the place of the next one.
 fn literal(chars: &[char], at: usize) -> (char, usize) {
     match (chars[at], chars.get(at + 1)) {
         ('\\', Some(next)) => (*next, at + 2),
@@ -89,7 +89,7 @@ fn set(chars: &[char], mut at: usize) -> (Set, usize) {
     (Set { inverted, spans }, at)
 }
 
-/// Which beginnings of the text each piece can end at, one piece after the other.
+/// True if the pieces match the text. It follows the places at which each piece can end, one piece after the other.
 fn model(pieces: &[Piece], text: &[char]) -> bool {
     let mut ends = vec![false; text.len() + 1];
     ends[0] = true;

@@ -1,5 +1,5 @@
-//! What holds for any bytes whatever, one function a reader of bytes. The fuzz targets look for a counterexample for as long as they are
-//! let; `tests/any_bytes.rs` tries the same ones each time the tests run.
+//! The properties that hold for any bytes, one function for each reader of bytes. The fuzz targets look for an
+//! exception for as long as they are let. `tests/any_bytes.rs` tries the same properties each time the tests run.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,6 +8,7 @@
     clippy::indexing_slicing,
     reason = "a property fails by panicking"
 )]
+#![allow(unreachable_pub, reason = "tests/any_bytes.rs includes these files as a module")]
 
 mod glob;
 mod range;

@@ -1,4 +1,4 @@
-//! Ranges of keys against the list of what was asked of them.
+//! Ranges of keys against the list of the rules that made them.
 
 use std::ops::Bound;
 
@@ -8,7 +8,7 @@ use holdfast_core::key::prefix_end;
 
 type Rule = Box<dyn Fn(&[u8]) -> bool>;
 
-/// Bytes as a row of narrowings: the range holds exactly the keys that meet all of them.
+/// Any bytes as a list of rules: the range holds exactly the keys that meet all of them.
 pub fn range(bytes: &[u8]) {
     let mut range = KeyRange::all();
     let mut rules: Vec<Rule> = Vec::new();

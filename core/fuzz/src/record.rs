@@ -6,7 +6,7 @@ use holdfast_core::batch::codec::{decode, encode};
 use holdfast_core::engine::intent::{self, Intent};
 use holdfast_core::{Value, Version};
 
-/// Any bytes as a stored batch: refused, or operations that come back from their own bytes.
+/// Any bytes as a stored batch: refused, or operations whose own bytes give the same operations.
 pub fn batch(bytes: &[u8]) {
     let Ok(ops) = decode(&Bytes::copy_from_slice(bytes)) else { return };
     let written = encode(&ops);
@@ -15,8 +15,8 @@ pub fn batch(bytes: &[u8]) {
     assert_eq!(encode(&again), written);
 }
 
-/// Any bytes as the record of an intent: refused, or written by us under that key. What is intended comes back, and nothing
-/// else is taken for it.
+/// Any bytes as the record of an intent: refused, or the record of that key. An intent is read from its own record, and
+/// from no other.
 pub fn intent(bytes: &[u8]) {
     let bytes = Bytes::copy_from_slice(bytes);
     let key = intent::key(IntentId { log: 1, number: 2 });
@@ -43,7 +43,7 @@ pub fn intent(bytes: &[u8]) {
     assert!(Intent::read(&key, &Value::Binary(stored.slice(..at))).is_err());
 }
 
-/// Any text as a version: refused, or printed as it was; any record's version reads back.
+/// Any text as a version: refused, or the same when it is printed. The version of any record is read from its text.
 pub fn version(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes)
         && let Some(version) = Version::parse(text)

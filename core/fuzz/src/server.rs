@@ -1,4 +1,4 @@
-//! What lies on a Redis server.
+//! The texts on a Redis server.
 
 use bytes::Bytes;
 use holdfast_core::Space;
@@ -7,7 +7,8 @@ use holdfast_core::format::redis::{
     version_of_write,
 };
 
-/// Any bytes as a user's text, a companion, a name or a record of our own: refused, or the same after being written again.
+/// Any bytes as a user's text, a companion, a name or an internal record: refused, or the same when it is written
+/// again.
 pub fn redis(bytes: &[u8]) {
     let text = Bytes::copy_from_slice(bytes);
     if let Some(companion) = Companion::parse(bytes) {

@@ -1,4 +1,4 @@
-//! What lies in the folders of the leveldb and file engines, and in that of the transaction logs.
+//! The bytes in the folders of the leveldb and file engines and of the transaction logs.
 
 use bytes::Bytes;
 use holdfast_core::format::file_name::{FilePath, file_segment, fits, folder_segment, is_temporary, path_of};
@@ -6,7 +6,7 @@ use holdfast_core::format::file_text::{self, Encoding};
 use holdfast_core::format::leveldb::{Header, decode, encode, expiry_key, read_expiry_key};
 use holdfast_core::format::transaction_log;
 
-/// Any bytes as a stored record or an entry of the expiry index: refused, or the same after being written again.
+/// Any bytes as a stored record or an entry of the expiry index: refused, or the same when it is written again.
 pub fn leveldb(bytes: &[u8]) {
     if let Some((at, space, key)) = read_expiry_key(bytes) {
         assert_eq!(expiry_key(at, space, key), bytes);
@@ -24,9 +24,10 @@ pub fn leveldb(bytes: &[u8]) {
     assert_eq!(decode(&Bytes::copy_from_slice(encoded.bytes())).unwrap(), record);
 }
 
-/// Any text as a key, and as a path found on disk: a key has one path, a path has one key, nothing leaves the folder.
+/// Any text as a key, and as a path found on disk: a key has one path, a path has one key, and no path leaves the
+/// folder.
 pub fn file_name(bytes: &[u8]) {
-    // A user key is UTF-8; others are given a place too, and must not panic.
+    // A user's key is UTF-8. Other bytes have a path, too, and must not cause a panic.
     let place = path_of(bytes);
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Some(place) = place {
@@ -60,7 +61,7 @@ fn key_of(path: &str) -> Option<String> {
     Some(key + &file_segment(file)?)
 }
 
-/// Any bytes as the content of a record's file: refused, or the same after being written again.
+/// Any bytes as the content of a record's file: refused, or the same when it is written again.
 pub fn file_text(bytes: &[u8]) {
     for encoding in [Encoding::Utf8, Encoding::Utf16Le] {
         let Ok(value) = file_text::decode(bytes.to_vec(), encoding) else { continue };
@@ -70,7 +71,7 @@ pub fn file_text(bytes: &[u8]) {
     }
 }
 
-/// Any bytes as a transaction log, as entries of one, and behind one: refused, or the same after being written again.
+/// Any bytes as a transaction log, as its entries, and behind it: refused, or the same when it is written again.
 pub fn transaction_log(bytes: &[u8]) {
     const ID: u64 = 7;
     let _ = transaction_log::read(ID, &Bytes::copy_from_slice(bytes));
@@ -91,7 +92,7 @@ pub fn transaction_log(bytes: &[u8]) {
     let again = transaction_log::read(ID, &log(&body).into()).unwrap().unwrap();
     let texts = [&contents.entries, &again.entries].map(|entries| format!("{entries:?}"));
     assert_eq!(texts[0], texts[1]);
-    // What lies behind is a torn end or damage, never a change of what is whole.
+    // Bytes behind the log are a torn end or damage. They never change the whole frames before them.
     let torn = [whole.as_slice(), bytes].concat();
     if let Ok(torn) = transaction_log::read(ID, &torn.into()) {
         assert!(torn.unwrap().entries.len() >= contents.entries.len());

@@ -6,7 +6,7 @@ use holdfast_core::value::{Kind, decode_base64, encode_base64, indent, quote_int
 
 const KINDS: [Kind; 7] = [Kind::Null, Kind::Boolean, Kind::Number, Kind::String, Kind::Date, Kind::Buffer, Kind::Json];
 
-/// Any bytes as a value's text: what is well-formed agrees with another parser, and nothing is lost on the way.
+/// Any bytes as the text of a value: another parser agrees whether it is well-formed, and no form of it loses anything.
 pub fn value(bytes: &[u8]) {
     let laid_out = indent(bytes);
     assert_eq!(decode_base64(encode_base64(bytes).as_bytes()).as_deref(), Some(bytes));
@@ -30,7 +30,7 @@ pub fn value(bytes: &[u8]) {
     let (kind, stored) = read.to_column();
     assert_eq!(Kind::from_column(kind.as_str()), kind);
     let back = match &read {
-        // SQLite keeps a Buffer as a blob, and so never asks what its text means.
+        // SQLite stores a Buffer as a blob, so nothing reads its column as text.
         Value::Binary(_) => Value::Binary(stored),
         Value::Json(_) => Value::from_column(kind, stored).unwrap(),
     };
@@ -41,7 +41,8 @@ pub fn value(bytes: &[u8]) {
     }
 }
 
-/// Any bytes in the `value` column beside any type: CORRUPTED, or a value that is well-formed and comes back.
+/// Any bytes in the `value` column beside any type: `CORRUPTED`, or a well-formed value whose own columns give it
+/// again.
 pub fn column(bytes: &[u8]) {
     let Some((first, rest)) = bytes.split_first() else { return };
     let kind = KINDS[usize::from(*first) % KINDS.len()];
@@ -53,7 +54,7 @@ pub fn column(bytes: &[u8]) {
     assert!(same(&read, &back), "{read:?} came back as {back:?}");
 }
 
-/// True for the same value, however its text is laid out, escaped or abbreviated.
+/// True for the same value, in any layout, with any escapes and any digits.
 fn same(a: &Value, b: &Value) -> bool {
     if let (Some(a), Some(b)) = (a.as_number(), b.as_number()) {
         return a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();

@@ -1,5 +1,5 @@
-//! The bytes of operations, for batches that must survive a crash before they are carried out. Checks have no bytes: they
-//! were made before the bytes were written.
+//! The bytes of operations, for batches that must survive a crash before they are carried out. Checks have no bytes:
+//! they were made before the bytes were written.
 //!
 //! `docs/formats/batch.md` describes the layout. All integers are LEB128 varints.
 //!

@@ -103,8 +103,8 @@ impl Op {
         self
     }
 
-    /// Sets the time from which on the key is absent, in milliseconds since 1970. A delete has no expiry, and stays as it
-    /// is.
+    /// Sets the time from which on the key is absent, in milliseconds since 1970. A delete has no expiry, and stays as
+    /// it is.
     #[must_use]
     pub fn expiring(mut self, at: impl Into<Option<Millis>>) -> Self {
         if let Op::Set { expires_at, .. } | Op::Add { expires_at, .. } = &mut self {

@@ -18,8 +18,8 @@ pub trait Target {
     /// An error of the medium, which ends the batch.
     fn get(&mut self, space: Space, key: &Key) -> Result<Option<Record>>;
 
-    /// Writes a record. Its `created_at` is the time of the write. A target that keeps times keeps the `created_at` of a
-    /// live record that it replaces.
+    /// Writes a record. Its `created_at` is the time of the write. A target that keeps times keeps the `created_at` of
+    /// a live record that it replaces.
     ///
     /// # Errors
     ///
@@ -54,8 +54,8 @@ pub trait Target {
     /// An error of the medium, which ends the batch.
     fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool>;
 
-    /// True if nothing has changed since commit `as_of`, where `seq` is the number of the commit to be made. A store that
-    /// others may change without a commit has to know of their changes, too.
+    /// True if nothing has changed since commit `as_of`, where `seq` is the number of the commit to be made. A store
+    /// that others may change without a commit has to know of their changes, too.
     fn unchanged_since(&self, as_of: u64, seq: u64) -> bool {
         as_of.checked_add(1) == Some(seq)
     }
@@ -67,8 +67,8 @@ pub trait Target {
     }
 }
 
-/// Makes the checks of `batch`, then its writes, as commit `seq` at time `now`. Returns the outcomes if the batch asks for
-/// them.
+/// Makes the checks of `batch`, then its writes, as commit `seq` at time `now`. Returns the outcomes if the batch asks
+/// for them.
 ///
 /// # Errors
 ///
@@ -181,8 +181,8 @@ fn write(
     }
 }
 
-/// Writes the changes of an applied batch to the change log, if it is on, in the same commit. Keeps their event until the
-/// commit is final.
+/// Writes the changes of an applied batch to the change log, if it is on, in the same commit. Keeps their event until
+/// the commit is final.
 fn finish(target: &mut impl Target, changes: Changes, seq: u64, now: Millis) -> Result<()> {
     let Some(capture) = target.capture() else { return Ok(()) };
     let (event, entry) = capture.finish(changes, seq, now);

@@ -10,7 +10,8 @@ use crate::error::{Code, Error, Result};
 ///
 /// # Errors
 ///
-/// `INVALID_ARGUMENT` if `path` is empty, cannot be a folder or lies inside an asar archive; else an error of the system.
+/// `INVALID_ARGUMENT` if `path` is empty, cannot be a folder or lies inside an asar archive; else an error of the
+/// system.
 pub fn prepare_folder(path: &Path, engine: &'static str, read_only: bool) -> Result<()> {
     if path.as_os_str().is_empty() {
         return Err(Error::new(Code::InvalidArgument, "the path of a store must not be empty").in_engine(engine));

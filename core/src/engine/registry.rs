@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use once_cell::sync::Lazy;
 use parking_lot::{Condvar, Mutex};
 
 use super::Engine;
@@ -29,8 +28,8 @@ enum Place {
 }
 
 impl StoreId {
-    /// The identity of the store of `engine` at `path`, a file or folder that exists. `part` names the store among several
-    /// at one path.
+    /// The identity of the store of `engine` at `path`, a file or folder that exists. `part` names the store among
+    /// several at one path.
     ///
     /// # Errors
     ///
@@ -65,7 +64,7 @@ struct Registry {
     changed: Condvar,
 }
 
-static REGISTRY: Lazy<Registry> = Lazy::new(Registry::default);
+static REGISTRY: LazyLock<Registry> = LazyLock::new(Registry::default);
 
 /// The share that one user has of an open store. The store is closed when the last share is given back.
 ///

@@ -1,10 +1,9 @@
 //! One thread that has the open stores free their expired records, once a second.
 
-use std::sync::Weak;
+use std::sync::{LazyLock, Weak};
 use std::thread;
 use std::time::Duration;
 
-use once_cell::sync::Lazy;
 use parking_lot::Mutex;
 
 use crate::record::{Millis, now};
@@ -21,7 +20,7 @@ struct Sweeper {
     running: bool,
 }
 
-static SWEEPER: Lazy<Mutex<Sweeper>> = Lazy::new(Mutex::default);
+static SWEEPER: LazyLock<Mutex<Sweeper>> = LazyLock::new(Mutex::default);
 
 /// Sweeps `store` for as long as it lives.
 pub(super) fn register(store: Weak<dyn Sweep>) {

@@ -38,8 +38,8 @@ impl fmt::Debug for Cause {
     }
 }
 
-/// An error that can be kept as the cause of another one. It is kept by value, because one failed sync fails every commit
-/// of its group, and each commit has an error of its own.
+/// An error that can be kept as the cause of another one. It is kept by value, because one failed sync fails every
+/// commit of its group, and each commit has an error of its own.
 pub trait AsCause {
     /// The error as a cause.
     fn as_cause(&self) -> Cause;

@@ -1,5 +1,6 @@
 /// The kinds of errors, one line each. `retryable` marks a kind after which the same call may succeed when it is made
-/// again. The test `the_facade_has_the_same_tables` in `core/tests/facade.rs` writes `ts/errors/codes.ts` from this table.
+/// again. The test `the_facade_has_the_same_tables` in `core/tests/facade.rs` writes `ts/errors/codes.ts` from this
+/// table.
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $text:literal $($retryable:ident)?,)*) => {
         /// The kind of an error, stable across releases. Its name is the `code` of the public API.

@@ -22,6 +22,7 @@ pub struct FilePath {
 
 impl FilePath {
     /// The file `name` in `folder`.
+    #[must_use]
     pub fn new(folder: &str, name: &str) -> Self {
         if folder.is_empty() {
             return FilePath { path: name.to_owned(), name_at: 0 };
@@ -30,20 +31,36 @@ impl FilePath {
     }
 
     /// The folder, without a slash at its end; "" is the base folder.
+    #[must_use]
     pub fn folder(&self) -> &str {
         self.path.get(..self.name_at.saturating_sub(1)).unwrap_or("")
     }
 
+    /// The name of the file.
+    #[must_use]
     pub fn name(&self) -> &str {
         self.path.get(self.name_at..).unwrap_or("")
     }
 
+    /// The whole path, with slashes between its names.
+    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.path
     }
 }
 
 /// The path of the file of `key`; `None` if a name or the path would be too long.
+///
+/// # Examples
+///
+/// ```
+/// use holdfast_core::format::file_name::path_of;
+///
+/// let path = path_of("users/Ada".as_bytes()).unwrap();
+/// assert_eq!(path.as_str(), "users/%41da.json");
+/// assert_eq!((path.folder(), path.name()), ("users", "%41da.json"));
+/// ```
+#[must_use]
 pub fn path_of(key: &[u8]) -> Option<FilePath> {
     let mut path = String::with_capacity(key.len() + 16);
     let mut name_at = 0;
@@ -64,22 +81,26 @@ pub fn path_of(key: &[u8]) -> Option<FilePath> {
     Some(FilePath { path, name_at })
 }
 
-/// The segment of a key that a file's name stands for.
+/// The segment of a key whose file has this name; `None` for a name that no key has.
+#[must_use]
 pub fn file_segment(name: &str) -> Option<String> {
     unescape(name, true)
 }
 
-/// The segment of a key that a folder's name stands for.
+/// The segment of a key whose folder has this name; `None` for a name that no key has.
+#[must_use]
 pub fn folder_segment(name: &str) -> Option<String> {
     unescape(name, false)
 }
 
 /// True if a file `name` in `folder` is short enough to be a key's.
+#[must_use]
 pub fn fits(folder: &str, name: &str) -> bool {
     name.len() <= MAX_NAME && folder.len() + 1 + name.len() <= MAX_PATH + usize::from(folder.is_empty())
 }
 
 /// True for the name of a temporary file.
+#[must_use]
 pub fn is_temporary(name: &str) -> bool {
     name.strip_prefix(TEMPORARY).is_some_and(|rest| rest.len() == 16 && rest.bytes().all(|b| b.is_ascii_hexdigit()))
 }

@@ -8,13 +8,15 @@ use crate::value::{self, Value};
 /// The encoding of the text of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Encoding {
+    /// UTF-8. It is written without a byte order mark, and read with or without one.
     #[default]
     Utf8,
-    /// Written without a byte order mark; read with or without one.
+    /// UTF-16 with the low byte first. It is written without a byte order mark, and read with or without one.
     Utf16Le,
 }
 
 /// The bytes of a file that holds `value`.
+#[must_use]
 pub fn encode(value: &Value, encoding: Encoding) -> Vec<u8> {
     let text = value::indent(&value.to_text());
     match encoding {
@@ -23,7 +25,11 @@ pub fn encode(value: &Value, encoding: Encoding) -> Vec<u8> {
     }
 }
 
-/// The value that the bytes of a file hold, as compact text. CORRUPTED if they hold none.
+/// The value that the bytes of a file hold, as compact text.
+///
+/// # Errors
+///
+/// `CORRUPTED` if they hold none.
 pub fn decode(bytes: Vec<u8>, encoding: Encoding) -> Result<Value> {
     if bytes.is_empty() {
         return Err(Error::corrupted("the file is empty, as a power loss leaves one"));
@@ -36,7 +42,7 @@ pub fn decode(bytes: Vec<u8>, encoding: Encoding) -> Result<Value> {
     };
     Ok(match Value::from_text(Bytes::from(text))? {
         Value::Json(text) => Value::Json(compact(text)),
-        binary => binary,
+        Value::Binary(bytes) => Value::Binary(bytes),
     })
 }
 

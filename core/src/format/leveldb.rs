@@ -1,5 +1,5 @@
-//! The bytes of a record of the leveldb engine: a small header in front of the payload. `docs/formats/leveldb.md` describes
-//! them, and the golden tests below keep them from changing.
+//! The bytes of a record of the leveldb engine: a small header in front of the payload. `docs/formats/leveldb.md`
+//! describes them, and the golden tests below keep them from changing.
 
 use std::sync::Arc;
 
@@ -22,8 +22,8 @@ const KNOWN: u8 = BINARY | CREATED_AT | EXPIRES_AT | METADATA;
 /// The longest header without metadata, in bytes.
 const MAX_HEADER: usize = 2 + 4 * 8 + 4;
 
-/// A record in its stored form. The bytes, the key and the value of the record share one allocation of their own, so none
-/// of them keeps a larger buffer of the caller alive.
+/// A record in its stored form. The bytes, the key and the value of the record share one allocation of their own, so
+/// none of them keeps a larger buffer of the caller alive.
 pub struct Encoded {
     /// The stored bytes, then the key.
     whole: Bytes,

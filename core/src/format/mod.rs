@@ -1,5 +1,5 @@
-//! The bytes and names that engines store and exchange, apart from the engines: plain functions from bytes to records and
-//! back.
+//! The bytes and names that engines store and exchange, apart from the engines: plain functions from bytes to records
+//! and back.
 //!
 //! `docs/formats/` describes the formats. `fuzz/` feeds the functions with any bytes. None may panic.
 

@@ -1,7 +1,7 @@
 //! Helpers that tests of engines share. They need the feature `conformance`.
 //!
-//! Each of them fails the test, by a panic, where a test would not go on anyway: [`Calls`] reads and writes in one short
-//! call, [`TempStore`] is a store in a temporary folder, [`Watcher`] waits for the commits that a watch tells.
+//! Each of them fails the test, by a panic, where a test would not go on anyway: [`Calls`] reads and writes in one
+//! short call, [`TempStore`] is a store in a temporary folder, [`Watcher`] waits for the commits that a watch tells.
 //!
 //! # Examples
 //!

@@ -68,7 +68,8 @@ impl Watcher {
         }
     }
 
-    /// A change as a text: `key=value`, `key=?` for a value that is not there any more, `-key`, or `clear` and the bounds.
+    /// A change as a text: `key=value`, `key=?` for a value that is not there any more, `-key`, or `clear` and the
+    /// bounds.
     #[must_use]
     pub fn shown(change: &Change) -> String {
         let name = |key: &Key| String::from_utf8_lossy(key).into_owned();

@@ -1,7 +1,7 @@
 //! The threads of the library, in tiers: neither libuv's threads nor an asynchronous runtime ever wait for a disk.
 //!
-//! A task may wait for tasks of the tiers below its own, never for a task of its own tier. Tiers are bounded: if the tasks
-//! of a tier waited for each other, it could fill up with tasks that all wait, and none would ever run again.
+//! A task may wait for tasks of the tiers below its own, never for a task of its own tier. Tiers are bounded: if the
+//! tasks of a tier waited for each other, it could fill up with tasks that all wait, and none would ever run again.
 //!
 //! | tier | its tasks | they may wait for |
 //! |---|---|---|
@@ -10,9 +10,9 @@
 //! | [`waiting`] | calls of transactions, commits over several engines, openings | `disk`, workers |
 //! | [`model`] | calls of models, which block on an engine or a transaction; maintenance | all of these |
 //!
-//! A task learns whether it runs on a thread of its tier. If the system has no thread left, for example because of a limit
-//! of processes, the task is called on the caller's thread with the error. It passes the error on and does nothing else.
-//! Hold no lock that a task takes while you spawn it.
+//! A task learns whether it runs on a thread of its tier. If the system has no thread left, for example because of a
+//! limit of processes, the task is called on the caller's thread with the error. It passes the error on and does
+//! nothing else. Hold no lock that a task takes while you spawn it.
 //!
 //! # Examples
 //!
@@ -64,8 +64,8 @@ pub fn disk(task: impl FnOnce(Result<()>) + Send + 'static) {
     DISK.spawn(Box::new(task));
 }
 
-/// Runs `task` in the tier of transactions: it may wait for tasks of [`disk`] and of workers. At most 64 tasks of the tier
-/// run at a time.
+/// Runs `task` in the tier of transactions: it may wait for tasks of [`disk`] and of workers. At most 64 tasks of the
+/// tier run at a time.
 pub fn waiting(task: impl FnOnce(Result<()>) + Send + 'static) {
     WAITING.spawn(Box::new(task));
 }
@@ -76,8 +76,8 @@ pub fn model(task: impl FnOnce(Result<()>) + Send + 'static) {
     MODEL.spawn(Box::new(task));
 }
 
-/// One thread that runs the calls of one engine in order. It ends after 10 seconds without a task, and starts again with
-/// the next one.
+/// One thread that runs the calls of one engine in order. It ends after 10 seconds without a task, and starts again
+/// with the next one.
 pub struct Worker(Arc<Pool>);
 
 impl Worker {

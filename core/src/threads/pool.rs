@@ -11,9 +11,9 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::error::{Error, Result};
 
-/// The time for which an idle thread spins for the next task before it sleeps. A caller that makes one call after another,
-/// each with a sync, soon comes back, and to wake a thread takes 25 us. One thread of a pool spins at a time, and only
-/// where there is another processor.
+/// The time for which an idle thread spins for the next task before it sleeps. A caller that makes one call after
+/// another, each with a sync, soon comes back, and to wake a thread takes 25 us. One thread of a pool spins at a time,
+/// and only where there is another processor.
 const SPIN: Duration = Duration::from_micros(100);
 
 /// The time for which a thread without a task stays.
@@ -70,8 +70,8 @@ impl Pool {
         }
     }
 
-    /// Handles a thread that could not be started. Other threads take over. If there are none, no thread would ever run the
-    /// queued tasks, so they are called with the error.
+    /// Handles a thread that could not be started. Other threads take over. If there are none, no thread would ever run
+    /// the queued tasks, so they are called with the error.
     fn without_thread(&self, error: &Error) {
         let stranded = {
             let mut queue = self.queue.lock();

@@ -27,8 +27,8 @@ struct Alarms {
 
 static TIMER: LazyLock<Timer> = LazyLock::new(Timer::default);
 
-/// Calls `callback` on the thread of the timer once `delay` is over. If that thread cannot be started, calls it at once on
-/// the caller's thread. A callback must not block: it spawns a task for long work.
+/// Calls `callback` on the thread of the timer once `delay` is over. If that thread cannot be started, calls it at once
+/// on the caller's thread. A callback must not block: it spawns a task for long work.
 pub fn after(delay: Duration, callback: impl FnOnce() + Send + 'static) {
     let mut alarms = TIMER.alarms.lock();
     if !alarms.running {

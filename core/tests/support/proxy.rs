@@ -1,4 +1,4 @@
-//! A TCP proxy in front of a server that can swallow what passes, or cut it off.
+//! A TCP proxy in front of a server. It can drop or hold the bytes that pass, and cut connections.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -8,30 +8,30 @@ use std::thread;
 use std::time::Duration;
 
 /// Bytes pass both ways.
-pub const PASS: usize = 0;
-/// What the server answers is thrown away, and the connection cut.
-pub const CUT_REPLIES: usize = 1;
-/// What the server answers is thrown away.
-pub const DROP_REPLIES: usize = 2;
+pub(crate) const PASS: usize = 0;
+/// The server's bytes are dropped, and the connection is cut.
+pub(crate) const CUT_REPLIES: usize = 1;
+/// The server's bytes are dropped.
+pub(crate) const DROP_REPLIES: usize = 2;
 /// Connections are cut as soon as they are made or used.
-pub const REFUSE: usize = 3;
+pub(crate) const REFUSE: usize = 3;
 
-/// What a client sends is kept back until `RELEASE`, whatever else is set meanwhile and whether it is still there.
-pub const HOLD: usize = 4;
-/// As `PASS`, and what was held is let go.
-pub const RELEASE: usize = 5;
+/// The client's bytes are held until `RELEASE`, even if another mode is set before or the client is gone.
+pub(crate) const HOLD: usize = 4;
+/// As `PASS`, and the held bytes pass.
+pub(crate) const RELEASE: usize = 5;
 
 /// As `PASS`, but `HELLO` reaches the server as a command that it does not know.
 #[allow(dead_code, reason = "each test program uses a part of it")]
-pub const NO_HELLO: usize = 6;
+pub(crate) const NO_HELLO: usize = 6;
 
-pub struct Proxy {
-    pub port: u16,
+pub(crate) struct Proxy {
+    pub(crate) port: u16,
     mode: Arc<AtomicUsize>,
     cut: Arc<Cut>,
 }
 
-/// After how many more bytes a connection is cut, each way; negative: never.
+/// The number of bytes after which a connection is cut, for each direction. A negative number means never.
 struct Cut {
     requests: AtomicI64,
     replies: AtomicI64,
@@ -42,7 +42,7 @@ impl Cut {
         if replies { &self.replies } else { &self.requests }
     }
 
-    /// How many of `count` bytes still pass, and whether the connection ends then.
+    /// The number of bytes out of `count` that still pass, and true if the connection ends behind them.
     fn pass(&self, replies: bool, count: usize) -> (usize, bool) {
         let left = self.way(replies);
         let before = left.load(Ordering::SeqCst);
@@ -51,13 +51,14 @@ impl Cut {
         }
         let passing = usize::try_from(before).unwrap_or(usize::MAX).min(count);
         let ends = passing < count;
-        left.store(if ends { -1 } else { before - passing as i64 }, Ordering::SeqCst);
+        let rest = before - i64::try_from(passing).unwrap_or(i64::MAX);
+        left.store(if ends { -1 } else { rest }, Ordering::SeqCst);
         (passing, ends)
     }
 }
 
 impl Proxy {
-    pub fn to(server: u16) -> Self {
+    pub(crate) fn to(server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let mode = Arc::new(AtomicUsize::new(PASS));
@@ -77,26 +78,26 @@ impl Proxy {
         Proxy { port, mode, cut }
     }
 
-    /// Cuts the connection on which the server answers after so many more bytes.
+    /// Cuts the connection after the server has sent this number of bytes more.
     #[allow(dead_code, reason = "each test program uses a part of it")]
-    pub fn cut_replies_after(&self, bytes: u32) {
+    pub(crate) fn cut_replies_after(&self, bytes: u32) {
         self.cut.replies.store(bytes.into(), Ordering::SeqCst);
     }
 
-    /// Cuts the connection after the client has sent so many more bytes.
+    /// Cuts the connection after the client has sent this number of bytes more.
     #[allow(dead_code, reason = "each test program uses a part of it")]
-    pub fn cut_requests_after(&self, bytes: u32) {
+    pub(crate) fn cut_requests_after(&self, bytes: u32) {
         self.cut.requests.store(bytes.into(), Ordering::SeqCst);
     }
 
-    pub fn set(&self, mode: usize) {
+    pub(crate) fn set(&self, mode: usize) {
         self.mode.store(mode, Ordering::SeqCst);
     }
 }
 
 fn pump(mut from: TcpStream, mut to: TcpStream, mode: &AtomicUsize, cut: &Cut, replies: bool) {
     let mut buffer = vec![0; 4096];
-    // A stream with a hole is nothing that can happen: what was dropped once is dropped to the end.
+    // TCP has no stream with a hole: once bytes are dropped, all later bytes are dropped, too.
     let mut dropping = false;
     let _ = from.set_read_timeout(Some(Duration::from_millis(20)));
     loop {

@@ -1,4 +1,4 @@
-//! A redis-server of a test's own: a free port, a folder of its own, stopped when dropped.
+//! A redis-server for one test: on a free port, in a folder of its own. It is stopped when it is dropped.
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
@@ -9,16 +9,16 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-pub struct RedisServer {
+pub(crate) struct RedisServer {
     child: Child,
-    pub port: u16,
-    pub folder: TempDir,
+    pub(crate) port: u16,
+    pub(crate) folder: TempDir,
     args: Vec<String>,
 }
 
 impl RedisServer {
-    /// Starts a server that keeps nothing on disk; `args` are further options of its command line.
-    pub fn start(args: &[&str]) -> Self {
+    /// Starts a server that keeps nothing on disk. `args` are further options of its command line.
+    pub(crate) fn start(args: &[&str]) -> Self {
         let folder = TempDir::new().expect("a folder");
         let port = free_port();
         let args: Vec<String> = args.iter().map(ToString::to_string).collect();
@@ -28,24 +28,24 @@ impl RedisServer {
         server
     }
 
-    /// Kills the server as a crash would, and starts another on its port.
-    pub fn crash_and_restart(&mut self) {
+    /// Kills the server as a crash would, and starts another one on its port.
+    pub(crate) fn crash_and_restart(&mut self) {
         self.kill();
         self.child = spawn(self.port, &self.folder, &self.args);
         self.await_answer();
     }
 
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().expect("kill");
         self.child.wait().expect("wait");
     }
 
-    /// Stops the server without ending it, as a machine that hangs.
-    pub fn freeze(&self) {
+    /// Stops the server without ending it, as if its machine hung.
+    pub(crate) fn freeze(&self) {
         self.signal("STOP");
     }
 
-    pub fn thaw(&self) {
+    pub(crate) fn thaw(&self) {
         self.signal("CONT");
     }
 
@@ -54,8 +54,8 @@ impl RedisServer {
         assert!(status.expect("kill").success());
     }
 
-    /// What the server answers to one command, as the protocol has it.
-    pub fn raw(&self, args: &[&[u8]]) -> Vec<u8> {
+    /// The server's answer to one command, in the bytes of the protocol.
+    pub(crate) fn raw(&self, args: &[&[u8]]) -> Vec<u8> {
         raw(self.port, args).expect("an answer")
     }
 
@@ -71,7 +71,7 @@ impl RedisServer {
 
 impl Drop for RedisServer {
     fn drop(&mut self) {
-        // A stopped process is killed as well.
+        // A stopped process is killed, too.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -89,7 +89,7 @@ fn spawn(port: u16, folder: &TempDir, args: &[String]) -> Child {
         .expect("redis-server is installed")
 }
 
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
 }
 
@@ -105,7 +105,7 @@ fn raw(port: u16, args: &[&[u8]]) -> Option<Vec<u8>> {
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
     let mut reply = vec![0; 64 << 10];
     let mut length = 0;
-    // Our answers are short; a pause ends them.
+    // The answers are short, so a pause ends them.
     loop {
         match stream.read(reply.get_mut(length..)?) {
             Ok(0) | Err(_) => break,

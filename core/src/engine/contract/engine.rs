@@ -54,8 +54,8 @@ pub trait Engine: Send + Sync {
     /// Queues a request. Never blocks. `done` is called exactly once, also when the engine is closed.
     fn submit(&self, request: Request, done: Done);
 
-    /// Finishes the calls that were submitted, refuses later ones, syncs, and gives up locks. A second call does nothing.
-    /// Blocks.
+    /// Finishes the calls that were submitted, refuses later ones, syncs, and gives up locks. A second call does
+    /// nothing. Blocks.
     ///
     /// # Errors
     ///

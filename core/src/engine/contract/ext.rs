@@ -63,8 +63,8 @@ pub trait EngineExt: Engine {
     ///
     /// `CONFLICT` if a check does not hold or an intent holds a key, `LOCKED` if that intent is left of a crash,
     /// `INVALID_ARGUMENT` for an addition to another type than a number, `VALUE_TOO_LARGE` for a batch over its limit,
-    /// `READ_ONLY`, `NO_SPACE`, `CLOSED`, or an error of the medium. `UNKNOWN_OUTCOME` if the engine cannot tell whether
-    /// the batch took effect.
+    /// `READ_ONLY`, `NO_SPACE`, `CLOSED`, or an error of the medium. `UNKNOWN_OUTCOME` if the engine cannot tell
+    /// whether the batch took effect.
     fn commit(&self, batch: Batch) -> Result<Commit> {
         if let Some(result) = self.try_commit(&batch) {
             return result;
@@ -75,8 +75,8 @@ pub trait EngineExt: Engine {
         }
     }
 
-    /// Makes a view for a transaction at once: [`Transactional::try_begin`]. An engine without the facet makes an ordinary
-    /// view.
+    /// Makes a view for a transaction at once: [`Transactional::try_begin`]. An engine without the facet makes an
+    /// ordinary view.
     fn try_begin(&self) -> Option<Result<Arc<dyn View>>> {
         match self.transactional() {
             Some(engine) => engine.try_begin(),

@@ -1,7 +1,8 @@
 //! The contract of an engine.
 //!
 //! [`Engine`] is the small core that every engine implements in full. It has no default methods, so a wrapper forwards
-//! every call or does not compile. An ability that some engines lack is a facet, which an engine hands out if it has it:
+//! every call or does not compile. An ability that some engines lack is a facet, which an engine hands out if it has
+//! it:
 //!
 //! | facet | what it adds | which engines lack it |
 //! |---|---|---|

@@ -16,8 +16,8 @@ pub enum Read {
     Entry(Space, Key),
     /// Asks whether the key is there. Answered by [`Reply::Has`].
     Has(Space, Key),
-    /// Reads the values of keys, in their order. Answered by [`Reply::Values`]. Where the engine has snapshots, all values
-    /// are of one moment.
+    /// Reads the values of keys, in their order. Answered by [`Reply::Values`]. Where the engine has snapshots, all
+    /// values are of one moment.
     Many(Space, Vec<Key>),
 }
 
@@ -92,7 +92,8 @@ pub enum Reply {
 pub enum Request {
     /// A read of single keys.
     Read(Read),
-    /// Lists the users' keys of a range, up to its limit. Answered by [`Reply::Keys`]. No write requested later is seen.
+    /// Lists the users' keys of a range, up to its limit. Answered by [`Reply::Keys`]. No write requested later is
+    /// seen.
     Keys(KeyRange),
     /// Counts the users' keys of a range, up to its limit. Answered by [`Reply::Count`].
     Count(KeyRange),

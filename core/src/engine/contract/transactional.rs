@@ -11,12 +11,12 @@ use crate::error::Result;
 /// and the transaction log holds the decision, each intent is carried out.
 pub trait Transactional: Send + Sync {
     /// Makes a view for a transaction at once. `None` if that would wait: then the caller submits a
-    /// [`Request::View`](super::Request::View). Where the engine has no snapshots, a read of the view that does not belong
-    /// to one moment with its earlier reads fails with `CONFLICT`.
+    /// [`Request::View`](super::Request::View). Where the engine has no snapshots, a read of the view that does not
+    /// belong to one moment with its earlier reads fails with `CONFLICT`.
     fn try_begin(&self) -> Option<Result<Arc<dyn View>>>;
 
-    /// Stores the writes of `batch` as an intent, if its checks hold. No other batch writes those keys until the intent is
-    /// resolved. Blocks.
+    /// Stores the writes of `batch` as an intent, if its checks hold. No other batch writes those keys until the intent
+    /// is resolved. Blocks.
     ///
     /// # Errors
     ///

@@ -133,7 +133,8 @@ impl Gathering {
 
 /// A read-only view of both keyspaces.
 ///
-/// Where the engine has snapshots, a view is one moment of the store. A record of it that expires is absent from then on.
+/// Where the engine has snapshots, a view is one moment of the store. A record of it that expires is absent from then
+/// on.
 ///
 /// # Examples
 ///
@@ -162,14 +163,14 @@ pub trait View: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `CORRUPTED` if the record cannot be read, `CONFLICT` in a view of a transaction without snapshots, `CLOSED`, or an
-    /// error of the medium.
+    /// `CORRUPTED` if the record cannot be read, `CONFLICT` in a view of a transaction without snapshots, `CLOSED`, or
+    /// an error of the medium.
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Record>>;
 
     /// Reads a page: the entries of `range` behind `after`, until they hold about `max_bytes` bytes.
     ///
-    /// A page has at least one entry, unless the range is at its end. An engine that passes over many keys may also give
-    /// an empty page with a `next`, so that no page takes too long. The limit of the range does not count:
+    /// A page has at least one entry, unless the range is at its end. An engine that passes over many keys may also
+    /// give an empty page with a `next`, so that no page takes too long. The limit of the range does not count:
     /// [`for_each_page`] cuts at it.
     ///
     /// # Errors

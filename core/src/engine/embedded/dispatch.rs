@@ -155,8 +155,8 @@ impl<S: Store> Dispatch<S> {
         });
     }
 
-    /// Starts a task that works through the queue, unless one does already. Takes over the lock, because the task may need
-    /// it at once.
+    /// Starts a task that works through the queue, unless one does already. Takes over the lock, because the task may
+    /// need it at once.
     fn start_drain(self: &Arc<Self>, mut state: MutexGuard<'_, QueueState>) {
         if !state.draining {
             state.draining = true;

@@ -1,13 +1,13 @@
-//! The queue in front of every engine that runs in this process. It answers from memory on the caller's thread where that
-//! is possible, writes waiting batches as one group, and keeps the calls on each key in order.
+//! The queue in front of every engine that runs in this process. It answers from memory on the caller's thread where
+//! that is possible, writes waiting batches as one group, and keeps the calls on each key in order.
 //!
 //! Invariants:
 //!
 //! - A write is unresolved from `submit` until its `done` is about to be called. Until then no read of its key is
 //!   answered.
 //! - A write never starts while an earlier read of its key is in the pool.
-//! - Tasks of the pool never wait for one another. A drain that has to let reads finish ends, and the last of those reads
-//!   starts it again.
+//! - Tasks of the pool never wait for one another. A drain that has to let reads finish ends, and the last of those
+//!   reads starts it again.
 
 mod dispatch;
 mod facets;

@@ -10,7 +10,8 @@ use crate::key::{Key, Space};
 use crate::record::Millis;
 use crate::value::Value;
 
-/// The store of an engine in this process. [`Embedded`](super::Embedded) makes an [`Engine`](crate::engine::Engine) of it.
+/// The store of an engine in this process. [`Embedded`](super::Embedded) makes an [`Engine`](crate::engine::Engine) of
+/// it.
 ///
 /// Several threads call a store at once. Only one of them calls `write_group` at a time; another may call `try_write`
 /// meanwhile.
@@ -24,8 +25,8 @@ pub trait Store: Send + Sync + 'static {
     /// Answers a read from memory. `None` if that takes a disk or a wait.
     fn try_read(&self, read: &Read) -> Option<Result<Reply>>;
 
-    /// Reads the value of one key from memory, as [`try_read`](Store::try_read) does. A store that needs no copy of the key
-    /// implements it.
+    /// Reads the value of one key from memory, as [`try_read`](Store::try_read) does. A store that needs no copy of the
+    /// key implements it.
     fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Value>>> {
         self.try_read(&Read::Get(space, Key::copy_from_slice(key))).map(value_of)
     }

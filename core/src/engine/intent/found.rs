@@ -13,8 +13,8 @@ pub struct Found {
 }
 
 impl Found {
-    /// Reads the records with `scan`, which gives a page of a range behind a key. Damage does not fail the call: it is kept
-    /// beside the records that could be read.
+    /// Reads the records with `scan`, which gives a page of a range behind a key. Damage does not fail the call: it is
+    /// kept beside the records that could be read.
     ///
     /// # Errors
     ///

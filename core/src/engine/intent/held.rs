@@ -15,8 +15,8 @@ use crate::value::Value;
 /// `LOCKED` instead of in `CONFLICT`.
 const PATIENCE: Millis = 30_000;
 
-/// The intents that stand in a store, and the keys that they hold. A clone shares them, so a store that may have to take
-/// a group back keeps a clone from before it.
+/// The intents that stand in a store, and the keys that they hold. A clone shares them, so a store that may have to
+/// take a group back keeps a clone from before it.
 #[derive(Clone, Debug, Default)]
 pub struct Intents {
     standing: Arc<HashMap<IntentId, Arc<Held>>>,

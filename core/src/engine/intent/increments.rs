@@ -14,8 +14,8 @@ pub(in crate::engine) fn prepared_ops(batch: &Batch) -> Result<Vec<Op>> {
     }
 }
 
-/// Checks the additions of a batch that prepares an intent. An intent must not fail once it is decided, so each addition
-/// must be to a number already. `get` reads the records of the store.
+/// Checks the additions of a batch that prepares an intent. An intent must not fail once it is decided, so each
+/// addition must be to a number already. `get` reads the records of the store.
 ///
 /// # Errors
 ///

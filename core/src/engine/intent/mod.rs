@@ -66,8 +66,8 @@ pub fn prepare(id: IntentId, batch: Batch) -> Batch {
     }
 }
 
-/// Stores the writes of `batch` as an intent: [`Transactional::prepare`](super::Transactional::prepare) for engines with
-/// atomic batches. Blocks.
+/// Stores the writes of `batch` as an intent: [`Transactional::prepare`](super::Transactional::prepare) for engines
+/// with atomic batches. Blocks.
 ///
 /// # Errors
 ///
@@ -77,8 +77,8 @@ pub fn commit_intent<E: Engine + ?Sized>(engine: &E, id: IntentId, batch: Batch)
     engine.commit(prepare(id, batch))
 }
 
-/// Ends an intent: [`Transactional::resolve`](super::Transactional::resolve) for engines with atomic batches. `None` if the
-/// intent does not stand any more. An intent that cannot be read can be dropped. Blocks.
+/// Ends an intent: [`Transactional::resolve`](super::Transactional::resolve) for engines with atomic batches. `None` if
+/// the intent does not stand any more. An intent that cannot be read can be dropped. Blocks.
 ///
 /// # Errors
 ///

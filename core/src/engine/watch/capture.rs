@@ -1,7 +1,7 @@
 //! Change capture: a store keeps it under its write lock to know the changes of its commits.
 //!
-//! [`apply`](crate::engine::apply::apply) records the changes of a batch, writes them to the change log if it is on, and
-//! leaves the event here. The store publishes the event once the batch is final, or discards it.
+//! [`apply`](crate::engine::apply::apply) records the changes of a batch, writes them to the change log if it is on,
+//! and leaves the event here. The store publishes the event once the batch is final, or discards it.
 
 use std::collections::HashMap;
 use std::sync::Arc;

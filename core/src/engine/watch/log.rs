@@ -1,8 +1,9 @@
 //! The change log: the changes of each commit, as a record of the internal keyspace that the commit writes itself.
 //!
-//! The log is on while [`CHANGE_LOG`] is there. Its entries lie under [`CHANGE_LOG_ENTRY`], by the number of the commit. Behind its first
-//! entry the log is complete, because entries are removed from the front alone, and a batch that switches the log on
-//! again removes all of them first. The log holds no values: a reader looks them up by their version.
+//! The log is on while [`CHANGE_LOG`] is there. Its entries lie under [`CHANGE_LOG_ENTRY`], by the number of the
+//! commit. Behind its first entry the log is complete, because entries are removed from the front alone, and a batch
+//! that switches the log on again removes all of them first. The log holds no values: a reader looks them up by their
+//! version.
 
 use std::ops::Bound;
 
@@ -53,8 +54,8 @@ fn entries() -> KeyRange {
     KeyRange::prefix(CHANGE_LOG_ENTRY)
 }
 
-/// The batch that switches the log on until `until`, or for ever if that is `None`. There is none if the log is on for as
-/// long already.
+/// The batch that switches the log on until `until`, or for ever if that is `None`. There is none if the log is on for
+/// as long already.
 ///
 /// A `CONFLICT` of the batch means that another batch was first: look again.
 ///
@@ -121,13 +122,13 @@ pub fn floor<V: View + ?Sized>(view: &V) -> Result<Option<u64>> {
     }
 }
 
-/// Reads the commits behind `since`, until they hold about `max_bytes` bytes. A change has its value if the key still has
-/// that version.
+/// Reads the commits behind `since`, until they hold about `max_bytes` bytes. A change has its value if the key still
+/// has that version.
 ///
 /// # Errors
 ///
-/// `PRECONDITION_FAILED` if the log does not reach back to `since`, `INVALID_ARGUMENT` if the view has no commit `since`
-/// yet, `CORRUPTED` for a damaged entry, or an error of the view.
+/// `PRECONDITION_FAILED` if the log does not reach back to `since`, `INVALID_ARGUMENT` if the view has no commit
+/// `since` yet, `CORRUPTED` for a damaged entry, or an error of the view.
 pub fn page<V: View + ?Sized>(view: &V, since: u64, max_bytes: usize) -> Result<Logged> {
     let floor = floor(view)?.unwrap_or_else(|| view.seq());
     if since < floor {

@@ -19,8 +19,8 @@
 //! - A page of [`Watched::logged`](super::Watched::logged) and the events belong together: a commit that is not in the
 //!   page and has a `seq` above its `through` is told to every subscriber that had begun before the page was read.
 //! - An event never waits for a subscriber. Without subscribers a commit takes one relaxed load more.
-//! - `close` ends subscriptions with `CLOSED`, a lost connection ends them with `CONNECTION`. No commit is ever left out
-//!   without an error.
+//! - `close` ends subscriptions with `CLOSED`, a lost connection ends them with `CONNECTION`. No commit is ever left
+//!   out without an error.
 //!
 //! # Examples
 //!
@@ -148,8 +148,8 @@ pub trait Subscriber: Send + Sync {
     fn ended(&self, error: Error);
 }
 
-/// A subscription, which ends when this is dropped. The drop never blocks. A call of the subscriber may still be under way
-/// behind it.
+/// A subscription, which ends when this is dropped. The drop never blocks. A call of the subscriber may still be under
+/// way behind it.
 pub struct Subscription(Option<Box<dyn FnOnce() + Send + Sync>>);
 
 impl Subscription {
@@ -179,8 +179,8 @@ impl fmt::Debug for Subscription {
 pub struct Logged {
     /// The commits, in order.
     pub commits: Vec<CommitEvent>,
-    /// The number of the last commit that the page covers. Every commit behind the `since` of the call up to this one is in
-    /// the page, if it changed a user's key.
+    /// The number of the last commit that the page covers. Every commit behind the `since` of the call up to this one
+    /// is in the page, if it changed a user's key.
     pub through: u64,
     /// True if the log has more commits.
     pub more: bool,

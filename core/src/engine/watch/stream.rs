@@ -1,7 +1,8 @@
 //! One watch: a bounded stream of the commits from the change log and of those that are told live.
 //!
-//! A watch subscribes first and reads the log then, so that no commit falls between the two. While it reads the log, live
-//! commits wait in a queue of their own. If they do not fit there, they are dropped, and read from the log instead.
+//! A watch subscribes first and reads the log then, so that no commit falls between the two. While it reads the log,
+//! live commits wait in a queue of their own. If they do not fit there, they are dropped, and read from the log
+//! instead.
 
 use std::sync::Arc;
 

@@ -8,8 +8,8 @@ use crate::value::{Value, validate};
 
 /// The text of a record of the internal keyspace.
 ///
-/// A JSON value without expiry and metadata is its own text. Any other record is `\x01`, `j` for JSON or `b` for a Buffer,
-/// the expiry, a space, the length of the metadata, a space, the metadata, the value.
+/// A JSON value without expiry and metadata is its own text. Any other record is `\x01`, `j` for JSON or `b` for a
+/// Buffer, the expiry, a space, the length of the metadata, a space, the metadata, the value.
 #[must_use]
 pub fn internal_text(value: &Value, expires_at: Option<Millis>, metadata: Option<&Bytes>) -> Bytes {
     let (kind, payload) = match value {

@@ -1,7 +1,7 @@
 //! The names and texts of the redis engine on its server. `docs/formats/redis.md` describes them.
 //!
-//! The name of a user's key is the key prefix and the key. A name of the library's own has a byte behind the prefix that
-//! UTF-8 never has, so no user's key has such a name.
+//! The name of a user's key is the key prefix and the key. A name of the library's own has a byte behind the prefix
+//! that UTF-8 never has, so no user's key has such a name.
 
 mod held;
 mod internal_record;
@@ -22,8 +22,8 @@ pub use layout::{Layout, Name};
 pub use stream::{Touched, log_entry, log_place};
 pub use user_record::{Companion, digest, expiry, user_record, user_value, version};
 
-/// A reply that the server kept for a client: the number of the call, then the reply as JSON, whose strings hold no byte
-/// beyond ASCII. `None` for another text.
+/// A reply that the server kept for a client: the number of the call, then the reply as JSON, whose strings hold no
+/// byte beyond ASCII. `None` for another text.
 #[must_use]
 pub fn kept_reply(text: &[u8]) -> Option<(u64, serde_json::Value)> {
     let space = text.iter().position(|byte| *byte == b' ')?;

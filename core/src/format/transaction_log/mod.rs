@@ -1,7 +1,7 @@
 //! The log of transactions over several engines: a header, then frames of entries. Each frame is one write.
 //!
-//! `docs/formats/transaction-log.md` describes the bytes. The checksum of a frame covers the id of the log and the place of
-//! the frame, so neither bytes of another file nor bytes of another place pass for it.
+//! `docs/formats/transaction-log.md` describes the bytes. The checksum of a frame covers the id of the log and the
+//! place of the frame, so neither bytes of another file nor bytes of another place pass for it.
 
 mod entry;
 mod frame;
@@ -64,7 +64,8 @@ pub fn read(id: u64, bytes: &Bytes) -> Result<Option<Contents>> {
         at += body.len() + FRAME;
         contents.end = at as u64;
     }
-    // Each frame is whole on disk before the next one is written. A frame behind a broken one means damage, not a crash.
+    // Each frame is whole on disk before the next one is written. A frame behind a broken one means damage, not a
+    // crash.
     match (at + 1..bytes.len()).find(|later| frame_at(id, bytes, *later).is_some()) {
         Some(_) => Err(Error::corrupted(format!("it is damaged at byte {at}, in its middle"))),
         None => Ok(Some(contents)),
