@@ -8,7 +8,7 @@ use holdfast_core::keyspace::MODEL_FOLDERS;
 
 fn error_codes() -> String {
     let quoted = |code: &Code| format!("'{}'", code.as_str());
-    let all: String = Code::ALL.iter().map(|code| format!("  {},\n", quoted(code))).collect();
+    let all = Code::ALL.iter().map(|code| format!("  {},\n", quoted(code))).collect::<Vec<_>>().concat();
     let retryable: Vec<String> = Code::ALL.iter().filter(|code| code.retryable()).map(quoted).collect();
     format!(
         "// Written from core/src/error/code.rs by core/tests/facade.rs: change it there.\n\n\
