@@ -3,8 +3,8 @@
 use std::sync::mpsc;
 
 use super::{Fixture, open};
-use crate::batch::{Batch, Op, Outcome};
-use crate::engine::{Engine, Read, Reply, Request};
+use crate::batch::{Batch, Op};
+use crate::engine::{Read, Reply, Request};
 use crate::error::Result;
 use crate::key::{Key, KeyRange, Space};
 use crate::testing::{Calls, json, keys_of, ok, submit, text};
@@ -66,7 +66,7 @@ pub fn concurrent_increments_are_all_counted(fixture: &dyn Fixture) {
     let threads: Vec<_> = (0..4)
         .map(|_| {
             let engine = lease.engine().clone();
-            std::thread::spawn(move || (0..250).map(|_| increment(&*engine)).collect::<Vec<u64>>())
+            std::thread::spawn(move || (0..250).map(|_| engine.add("n", 1.0).to_bits()).collect::<Vec<u64>>())
         })
         .collect();
     let mut seen: Vec<u64> =
@@ -75,14 +75,6 @@ pub fn concurrent_increments_are_all_counted(fixture: &dyn Fixture) {
     seen.sort_unstable();
     seen.dedup();
     assert_eq!(seen.len(), 1000, "each increment saw a number of its own");
-}
-
-/// The bits of the sum after an increment.
-fn increment(engine: &dyn Engine) -> u64 {
-    match engine.run(Batch::one(Op::add("n", 1.0)).reporting()).outcomes.first() {
-        Some(Outcome::Added { value, .. }) => value.to_bits(),
-        other => panic!("{other:?}"),
-    }
 }
 
 pub fn a_listing_sees_what_was_submitted_before_it_and_nothing_later(fixture: &dyn Fixture) {

@@ -101,6 +101,6 @@ codes! {
     MigrationChanged = "MIGRATION_CHANGED",
     /// A migration threw or did not finish.
     MigrationFailed = "MIGRATION_FAILED",
-    /// Whether the write was applied cannot be known.
+    /// It cannot be known whether the write was applied.
     UnknownOutcome = "UNKNOWN_OUTCOME",
 }

@@ -7,7 +7,8 @@ use crate::error::Result;
 use crate::key::{KeyRange, Space};
 use crate::record::{Record, Version};
 
-/// Short calls on the users' keys of an engine. Each waits for its answer, and fails the test on an error.
+/// Short calls on the users' keys of an engine. Each waits for its answer. A call that returns no `Result` fails the
+/// test on an error.
 pub trait Calls: Engine {
     /// Commits a batch.
     fn run(&self, batch: impl Into<Batch>) -> Commit {
@@ -17,6 +18,14 @@ pub trait Calls: Engine {
     /// Writes JSON text under a key. The commit has the outcome.
     fn set(&self, name: &str, text: &str) -> Commit {
         self.run(Batch::one(Op::set(key(name), json(text))).reporting())
+    }
+
+    /// Adds to the number under a key. Returns the sum.
+    fn add(&self, name: &str, by: f64) -> f64 {
+        match self.run(Batch::one(Op::add(key(name), by)).reporting()).outcomes.as_slice() {
+            [Outcome::Added { value, .. }] => *value,
+            other => panic!("not an addition: {other:?}"),
+        }
     }
 
     /// Deletes a key. True if it was there.
@@ -36,8 +45,17 @@ pub trait Calls: Engine {
 
     /// The [`text`] of the value of a key.
     fn value(&self, name: &str) -> Option<String> {
-        match ok(self.read(Read::Get(Space::User, key(name)))) {
-            Reply::Value(value) => value.as_ref().map(text),
+        ok(self.try_value(name))
+    }
+
+    /// The [`text`] of the value of a key, for a read that may fail.
+    ///
+    /// # Errors
+    ///
+    /// The error of the read.
+    fn try_value(&self, name: &str) -> Result<Option<String>> {
+        match self.read(Read::Get(Space::User, key(name)))? {
+            Reply::Value(value) => Ok(value.as_ref().map(text)),
             _ => panic!("not a value"),
         }
     }
@@ -54,8 +72,17 @@ pub trait Calls: Engine {
 
     /// The record of a key.
     fn entry(&self, name: &str) -> Option<Record> {
-        match ok(self.read(Read::Entry(Space::User, key(name)))) {
-            Reply::Entry(record) => record,
+        ok(self.try_entry(name))
+    }
+
+    /// The record of a key, for a read that may fail.
+    ///
+    /// # Errors
+    ///
+    /// The error of the read.
+    fn try_entry(&self, name: &str) -> Result<Option<Record>> {
+        match self.read(Read::Entry(Space::User, key(name)))? {
+            Reply::Entry(record) => Ok(record),
             _ => panic!("not an entry"),
         }
     }

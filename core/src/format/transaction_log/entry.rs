@@ -29,7 +29,7 @@ pub enum Entry {
         /// The number of the transaction.
         number: u64,
     },
-    /// How to take back the writes that a transaction is about to make in a store.
+    /// The writes that a transaction is about to make in a store, and the writes that take them back.
     Undo {
         /// The number of the transaction.
         number: u64,

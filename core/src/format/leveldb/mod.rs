@@ -1,14 +1,18 @@
 //! The bytes of a record of the leveldb engine: a small header in front of the payload. `docs/formats/leveldb.md`
 //! describes them, and the golden tests below keep them from changing.
 
+mod expiry_index;
+
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes};
 
 use crate::error::{Code, Error, Result};
-use crate::key::{Key, Space};
+use crate::key::Key;
 use crate::record::{Millis, Record, Version};
 use crate::value::Value;
+
+pub use expiry_index::{EXPIRY, expiry_key, read_expiry_key};
 
 /// The number of the layout. A reader refuses any other.
 pub const FORMAT: u8 = 1;
@@ -205,36 +209,6 @@ impl Reader<'_> {
     }
 }
 
-/// The key of an entry of the expiry index: time, keyspace, key. The index is in the order of time.
-#[must_use]
-pub fn expiry_key(at: Millis, space: Space, key: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(10 + key.len());
-    out.put_u8(EXPIRY);
-    out.put_u64(at);
-    out.put_u8(match space {
-        Space::User => 0,
-        Space::Internal => 1,
-    });
-    out.put_slice(key);
-    out
-}
-
-/// The first byte of the keys of the expiry index.
-pub const EXPIRY: u8 = b'x';
-
-/// Reads the key of an entry of the expiry index; `None` for another key.
-#[must_use]
-pub fn read_expiry_key(bytes: &[u8]) -> Option<(Millis, Space, &[u8])> {
-    let (head, key) = bytes.split_first_chunk::<10>()?;
-    let [EXPIRY, at @ .., space] = *head else { return None };
-    let space = match space {
-        0 => Space::User,
-        1 => Space::Internal,
-        _ => return None,
-    };
-    Some((u64::from_be_bytes(at), space, key))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -279,17 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn expiry_entries_have_the_documented_bytes_and_sort_by_time() {
-        assert_eq!(expiry_key(256, Space::Internal, b"k"), b"x\0\0\0\0\0\0\x01\0\x01k");
-        assert!(expiry_key(255, Space::Internal, b"z") < expiry_key(256, Space::User, b"a"));
-        assert_eq!(read_expiry_key(b"x\0\0\0\0\0\0\x01\0\x01k"), Some((256, Space::Internal, &b"k"[..])));
-        for broken in [&b"x"[..], b"format", b"x\0\0\0\0\0\0\x01\0\x02k", b"y\0\0\0\0\0\0\x01\0\x01k"] {
-            assert_eq!(read_expiry_key(broken), None);
-        }
-    }
-
-    #[test]
-    fn what_is_no_record_is_corrupted_and_a_newer_one_is_unsupported() {
+    fn other_bytes_are_corrupted_and_a_newer_record_is_unsupported() {
         for broken in [&b""[..], b"\x01", b"\0\0", b"\x01\x80\0", &FULL[..30], b"{\"a\":1}"] {
             let code = decode(&Bytes::copy_from_slice(broken)).unwrap_err().code();
             assert!(matches!(code, Code::Corrupted | Code::UnsupportedFormat), "{broken:?}");
