@@ -5,7 +5,7 @@ use super::{
 };
 use crate::batch::{Batch, Commit, IntentId};
 use crate::engine::intent::{Decision, Intent};
-use crate::engine::watch::{Logged, Subscriber, Subscription};
+use crate::engine::watch::{Logged, Subscriber, Subscription, not_watchable};
 use crate::error::{Code, Error, Result};
 
 /// Calls for the users of an engine: they wait for answers, and reach the facets. Every engine has them.
@@ -176,7 +176,7 @@ fn transactional<E: Engine + ?Sized>(engine: &E) -> Result<&dyn Transactional> {
 }
 
 fn watched<E: Engine + ?Sized>(engine: &E) -> Result<&dyn Watched> {
-    engine.watched().ok_or_else(|| lacks(engine, "this engine cannot be watched".into()))
+    engine.watched().ok_or_else(|| not_watchable(engine))
 }
 
 fn maintained<'a, E: Engine + ?Sized>(engine: &'a E, call: &str) -> Result<&'a dyn Maintained> {
