@@ -18,7 +18,6 @@ pub mod intent;
 #[cfg(feature = "leveldb")]
 #[allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "not clean yet")]
 pub mod leveldb;
-#[allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "not clean yet")]
 pub mod memory;
 #[cfg(any(feature = "file", feature = "sqlite"))]
 #[allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "not clean yet")]
