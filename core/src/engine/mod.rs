@@ -29,7 +29,6 @@ pub mod recent;
 pub mod redis;
 pub mod registry;
 #[cfg(feature = "sqlite")]
-#[allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "not clean yet")]
 pub mod sqlite;
 mod sweep;
 pub mod watch;
