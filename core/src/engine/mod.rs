@@ -16,7 +16,6 @@ pub mod file;
 pub(crate) mod increment;
 pub mod intent;
 #[cfg(feature = "leveldb")]
-#[allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "not clean yet")]
 pub mod leveldb;
 pub mod memory;
 #[cfg(any(feature = "file", feature = "sqlite"))]
