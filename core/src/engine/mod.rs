@@ -11,7 +11,6 @@ pub mod counters;
 pub mod custom;
 pub mod embedded;
 #[cfg(feature = "file")]
-#[allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "not clean yet")]
 pub mod file;
 pub(crate) mod increment;
 pub mod intent;
