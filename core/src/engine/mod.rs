@@ -23,7 +23,6 @@ mod pace;
 pub mod path;
 pub mod recent;
 #[cfg(feature = "redis")]
-#[allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "not clean yet")]
 pub mod redis;
 pub mod registry;
 #[cfg(feature = "sqlite")]
