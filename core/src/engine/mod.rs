@@ -7,7 +7,6 @@
 pub mod apply;
 pub mod contract;
 pub mod counters;
-#[allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "not clean yet")]
 pub mod custom;
 pub mod embedded;
 #[cfg(feature = "file")]
