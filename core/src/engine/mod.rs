@@ -17,7 +17,6 @@ pub mod intent;
 pub mod leveldb;
 pub mod memory;
 #[cfg(any(feature = "file", feature = "sqlite"))]
-#[allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "not clean yet")]
 mod pace;
 pub mod path;
 pub mod recent;
