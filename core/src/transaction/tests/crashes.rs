@@ -16,13 +16,13 @@ use crate::error::{Code, Result};
 use crate::key::Space;
 
 #[derive(Clone, Copy, PartialEq)]
-pub enum Kind {
+pub(super) enum Kind {
     Batches,
     /// One operation at a time, as engines of the user's own.
     Plain,
 }
 
-pub struct World {
+pub(super) struct World {
     pub logs: tempfile::TempDir,
     pub stores: Vec<(Kind, Arc<dyn Engine>)>,
 }
@@ -60,7 +60,7 @@ fn expected(which: &[bool], store: usize) -> StoreState {
 }
 
 impl World {
-    pub fn new(kinds: &[Kind]) -> Self {
+    pub(super) fn new(kinds: &[Kind]) -> Self {
         let stores = kinds.iter().map(|kind| {
             let store = memory();
             store.commit(batch(seed())).unwrap();
@@ -81,7 +81,7 @@ impl World {
     }
 
     /// Runs the transactions one after another, and closes.
-    pub fn run(&self, durability: Durability, faults: &Arc<FaultInjector>) -> Vec<Result<()>> {
+    pub(super) fn run(&self, durability: Durability, faults: &Arc<FaultInjector>) -> Vec<Result<()>> {
         let engines = self.engines(Some(faults));
         let log = log_in(self.logs.path(), durability, Some(faults));
         let results = (0..TRANSACTIONS).map(|transaction| {
@@ -100,7 +100,7 @@ impl World {
         }
     }
 
-    pub fn check(&self, results: &[Result<()>], story: &str) {
+    pub(super) fn check(&self, results: &[Result<()>], story: &str) {
         for engine in &self.engines(None) {
             recover(self.logs.path(), engine);
         }
@@ -161,7 +161,7 @@ fn at_each_step_of_recovery(kinds: &[Kind], fault: fn(u64) -> Fault) -> u64 {
     unreachable!()
 }
 
-pub const WORLDS: [&[Kind]; 5] = [
+pub(super) const WORLDS: [&[Kind]; 5] = [
     &[Kind::Batches, Kind::Batches],
     &[Kind::Batches, Kind::Batches, Kind::Batches],
     &[Kind::Batches, Kind::Plain],

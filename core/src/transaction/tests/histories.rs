@@ -13,6 +13,7 @@ use crate::batch::Batch;
 use crate::engine::{Durability, Engine, EngineExt, Read, Reply, Request};
 use crate::error::{Code, Result};
 use crate::key::{Key, Space};
+use crate::testing::text;
 
 const STORES: usize = 3;
 const ACCOUNTS: u64 = 4;
@@ -30,7 +31,7 @@ fn account(n: u64) -> String {
 fn balance(engine: &Arc<dyn Engine>, key: &str) -> Result<i64> {
     let read = Request::Read(Read::Get(Space::User, Key::copy_from_slice(key.as_bytes())));
     let Reply::Value(Some(value)) = engine.wait(read)? else { panic!("no such account") };
-    Ok(value.as_number().unwrap() as i64)
+    Ok(text(&value).parse().unwrap())
 }
 
 /// The last store is one without atomic batches.
@@ -43,10 +44,10 @@ fn engines(stores: &[Arc<dyn Engine>], faults: Option<&Arc<FaultInjector>>) -> V
 }
 
 fn transfer(log: &Arc<dyn Coordinator>, engines: &[Named], name: &str, chance: &mut Chance) -> Told {
-    let from = chance.draw() as usize % STORES;
-    let to = (from + 1 + chance.draw() as usize % (STORES - 1)) % STORES;
+    let from = chance.below(STORES);
+    let to = (from + 1 + chance.below(STORES - 1)) % STORES;
     let (source, target) = (account(chance.draw() % ACCOUNTS), account(chance.draw() % ACCOUNTS));
-    let amount = (chance.draw() % 50) as i64;
+    let amount = i64::try_from(chance.below(50)).unwrap();
     let transaction = Transaction::new(Options::default(), Some(log.clone()));
     let moved = || {
         for (store, key, by) in [(from, &source, -amount), (to, &target, amount)] {
@@ -93,7 +94,8 @@ fn check(stores: &[Arc<dyn Engine>], path: &std::path::Path, told: &[Told], stor
         .iter()
         .flat_map(|store| (0..ACCOUNTS).map(move |n| value(store, &account(n)).unwrap().parse::<i64>().unwrap()))
         .sum();
-    assert_eq!(money, START * STORES as i64 * ACCOUNTS as i64, "{story}: money was made or lost");
+    let accounts = i64::try_from(STORES as u64 * ACCOUNTS).unwrap();
+    assert_eq!(money, START * accounts, "{story}: money was made or lost");
     for (name, from, to, result) in told {
         let there = [from, to].map(|store| value(&stores[*store], &format!("transfer {name}")).is_some());
         assert_eq!(there[0], there[1], "{story}: transfer {name} was done by halves, {result:?}");

@@ -29,7 +29,8 @@ use super::log::fault_injector::FaultInjector;
 use super::recovery::{Recovered, recover_in};
 use super::{Coordinator, Participant, TransactionLog};
 use crate::batch::{Batch, Op};
-use crate::engine::{Durability, Engine, EngineExt, Item, Projection, for_each_page, intent, memory};
+use crate::engine::memory::{self, MemoryOptions};
+use crate::engine::{Durability, Engine, EngineExt, Item, Projection, for_each_page, intent};
 use crate::error::{Code, Result};
 use crate::key::{Key, KeyRange, Space};
 use crate::value::Value;
@@ -112,7 +113,7 @@ fn copy(engine: &Arc<dyn Engine>) -> Arc<dyn Engine> {
 }
 
 fn memory() -> Arc<dyn Engine> {
-    memory::open(Default::default())
+    memory::open(MemoryOptions::default())
 }
 
 /// A store, and the name by which the application knows it.
