@@ -14,7 +14,7 @@ use crate::store::{Store, Subject};
 
 /// The promises that a store has to keep.
 #[derive(Clone, Copy, Debug)]
-pub struct Rule {
+pub(crate) struct Rule {
     /// Every acknowledged batch is there.
     pub durable: bool,
     /// A batch is there only if every one before it is.
@@ -23,7 +23,7 @@ pub struct Rule {
 
 /// A broken promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     NotOpened(String),
     /// An acknowledged batch is not there.
     Lost(String),
@@ -46,7 +46,7 @@ impl fmt::Display for Fault {
 
 /// Opens the store of `subject` below `root` and says what is wrong with it. With `again` it is opened once more
 /// afterwards.
-pub fn examine(
+pub(crate) fn examine(
     subject: Subject,
     root: &Path,
     plan: &Plan,
@@ -88,7 +88,7 @@ fn open_and_judge(
 }
 
 /// Says whether `plan` may have left `state` after `history`.
-pub fn judge(plan: &Plan, state: &State, history: &History, rule: Rule) -> Result<(), Fault> {
+pub(crate) fn judge(plan: &Plan, state: &State, history: &History, rule: Rule) -> Result<(), Fault> {
     if rule.in_order {
         let found = digest(state);
         let least = if rule.durable { history.told() } else { 0 };

@@ -10,10 +10,10 @@ use holdfast_core::{Key, Space, Value};
 use crate::random::Random;
 
 /// Far in the future: such a record carries side data and never expires.
-pub const EXPIRY: u64 = 4_102_444_800_000;
+pub(crate) const EXPIRY: u64 = 4_102_444_800_000;
 
 #[derive(Clone, Debug)]
-pub enum Write {
+pub(crate) enum Write {
     Set { space: Space, key: Key, value: Value, expires_at: Option<u64>, metadata: Option<Bytes> },
     Add { space: Space, key: Key, by: f64 },
     Delete { space: Space, key: Key },
@@ -22,7 +22,7 @@ pub enum Write {
 
 /// The condition of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Guard {
+pub(crate) enum Guard {
     None,
     /// The key has the version it was just seen with: holds.
     Current(Key),
@@ -31,7 +31,7 @@ pub enum Guard {
 }
 
 #[derive(Clone, Debug)]
-pub struct Job {
+pub(crate) struct Job {
     /// Its place among all batches of the plan.
     pub number: u64,
     pub writes: Vec<Write>,
@@ -41,7 +41,7 @@ pub struct Job {
 }
 
 #[derive(Clone, Debug)]
-pub enum Step {
+pub(crate) enum Step {
     One(Job),
     /// Requested together, without waiting: they may be committed as one group.
     Burst(Vec<Job>),
@@ -50,7 +50,7 @@ pub enum Step {
 }
 
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     pub steps: Vec<Step>,
 }
 
@@ -64,7 +64,7 @@ const LENGTHS: [usize; 12] = [1, 1, 12, 40, 150, 150, 600, 600, 3_000, 5_000, 18
 impl Plan {
     /// A plan of `batches` batches.
     #[must_use]
-    pub fn new(seed: u64, batches: u64) -> Self {
+    pub(crate) fn new(seed: u64, batches: u64) -> Self {
         let mut random = Random::of(seed, 1);
         let mut steps = Vec::new();
         let mut number = 0;
@@ -89,7 +89,7 @@ impl Plan {
         Plan { steps }
     }
 
-    pub fn jobs(&self) -> impl Iterator<Item = &Job> {
+    pub(crate) fn jobs(&self) -> impl Iterator<Item = &Job> {
         self.steps.iter().flat_map(|step| match step {
             Step::One(job) => std::slice::from_ref(job),
             Step::Burst(jobs) => jobs.as_slice(),
@@ -165,7 +165,9 @@ fn several(random: &mut Random, number: &mut u64, large: &mut u32, guarded: bool
                 let space = if prefix.starts_with(['i', 'j']) { Space::Internal } else { Space::User };
                 Write::DeletePrefix { space, prefix: key(prefix) }
             }
-            26..34 => Write::Add { space, key: key("count"), by: 1.0 + random.below(9) as f64 },
+            26..34 => {
+                Write::Add { space, key: key("count"), by: 1.0 + f64::from(u8::try_from(random.below(9)).unwrap_or(0)) }
+            }
             _ => Write::Set {
                 space,
                 key: key(name),

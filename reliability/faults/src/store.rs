@@ -19,7 +19,7 @@ use crate::model::{Held, State};
 use crate::plan::{Guard, Job, Write};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub(crate) enum Kind {
     File,
     Sqlite,
     LevelDb,
@@ -28,10 +28,10 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Kind; 4] = [Kind::File, Kind::Sqlite, Kind::LevelDb, Kind::Transactions];
+    pub(crate) const ALL: [Kind; 4] = [Kind::File, Kind::Sqlite, Kind::LevelDb, Kind::Transactions];
 
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Kind::File => "file",
             Kind::Sqlite => "sqlite",
@@ -43,21 +43,21 @@ impl Kind {
 
 /// The subject of an experiment: an engine at a durability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Subject {
+pub(crate) struct Subject {
     pub kind: Kind,
     pub level: Level,
 }
 
 /// [`Durability`], with an order and a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub(crate) enum Level {
     Full,
     Normal,
     None,
 }
 
 impl Level {
-    pub const ALL: [Level; 3] = [Level::Full, Level::Normal, Level::None];
+    pub(crate) const ALL: [Level; 3] = [Level::Full, Level::Normal, Level::None];
 
     fn durability(self) -> Durability {
         match self {
@@ -97,7 +97,7 @@ impl FromStr for Subject {
 }
 
 /// An open store.
-pub struct Store {
+pub(crate) struct Store {
     /// One engine, or those that transactions go over.
     parts: Vec<(&'static str, Lease)>,
     log: Option<Arc<TransactionLog>>,
@@ -105,7 +105,7 @@ pub struct Store {
 
 impl Store {
     /// Opens the store of `subject` below the folder `root`, or makes it.
-    pub fn open(subject: Subject, root: &Path) -> Result<Self> {
+    pub(crate) fn open(subject: Subject, root: &Path) -> Result<Self> {
         let durability = subject.level.durability();
         if subject.kind != Kind::Transactions {
             let lease = open_engine(subject.kind, durability, &root.join("store"))?;
@@ -131,7 +131,7 @@ impl Store {
     }
 
     /// The batch of `job`, its condition read from the store now.
-    pub fn batch(&self, job: &Job) -> Result<Batch> {
+    pub(crate) fn batch(&self, job: &Job) -> Result<Batch> {
         let mut batch = Batch { ops: job.writes.iter().map(op).collect(), ..Batch::default() };
         let space = Space::User;
         match &job.guard {
@@ -155,7 +155,7 @@ impl Store {
         }
     }
 
-    pub fn commit(&self, batch: Batch) -> Result<()> {
+    pub(crate) fn commit(&self, batch: Batch) -> Result<()> {
         let Some(log) = &self.log else { return self.engine(b"")?.commit(batch).map(drop) };
         let transaction = Transaction::new(Options::default(), Some(log.clone()));
         for (name, lease) in &self.parts {
@@ -174,7 +174,7 @@ impl Store {
 
     /// Requests a commit without waiting for it. Transactions are committed one after the other: of two that write the
     /// same keys at the same time one is refused.
-    pub fn submit(&self, batch: Batch, done: Done) {
+    pub(crate) fn submit(&self, batch: Batch, done: Done) {
         match self.parts.as_slice() {
             [(_, lease)] => lease.engine().submit(Request::Commit(batch), done),
             _ => done(self.commit(batch).map(|()| Reply::Has(true))),
@@ -182,7 +182,7 @@ impl Store {
     }
 
     /// All records of the store, but for those that transactions keep there for themselves.
-    pub fn read(&self) -> Result<State> {
+    pub(crate) fn read(&self) -> Result<State> {
         let mut state = BTreeMap::new();
         for (_, lease) in &self.parts {
             let view = lease.engine().view()?;
@@ -204,7 +204,7 @@ impl Store {
     }
 
     /// An error unless the store finds itself in order and nothing is undecided.
-    pub fn verify(&self) -> Result<()> {
+    pub(crate) fn verify(&self) -> Result<()> {
         for (name, lease) in &self.parts {
             let report = lease.engine().verify(false, &mut |_, _| Ok(()))?;
             if let Some(error) = report.errors.first() {
@@ -219,7 +219,7 @@ impl Store {
     }
 
     /// Writes a key and reads it again, as every store must still be able to.
-    pub fn probe(&self) -> Result<()> {
+    pub(crate) fn probe(&self) -> Result<()> {
         let key = Key::from_static(b"z/probe");
         let (space, value) = (Space::User, holdfast_core::Value::json("\"works\""));
         let set = Op::Set { space, key: key.clone(), value: value.clone(), expires_at: None, metadata: None };
@@ -230,11 +230,11 @@ impl Store {
         }
     }
 
-    pub fn compact(&self) -> Result<()> {
+    pub(crate) fn compact(&self) -> Result<()> {
         self.parts.iter().try_for_each(|(_, lease)| lease.engine().compact())
     }
 
-    pub fn close(self) -> Result<()> {
+    pub(crate) fn close(self) -> Result<()> {
         if let Some(log) = self.log {
             log.close();
         }

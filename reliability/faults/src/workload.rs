@@ -13,7 +13,7 @@ use crate::store::{Kind, Store, Subject};
 
 /// The manner of a workload.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Manner {
+pub(crate) struct Manner {
     /// Goes on after an error, and looks after each whether the same handle still reads what it must.
     pub persist: bool,
     /// Acknowledges before it commits: a defect that the experiments must find.
@@ -30,7 +30,7 @@ struct Run<'a> {
 }
 
 /// Runs `plan` on the store of `subject` below `root`.
-pub fn run(subject: Subject, root: &Path, plan: &Plan, manner: Manner) {
+pub(crate) fn run(subject: Subject, root: &Path, plan: &Plan, manner: Manner) {
     let mut run = Run { subject, root, manner, plan, history: History::default(), store: None };
     for step in &plan.steps {
         if !run.step(step) {
@@ -44,7 +44,7 @@ pub fn run(subject: Subject, root: &Path, plan: &Plan, manner: Manner) {
 }
 
 /// Opens the store of `subject` below `root` and closes it again.
-pub fn reopen(subject: Subject, root: &Path) {
+pub(crate) fn reopen(subject: Subject, root: &Path) {
     match Store::open(subject, root).and_then(Store::close) {
         Ok(()) => tell(Event::Finished),
         Err(error) => say(&format!("error {error}")),
