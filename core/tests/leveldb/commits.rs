@@ -66,7 +66,7 @@ fn a_group_is_one_after_the_other_and_a_failing_batch_leaves_nothing() {
     }
     let replies: Vec<_> = receiver.iter().take(100).collect();
     assert_eq!(replies.iter().filter(|reply| reply.is_ok()).count(), 1);
-    assert!(replies.iter().flat_map(|reply| reply.as_ref().err()).all(|code| *code == Code::Conflict));
+    assert!(replies.iter().filter_map(|reply| reply.as_ref().err()).all(|code| *code == Code::Conflict));
     assert_eq!(get(&lease, "n").as_deref(), Some("1"));
     assert_eq!(keys(&lease, &KeyRange::prefix("won/")).unwrap().len(), 1);
 }

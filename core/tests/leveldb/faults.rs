@@ -30,12 +30,16 @@ fn file(path: &Path, matches: impl Fn(&str) -> bool) -> PathBuf {
     files(path, matches).into_iter().max_by_key(|file| fs::metadata(file).unwrap().len()).unwrap()
 }
 
+fn has_extension(name: &str, extension: &str) -> bool {
+    Path::new(name).extension().is_some_and(|found| found == extension)
+}
+
 fn is_log(name: &str) -> bool {
-    name.ends_with(".log")
+    has_extension(name, "log")
 }
 
 fn is_table(name: &str) -> bool {
-    name.ends_with(".sst")
+    has_extension(name, "sst")
 }
 
 fn is_manifest(name: &str) -> bool {

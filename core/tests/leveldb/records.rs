@@ -104,8 +104,8 @@ fn expired_records_are_gone_at_once_and_freed_by_the_sweep() {
 fn every_compression_reads_what_another_wrote() {
     let root = tempfile::tempdir().unwrap();
     let all = [Compression::None, Compression::Snappy, Compression::Lz4, Compression::Zstd];
-    for (n, compression) in all.into_iter().enumerate() {
-        let lease = open(LevelDbOptions { compression, bloom_bits: 4 * n as u32, ..options(root.path()) }).unwrap();
+    for (n, compression) in (0..).zip(all) {
+        let lease = open(LevelDbOptions { compression, bloom_bits: 4 * n, ..options(root.path()) }).unwrap();
         let value = format!("\"{}\"", "text ".repeat(1000));
         set(&lease, &format!("k{n}"), &value).unwrap();
         lease.engine().compact().unwrap();

@@ -1,11 +1,12 @@
 //! Intents among several clients, and beside programs that know nothing of them.
 use std::time::Duration;
 
-use crate::calls::{connect, get, json, options, set, set_op};
+use crate::calls::{connect, get, options, set, set_op};
 use crate::redis_server::RedisServer;
 use holdfast_core::batch::IntentId;
 use holdfast_core::engine::intent::Decision;
 use holdfast_core::engine::redis::{RedisOptions, open};
+use holdfast_core::testing::json;
 use holdfast_core::{Batch, Code, EngineExt, Key, KeyRange, Op, Space};
 
 const ID: IntentId = IntentId { log: 0xfeed, number: 7 };
@@ -28,7 +29,7 @@ fn what_one_client_holds_no_other_writes() {
     set(theirs, "b", "3").unwrap();
     assert!(theirs.resolve(ID, Decision::Apply).unwrap().is_some(), "anybody with the log may end it");
     assert!(ours.resolve(ID, Decision::Apply).unwrap().is_none());
-    assert_eq!((get(ours, "a").unwrap(), get(ours, "range/1").unwrap()), (json("2"), None));
+    assert_eq!((get(ours, "a").unwrap(), get(ours, "range/1").unwrap()), (Some(json("2")), None));
     for hash in ["held", "ranges"] {
         let name = [b"app:\xffholdfast:", hash.as_bytes()].concat();
         assert_eq!(server.raw(&[b"EXISTS", &name]), b":0\r\n", "{hash} is gone with the last intent");
@@ -66,9 +67,9 @@ fn what_another_program_wrote_meanwhile_is_not_overwritten() {
     server.raw(&[b"SET", b"app:a", b"\"newer\""]);
     server.raw(&[b"SET", b"app:c", b"\"newer\""]);
     assert!(engine.resolve(ID, Decision::Apply).unwrap().is_some());
-    assert_eq!(get(engine, "a").unwrap(), json("\"newer\""));
-    assert_eq!(get(engine, "b").unwrap(), json("2"));
-    assert_eq!(get(engine, "c").unwrap(), json("\"newer\""));
+    assert_eq!(get(engine, "a").unwrap(), Some(json("\"newer\"")));
+    assert_eq!(get(engine, "b").unwrap(), Some(json("2")));
+    assert_eq!(get(engine, "c").unwrap(), Some(json("\"newer\"")));
 }
 
 #[test]
@@ -82,5 +83,5 @@ fn a_batch_of_more_parts_than_a_command_may_have_is_written_and_refused_as_one()
     assert_eq!(get(engine, "k0").unwrap(), None);
     assert!(engine.resolve(ID, Decision::Drop).unwrap().is_some());
     engine.commit(batch(ops())).unwrap();
-    assert_eq!((get(engine, "k0").unwrap(), get(engine, "k399999").unwrap()), (json("1"), json("1")));
+    assert_eq!((get(engine, "k0").unwrap(), get(engine, "k399999").unwrap()), (Some(json("1")), Some(json("1"))));
 }

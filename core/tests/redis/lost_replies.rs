@@ -64,6 +64,24 @@ struct Tally {
     unknown_of_cuts: u64,
 }
 
+/// A dozen commits. What they delete is there.
+fn calls(truth: &dyn Engine, round: u64, dice: &mut Dice) -> Vec<Call> {
+    let draw = |i| {
+        let name = format!("r{round}/{i}");
+        match dice.below(8) {
+            0 | 1 => Call::Set(name),
+            2 => Call::SetAbsent(name),
+            3 => Call::Refused(name),
+            4 => {
+                set(truth, &name, "0").unwrap();
+                Call::Delete(name)
+            }
+            _ => Call::Add,
+        }
+    };
+    (0..12).map(draw).collect()
+}
+
 /// Submits a dozen commits between `arm` and `fault`, and checks each answer: the keys that must never be there.
 fn strike(
     [engine, truth]: [&dyn Engine; 2],
@@ -75,21 +93,7 @@ fn strike(
 ) -> Vec<String> {
     until_ok(|| set(engine, "there", "1"));
     let before = number(truth);
-    let calls: Vec<Call> = (0..12)
-        .map(|i| {
-            let name = format!("r{round}/{i}");
-            match dice.below(8) {
-                0 | 1 => Call::Set(name),
-                2 => Call::SetAbsent(name),
-                3 => Call::Refused(name),
-                4 => {
-                    set(truth, &name, "0").unwrap();
-                    Call::Delete(name)
-                }
-                _ => Call::Add,
-            }
-        })
-        .collect();
+    let calls = calls(truth, round, dice);
     let (sender, receiver) = mpsc::channel();
     arm();
     for (i, call) in calls.iter().enumerate() {
@@ -203,7 +207,8 @@ fn network(seed: u64, faults: u64) -> Tally {
     let mut never = Vec::new();
     for round in 0..faults {
         let kind = dice.below(20);
-        let (replies, requests) = (dice.below(400) as u32, dice.below(9000) as u32);
+        let mut bytes = |below| u32::try_from(dice.below(below)).unwrap();
+        let (replies, requests) = (bytes(400), bytes(9000));
         let pause = Duration::from_millis(if kind < 19 { dice.below(600) } else { dice.below(60) });
         let unknown = tally.unknown;
         let arm = || match kind {

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::calls::{connect, get, json, set, set_op};
+use crate::calls::{connect, get, set, set_op};
 use crate::redis_server::RedisServer;
 use holdfast_core::engine::{Engine, EngineExt, Projection, View, for_each_page};
+use holdfast_core::testing::json;
 use holdfast_core::transaction::{Options, Transaction};
 use holdfast_core::{Batch, Code, Key, KeyRange, Op, RangeCheck, Result, Space, Value};
 
@@ -65,11 +66,11 @@ fn reads_that_fit_move_on_with_the_store_and_others_conflict() {
     set(theirs, "b", "1").unwrap();
     let view = begin(ours);
     assert_eq!(view.seq(), 0);
-    assert_eq!(read(&*view, "a").unwrap(), json("1"));
+    assert_eq!(read(&*view, "a").unwrap(), Some(json("1")));
     assert_eq!(read(&*view, "absent").unwrap(), None);
     let before = view.seq();
     set(theirs, "b", "2").unwrap();
-    assert_eq!(read(&*view, "b").unwrap(), json("2"), "the newest state that fits");
+    assert_eq!(read(&*view, "b").unwrap(), Some(json("2")), "the newest state that fits");
     assert_eq!(view.seq(), before + 1);
     set(theirs, "c", "1").unwrap();
     set(theirs, "a", "2").unwrap();
@@ -154,14 +155,14 @@ fn a_transaction_sees_what_was_requested_before_it() {
     engine.submit(holdfast_core::engine::Request::Commit(Batch::one(set_op("last", "1"))), Box::new(|_| ()));
     let view = begin(engine);
     assert_eq!(read(&*view, "k1999").unwrap(), None);
-    assert_eq!(read(&*view, "last").unwrap(), json("1"));
+    assert_eq!(read(&*view, "last").unwrap(), Some(json("1")));
 }
 
 /// Each client adds by reading and writing; two fields of one account move against each other.
 #[test]
 fn two_clients_add_exactly_and_their_sums_stand() {
-    const EACH: u64 = 400;
-    const ACCOUNTS: u64 = 5;
+    const EACH: u32 = 400;
+    const ACCOUNTS: u32 = 5;
     let server = RedisServer::start(&[]);
     let setup = connect(server.port);
     for i in 0..ACCOUNTS {
@@ -170,7 +171,7 @@ fn two_clients_add_exactly_and_their_sums_stand() {
     let stop = AtomicBool::new(false);
     let (conflicts, sums) = (AtomicU64::new(0), AtomicU64::new(0));
     thread::scope(|scope| {
-        let workers: Vec<_> = (0..2_u64)
+        let workers: Vec<_> = (0..2_u32)
             .map(|client| {
                 let (server, conflicts) = (&server, &conflicts);
                 scope.spawn(move || {
@@ -218,7 +219,7 @@ fn two_clients_add_exactly_and_their_sums_stand() {
                 );
                 match all {
                     Ok(()) => {
-                        assert_eq!(sum, 100.0 * ACCOUNTS as f64, "a range is of one moment");
+                        assert_eq!(sum, 100.0 * f64::from(ACCOUNTS), "a range is of one moment");
                         sums.fetch_add(1, Ordering::Relaxed);
                     }
                     Err(error) => assert_eq!(error.code(), Code::Conflict, "{error}"),
@@ -230,7 +231,7 @@ fn two_clients_add_exactly_and_their_sums_stand() {
                 });
                 match single.collect::<Result<Vec<f64>>>() {
                     Ok(values) => {
-                        assert_eq!(values.iter().sum::<f64>(), 100.0 * ACCOUNTS as f64, "so are single reads")
+                        assert_eq!(values.iter().sum::<f64>(), 100.0 * f64::from(ACCOUNTS), "so are single reads");
                     }
                     Err(error) => assert_eq!(error.code(), Code::Conflict, "{error}"),
                 }
@@ -241,7 +242,7 @@ fn two_clients_add_exactly_and_their_sums_stand() {
         }
         stop.store(true, Ordering::Relaxed);
     });
-    assert_eq!(get(setup.engine().as_ref(), "counter").unwrap(), json(&(2 * EACH).to_string()));
+    assert_eq!(get(setup.engine().as_ref(), "counter").unwrap(), Some(json((2 * EACH).to_string())));
     println!(
         "2 clients, {} transactions, {} conflicts, {} sums over a range met 0 torn ones",
         2 * EACH,

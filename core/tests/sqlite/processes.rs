@@ -17,14 +17,14 @@ fn spawn(test: &str, path: &Path) -> Child {
 }
 
 /// This test binary again, as another process that runs `test` alone on `path`.
-pub fn another_process(test: &str, path: &Path) -> Command {
+pub(crate) fn another_process(test: &str, path: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--nocapture"]).env("HOLDFAST_TEST_DATABASE", path);
     command
 }
 
 /// The path that the parent process gave. Without a parent, the test runs by itself, on a database of its own.
-pub fn given_path(folder: &TempDir) -> PathBuf {
+pub(crate) fn given_path(folder: &TempDir) -> PathBuf {
     std::env::var_os("HOLDFAST_TEST_DATABASE").map_or_else(|| folder.path().join("own.db"), PathBuf::from)
 }
 
