@@ -15,7 +15,7 @@ use crate::boundary::text;
 use holdfast_core::error::Error as StorageError;
 
 /// The identity of a queued call. The facade chooses it, from 1 on.
-pub type CallId = u32;
+pub(crate) type CallId = u32;
 
 /// An object of a class of the addon, made on the JavaScript thread.
 pub trait Object: Send {
@@ -130,7 +130,7 @@ impl Settler {
                     Some(finalize),
                     context.cast(),
                     Some(drain),
-                    &mut function,
+                    &raw mut function,
                 )
             };
             if status == sys::Status::napi_ok {
@@ -221,7 +221,7 @@ impl Settler {
         let mut pair = ptr::null_mut();
         // SAFETY: on the thread of `env`; the values are of this callback.
         unsafe {
-            check_status!(sys::napi_create_array_with_length(env.raw(), 2, &mut pair))?;
+            check_status!(sys::napi_create_array_with_length(env.raw(), 2, &raw mut pair))?;
             check_status!(sys::napi_set_element(env.raw(), pair, 0, ids))?;
             check_status!(sys::napi_set_element(env.raw(), pair, 1, results))?;
         }
@@ -295,7 +295,7 @@ unsafe extern "C" fn drain(env: sys::napi_env, settle: sys::napi_value, context:
         if call_settle(env, settle, done).is_err() {
             // The facade's settle function does not throw, and the callbacks of its promises run later.
             let mut pending = false;
-            sys::napi_is_exception_pending(env, &mut pending);
+            sys::napi_is_exception_pending(env, &raw mut pending);
         }
     }
 }
@@ -305,7 +305,7 @@ unsafe fn call_settle(env: sys::napi_env, settle: sys::napi_value, done: Vec<(Ca
     let mut this = ptr::null_mut();
     // SAFETY: `env` is valid on this thread; the out-pointer lives through the call.
     unsafe {
-        check_status!(sys::napi_get_undefined(env, &mut this))?;
+        check_status!(sys::napi_get_undefined(env, &raw mut this))?;
         check_status!(sys::napi_call_function(env, this, settle, 2, arguments.as_ptr(), ptr::null_mut()))
     }
 }
@@ -315,13 +315,13 @@ fn arrays(env: sys::napi_env, done: Vec<(CallId, Settled)>) -> Result<[sys::napi
     let (mut ids, mut results) = (ptr::null_mut(), ptr::null_mut());
     // SAFETY: callers are on the thread of `env`, inside a handle scope; every out-pointer lives through its call.
     unsafe {
-        check_status!(sys::napi_create_array_with_length(env, done.len(), &mut ids))?;
-        check_status!(sys::napi_create_array_with_length(env, done.len(), &mut results))?;
+        check_status!(sys::napi_create_array_with_length(env, done.len(), &raw mut ids))?;
+        check_status!(sys::napi_create_array_with_length(env, done.len(), &raw mut results))?;
         for (at, (id, settled)) in (0_u32..).zip(done) {
             let failed = matches!(settled, Settled::Failed(_));
             let mut number = ptr::null_mut();
             let signed = if failed { -f64::from(id) } else { f64::from(id) };
-            check_status!(sys::napi_create_double(env, signed, &mut number))?;
+            check_status!(sys::napi_create_double(env, signed, &raw mut number))?;
             check_status!(sys::napi_set_element(env, ids, at, number))?;
             check_status!(sys::napi_set_element(env, results, at, settled.into_js(env)?))?;
         }

@@ -17,7 +17,7 @@ use napi_derive::napi;
 
 use self::calls::{Call, inline};
 use self::hot::Functions;
-pub use self::share::OpenStore;
+pub(crate) use self::share::OpenStore;
 use self::slot::NativeSlot;
 use crate::boundary::error::thrown;
 use crate::boundary::settle::{CallId, Settled};
@@ -130,7 +130,7 @@ impl NativeStore {
     pub fn submit_maintenance(&self, env: Env, id: CallId, verb: String, progress: CallId) -> napi::Result<()> {
         match verb.as_str() {
             "stats" => {
-                self.long(&env, id, |store| store.engine.stats().map(|stats| Settled::Text(wire::stats_json(stats))))
+                self.long(&env, id, |store| store.engine.stats().map(|stats| Settled::Text(wire::stats_json(stats))));
             }
             "compact" => self.long(&env, id, |store| store.engine.compact().map(|()| Settled::Undefined)),
             "close" => self.long(&env, id, |store| store.release().map(|()| Settled::Undefined)),

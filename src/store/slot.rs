@@ -25,7 +25,7 @@ use crate::boundary::text::{Outbound, Payload, Text};
 use crate::session::transaction_log::NativeTransactionLog;
 
 /// A reusable slot: its calls go to the transaction that began in it most recently.
-pub struct TransactionSlot {
+pub(super) struct TransactionSlot {
     /// The store on which the transactions run.
     pub beneath: Arc<OpenStore>,
     owner: Mutex<Owner>,
@@ -48,7 +48,7 @@ struct Inside {
 }
 
 /// The result of a commit on the caller's thread.
-pub enum Tried {
+pub(super) enum Tried {
     Committed,
     /// The commit has to be queued.
     Queue,
@@ -57,17 +57,17 @@ pub enum Tried {
 }
 
 impl TransactionSlot {
-    pub fn over(beneath: Arc<OpenStore>) -> Arc<Self> {
+    pub(super) fn over(beneath: Arc<OpenStore>) -> Arc<Self> {
         Arc::new(TransactionSlot { beneath, owner: Mutex::default(), inside: Mutex::default() })
     }
 
     /// Sets the engine's name and the coordinator of the transactions that begin here from now on.
-    pub fn serve(&self, name: String, coordinator: Option<Arc<dyn Coordinator>>) {
+    pub(super) fn serve(&self, name: String, coordinator: Option<Arc<dyn Coordinator>>) {
         *self.owner.lock() = Owner { name, coordinator: coordinator.as_ref().map(Arc::downgrade) };
     }
 
     /// Begins a transaction, which gets the calls of the slot from now on.
-    pub fn begin(&self, read_only: bool) {
+    pub(super) fn begin(&self, read_only: bool) {
         let owner = self.owner.lock();
         let coordinator = owner.coordinator.as_ref().and_then(Weak::upgrade);
         let transaction = Transaction::new(Options { read_only }, coordinator);
@@ -75,7 +75,7 @@ impl TransactionSlot {
     }
 
     /// Gives the calls of the slot to the transaction in another slot.
-    pub fn join(&self, other: &TransactionSlot) -> Result<()> {
+    pub(super) fn join(&self, other: &TransactionSlot) -> Result<()> {
         let transaction = other.transaction()?;
         self.enter(&self.owner.lock(), transaction);
         Ok(())
@@ -87,7 +87,7 @@ impl TransactionSlot {
     }
 
     /// Commits on the caller's thread if that is possible, with `writes` behind the earlier writes.
-    pub fn try_commit(&self, writes: Option<&Batch>) -> Result<Tried> {
+    pub(super) fn try_commit(&self, writes: Option<&Batch>) -> Result<Tried> {
         let inside = self.inside.lock();
         let Inside { transaction, branch } = inside.as_ref().ok_or_else(empty)?;
         match writes.map(|writes| branch.try_commit(writes)) {
@@ -103,7 +103,7 @@ impl TransactionSlot {
     }
 
     /// Commits behind the calls made before.
-    pub fn commit(&self, finished: Finished) {
+    pub(super) fn commit(&self, finished: Finished) {
         match self.transaction() {
             Ok(transaction) => transaction.commit(finished),
             Err(error) => finished(Err(error)),
@@ -111,7 +111,7 @@ impl TransactionSlot {
     }
 
     /// Drops the writes of the transaction, at once.
-    pub fn rollback(&self) -> Result<()> {
+    pub(super) fn rollback(&self) -> Result<()> {
         self.transaction()?.rollback()
     }
 

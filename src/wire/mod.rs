@@ -8,10 +8,10 @@ mod range;
 mod results;
 mod stats;
 
-pub use batch::{batch, commit_json};
-pub use changes::commits_json;
-pub use fields::{keys, millis};
-pub use host_calls::call_json;
-pub use range::range;
-pub use results::{entry_json, keys_json, page_json, values_json};
-pub use stats::{capabilities_json, report_json, stats_json};
+pub(crate) use batch::{batch, commit_json};
+pub(crate) use changes::commits_json;
+pub(crate) use fields::{keys, millis};
+pub(crate) use host_calls::call_json;
+pub(crate) use range::range;
+pub(crate) use results::{entry_json, keys_json, page_json, values_json};
+pub(crate) use stats::{capabilities_json, report_json, stats_json};
