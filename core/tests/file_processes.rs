@@ -111,7 +111,10 @@ fn fill(path: &Path) {
         std::fs::write(&ballast, vec![1; 3 << 20]).unwrap();
         let one = lease.engine().commit(Batch::one(Op::set("a/k", json(&large)))).unwrap_err();
         println!("said {}", one.code().as_str());
-        let batch = lease.engine().commit(Batch::of([Op::set("b", json("1")), Op::set("a/k", json(&large)), Op::set("c", json("1"))])).unwrap_err();
+        let batch = lease
+            .engine()
+            .commit(Batch::of([Op::set("b", json("1")), Op::set("a/k", json(&large)), Op::set("c", json("1"))]))
+            .unwrap_err();
         println!("said {}", batch.code().as_str());
         assert_eq!(lease.engine().value("a/k").as_deref(), Some("\"old\""));
         assert_eq!((lease.engine().value("b"), lease.engine().value("c")), (None, None));
