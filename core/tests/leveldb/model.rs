@@ -7,7 +7,6 @@ use holdfast_core::testing::{Calls, json, key};
 use holdfast_core::{Batch, Check, Code, KeyRange, Op, Space, Value, Version};
 use proptest::prelude::*;
 
-
 #[derive(Clone, Debug)]
 enum Step {
     Commit { check: Option<(u8, bool)>, ops: Vec<Write> },
