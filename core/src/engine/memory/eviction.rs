@@ -36,6 +36,13 @@ impl Recency {
         self.queue.push_back((entry.used.load(Ordering::Relaxed), key.clone()));
     }
 
+    /// Forgets all keys, and queues those of `map`, in their order.
+    pub fn replace(&mut self, map: &RecordMap) {
+        self.queue.clear();
+        let evictable = map.iter().filter(|(key, _)| model_folder(key).is_none());
+        self.queue.extend(evictable.map(|(key, entry)| (entry.used.load(Ordering::Relaxed), key.clone())));
+    }
+
     /// Drops keys that are gone, and all but the latest place of each key.
     fn drop_stale(&mut self, map: &RecordMap) {
         let mut seen = HashSet::new();
