@@ -37,13 +37,13 @@ impl Stage for MemoryStage {
 
 impl MemoryState {
     /// Begins a replacement. It takes a number, so that no commit gives a record the versions of the staged ones.
-    pub fn stage(&mut self, now: Millis) -> Result<MemoryStage> {
+    pub(super) fn stage(&mut self, now: Millis) -> Result<MemoryStage> {
         self.intents.refuse_replacement(now)?;
         self.seq += 1;
         Ok(MemoryStage { records: Records::default(), seq: self.seq, options: self.options })
     }
 
-    pub fn swap(&mut self, stage: MemoryStage, now: Millis) -> Result<Commit> {
+    pub(super) fn swap(&mut self, stage: MemoryStage, now: Millis) -> Result<Commit> {
         self.intents.refuse_replacement(now)?;
         let mut records = stage.records;
         let seq = self.seq + 2;
