@@ -1,5 +1,6 @@
 //! The replacement of the whole content: other records in the place of the old ones.
 
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -43,7 +44,8 @@ impl MemoryState {
         Ok(MemoryStage { records: Records::default(), seq: self.seq, options: self.options })
     }
 
-    pub(super) fn swap(&mut self, stage: MemoryStage, now: Millis) -> Result<Commit> {
+    /// Swaps the staged records in. Returns the old ones, whose drop takes long and needs no lock.
+    pub(super) fn swap(&mut self, stage: MemoryStage, now: Millis) -> Result<(Commit, Records)> {
         self.intents.refuse_replacement(now)?;
         let mut records = stage.records;
         let seq = self.seq + 2;
@@ -57,13 +59,13 @@ impl MemoryState {
             records.replace(Space::Internal, &watch::entry_key(seq), Some(entry(record)));
         }
         self.options.check_room(records.bytes())?;
-        self.records = records;
+        let old = mem::replace(&mut self.records, records);
         self.seq = seq;
         self.recent = Recent::new(seq);
         if self.options.eviction == Eviction::Lru {
             self.recency.replace(self.records.map(Space::User));
         }
-        Ok(Commit { seq, outcomes: Vec::new() })
+        Ok((Commit { seq, outcomes: Vec::new() }, old))
     }
 }
 

@@ -118,7 +118,8 @@ impl Store for MemoryStore {
     }
 
     fn swap(&self, stage: MemoryStage) -> Result<Commit> {
-        self.state.write().swap(stage, now())
+        let swapped = self.state.write().swap(stage, now());
+        swapped.map(|(commit, _)| commit)
     }
 
     fn close(&self) -> Result<()> {
