@@ -40,7 +40,7 @@ mod process_lock;
 mod records;
 mod recover;
 mod redo_log;
-mod replace;
+mod rename;
 mod sidecar_buffer;
 mod staging;
 mod store;

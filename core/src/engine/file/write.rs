@@ -1,6 +1,6 @@
 //! Writing a group of batches: it is applied in memory, planned, and written in the way that its plan needs.
 //!
-//! At `full`, a group of independent plain writes renames temporary files (`replace.rs`); below it, plain writes of any
+//! At `full`, a group of independent plain writes renames temporary files (`rename.rs`); below it, plain writes of any
 //! number of keys overwrite their files (`overwrite.rs`). Any other group goes through the journal (`journal.rs`).
 
 use std::slice;
@@ -12,7 +12,7 @@ use super::overwrite::Overwriter;
 use super::plan::CommitPlan;
 use super::process_lock::ProcessLock;
 use super::records::Records;
-use super::replace;
+use super::rename;
 use super::sidecar_buffer::MAX_PENDING;
 use super::staging::{Changes, StagedGroup, Staging};
 use super::tree_writer::TreeWriter;
@@ -157,7 +157,7 @@ impl Writer {
         } else if let Some(overwriter) = &mut self.overwriter {
             overwriter.write(&self.tree, &mut plan, installing)
         } else {
-            replace::write(&self.tree, &mut plan)
+            rename::write(&self.tree, &mut plan)
         };
         if outcome.is_ok() {
             self.defer(plan.deferred);
