@@ -41,6 +41,7 @@ mod records;
 mod recover;
 mod redo_log;
 mod rename;
+mod replacement;
 mod sidecar_buffer;
 mod staging;
 mod store;
