@@ -2,6 +2,7 @@
 
 mod calls;
 mod hot;
+mod model;
 mod share;
 mod slot;
 mod view;
@@ -122,6 +123,20 @@ impl NativeStore {
     #[napi(catch_unwind)]
     pub fn submit_view(&self, env: Env, id: CallId) {
         calls::submit_view(&self.store, &env, id);
+    }
+
+    /// Queues a call of a model, whose request is JSON text. Settles with a text, or with a `NativeModelCall`. News of
+    /// its progress come under the id `progress`, and in the end an empty text; 0 asks for none.
+    #[napi(catch_unwind)]
+    pub fn submit_model(&self, env: Env, id: CallId, request: Text, progress: CallId) {
+        let engine = self.store.engine.clone();
+        model::submit(&self.store, engine, Arc::default(), &env, id, request, progress);
+    }
+
+    /// Lets a call of a model that has not answered yet end soon, with ABORTED.
+    #[napi(catch_unwind)]
+    pub fn abort_model(&self, id: CallId) {
+        self.store.models.abort(id);
     }
 
     /// Queues a call that may take long: `stats`, `compact`, `close`, `verify`, or `repair`, which is `verify` with

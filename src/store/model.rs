@@ -1,0 +1,171 @@
+//! Calls of models. A call settles with a text, or with a [`NativeModelCall`] that JavaScript pulls or pushes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+
+use holdfast_core::engine::Engine;
+use holdfast_core::error::{Error, Result};
+use holdfast_core::model::{Call, Control, Listener, Progress, Reply, Steps};
+use holdfast_core::threads;
+use napi::Env;
+use napi_derive::napi;
+use parking_lot::Mutex;
+
+use super::share::OpenStore;
+use crate::boundary::settle::{CallId, Settled, Settler};
+use crate::boundary::text::{Chunk, Text};
+use crate::wire;
+
+/// The calls of models on one store that are not over. They end with the environment's share of the store.
+#[derive(Default)]
+pub struct ModelCalls {
+    calls: Mutex<Calls>,
+}
+
+#[derive(Default)]
+struct Calls {
+    /// The calls that have not answered, by their id.
+    starting: HashMap<CallId, Arc<Call>>,
+    open: Vec<Weak<Call>>,
+}
+
+impl ModelCalls {
+    /// Lets a call that has not answered end soon. Does nothing for another id.
+    pub fn abort(&self, id: CallId) {
+        if let Some(call) = self.calls.lock().starting.get(&id) {
+            call.abort();
+        }
+    }
+
+    /// Ends every call. May block, though not until steps under way are over.
+    pub fn close(&self, why: &Error) {
+        let Calls { starting, open } = std::mem::take(&mut *self.calls.lock());
+        for call in starting.into_values().chain(open.iter().filter_map(Weak::upgrade)) {
+            call.close(why.clone());
+        }
+    }
+
+    fn begin(&self, id: CallId, call: Arc<Call>) {
+        self.calls.lock().starting.insert(id, call);
+    }
+
+    /// Notes that a call has answered. `call` is one that goes on as a stream.
+    fn answered(&self, id: CallId, call: Option<&Arc<Call>>) {
+        let mut calls = self.calls.lock();
+        calls.starting.remove(&id);
+        if let Some(call) = call {
+            if calls.open.len() == calls.open.capacity() {
+                calls.open.retain(|call| call.strong_count() > 0);
+            }
+            calls.open.push(Arc::downgrade(call));
+        }
+    }
+}
+
+/// Starts a call of a model on `engine`. News of its progress come under the id `progress`, and in the end an empty
+/// text; 0 asks for none.
+pub fn submit(
+    store: &Arc<OpenStore>,
+    engine: Arc<dyn Engine>,
+    steps: Arc<Steps>,
+    env: &Env,
+    id: CallId,
+    request: Text,
+    progress: CallId,
+) {
+    store.settler.expect(env);
+    let call = Call::new(engine.name(), Control::new(listener(&store.settler, progress)), steps);
+    store.models.begin(id, call.clone());
+    let (to, started) = (store.clone(), call.clone());
+    let done = move |reply: Result<Reply>| {
+        let streams = matches!(reply, Ok(Reply::Stream));
+        to.models.answered(id, streams.then_some(&started));
+        let settled = reply.map(|reply| match reply {
+            Reply::Stream => Settled::Object(Box::new(NativeModelCall { call: started, store: to.clone() })),
+            reply => settle(reply),
+        });
+        to.post(id, settled);
+    };
+    call.start(engine, request.0, Box::new(done));
+}
+
+fn listener(settler: &Arc<Settler>, id: CallId) -> Option<Listener> {
+    let settler = settler.clone();
+    (id > 0).then(|| {
+        Box::new(move |progress: Option<Progress>| {
+            settler.post(id, Settled::Progress(progress.map_or_else(String::new, |news| wire::progress_json(&news))));
+        }) as Listener
+    })
+}
+
+fn settle(reply: Reply) -> Settled {
+    match reply {
+        Reply::Text(text) => Settled::Text(text),
+        Reply::Bytes(bytes) => Settled::Buffer(bytes),
+        Reply::Nothing => Settled::Null,
+        Reply::Stream => Settled::Bool(true),
+    }
+}
+
+/// A call of a model whose answer is a stream. Its calls are carried out one at a time, in order.
+#[napi]
+pub struct NativeModelCall {
+    call: Arc<Call>,
+    store: Arc<OpenStore>,
+}
+
+impl NativeModelCall {
+    fn run(&self, env: &Env, id: CallId, step: impl FnOnce(&Arc<Call>, holdfast_core::model::Done)) {
+        self.store.settler.expect(env);
+        let store = self.store.clone();
+        step(&self.call, Box::new(move |reply| store.post(id, reply.map(settle))));
+    }
+
+    /// Ends the call on another thread, as what it holds may take long to free.
+    fn end(&self) {
+        if !self.call.is_over() {
+            let call = self.call.clone();
+            threads::model(move |_| call.close(Error::closed()));
+        }
+    }
+}
+
+#[napi]
+impl NativeModelCall {
+    /// Queues a pull of the next page, a text, or of the next bytes, a Buffer, of about `maxBytes` bytes. `null` at the
+    /// end.
+    #[napi(catch_unwind)]
+    pub fn submit_next(&self, env: Env, id: CallId, max_bytes: u32) {
+        self.run(&env, id, |call, done| call.next(max_bytes as usize, done));
+    }
+
+    /// Queues a push of bytes, which are copied. Settles with `null` once there is room for the next ones.
+    #[napi(catch_unwind)]
+    pub fn submit_write(&self, env: Env, id: CallId, chunk: Chunk) {
+        self.run(&env, id, |call, done| call.write(chunk.0, done));
+    }
+
+    /// Queues the end of the stream. Settles with the answer, a text, or with `true` if that is a stream to be pulled.
+    #[napi(catch_unwind)]
+    pub fn submit_finish(&self, env: Env, id: CallId) {
+        self.run(&env, id, Call::finish);
+    }
+
+    /// Lets the call under way end soon, and every later one at once, with ABORTED.
+    #[napi(catch_unwind)]
+    pub fn abort(&self) {
+        self.call.abort();
+    }
+
+    /// Gives up whatever the call holds. Does nothing if it is over.
+    #[napi(catch_unwind)]
+    pub fn close(&self) {
+        self.end();
+    }
+}
+
+impl Drop for NativeModelCall {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
