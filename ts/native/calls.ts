@@ -95,6 +95,12 @@ export function listenForProgress(listener: (text: string) => void): number {
   return id;
 }
 
+/** Takes an id for progress events that the addon ends by itself, with an empty text. The id is free from then on. */
+export function listenUntilOver(listener: (text: string) => void): number {
+  const id: number = listenForProgress((text) => (text === '' ? forgetProgress(id) : listener(text)));
+  return id;
+}
+
 export function forgetProgress(id: number): void {
   release(id);
 }
