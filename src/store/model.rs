@@ -6,7 +6,6 @@ use std::sync::{Arc, Weak};
 use holdfast_core::engine::Engine;
 use holdfast_core::error::{Error, Result};
 use holdfast_core::model::{Call, Control, Listener, Progress, Reply, Steps};
-use holdfast_core::threads;
 use napi::Env;
 use napi_derive::napi;
 use parking_lot::Mutex;
@@ -41,7 +40,7 @@ impl ModelCalls {
     pub fn close(&self, why: &Error) {
         let Calls { starting, open } = std::mem::take(&mut *self.calls.lock());
         for call in starting.into_values().chain(open.iter().filter_map(Weak::upgrade)) {
-            call.close(why.clone());
+            call.close_now(why.clone());
         }
     }
 
@@ -120,14 +119,6 @@ impl NativeModelCall {
         let store = self.store.clone();
         step(&self.call, Box::new(move |reply| store.post(id, reply.map(settle))));
     }
-
-    /// Ends the call on another thread, as what it holds may take long to free.
-    fn end(&self) {
-        if !self.call.is_over() {
-            let call = self.call.clone();
-            threads::model(move |_| call.close(Error::closed()));
-        }
-    }
 }
 
 #[napi]
@@ -157,15 +148,20 @@ impl NativeModelCall {
         self.call.abort();
     }
 
-    /// Gives up whatever the call holds. Does nothing if it is over.
+    /// Gives up whatever the call holds: the call under way ends soon. Settles when nothing of it is left.
     #[napi(catch_unwind)]
-    pub fn close(&self) {
-        self.end();
+    pub fn submit_close(&self, env: Env, id: CallId) {
+        self.store.settler.expect(&env);
+        let store = self.store.clone();
+        self.call.close(Error::closed(), move || store.post(id, Ok(Settled::Undefined)));
     }
 }
 
+/// Gives up a call that JavaScript does not hold any more, on another thread.
 impl Drop for NativeModelCall {
     fn drop(&mut self) {
-        self.end();
+        if !self.call.is_over() {
+            self.call.close(Error::closed(), || ());
+        }
     }
 }

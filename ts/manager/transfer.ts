@@ -99,7 +99,7 @@ export async function exportRecords(
     await pullTo(target, bytes(), call);
     return result!;
   } finally {
-    call.close();
+    await call.close();
   }
 }
 
@@ -118,7 +118,7 @@ export async function importRecords(
     }
     return result;
   } finally {
-    call.close();
+    await call.close();
   }
 }
 

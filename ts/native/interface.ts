@@ -60,8 +60,8 @@ export interface NativeModelCall {
   submitFinish(id: number): void;
   /** Lets the call under way end soon, and every later one at once, with ABORTED. */
   abort(): void;
-  /** Gives up whatever the call holds. */
-  close(): void;
+  /** Gives up whatever the call holds. The call under way ends soon. Settles when nothing of it is left. */
+  submitClose(id: number): void;
 }
 
 /**

@@ -163,7 +163,7 @@ export class Lease extends CallQueue {
       const call = new ModelCall(this, answer, operation, signal, (closed) => this.#open?.delete(closed));
       (this.#open ??= new Set()).add(call);
       // Nobody waits for it any more.
-      if (handle.abandoned !== undefined) call.close();
+      if (handle.abandoned !== undefined) void call.close();
       return call;
     };
     const submit = (id: number): void => {

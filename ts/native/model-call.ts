@@ -1,6 +1,7 @@
 import { abortError, whenAborted } from '../abort.js';
 import { StorageError, isStorageError } from '../errors/storage-error.js';
 import type { NativeModelCall } from './interface.js';
+import { nothing } from './results.js';
 import type { Decode } from './results.js';
 import type { ViewLease } from './view.js';
 
@@ -18,7 +19,7 @@ export interface ModelCallOptions {
 export class ModelCall {
   /** Why no more steps are taken. */
   #fault: StorageError | undefined;
-  #closed = false;
+  #closing: Promise<void> | undefined;
   #forgetSignal: (() => void) | undefined;
   /** Rejects what {@link wait} waits for. */
   #interrupt: ((error: StorageError) => void) | undefined;
@@ -34,7 +35,7 @@ export class ModelCall {
     this.#forgetSignal = whenAborted(signal, () => {
       native.abort();
       this.#stop(abortError(signal, lease.engine, operation));
-      this.close();
+      void this.close();
     });
   }
 
@@ -77,23 +78,25 @@ export class ModelCall {
     if (this.#fault !== undefined) throw this.#fault;
   }
 
-  /** Gives up whatever the call holds. Closing it again does nothing. */
-  close(): void {
+  /** Gives up whatever the call holds. Behind it, no progress is told any more. Closing it again does nothing. */
+  close(): Promise<void> {
     this.#fault ??= new StorageError('CLOSED', 'The call is over', {
       engine: this.lease.engine,
       operation: this.operation,
     });
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#forgetSignal?.();
-    this.onClose(this);
-    this.native.close();
+    return (this.#closing ??= this.#close());
   }
 
   /** Closes the call because its engine disconnects. */
   end(): void {
     this.#stop(this.lease.host.gone(this.operation));
-    this.close();
+    void this.close();
+  }
+
+  #close(): Promise<void> {
+    this.#forgetSignal?.();
+    this.onClose(this);
+    return this.lease.queueLong(this.operation, undefined, nothing, (id) => this.native.submitClose(id));
   }
 
   #stop(error: StorageError): void {
