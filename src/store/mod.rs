@@ -3,6 +3,7 @@
 mod calls;
 mod hot;
 mod model;
+mod progress;
 mod share;
 mod slot;
 mod view;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use holdfast_core::engine::EngineExt;
 use holdfast_core::error::{Code, Error, Result};
+use holdfast_core::model::{Control, Progress};
 use holdfast_core::threads::{self, guarded};
 use napi::Env;
 use napi_derive::napi;
@@ -140,7 +142,8 @@ impl NativeStore {
     }
 
     /// Queues a call that may take long: `stats`, `compact`, `close`, `verify`, or `repair`, which is `verify` with
-    /// repair. News of the progress of a check come under the id `progress`; 0 asks for none.
+    /// repair. News of the progress of a check come under the id `progress`, and in the end an empty text; 0 asks for
+    /// none.
     #[napi(catch_unwind)]
     pub fn submit_maintenance(&self, env: Env, id: CallId, verb: String, progress: CallId) -> napi::Result<()> {
         match verb.as_str() {
@@ -149,7 +152,10 @@ impl NativeStore {
             }
             "compact" => self.long(&env, id, |store| store.engine.compact().map(|()| Settled::Undefined)),
             "close" => self.long(&env, id, |store| store.release().map(|()| Settled::Undefined)),
-            "verify" | "repair" => self.long(&env, id, move |store| verify(store, verb == "repair", progress)),
+            "verify" | "repair" => {
+                let control = progress::control(&self.store.settler, progress);
+                self.long(&env, id, move |store| verify(store, verb == "repair", &control));
+            }
             _ => {
                 let unknown = Error::new(Code::NotSupported, format!("the addon has no call {verb}"));
                 return Err(thrown(&unknown));
@@ -159,12 +165,9 @@ impl NativeStore {
     }
 }
 
-fn verify(store: &OpenStore, repair: bool, progress: CallId) -> Result<Settled> {
+fn verify(store: &OpenStore, repair: bool, control: &Control) -> Result<Settled> {
     let mut tell = |done: u64, total: u64| {
-        if progress > 0 {
-            let news = format!("{{\"done\":{done},\"total\":{total}}}");
-            store.settler.post(progress, Settled::Progress(news));
-        }
+        control.report(Progress { phase: "verify", done, total: Some(total), bytes: None });
         Ok(())
     };
     let report = store.engine.verify(repair, &mut tell)?;

@@ -5,15 +5,15 @@ use std::sync::{Arc, Weak};
 
 use holdfast_core::engine::Engine;
 use holdfast_core::error::{Error, Result};
-use holdfast_core::model::{Call, Control, Listener, Progress, Reply, Steps};
+use holdfast_core::model::{Call, Done, Reply, Steps};
 use napi::Env;
 use napi_derive::napi;
 use parking_lot::Mutex;
 
+use super::progress;
 use super::share::OpenStore;
-use crate::boundary::settle::{CallId, Settled, Settler};
+use crate::boundary::settle::{CallId, Settled};
 use crate::boundary::text::{Chunk, Text};
-use crate::wire;
 
 /// The calls of models on one store that are not over. They end with the environment's share of the store.
 #[derive(Default)]
@@ -61,8 +61,7 @@ impl ModelCalls {
     }
 }
 
-/// Starts a call of a model on `engine`. News of its progress come under the id `progress`, and in the end an empty
-/// text; 0 asks for none.
+/// Starts a call of a model on `engine`. Its progress comes under the id `news`.
 pub fn submit(
     store: &Arc<OpenStore>,
     engine: Arc<dyn Engine>,
@@ -70,10 +69,10 @@ pub fn submit(
     env: &Env,
     id: CallId,
     request: Text,
-    progress: CallId,
+    news: CallId,
 ) {
     store.settler.expect(env);
-    let call = Call::new(engine.name(), Control::new(listener(&store.settler, progress)), steps);
+    let call = Call::new(engine.name(), progress::control(&store.settler, news), steps);
     store.models.begin(id, call.clone());
     let (to, started) = (store.clone(), call.clone());
     let done = move |reply: Result<Reply>| {
@@ -86,15 +85,6 @@ pub fn submit(
         to.post(id, settled);
     };
     call.start(engine, request.0, Box::new(done));
-}
-
-fn listener(settler: &Arc<Settler>, id: CallId) -> Option<Listener> {
-    let settler = settler.clone();
-    (id > 0).then(|| {
-        Box::new(move |progress: Option<Progress>| {
-            settler.post(id, Settled::Progress(progress.map_or_else(String::new, |news| wire::progress_json(&news))));
-        }) as Listener
-    })
 }
 
 fn settle(reply: Reply) -> Settled {
@@ -114,7 +104,7 @@ pub struct NativeModelCall {
 }
 
 impl NativeModelCall {
-    fn run(&self, env: &Env, id: CallId, step: impl FnOnce(&Arc<Call>, holdfast_core::model::Done)) {
+    fn run(&self, env: &Env, id: CallId, step: impl FnOnce(&Arc<Call>, Done)) {
         self.store.settler.expect(env);
         let store = self.store.clone();
         step(&self.call, Box::new(move |reply| store.post(id, reply.map(settle))));

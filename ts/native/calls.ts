@@ -101,6 +101,16 @@ export function listenUntilOver(listener: (text: string) => void): number {
   return id;
 }
 
+/** Queues a call that tells its progress. If the addon does not take the call, it will not use the id. */
+export function submitWithProgress(progress: number, submit: () => void): void {
+  try {
+    submit();
+  } catch (error) {
+    forgetProgress(progress);
+    throw error;
+  }
+}
+
 export function forgetProgress(id: number): void {
   release(id);
 }

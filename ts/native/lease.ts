@@ -1,7 +1,7 @@
 import { CallQueue } from './call-queue.js';
 import type { CallHandle, LeaseHost } from './call-queue.js';
 import { VERBS } from './interface.js';
-import { forgetProgress, listenUntilOver } from './calls.js';
+import { listenUntilOver, submitWithProgress } from './calls.js';
 import type { NativeDataCalls, NativeHotCalls, NativeModelCall, NativeValue, NativeView } from './interface.js';
 import { ModelCall } from './model-call.js';
 import type { ModelCallOptions } from './model-call.js';
@@ -169,12 +169,7 @@ export class Lease extends CallQueue {
     const submit = (id: number): void => {
       // Once the call has answered, its id may be that of another one.
       handle.abort = () => handle.call?.id === id && store.abortModel(id);
-      try {
-        store.submitModel(id, request, progress);
-      } catch (error) {
-        forgetProgress(progress);
-        throw error;
-      }
+      submitWithProgress(progress, () => store.submitModel(id, request, progress));
     };
     return this.queueLong(operation, undefined, open, submit, false, handle);
   }
