@@ -96,7 +96,7 @@ impl Call {
     pub fn start(self: &Arc<Self>, engine: Arc<dyn Engine>, request: Bytes, done: Done) {
         let call = self.clone();
         self.steps.run(move |started| {
-            let left = call.guard(started, || answered(request::start(&engine, &request, &call.control)?));
+            let left = call.guard(started, || request::start(&engine, &request, &call.control).map(answered));
             // The last user of an engine may close it.
             drop(engine);
             done(call.leave(left));
@@ -127,10 +127,11 @@ impl Call {
     /// Ends the stream: everything was pushed, or pulled. The answer is a text, or another stream.
     pub fn finish(self: &Arc<Self>, done: Done) {
         self.step(done, |stream| {
-            answered(match stream {
-                Stream::Pages(source) | Stream::Bytes(source) => source.finish()?,
-                Stream::Sink(sink) => sink.finish()?,
-            })
+            let answer = match stream {
+                Stream::Pages(source) | Stream::Bytes(source) => source.finish(),
+                Stream::Sink(sink) => sink.finish(),
+            };
+            answer.map(answered)
         });
     }
 
@@ -216,14 +217,14 @@ impl Call {
     }
 }
 
-fn answered(answer: Answer) -> Result<Left> {
+fn answered(answer: Answer) -> Left {
     let stream = match answer {
-        Answer::Text(text) => return Ok((None, Reply::Text(text))),
+        Answer::Text(text) => return (None, Reply::Text(text)),
         Answer::Pages(source) => Stream::Pages(source),
         Answer::Bytes(source) => Stream::Bytes(source),
         Answer::Sink(sink) => Stream::Sink(sink),
     };
-    Ok((Some(stream), Reply::Stream))
+    (Some(stream), Reply::Stream)
 }
 
 fn ended() -> Error {
