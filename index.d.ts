@@ -1317,7 +1317,7 @@ interface WritableBytes {
         releaseLock(): void;
     };
 }
-/** Where bytes go: the path of a file, a Writable, or a web `WritableStream`. A stream is ended behind the last byte. */
+/** Where bytes go: the path of a file, a Writable, or a web `WritableStream`. A stream is ended behind the bytes. */
 type ByteTarget = string | Writable | WritableBytes;
 
 /** Options of `storage.export`. */

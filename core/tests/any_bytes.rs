@@ -87,8 +87,9 @@ properties! {
     ];
     any_bytes_are_refused_or_a_request_of_a_model: model_request of [
         "{", "}", "\"transfer\":", "\"export\":", "\"import\":", "\"format\":\"jsonl\"", ",", "\"prefix\":\"a\"",
-        "\"maxValueBytes\":9", "{\"transfer\":{\"export\":{\"format\":\"jsonl\"", "}}}", "null", "-1", "1e999", "[", "]",
-        "{\"transfer\":{\"import\":{\"format\":\"jsonl\",\"maxValueBytes\":18446744073709551615", "\"csv\"",
+        "\"maxValueBytes\":9", "{\"transfer\":{\"export\":{\"format\":\"jsonl\"", "}}}", "null", "-1", "1e999", "[",
+        "]", "{\"transfer\":{\"import\":{\"format\":\"jsonl\",\"maxValueBytes\":18446744073709551615",
+        "\"csv\"",
     ];
     any_bytes_are_refused_or_a_line: json_line of [
         "{\"key\":\"a\",\"value\":", "1", "}", "{", ",\"expiresAt\":", ",\"metadata\":", "null", "\"\\ud800\"", "1e999",

@@ -23,8 +23,8 @@ export interface Dependent {
 }
 
 /**
- * The calls of data and of models on a store or in a slot, and the views and streams that they opened. {@link StoreLease} is the use of an open
- * store, a branch of a transaction has a lease over it.
+ * The calls of data and of models on a store or in a slot, and the views and streams that they opened.
+ * {@link StoreLease} is the use of an open store, a branch of a transaction has a lease over it.
  */
 export class Lease extends CallQueue {
   readonly #handle: DataHandle;

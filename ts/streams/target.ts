@@ -17,7 +17,7 @@ export interface WritableBytes {
   };
 }
 
-/** Where bytes go: the path of a file, a Writable, or a web `WritableStream`. A stream is ended behind the last byte. */
+/** Where bytes go: the path of a file, a Writable, or a web `WritableStream`. A stream is ended behind the bytes. */
 export type ByteTarget = string | Writable | WritableBytes;
 
 /** The type of an option that takes a {@link ByteTarget}. */

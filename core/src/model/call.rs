@@ -368,7 +368,7 @@ mod tests {
             if close {
                 test.call.close(Error::closed(), || ());
             } else {
-                test.call.abort()
+                test.call.abort();
             }
             let expected = if close { Code::Closed } else { Code::Aborted };
             assert_eq!(code(&reply), Some(expected));
