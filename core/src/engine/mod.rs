@@ -7,30 +7,23 @@
 pub mod apply;
 pub mod contract;
 pub mod counters;
-#[allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "not clean yet")]
 pub mod custom;
 pub mod embedded;
 #[cfg(feature = "file")]
-#[allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "not clean yet")]
 pub mod file;
 pub(crate) mod increment;
 pub mod intent;
 #[cfg(feature = "leveldb")]
-#[allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "not clean yet")]
 pub mod leveldb;
-#[allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "not clean yet")]
 pub mod memory;
 #[cfg(any(feature = "file", feature = "sqlite"))]
-#[allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "not clean yet")]
 mod pace;
 pub mod path;
 pub mod recent;
 #[cfg(feature = "redis")]
-#[allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "not clean yet")]
 pub mod redis;
 pub mod registry;
 #[cfg(feature = "sqlite")]
-#[allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "not clean yet")]
 pub mod sqlite;
 mod sweep;
 pub mod watch;

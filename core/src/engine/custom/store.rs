@@ -43,7 +43,7 @@ struct RequestQueue {
 }
 
 impl CustomStore {
-    pub fn new(host: Arc<dyn Host>) -> Self {
+    pub(super) fn new(host: Arc<dyn Host>) -> Self {
         let inner = StoreInner {
             client: Arc::new(HostClient::new(host)),
             queue: Mutex::default(),

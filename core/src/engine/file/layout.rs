@@ -45,7 +45,7 @@ struct Names {
 }
 
 impl LongNames {
-    pub fn new(entries: Vec<(Key, String)>) -> Self {
+    pub(super) fn new(entries: Vec<(Key, String)>) -> Self {
         let names = LongNames::default();
         for (key, name) in entries {
             names.insert(key, name);
@@ -53,13 +53,13 @@ impl LongNames {
         names
     }
 
-    pub fn insert(&self, key: Key, name: String) {
+    pub(super) fn insert(&self, key: Key, name: String) {
         let mut names = self.names.write();
         names.taken.insert(name.clone());
         names.by_key.insert(key, name);
     }
 
-    pub fn remove(&self, key: &[u8]) {
+    pub(super) fn remove(&self, key: &[u8]) {
         let mut names = self.names.write();
         if let Some(name) = names.by_key.remove(key) {
             names.taken.remove(&name);
@@ -67,12 +67,12 @@ impl LongNames {
     }
 
     /// The path of the file of `key`, if the key has a name.
-    pub fn path(&self, key: &[u8]) -> Option<FilePath> {
+    pub(super) fn path(&self, key: &[u8]) -> Option<FilePath> {
         self.names.read().by_key.get(key).map(|name| FilePath::new(LONG_FOLDER, name))
     }
 
     /// The name that a new key gets: its hash, and a number where the store or `pending` has that name for another key.
-    pub fn name_for(&self, key: &[u8], pending: &[(Key, String)]) -> String {
+    pub(super) fn name_for(&self, key: &[u8], pending: &[(Key, String)]) -> String {
         let hash = xxh3_128(key);
         let mut stem = format!("{hash:032x}");
         let mut number = 1;
@@ -93,7 +93,7 @@ impl LongNames {
     }
 
     /// The next key of `range`, in its direction. Its file need not exist.
-    pub fn next(&self, range: &KeyRange) -> Option<Key> {
+    pub(super) fn next(&self, range: &KeyRange) -> Option<Key> {
         if range.is_empty() {
             return None;
         }
@@ -105,7 +105,7 @@ impl LongNames {
     }
 
     /// The keys that `range` contains. Their files need not exist.
-    pub fn keys(&self, range: &KeyRange) -> Vec<Key> {
+    pub(super) fn keys(&self, range: &KeyRange) -> Vec<Key> {
         self.names.read().by_key.keys().filter(|key| range.contains(key)).cloned().collect()
     }
 }

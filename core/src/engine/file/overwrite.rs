@@ -48,14 +48,14 @@ impl LastFolder {
 }
 
 impl Overwriter {
-    pub fn new(redo: RedoLog) -> Self {
+    pub(super) fn new(redo: RedoLog) -> Self {
         Overwriter { redo }
     }
 
     /// Writes a group, as a whole unless its batches are independent. Returns the changes that could not be made.
     ///
     /// After an error nothing is written, or the store is poisoned and the next opening finishes the group.
-    pub fn write<'t>(
+    pub(super) fn write<'t>(
         &mut self,
         tree: &'t TreeWriter,
         plan: &mut CommitPlan,

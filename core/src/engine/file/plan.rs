@@ -32,7 +32,7 @@ pub(super) struct CommitPlan {
 impl CommitPlan {
     /// Plans the changes of `group`. `removals` are the paths that recovery would remove: writing one needs a new
     /// journal. `full` says that commits survive power loss.
-    pub fn new(records: &Records, group: &StagedGroup, removals: &HashSet<String>, full: bool) -> Result<Self> {
+    pub(super) fn new(records: &Records, group: &StagedGroup, removals: &HashSet<String>, full: bool) -> Result<Self> {
         let StagedGroup { seq, independent, .. } = *group;
         let mut plan = CommitPlan {
             seq,
@@ -97,12 +97,12 @@ impl CommitPlan {
     }
 
     /// Drops the changes that failed.
-    pub fn retain_prepared(&mut self, failed: &Failures) {
+    pub(super) fn retain_prepared(&mut self, failed: &Failures) {
         self.changes.retain(|change| !failed.contains_key(&change.key));
     }
 
     /// Keeps for the open views what is about to be overwritten.
-    pub fn keep_before_images(&self, records: &Records, installing: &Installing<'_>) {
+    pub(super) fn keep_before_images(&self, records: &Records, installing: &Installing<'_>) {
         if !installing.has_views() {
             return;
         }
@@ -116,7 +116,7 @@ impl CommitPlan {
     }
 
     /// Keeps for every reader what was committed, from the change numbered `first` on, and could not be put in place.
-    pub fn keep_after_images(&self, first: usize, installing: &Installing<'_>) {
+    pub(super) fn keep_after_images(&self, first: usize, installing: &Installing<'_>) {
         for change in self.changes.iter().skip(first) {
             installing.keep_after_image(change.key.clone(), change.record.clone());
         }

@@ -42,7 +42,7 @@ pub(super) enum Lookup {
 }
 
 impl Records {
-    pub fn new(tree: FileTree, metadata: MetadataReader, versions: Versions, any_sidecars: bool) -> Self {
+    pub(super) fn new(tree: FileTree, metadata: MetadataReader, versions: Versions, any_sidecars: bool) -> Self {
         Records {
             tree,
             cache: RecordCache::new(),
@@ -55,36 +55,36 @@ impl Records {
         }
     }
 
-    pub fn tree(&self) -> &FileTree {
+    pub(super) fn tree(&self) -> &FileTree {
         &self.tree
     }
 
-    pub fn cache(&self) -> &RecordCache {
+    pub(super) fn cache(&self) -> &RecordCache {
         &self.cache
     }
 
-    pub fn sidecars(&self) -> &SidecarBuffer {
+    pub(super) fn sidecars(&self) -> &SidecarBuffer {
         &self.sidecars
     }
 
-    pub fn metadata(&self) -> &MetadataReader {
+    pub(super) fn metadata(&self) -> &MetadataReader {
         &self.metadata
     }
 
-    pub fn versions(&self) -> &Versions {
+    pub(super) fn versions(&self) -> &Versions {
         &self.versions
     }
 
-    pub fn counters(&self) -> &Arc<Counters> {
+    pub(super) fn counters(&self) -> &Arc<Counters> {
         &self.counters
     }
 
-    pub fn view_pace(&self) -> &Pace {
+    pub(super) fn view_pace(&self) -> &Pace {
         &self.view_pace
     }
 
     /// The record of a key of either keyspace, expired or not.
-    pub fn get(&self, space: Space, key: &Key) -> Result<Option<Record>> {
+    pub(super) fn get(&self, space: Space, key: &Key) -> Result<Option<Record>> {
         match space {
             Space::User => self.user(key),
             Space::Internal => self.metadata.internal(key),
@@ -92,7 +92,7 @@ impl Records {
     }
 
     /// The record of a user key, expired or not.
-    pub fn user(&self, key: &Key) -> Result<Option<Record>> {
+    pub(super) fn user(&self, key: &Key) -> Result<Option<Record>> {
         self.try_user(key).unwrap_or_else(|| {
             self.counters.cache_misses.one();
             self.load(key)
@@ -100,7 +100,7 @@ impl Records {
     }
 
     /// The record of a user key, expired or not; the outer `None` where the disk would have to be read.
-    pub fn try_user(&self, key: &Key) -> Option<Result<Option<Record>>> {
+    pub(super) fn try_user(&self, key: &Key) -> Option<Result<Option<Record>>> {
         match self.lookup(key) {
             Ok(Lookup::Absent) => Some(Ok(None)),
             Ok(Lookup::Fresh(cached)) => {
@@ -116,7 +116,7 @@ impl Records {
         }
     }
 
-    pub fn lookup(&self, key: &Key) -> Result<Lookup> {
+    pub(super) fn lookup(&self, key: &Key) -> Result<Lookup> {
         if self.is_poisoned()
             && let Some(image) = self.versions.after_image(key)
         {
@@ -133,7 +133,7 @@ impl Records {
     }
 
     /// Reads the file of a user key.
-    pub fn load(&self, key: &Key) -> Result<Option<Record>> {
+    pub(super) fn load(&self, key: &Key) -> Result<Option<Record>> {
         let Some(path) = self.tree.path(key) else { return Ok(None) };
         let Some(content) = self.tree.read(&path).map_err(|error| error.at_key(key))? else {
             self.cache.remove(key);
@@ -164,7 +164,7 @@ impl Records {
     }
 
     /// The sidecar of a user key, pending or stored, whatever its file holds.
-    pub fn sidecar(&self, key: &Key) -> Result<Option<Sidecar>> {
+    pub(super) fn sidecar(&self, key: &Key) -> Result<Option<Sidecar>> {
         if let Some(pending) = self.sidecars.pending(key) {
             return Ok(pending);
         }
@@ -175,16 +175,16 @@ impl Records {
     }
 
     /// Refuses writes until the store is opened again.
-    pub fn poison(&self) {
+    pub(super) fn poison(&self) {
         self.poisoned.store(true, Ordering::Release);
     }
 
-    pub fn is_poisoned(&self) -> bool {
+    pub(super) fn is_poisoned(&self) -> bool {
         self.poisoned.load(Ordering::Acquire)
     }
 
     /// IO if the store is poisoned.
-    pub fn check_writable(&self) -> Result<()> {
+    pub(super) fn check_writable(&self) -> Result<()> {
         if self.is_poisoned() { Err(fault::poisoned()) } else { Ok(()) }
     }
 }

@@ -8,6 +8,7 @@ use super::committer::Committer;
 use super::process_lock::ProcessLock;
 use super::records::Records;
 use super::view::FileView;
+use super::write::Writer;
 use super::{expiry, maintenance};
 use crate::batch::{Batch, Commit};
 use crate::engine::embedded::Store;
@@ -33,7 +34,12 @@ pub(super) struct FileStore {
 }
 
 impl FileStore {
-    pub fn new(records: Arc<Records>, committer: Committer, feed: Arc<Feed>, shared_lock: Option<ProcessLock>) -> Self {
+    pub(super) fn new(
+        records: Arc<Records>,
+        committer: Committer,
+        feed: Arc<Feed>,
+        shared_lock: Option<ProcessLock>,
+    ) -> Self {
         FileStore { committer, records, feed, shared_lock: Mutex::new(shared_lock) }
     }
 }
@@ -111,7 +117,7 @@ impl Store for FileStore {
         let writer = self.committer.take_writer();
         let closed = self.records.metadata().close();
         drop(self.shared_lock.lock().take());
-        closed.and(writer.map_or(Ok(()), |writer| writer.close()))
+        closed.and(writer.map_or(Ok(()), Writer::close))
     }
 }
 

@@ -31,35 +31,35 @@ pub(super) struct TreeWriter {
 
 impl TreeWriter {
     /// `full` says that commits survive power loss.
-    pub fn new(records: Arc<Records>, right: InstallRight, full: bool) -> Self {
+    pub(super) fn new(records: Arc<Records>, right: InstallRight, full: bool) -> Self {
         let sync = TreeSync::new(records.clone(), full);
         TreeWriter { records, right, sync, has_leftovers: Cell::new(false) }
     }
 
-    pub fn records(&self) -> &Arc<Records> {
+    pub(super) fn records(&self) -> &Arc<Records> {
         &self.records
     }
 
-    pub fn right(&self) -> &InstallRight {
+    pub(super) fn right(&self) -> &InstallRight {
         &self.right
     }
 
-    pub fn sync(&self) -> &TreeSync {
+    pub(super) fn sync(&self) -> &TreeSync {
         &self.sync
     }
 
     /// Waits until files may be put in place.
-    pub fn begin_install(&self) -> Installing<'_> {
+    pub(super) fn begin_install(&self) -> Installing<'_> {
         self.records.versions().begin_install(&self.right)
     }
 
     /// True if the next opening need not look for temporary files, nor sync folders.
-    pub fn is_clean(&self) -> bool {
+    pub(super) fn is_clean(&self) -> bool {
         !self.has_leftovers.get() && self.sync.is_complete()
     }
 
     /// Writes the content of `change` to a temporary file, if it has any, and syncs that with `sync`.
-    pub fn write_temporary(&self, change: &mut FileChange, sync: bool) -> Result<()> {
+    pub(super) fn write_temporary(&self, change: &mut FileChange, sync: bool) -> Result<()> {
         let Some(record) = &change.record else { return Ok(()) };
         let failed = |error: io::Error| self.fault("write", change, &error);
         let content = self.records.tree().encode(&record.value);
@@ -83,7 +83,7 @@ impl TreeWriter {
 
     /// Renames the temporary file of `change` to its name, or removes what is there. Folders whose names changed go to
     /// `touched`.
-    pub fn install(&self, change: &FileChange, touched: &mut BTreeSet<String>) -> Result<()> {
+    pub(super) fn install(&self, change: &FileChange, touched: &mut BTreeSet<String>) -> Result<()> {
         let failed = |error: io::Error| self.fault("replace", change, &error);
         let (key, path, cache) = (&change.key, &change.path, self.records.cache());
         touched.insert(path.folder().to_owned());
@@ -108,7 +108,7 @@ impl TreeWriter {
     }
 
     /// Removes the folder `path` and its parents as long as they are empty.
-    pub fn remove_empty_parents(&self, path: &str, touched: &mut BTreeSet<String>) -> Result<()> {
+    pub(super) fn remove_empty_parents(&self, path: &str, touched: &mut BTreeSet<String>) -> Result<()> {
         let tree = self.records.tree();
         let mut path = path;
         while !path.is_empty() && path != LONG_FOLDER {
@@ -125,7 +125,7 @@ impl TreeWriter {
     }
 
     /// An error if a folder lies where the file of `change` belongs.
-    pub fn refuse_folder(&self, change: &FileChange) -> Result<()> {
+    pub(super) fn refuse_folder(&self, change: &FileChange) -> Result<()> {
         let tree = self.records.tree();
         let Some(folder) = tree.folder(change.path.folder())? else { return Ok(()) };
         match folder.stat(change.path.name()) {
@@ -137,7 +137,7 @@ impl TreeWriter {
     }
 
     /// Removes the temporary files of `changes`.
-    pub fn remove_temporaries(&self, changes: &[FileChange]) {
+    pub(super) fn remove_temporaries(&self, changes: &[FileChange]) {
         self.has_leftovers.set(true);
         for change in changes {
             if let (Some(temporary), Ok(Some(folder))) =
@@ -150,7 +150,7 @@ impl TreeWriter {
     }
 
     /// Moves the file at `path` to the quarantine.
-    pub fn quarantine(&self, path: &FilePath) -> Result<()> {
+    pub(super) fn quarantine(&self, path: &FilePath) -> Result<()> {
         let tree = self.records.tree();
         let failed = |error: io::Error| tree.fault("set aside", path.as_str(), &error);
         let quarantine = tree.make_folder(QUARANTINE_FOLDER, &mut Vec::new()).map_err(failed)?;
@@ -171,7 +171,7 @@ impl TreeWriter {
     }
 
     /// The system's error of `action` on the file of `change`.
-    pub fn fault(&self, action: &str, change: &FileChange, error: &io::Error) -> Error {
+    pub(super) fn fault(&self, action: &str, change: &FileChange, error: &io::Error) -> Error {
         self.records.tree().fault(action, change.path.as_str(), error).at_key(&change.key)
     }
 }

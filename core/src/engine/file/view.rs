@@ -28,12 +28,12 @@ pub(super) struct FileView {
 
 impl FileView {
     /// A view of the store as it is now.
-    pub fn open(records: &Arc<Records>) -> Self {
+    pub(super) fn open(records: &Arc<Records>) -> Self {
         FileView::new(records, records.versions().read().open_view())
     }
 
     /// The same without waiting for a writer.
-    pub fn try_open(records: &Arc<Records>) -> Option<Self> {
+    pub(super) fn try_open(records: &Arc<Records>) -> Option<Self> {
         let reading = records.versions().try_read()?;
         Some(FileView::new(records, reading.open_view()))
     }
@@ -157,7 +157,7 @@ fn size(item: &Item) -> usize {
     match item {
         Item::Key => 16,
         Item::Value(value) => value.len(),
-        Item::Record(record) => record.value.len() + record.metadata.as_ref().map_or(0, |text| text.len()),
+        Item::Record(record) => record.value.len() + record.metadata.as_ref().map_or(0, bytes::Bytes::len),
     }
 }
 

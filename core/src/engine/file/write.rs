@@ -63,7 +63,7 @@ struct Written {
 
 impl Writer {
     /// The writer of a store that has used sequence numbers up to `seq`.
-    pub fn new(
+    pub(super) fn new(
         metadata: MetadataDb,
         tree: TreeWriter,
         overwriter: Option<Overwriter>,
@@ -77,30 +77,30 @@ impl Writer {
     }
 
     /// The right to put files in place, for a caller that must not wait for it.
-    pub fn right(&self) -> &InstallRight {
+    pub(super) fn right(&self) -> &InstallRight {
         self.tree.right()
     }
 
-    pub fn tree(&self) -> &TreeWriter {
+    pub(super) fn tree(&self) -> &TreeWriter {
         &self.tree
     }
 
-    pub fn metadata(&mut self) -> &mut MetadataDb {
+    pub(super) fn metadata(&mut self) -> &mut MetadataDb {
         &mut self.metadata
     }
 
     /// True if commits go to the change log, and so need the database.
-    pub fn logs_changes(&self, now: Millis) -> bool {
+    pub(super) fn logs_changes(&self, now: Millis) -> bool {
         self.capture.logs(now)
     }
 
     /// Writes batches in order, each whole or not at all.
-    pub fn write_group(&mut self, batches: &[Batch]) -> Vec<Result<Commit>> {
+    pub(super) fn write_group(&mut self, batches: &[Batch]) -> Vec<Result<Commit>> {
         self.write(batches, None).unwrap_or_default()
     }
 
     /// Writes one batch on the caller's thread; `None` with nothing written where the database is needed.
-    pub fn try_write(&mut self, batch: &Batch, installing: Installing<'_>) -> Option<Result<Commit>> {
+    pub(super) fn try_write(&mut self, batch: &Batch, installing: Installing<'_>) -> Option<Result<Commit>> {
         self.write(slice::from_ref(batch), Some(installing))?.pop()
     }
 
@@ -228,7 +228,7 @@ impl Writer {
     }
 
     /// Stores up to `limit` pending sidecars. True if more are pending.
-    pub fn store_sidecars(&mut self, limit: usize) -> Result<bool> {
+    pub(super) fn store_sidecars(&mut self, limit: usize) -> Result<bool> {
         let pending = self.records().sidecars().peek(limit);
         if pending.is_empty() {
             return Ok(false);
@@ -239,13 +239,13 @@ impl Writer {
         Ok(pending.len() == limit)
     }
 
-    pub fn store_all_sidecars(&mut self) -> Result<()> {
+    pub(super) fn store_all_sidecars(&mut self) -> Result<()> {
         while self.store_sidecars(CHUNK)? {}
         Ok(())
     }
 
     /// Stores pending sidecars, closes the database and releases the lock.
-    pub fn close(mut self) -> Result<()> {
+    pub(super) fn close(mut self) -> Result<()> {
         let finished = self.finish();
         finished.and(self.metadata.close())
     }

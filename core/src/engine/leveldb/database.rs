@@ -31,16 +31,16 @@ pub(super) struct OpenDatabase {
 }
 
 impl Database {
-    pub fn new(open: OpenDatabase, path: &Path) -> Self {
+    pub(super) fn new(open: OpenDatabase, path: &Path) -> Self {
         Database { open: RwLock::new(Some(open)), next_snapshot: AtomicU64::new(0), path: path.to_path_buf() }
     }
 
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Calls `call` with the open database; fails with CLOSED once it is closed.
-    pub fn with<T>(&self, call: impl FnOnce(&OpenDatabase) -> Result<T>) -> Result<T> {
+    pub(super) fn with<T>(&self, call: impl FnOnce(&OpenDatabase) -> Result<T>) -> Result<T> {
         match &*self.open.read() {
             Some(open) => call(open),
             None => Err(Error::closed().in_engine(NAME)),
@@ -48,7 +48,7 @@ impl Database {
     }
 
     /// Takes a snapshot. Returns its number and its sequence number.
-    pub fn take_snapshot(&self) -> Result<(u64, u64)> {
+    pub(super) fn take_snapshot(&self) -> Result<(u64, u64)> {
         self.with(|open| {
             let snapshot = open.db.snapshot();
             let seq = snapshot.sequence_number();
@@ -62,7 +62,7 @@ impl Database {
     }
 
     /// Releases a snapshot. `close` has released them all.
-    pub fn drop_snapshot(&self, number: u64) {
+    pub(super) fn drop_snapshot(&self, number: u64) {
         if let Some(open) = &*self.open.read() {
             open.snapshots.lock().remove(&number);
         }
@@ -70,7 +70,7 @@ impl Database {
 
     /// Closes the database once the running calls are over. With `sync`, everything written is durable then.
     /// Idempotent.
-    pub fn close(&self, sync: bool) -> Result<()> {
+    pub(super) fn close(&self, sync: bool) -> Result<()> {
         let Some(open) = self.open.write().take() else { return Ok(()) };
         let synced = if sync { open.db.flush_wal(true) } else { Ok(()) };
         drop(open);
@@ -79,17 +79,17 @@ impl Database {
 }
 
 impl OpenDatabase {
-    pub fn new(db: DB, block_cache: Cache, lock: Option<FolderLock>) -> Self {
+    pub(super) fn new(db: DB, block_cache: Cache, lock: Option<FolderLock>) -> Self {
         OpenDatabase { snapshots: Mutex::default(), db: Box::new(db), block_cache, _lock: lock }
     }
 
     /// The column family of a keyspace.
-    pub fn family(&self, space: Space) -> Result<&ColumnFamily> {
+    pub(super) fn family(&self, space: Space) -> Result<&ColumnFamily> {
         self.named(column_families::of(space))
     }
 
     /// The column family of the engine itself.
-    pub fn engine_family(&self) -> Result<&ColumnFamily> {
+    pub(super) fn engine_family(&self) -> Result<&ColumnFamily> {
         self.named(column_families::ENGINE)
     }
 
@@ -100,7 +100,7 @@ impl OpenDatabase {
     }
 
     /// The stored bytes of a key.
-    pub fn get(
+    pub(super) fn get(
         &self,
         space: Space,
         key: &[u8],
@@ -113,7 +113,7 @@ impl OpenDatabase {
     }
 
     /// Makes reads with `options` see the snapshot of a view.
-    pub fn read_at(&self, number: u64, options: &mut ReadOptions) -> Result<()> {
+    pub(super) fn read_at(&self, number: u64, options: &mut ReadOptions) -> Result<()> {
         match self.snapshots.lock().get(&number) {
             Some(snapshot) => options.set_snapshot(snapshot),
             None => return Err(Error::closed().in_engine(NAME)),

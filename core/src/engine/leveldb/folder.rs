@@ -18,7 +18,7 @@ pub(super) enum FolderContents {
     Store,
 }
 
-/// Looks at the folder without changing it. Fails with UNSUPPORTED_FORMAT for another program's store, with CORRUPTED
+/// Looks at the folder without changing it. Fails with `UNSUPPORTED_FORMAT` for another program's store, with CORRUPTED
 /// for a store that lost its `CURRENT`.
 pub(super) fn inspect(path: &Path) -> Result<FolderContents> {
     let names = file_names(path)?;

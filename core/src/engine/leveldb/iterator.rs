@@ -23,9 +23,9 @@ pub(super) fn seek<'a>(
     }
     let mut keys = open.db.raw_iterator_cf_opt(open.family(space)?, options);
     if range.reverse {
-        keys.seek_to_last()
+        keys.seek_to_last();
     } else {
-        keys.seek_to_first()
+        keys.seek_to_first();
     }
     Ok(keys)
 }

@@ -60,7 +60,7 @@ fn open_rocksdb(
     }
 }
 
-/// Writes the format marker of a new store. Fails with UNSUPPORTED_FORMAT for a store with another one.
+/// Writes the format marker of a new store. Fails with `UNSUPPORTED_FORMAT` for a store with another one.
 fn check_marker(open: &OpenDatabase, read_only: bool) -> Result<()> {
     let family = open.engine_family()?;
     let found = open.db.get_pinned_cf(family, MARKER_KEY);

@@ -56,7 +56,7 @@ pub(super) struct Overlay<'a> {
 }
 
 impl<'a> Overlay<'a> {
-    pub fn new(reader: &'a Reader, open: &'a OpenDatabase, state: &'a mut WriterState, tier: Tier) -> Self {
+    pub(super) fn new(reader: &'a Reader, open: &'a OpenDatabase, state: &'a mut WriterState, tier: Tier) -> Self {
         // The last group may have failed and left events.
         state.capture.discard();
         Overlay {
@@ -76,13 +76,13 @@ impl<'a> Overlay<'a> {
     }
 
     /// Makes room for so many writes at once.
-    pub fn reserve(&mut self, writes: usize) {
+    pub(super) fn reserve(&mut self, writes: usize) {
         self.user.reserve(writes);
         self.writes.reserve(writes);
     }
 
     /// For a group that is one batch of one write.
-    pub fn alone(mut self) -> Self {
+    pub(super) fn alone(mut self) -> Self {
         self.alone = true;
         self
     }
@@ -91,7 +91,7 @@ impl<'a> Overlay<'a> {
     ///
     /// The number is that of the batch's first entry in RocksDB. So it is above that of every view taken before, and at
     /// most that of every view taken after.
-    pub fn apply(&mut self, batch: &Batch) -> Result<(u64, Vec<Outcome>)> {
+    pub(super) fn apply(&mut self, batch: &Batch) -> Result<(u64, Vec<Outcome>)> {
         let writes = self.writes.len();
         let removed = self.removed.len();
         let seq = self.base + writes as u64 + 1;
@@ -118,12 +118,12 @@ impl<'a> Overlay<'a> {
     }
 
     /// RocksDB's sequence number once everything so far is written.
-    pub fn end(&self) -> u64 {
+    pub(super) fn end(&self) -> u64 {
         self.base + self.writes.len() as u64
     }
 
     /// The writes of all batches.
-    pub fn into_writes(self) -> WriteSet {
+    pub(super) fn into_writes(self) -> WriteSet {
         self.writes
     }
 

@@ -33,7 +33,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub fn new(database: Arc<Database>, cache: Arc<RecordCache>, counters: Arc<Counters>) -> Self {
+    pub(super) fn new(database: Arc<Database>, cache: Arc<RecordCache>, counters: Arc<Counters>) -> Self {
         Reader {
             database,
             cache,
@@ -44,7 +44,7 @@ impl Reader {
     }
 
     /// The record of a key, expired or not; the outer `None` if `tier` does not reach it.
-    pub fn load(
+    pub(super) fn load(
         &self,
         open: &OpenDatabase,
         space: Space,
@@ -74,7 +74,7 @@ impl Reader {
 
     /// Answers a read; `None` if `tier` does not reach a key of it. Where several keys are read from memory, the caller
     /// keeps the writer away, so that they are of one moment.
-    pub fn answer(&self, read: &Read, tier: Tier) -> Result<Option<Reply>> {
+    pub(super) fn answer(&self, read: &Read, tier: Tier) -> Result<Option<Reply>> {
         Ok(match read {
             Read::Get(space, key) => {
                 self.live(*space, key, tier)?.map(|record| Reply::Value(record.map(|record| record.value.clone())))

@@ -38,7 +38,7 @@ pub(super) struct Ticket {
 
 impl RecordCache {
     /// A cache of about `bytes`.
-    pub fn new(bytes: u64) -> Self {
+    pub(super) fn new(bytes: u64) -> Self {
         let items = usize::try_from(bytes / (OVERHEAD + 100)).unwrap_or(usize::MAX);
         RecordCache {
             records: Cache::with_weighter(items, bytes, ByBytes),
@@ -47,18 +47,18 @@ impl RecordCache {
         }
     }
 
-    pub fn get(&self, space: Space, key: &[u8]) -> Option<Arc<Record>> {
+    pub(super) fn get(&self, space: Space, key: &[u8]) -> Option<Arc<Record>> {
         self.records.get(&CacheKeyRef { space, key })
     }
 
     /// Takes a ticket. To be called before RocksDB is read.
-    pub fn ticket(&self, key: &[u8]) -> Ticket {
+    pub(super) fn ticket(&self, key: &[u8]) -> Ticket {
         let stripe = stripe_of(key);
         Ticket { stripe, writes: self.stripes.get(stripe).map_or(0, |writes| *writes.lock()) }
     }
 
     /// Caches the record that a reader found, unless a writer touched the stripe since the ticket.
-    pub fn fill(&self, ticket: Ticket, space: Space, key: &[u8], record: &Arc<Record>) {
+    pub(super) fn fill(&self, ticket: Ticket, space: Space, key: &[u8], record: &Arc<Record>) {
         if record.value.len() > self.largest {
             return;
         }
@@ -70,7 +70,7 @@ impl RecordCache {
     }
 
     /// For a writer that put this record.
-    pub fn put(&self, space: Space, encoded: &Encoded) {
+    pub(super) fn put(&self, space: Space, encoded: &Encoded) {
         let record = &encoded.record;
         if record.value.len() > self.largest {
             return self.remove(space, encoded.key());
@@ -83,7 +83,7 @@ impl RecordCache {
     }
 
     /// For a writer that removed this key, or may have changed it.
-    pub fn remove(&self, space: Space, key: &[u8]) {
+    pub(super) fn remove(&self, space: Space, key: &[u8]) {
         if let Some(writes) = self.stripes.get(stripe_of(key)) {
             let mut writes = writes.lock();
             *writes += 1;
@@ -92,17 +92,17 @@ impl RecordCache {
     }
 
     /// For a writer that removed every key of `range`.
-    pub fn remove_range(&self, space: Space, range: &KeyRange) {
+    pub(super) fn remove_range(&self, space: Space, range: &KeyRange) {
         let _all = self.touch_all();
         self.records.retain(|cached, _| cached.space != space || !range.contains(&cached.key));
     }
 
     /// The bytes of all entries.
-    pub fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         self.records.weight()
     }
 
-    pub fn clear(&self) {
+    pub(super) fn clear(&self) {
         let _all = self.touch_all();
         self.records.clear();
     }

@@ -34,7 +34,7 @@ pub(super) struct LevelDbStore {
 }
 
 impl LevelDbStore {
-    pub fn open(mut options: LevelDbOptions) -> Result<Self> {
+    pub(super) fn open(mut options: LevelDbOptions) -> Result<Self> {
         // The process may change its working directory later.
         options.path = path::absolute(&options.path).map_err(|error| {
             Error::io(format_args!("cannot look at {}", options.path.display()), &error).in_engine(NAME)

@@ -31,7 +31,7 @@ pub(super) struct LevelDbView {
 }
 
 impl LevelDbView {
-    pub fn new(database: &Arc<Database>, cache: Option<Arc<RecordCache>>) -> Result<Self> {
+    pub(super) fn new(database: &Arc<Database>, cache: Option<Arc<RecordCache>>) -> Result<Self> {
         let (snapshot, seq) = database.take_snapshot()?;
         Ok(LevelDbView { database: database.clone(), cache, snapshot, seq })
     }

@@ -24,28 +24,28 @@ pub(super) struct WriteSet {
 }
 
 impl WriteSet {
-    pub fn reserve(&mut self, writes: usize) {
+    pub(super) fn reserve(&mut self, writes: usize) {
         self.writes.reserve(writes);
     }
 
-    pub fn push(&mut self, write: Write) {
+    pub(super) fn push(&mut self, write: Write) {
         self.writes.push(write);
     }
 
-    pub fn truncate(&mut self, len: usize) {
+    pub(super) fn truncate(&mut self, len: usize) {
         self.writes.truncate(len);
     }
 
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.writes.len()
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.writes.is_empty()
     }
 
     /// Writes all or nothing.
-    pub fn write(&self, open: &OpenDatabase, options: &WriteOptions) -> Result<Result<(), rocksdb::Error>> {
+    pub(super) fn write(&self, open: &OpenDatabase, options: &WriteOptions) -> Result<Result<(), rocksdb::Error>> {
         if self.writes.is_empty() {
             return Ok(Ok(()));
         }
@@ -70,7 +70,7 @@ impl WriteSet {
     }
 
     /// Makes the cache follow what was written.
-    pub fn update_cache(self, cache: &RecordCache) {
+    pub(super) fn update_cache(self, cache: &RecordCache) {
         for write in self.writes {
             match write {
                 Write::Put(space, encoded) => cache.put(space, &encoded),

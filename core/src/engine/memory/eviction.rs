@@ -17,16 +17,16 @@ pub(super) struct Recency {
 }
 
 impl Recency {
-    pub fn stamp(&self) -> AtomicU64 {
+    pub(super) fn stamp(&self) -> AtomicU64 {
         AtomicU64::new(self.clock.fetch_add(1, Ordering::Relaxed))
     }
 
-    pub fn touch(&self, entry: &Entry) {
+    pub(super) fn touch(&self, entry: &Entry) {
         entry.used.store(self.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
     }
 
     /// Queues an entry that is about to be inserted.
-    pub fn inserted(&mut self, key: &Key, entry: &Arc<Entry>, map: &RecordMap) {
+    pub(super) fn inserted(&mut self, key: &Key, entry: &Arc<Entry>, map: &RecordMap) {
         if model_folder(key).is_some() {
             return;
         }
@@ -49,7 +49,7 @@ impl Recency {
     }
 
     /// Takes the least recently used key of `map` off the queue; `None` if nothing may be evicted.
-    pub fn oldest(&mut self, map: &RecordMap) -> Option<Key> {
+    pub(super) fn oldest(&mut self, map: &RecordMap) -> Option<Key> {
         while let Some((stamp, key)) = self.queue.pop_front() {
             let Some(entry) = map.get(key.as_ref()) else { continue };
             let used = entry.used.load(Ordering::Relaxed);

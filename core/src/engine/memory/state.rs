@@ -30,7 +30,7 @@ pub(super) struct MemoryState {
 pub(super) type Undo = (Space, Key, Option<Arc<Entry>>);
 
 impl MemoryState {
-    pub fn new(options: MemoryOptions, feed: Arc<Feed>) -> Self {
+    pub(super) fn new(options: MemoryOptions, feed: Arc<Feed>) -> Self {
         MemoryState {
             records: Records::default(),
             seq: 0,
@@ -44,7 +44,7 @@ impl MemoryState {
     }
 
     /// The live record of a key.
-    pub fn get(&self, space: Space, key: &[u8]) -> Option<&Record> {
+    pub(super) fn get(&self, space: Space, key: &[u8]) -> Option<&Record> {
         let entry = self.records.get(space, key)?;
         if self.options.eviction == Eviction::Lru {
             self.recency.touch(entry);
@@ -52,7 +52,7 @@ impl MemoryState {
         (!entry.record.has_expired()).then_some(&entry.record)
     }
 
-    pub fn answer(&self, read: &Read) -> Reply {
+    pub(super) fn answer(&self, read: &Read) -> Reply {
         let value = |space, key: &Key| self.get(space, key).map(|record| record.value.clone());
         match read {
             Read::Get(space, key) => Reply::Value(value(*space, key)),
@@ -62,17 +62,17 @@ impl MemoryState {
         }
     }
 
-    pub fn view(&self) -> MemoryView {
+    pub(super) fn view(&self) -> MemoryView {
         MemoryView::new(self.records.map(Space::User).clone(), self.records.map(Space::Internal).clone(), self.seq)
     }
 
-    pub fn stats(&self) -> Stats {
+    pub(super) fn stats(&self) -> Stats {
         let keys = self.records.map(Space::User).len() as u64;
         Stats { keys: Some(keys), memory_bytes: Some(self.records.bytes()), ..Stats::default() }
     }
 
     /// Frees every record. Views that are held keep theirs.
-    pub fn drop_everything(&mut self) {
+    pub(super) fn drop_everything(&mut self) {
         *self = MemoryState::new(self.options, self.capture.feed().clone());
     }
 }

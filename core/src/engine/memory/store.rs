@@ -24,7 +24,7 @@ pub(super) struct MemoryStore {
 }
 
 impl MemoryStore {
-    pub fn new(options: MemoryOptions) -> Self {
+    pub(super) fn new(options: MemoryOptions) -> Self {
         let feed = Arc::new(Feed::default());
         MemoryStore {
             state: RwLock::new(MemoryState::new(options, feed.clone())),

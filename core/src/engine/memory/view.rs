@@ -16,7 +16,7 @@ pub(super) struct MemoryView {
 }
 
 impl MemoryView {
-    pub fn new(user: RecordMap, internal: RecordMap, seq: u64) -> Self {
+    pub(super) fn new(user: RecordMap, internal: RecordMap, seq: u64) -> Self {
         MemoryView { user, internal, seq }
     }
 

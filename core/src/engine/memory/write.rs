@@ -14,7 +14,7 @@ use crate::key::{Key, KeyRange, Space};
 use crate::record::{Millis, Record};
 
 impl MemoryState {
-    pub fn apply(&mut self, batch: &Batch, now: Millis) -> Result<Commit> {
+    pub(super) fn apply(&mut self, batch: &Batch, now: Millis) -> Result<Commit> {
         let seq = self.seq + 1;
         let standing = (batch.role != Role::None).then(|| self.intents.clone());
         let applied = apply(batch, self, seq, now).and_then(|outcomes| {
@@ -41,7 +41,7 @@ impl MemoryState {
     }
 
     /// Frees what expired by `now`. Returns the number of records.
-    pub fn sweep(&mut self, now: Millis) -> u64 {
+    pub(super) fn sweep(&mut self, now: Millis) -> u64 {
         let mut freed = 0;
         while let Some((space, key)) = self.records.first_expired(now) {
             self.records.replace(space, &key, None);
@@ -61,7 +61,7 @@ impl MemoryState {
         }
     }
 
-    /// Brings the size under the bound by eviction, or fails with NO_SPACE.
+    /// Brings the size under the bound by eviction, or fails with `NO_SPACE`.
     fn make_room(&mut self) -> Result<()> {
         let Some(max) = self.options.max_bytes else { return Ok(()) };
         while self.records.bytes() > max {

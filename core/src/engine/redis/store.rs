@@ -18,7 +18,7 @@ use crate::error::Result;
 use crate::key::Space;
 use crate::value::Value;
 
-pub struct RedisStore {
+pub(super) struct RedisStore {
     dispatch: Arc<Dispatch>,
     feed: FeedFollower,
     /// Records keep created and updated times.
@@ -27,7 +27,7 @@ pub struct RedisStore {
 
 impl RedisStore {
     /// Connects. Blocks.
-    pub fn open(settings: &Settings) -> Result<Self> {
+    pub(super) fn open(settings: &Settings) -> Result<Self> {
         Ok(RedisStore {
             dispatch: Arc::new(Dispatch::open(settings)?),
             feed: FeedFollower::new(settings),

@@ -50,7 +50,7 @@ struct InMemorySnapshot {
 }
 
 impl InMemoryStore {
-    pub fn open(options: &SqliteOptions) -> Result<Self> {
+    pub(super) fn open(options: &SqliteOptions) -> Result<Self> {
         let mut connection = Connection::open(None, Access::Write, options.verbose.clone())?;
         let found = schema::inspect(&mut connection, &options.table_name)?;
         schema::complete(&mut connection, &options.table_name, &found, options.index_updated_at)?;

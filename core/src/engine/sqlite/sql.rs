@@ -72,7 +72,7 @@ const SHAPES: usize = 12;
 
 impl Query {
     /// The statement's number.
-    pub fn index(self) -> usize {
+    pub(super) fn index(self) -> usize {
         match self {
             Query::Begin => 0,
             Query::BeginImmediate => 1,
@@ -114,12 +114,10 @@ pub(super) struct Sql {
 
 impl Sql {
     /// The number of statements.
-    pub fn count(&self) -> usize {
-        FIXED + 2 * (POINTS + SPANS * SHAPES)
-    }
+    pub(super) const COUNT: usize = FIXED + 2 * (POINTS + SPANS * SHAPES);
 
     /// The text of a statement.
-    pub fn text(&self, query: Query) -> String {
+    pub(super) fn text(&self, query: Query) -> String {
         match query {
             Query::Begin => "BEGIN".into(),
             Query::BeginImmediate => "BEGIN IMMEDIATE".into(),
@@ -139,7 +137,7 @@ impl Sql {
     }
 
     /// The table of a keyspace.
-    pub fn table(&self, space: Space) -> &str {
+    pub(super) fn table(&self, space: Space) -> &str {
         match space {
             Space::User => &self.user,
             Space::Internal => &self.internal,
@@ -234,7 +232,7 @@ mod tests {
         }
         let numbers: HashSet<usize> = all.iter().map(|query| query.index()).collect();
         assert_eq!(numbers.len(), all.len());
-        assert_eq!(all.len(), Sql::default().count());
+        assert_eq!(all.len(), Sql::COUNT);
         assert_eq!(numbers.iter().max(), Some(&(all.len() - 1)));
     }
 }

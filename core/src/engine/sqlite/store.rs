@@ -45,7 +45,7 @@ pub(super) struct SqliteStore {
 }
 
 impl SqliteStore {
-    pub fn new(
+    pub(super) fn new(
         writer: Option<Writer>,
         cached_reader: Arc<CachedReader>,
         pool: ReaderPool,

@@ -59,7 +59,7 @@ pub(super) enum OnBusy {
 }
 
 impl Writer {
-    pub fn new(connection: Connection, options: WriterOptions, feed: Arc<Feed>) -> Self {
+    pub(super) fn new(connection: Connection, options: WriterOptions, feed: Arc<Feed>) -> Self {
         Writer {
             connection,
             state: WriterState::new(options.shared, options.counters.clone(), feed),
@@ -69,21 +69,21 @@ impl Writer {
         }
     }
 
-    pub fn connection(&mut self) -> &mut Connection {
+    pub(super) fn connection(&mut self) -> &mut Connection {
         &mut self.connection
     }
 
-    pub fn foreign_commits(&mut self) -> &mut ForeignCommits {
+    pub(super) fn foreign_commits(&mut self) -> &mut ForeignCommits {
         &mut self.state.foreign
     }
 
     /// Tells the commits of other processes since the last look.
-    pub fn poll_foreign_commits(&mut self) -> Result<()> {
+    pub(super) fn poll_foreign_commits(&mut self) -> Result<()> {
         self.state.foreign.poll(&mut self.connection, self.state.capture.feed())
     }
 
     /// Writes a group; `None` if another process writes and `on_busy` is [`GiveUp`](OnBusy::GiveUp).
-    pub fn write_group(&mut self, batches: &[Batch], on_busy: OnBusy) -> Option<Vec<Result<Commit>>> {
+    pub(super) fn write_group(&mut self, batches: &[Batch], on_busy: OnBusy) -> Option<Vec<Result<Commit>>> {
         match self.write_together(batches, on_busy) {
             Ok(results) => Some(results),
             Err(error) if on_busy == OnBusy::GiveUp && error.code() == Code::Timeout => None,
@@ -140,7 +140,7 @@ impl Writer {
     }
 
     /// Frees up to one chunk of the records that expired by `now`. Returns their number.
-    pub fn sweep(&mut self, space: Space, now: Millis) -> Result<u64> {
+    pub(super) fn sweep(&mut self, space: Space, now: Millis) -> Result<u64> {
         let (base, meta) = self.begin(OnBusy::Wait)?;
         match self.sweep_chunk(space, now) {
             Ok(()) => {
@@ -161,7 +161,7 @@ impl Writer {
     }
 
     /// Runs `work` in a transaction. It may change anything but the store's own counters.
-    pub fn change(&mut self, work: impl FnOnce(&mut Connection) -> Result<()>) -> Result<()> {
+    pub(super) fn change(&mut self, work: impl FnOnce(&mut Connection) -> Result<()>) -> Result<()> {
         let (base, meta) = self.begin(OnBusy::Wait)?;
         match work(&mut self.connection) {
             // It may have moved a damaged intent.
@@ -239,12 +239,12 @@ impl Writer {
     }
 
     /// True if the next commit should be followed by a checkpoint.
-    pub fn checkpoint_is_due(&mut self) -> bool {
+    pub(super) fn checkpoint_is_due(&mut self) -> bool {
         self.schedule.is_due(&self.connection)
     }
 
     /// Writes the WAL back as far as readers let it, if that is due. A commit stands whether or not this works.
-    pub fn checkpoint_if_due(&mut self) {
+    pub(super) fn checkpoint_if_due(&mut self) {
         if !self.checkpoint_is_due() {
             return;
         }
@@ -257,7 +257,7 @@ impl Writer {
     }
 
     /// Writes the whole WAL back and empties it.
-    pub fn truncate_wal(&mut self) -> Result<()> {
+    pub(super) fn truncate_wal(&mut self) -> Result<()> {
         self.connection.checkpoint(true)?;
         self.schedule.note_truncation();
         Ok(())

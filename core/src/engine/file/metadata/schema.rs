@@ -9,7 +9,7 @@ use crate::error::Result;
 /// The format of the store, in SQLite's `user_version`.
 const FORMAT: i64 = 1;
 
-/// "HFfs", in SQLite's `application_id`.
+/// `HFfs`, in SQLite's `application_id`.
 const APPLICATION: i64 = 0x4846_6673;
 
 const TABLES: &str = "
@@ -25,7 +25,7 @@ CREATE TABLE journal (id INTEGER PRIMARY KEY, folder TEXT NOT NULL, name TEXT NO
 ";
 
 /// Prepares a connection for writing. An empty database gets the tables.
-pub fn set_up(db: &mut Connection, durability: Durability) -> Result<()> {
+pub(super) fn set_up(db: &mut Connection, durability: Durability) -> Result<()> {
     let synchronous = if durability == Durability::Full { "FULL" } else { "NORMAL" };
     configure(db, synchronous).map_err(|error| fault::sqlite("open", &error))?;
     check_format(db)
@@ -54,14 +54,14 @@ fn configure(db: &mut Connection, synchronous: &str) -> rusqlite::Result<()> {
 }
 
 /// A database in memory with empty tables.
-pub fn in_memory() -> Result<Connection> {
+pub(super) fn in_memory() -> Result<Connection> {
     let db = Connection::open_in_memory().map_err(|error| fault::sqlite("open", &error))?;
     db.execute_batch(TABLES).map_err(|error| fault::sqlite("make", &error))?;
     Ok(db)
 }
 
-/// UNSUPPORTED_FORMAT unless the database is one of this engine, in the format of this version.
-pub fn check_format(db: &Connection) -> Result<()> {
+/// `UNSUPPORTED_FORMAT` unless the database is one of this engine, in the format of this version.
+pub(super) fn check_format(db: &Connection) -> Result<()> {
     let pragma = |name| {
         let value = db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
         value.map_err(|error| fault::sqlite("open", &error))

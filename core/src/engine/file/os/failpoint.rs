@@ -5,19 +5,20 @@ use std::io;
 /// Counts one change of the disk. After an error the change must not be made.
 #[cfg(not(test))]
 #[inline]
-pub fn step() -> io::Result<()> {
+#[allow(clippy::unnecessary_wraps, reason = "tests fail here")]
+pub(crate) fn step() -> io::Result<()> {
     Ok(())
 }
 
 /// Counts one change of the disk. After an error the change must not be made.
 #[cfg(test)]
-pub fn step() -> io::Result<()> {
+pub(crate) fn step() -> io::Result<()> {
     failpoints::step()
 }
 
 /// Stops the changes that the calling thread makes to the disk after a number of them.
 #[cfg(test)]
-pub mod failpoints {
+pub(crate) mod failpoints {
     use std::cell::Cell;
     use std::io;
 
@@ -26,12 +27,12 @@ pub mod failpoints {
     }
 
     /// Lets `steps` changes through, then none; `None` lets all through.
-    pub fn set(steps: Option<u64>) {
+    pub(crate) fn set(steps: Option<u64>) {
         STEPS_LEFT.set(steps);
     }
 
     /// True if the limit is reached: the next change fails, or one has failed.
-    pub fn reached() -> bool {
+    pub(crate) fn reached() -> bool {
         STEPS_LEFT.get() == Some(0)
     }
 
