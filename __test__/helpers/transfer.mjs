@@ -24,10 +24,10 @@ export function managerOf(t, config = {}) {
 }
 
 /** The lines of records k0000001 and so on, each in a chunk of its own. `given` counts them. */
-export async function* records(count, given = {}) {
+export async function* records(count, given = {}, behind = 0) {
   for (given.count = 0; given.count < count;) {
-    given.count++;
-    yield `{"key":"k${String(given.count).padStart(7, '0')}","value":${given.count}}\n`;
+    const number = behind + ++given.count;
+    yield `{"key":"k${String(number).padStart(7, '0')}","value":${number}}\n`;
   }
 }
 
