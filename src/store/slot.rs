@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use holdfast_core::Batch;
 use holdfast_core::batch::Commit;
 use holdfast_core::engine::{
-    Capabilities, Done, Engine, Maintained, Read, Reply, Request, Transactional, View, Watched,
+    Capabilities, Done, Engine, Maintained, Read, Replaceable, Reply, Request, Transactional, View, Watched,
 };
 use holdfast_core::error::{Code, Error, Result};
 use holdfast_core::key::Space;
@@ -273,6 +273,10 @@ impl Engine for TransactionSlot {
     }
 
     fn maintained(&self) -> Option<&dyn Maintained> {
+        None
+    }
+
+    fn replaceable(&self) -> Option<&dyn Replaceable> {
         None
     }
 }

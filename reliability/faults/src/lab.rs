@@ -28,7 +28,7 @@ pub struct Script {
 impl Script {
     #[must_use]
     pub fn plan(&self) -> Plan {
-        Plan::new(self.seed, self.batches)
+        Plan::new(self.seed, self.batches, self.subject.kind.has_replacements())
     }
 }
 

@@ -7,7 +7,6 @@ use std::process::ExitCode;
 
 use holdfast_reliability::Outcome;
 use holdfast_reliability::lab::Script;
-use holdfast_reliability::plan::Plan;
 use holdfast_reliability::store::{Kind, Level, Subject};
 use holdfast_reliability::workload::{self, Manner};
 
@@ -125,7 +124,7 @@ fn run(options: &Options) -> Outcome<bool> {
         }
         ("workload", Some(subject)) => {
             let script = options.script(subject, options.seed, 1);
-            workload::run(subject, &options.disk, &Plan::new(script.seed, script.batches), options.manner);
+            workload::run(subject, &options.disk, &script.plan(), options.manner);
             Ok(true)
         }
         ("reopen", Some(subject)) => {

@@ -21,6 +21,9 @@ pub type State = BTreeMap<(Space, Key), Held>;
 
 /// Applies a batch to a map.
 pub fn apply(state: &mut State, job: &Job) {
+    if job.replaces {
+        state.clear();
+    }
     for write in &job.writes {
         match write {
             Write::Set { space, key, value, expires_at, metadata } => {

@@ -65,6 +65,11 @@ impl Run<'_> {
         match step {
             Step::One(job) => self.one(job),
             Step::Burst(jobs) => self.burst(jobs),
+            Step::Replace(job) => self.replace(job),
+            Step::Abandon(job) => match self.store.as_ref().map(|store| store.stage(job)) {
+                Some(Err(error)) => self.failed(None, &error),
+                _ => true,
+            },
             Step::Compact => match self.store.as_ref().map(Store::compact) {
                 Some(Err(error)) => self.failed(None, &error),
                 _ => true,
@@ -113,6 +118,17 @@ impl Run<'_> {
             tell(Event::Acknowledged(job.number));
         }
         let result = store.commit(batch);
+        self.history.note(Event::Begun(job.number));
+        self.settle(job, result)
+    }
+
+    fn replace(&mut self, job: &Job) -> bool {
+        let Some(store) = &self.store else { return false };
+        tell(Event::Begun(job.number));
+        if self.manner.hasty {
+            tell(Event::Acknowledged(job.number));
+        }
+        let result = store.stage(job).and_then(|staging| staging.swap()).map(drop);
         self.history.note(Event::Begun(job.number));
         self.settle(job, result)
     }

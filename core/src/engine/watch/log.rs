@@ -54,6 +54,13 @@ fn entries() -> KeyRange {
     KeyRange::prefix(CHANGE_LOG_ENTRY)
 }
 
+/// The entry that begins the log of a replaced content, under the [key](entry_key) of commit `seq`. It has no changes,
+/// and the log is complete behind the commit before it.
+#[must_use]
+pub fn first_entry(seq: u64) -> Value {
+    Value::Binary(event::encode(&CommitEvent { seq, changes: Vec::new() }, false).into())
+}
+
 /// The batch that switches the log on until `until`, or for ever if that is `None`. There is none if the log is on for
 /// as long already.
 ///

@@ -1,0 +1,170 @@
+//! The generations of an open store: the current one, the staged one, and those that were replaced.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+use rocksdb::{CompactOptions, Options};
+
+use super::column_families;
+use super::database::OpenDatabase;
+use super::fault;
+use super::generation::{Family, Generation};
+use super::record_cache::RecordCache;
+use crate::error::Result;
+use crate::format::leveldb::EXPIRY;
+use crate::key::Space;
+
+pub(super) struct Generations {
+    current: RwLock<Arc<Generation>>,
+    staged: Mutex<Option<Arc<Generation>>>,
+    /// Those that were replaced, but may still be read.
+    replaced: Mutex<Vec<Arc<Generation>>>,
+    /// The largest number that a generation ever had.
+    latest: AtomicU64,
+}
+
+impl Generations {
+    /// The generations of a store that has `current`, and leftovers up to number `latest`.
+    pub(super) fn new(current: Generation, latest: u64) -> Self {
+        Generations {
+            latest: AtomicU64::new(latest.max(current.number)),
+            current: RwLock::new(Arc::new(current)),
+            staged: Mutex::default(),
+            replaced: Mutex::default(),
+        }
+    }
+}
+
+impl OpenDatabase {
+    /// The generation that the store reads and writes.
+    pub(super) fn current(&self) -> Arc<Generation> {
+        self.generations.current.read().clone()
+    }
+
+    /// Calls `call` with the current generation, which is not exchanged meanwhile.
+    pub(super) fn with_current<T>(&self, call: impl FnOnce(&Arc<Generation>) -> T) -> T {
+        call(&self.generations.current.read())
+    }
+
+    /// Makes the column families of a new generation, with the options that `options` gives for a name.
+    pub(super) fn stage_generation(&self, options: impl Fn(&str) -> Options) -> Result<Arc<Generation>> {
+        // After an error the number is not used again: RocksDB may have the column families all the same.
+        let number = self.generations.latest.fetch_add(1, Ordering::Relaxed) + 1;
+        let names = column_families::names(number);
+        let made = names.iter().try_for_each(|name| {
+            self.db.create_cf(name, &options(name)).map_err(|error| fault::translate("make a column family", &error))
+        });
+        let made = made.and_then(|()| {
+            // SAFETY: `OpenDatabase` keeps the generation, and drops it before the database.
+            unsafe { Generation::find(&self.db, number) }
+        });
+        match made {
+            Ok(generation) => {
+                let generation = Arc::new(generation);
+                *self.generations.staged.lock() = Some(generation.clone());
+                Ok(generation)
+            }
+            Err(error) => {
+                for name in names.iter().filter(|name| self.db.cf_handle(name).is_some()) {
+                    // What stays is removed at the next opening.
+                    let _ = self.db.drop_cf(name);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// The staged generation, if it has this number.
+    pub(super) fn staged(&self, number: u64) -> Option<Arc<Generation>> {
+        self.generations.staged.lock().clone().filter(|generation| generation.number == number)
+    }
+
+    /// Removes the staged generation, if it has this number.
+    pub(super) fn drop_staged(&self, number: u64) -> Result<()> {
+        let staged = self.generations.staged.lock().take_if(|generation| generation.number == number);
+        staged.map_or(Ok(()), |generation| self.drop_families(&generation))
+    }
+
+    /// Forgets the staged generation, whose column families stay.
+    pub(super) fn leave_staged(&self) {
+        *self.generations.staged.lock() = None;
+    }
+
+    /// Calls `write`, which makes the staged generation `next` the current one on the disk. If it succeeds, exchanges
+    /// the generations and clears `cache`. No view is made and no read begins meanwhile.
+    pub(super) fn exchange<E>(
+        &self,
+        next: Arc<Generation>,
+        cache: &RecordCache,
+        write: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut current = self.generations.current.write();
+        write()?;
+        self.leave_staged();
+        let mut old = next;
+        cache.clear_with(|| std::mem::swap(&mut *current, &mut old));
+        self.generations.replaced.lock().push(old);
+        Ok(())
+    }
+
+    /// Removes those generations that were replaced and that no view and no running call has.
+    pub(super) fn remove_replaced(&self) -> Result<()> {
+        let unused: Vec<_> = {
+            let mut replaced = self.generations.replaced.lock();
+            replaced.extract_if(.., |generation| Arc::strong_count(generation) == 1).collect()
+        };
+        unused.iter().try_for_each(|generation| self.remove(generation))
+    }
+
+    /// Removes the generations of these column families that are not the current one.
+    pub(super) fn remove_leftovers(&self, families: &[String]) -> Result<()> {
+        let current = self.current().number;
+        for name in families {
+            if column_families::generation_of(name).is_some_and(|number| number != 0 && number != current) {
+                self.db.drop_cf(name).map_err(|error| fault::translate("remove an old column family", &error))?;
+            }
+        }
+        if current != 0 {
+            // SAFETY: it is dropped at the end of the scope.
+            self.remove(&unsafe { Generation::find(&self.db, 0) }?)?;
+        }
+        Ok(())
+    }
+
+    fn remove(&self, generation: &Generation) -> Result<()> {
+        if generation.number != 0 {
+            return self.drop_families(generation);
+        }
+        self.empty(generation.of(Space::User))?;
+        self.empty(generation.of(Space::Internal))?;
+        // The replacement has deleted the expiry index.
+        self.db.compact_range_cf(&generation.expiry.handle, Some([EXPIRY]), Some([EXPIRY + 1]));
+        Ok(())
+    }
+
+    fn drop_families(&self, generation: &Generation) -> Result<()> {
+        generation.families().into_iter().try_for_each(|family| {
+            self.db.drop_cf(&family.name).map_err(|error| fault::translate("remove an old column family", &error))
+        })
+    }
+
+    /// Removes everything from a column family that nobody reads any more. A range tombstone would cost a compaction
+    /// of all its tables.
+    fn empty(&self, family: &Family) -> Result<()> {
+        // Tables below the first level go at once. Those of the first level, and memtables, are few: a compaction puts
+        // them below it.
+        self.remove_tables(family)?;
+        self.db.compact_range_cf_opt(&family.handle, None::<&[u8]>, None::<&[u8]>, &CompactOptions::default());
+        self.remove_tables(family)
+    }
+
+    fn remove_tables(&self, family: &Family) -> Result<()> {
+        let files = self.db.live_files().map_err(|error| fault::translate("list the tables", &error))?;
+        let files = files.into_iter().filter(|file| file.column_family_name == family.name);
+        let Some(end) = files.filter_map(|file| file.end_key).max() else { return Ok(()) };
+        self.db
+            .delete_file_in_range_cf(&family.handle, &[] as &[u8], &end)
+            .map_err(|error| fault::translate("remove old tables", &error))
+    }
+}
