@@ -112,8 +112,8 @@ pub fn judge(plan: &Plan, state: &State, history: &History, rule: Rule) -> Resul
     Ok(())
 }
 
-/// Judges which batches are there by their markers, and each key that is written alone by itself. The latest replacement
-/// of the content that is there takes the place of all before it.
+/// Judges which batches are there by their markers, and each key that is written alone by itself. The latest
+/// replacement of the content that is there takes the place of all before it.
 fn judge_batches(plan: &Plan, state: &State, history: &History, durable: bool) -> Result<(), Fault> {
     let mut expected = State::new();
     let mut alone = BTreeSet::new();

@@ -205,15 +205,15 @@ pub(super) fn swap(mut stage: LevelDbStage, reader: &Reader) -> Result<Commit> {
     database.with(|open| {
         let mut state = writer.lock();
         check(&writer, &state)?;
-        let now = now();
+        let time = now();
         // Two entries of the batch at least take a number each.
         let seq = open.db.latest_sequence_number() + 2;
         let mut batch = WriteBatch::default();
         batch.put_cf(&open.engine.handle, GENERATION_KEY, next.number.to_string());
         batch.delete_cf(&open.engine.handle, STAGED_KEY);
         keep_engine_keys(open, &next, &mut batch)?;
-        if state.capture.logs(now) {
-            begin_log(&next, seq, now, &mut batch);
+        if state.capture.logs(time) {
+            begin_log(&next, seq, time, &mut batch);
         }
         if open.current().number == 0 {
             // Its column family stays.
