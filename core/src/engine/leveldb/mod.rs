@@ -49,7 +49,8 @@ pub use options::{Compression, LevelDbOptions};
 ///
 /// `INVALID_ARGUMENT` for a path that is no folder or lies in an asar archive, for a cache below 1 MiB, and if this
 /// process has the store open with other options. LOCKED while another process has it open, `READ_ONLY` for a store
-/// that cannot be written without `read_only`, `UNSUPPORTED_FORMAT` for the folder of another program or of a newer version,
+/// that cannot be written without `read_only`, `UNSUPPORTED_FORMAT` for the folder of another program or of a newer
+/// version,
 /// CORRUPTED for one that is damaged.
 pub fn open(options: LevelDbOptions) -> Result<Lease> {
     options.check()?;

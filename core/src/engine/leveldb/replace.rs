@@ -203,8 +203,8 @@ pub(super) fn swap(mut stage: LevelDbStage, reader: &Reader) -> Result<Commit> {
     let next = stage.write_out()?;
     let (database, writer) = (stage.database.clone(), stage.writer.clone());
     database.with(|open| {
-        let mut state = writer.lock();
-        check(&writer, &state)?;
+        let mut guard = writer.lock();
+        check(&writer, &guard)?;
         let time = now();
         // Two entries of the batch at least take a number each.
         let seq = open.db.latest_sequence_number() + 2;
@@ -212,7 +212,7 @@ pub(super) fn swap(mut stage: LevelDbStage, reader: &Reader) -> Result<Commit> {
         batch.put_cf(&open.engine.handle, GENERATION_KEY, next.number.to_string());
         batch.delete_cf(&open.engine.handle, STAGED_KEY);
         keep_engine_keys(open, &next, &mut batch)?;
-        if state.capture.logs(time) {
+        if guard.capture.logs(time) {
             begin_log(&next, seq, time, &mut batch);
         }
         if open.current().number == 0 {
@@ -231,7 +231,7 @@ pub(super) fn swap(mut stage: LevelDbStage, reader: &Reader) -> Result<Commit> {
                            again, then it has the old or the new content";
             return Err(Error::new(Code::UnknownOutcome, message).caused_by(&cause).in_engine(NAME));
         }
-        state.recent = Recent::new(open.db.latest_sequence_number());
+        guard.recent = Recent::new(open.db.latest_sequence_number());
         Ok(Commit { seq, outcomes: Vec::new() })
     })
 }
