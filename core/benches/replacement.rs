@@ -8,6 +8,8 @@
 //! The arguments are a durability (`full`, `normal`, `none`), the number of records, and the URL of a server for redis.
 //! It prints the records of a second, and the ratio of the times: below 1 the replacement is faster.
 
+#![allow(clippy::print_stdout, clippy::cast_precision_loss, reason = "a program for the terminal")]
+
 use std::time::{Duration, Instant};
 
 use holdfast_core::engine::registry::Lease;
