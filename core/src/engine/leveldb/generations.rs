@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
-use rocksdb::{CompactOptions, Options};
+use rocksdb::{LiveFile, Options};
 
 use super::column_families;
 use super::database::OpenDatabase;
@@ -114,7 +114,14 @@ impl OpenDatabase {
             let mut replaced = self.generations.replaced.lock();
             replaced.extract_if(.., |generation| Arc::strong_count(generation) == 1).collect()
         };
-        unused.iter().try_for_each(|generation| self.remove(generation))
+        for generation in unused {
+            if generation.number != 0 {
+                self.drop_families(&generation)?;
+            } else if !self.empty(&generation)? {
+                self.generations.replaced.lock().push(generation);
+            }
+        }
+        Ok(())
     }
 
     /// Removes the generations of these column families that are not the current one.
@@ -126,45 +133,45 @@ impl OpenDatabase {
             }
         }
         if current != 0 {
-            // SAFETY: it is dropped at the end of the scope.
-            self.remove(&unsafe { Generation::find(&self.db, 0) }?)?;
+            // SAFETY: `OpenDatabase` keeps the generation, and drops it before the database.
+            let first = unsafe { Generation::find(&self.db, 0) }?;
+            self.generations.replaced.lock().push(Arc::new(first));
         }
-        Ok(())
+        self.remove_replaced()
     }
 
-    fn remove(&self, generation: &Generation) -> Result<()> {
-        if generation.number != 0 {
-            return self.drop_families(generation);
-        }
-        self.empty(generation.of(Space::User))?;
-        self.empty(generation.of(Space::Internal))?;
-        // The replacement has deleted the expiry index.
-        self.db.compact_range_cf(&generation.expiry.handle, Some([EXPIRY]), Some([EXPIRY + 1]));
-        Ok(())
-    }
-
+    /// Removes all column families of a generation, also where one of them fails.
     fn drop_families(&self, generation: &Generation) -> Result<()> {
-        generation.families().into_iter().try_for_each(|family| {
-            self.db.drop_cf(&family.name).map_err(|error| fault::translate("remove an old column family", &error))
-        })
+        let dropped = generation.families().map(|family| self.db.drop_cf(&family.name));
+        let dropped = dropped.into_iter().collect::<Result<(), _>>();
+        dropped.map_err(|error| fault::translate("remove an old column family", &error))
     }
 
-    /// Removes everything from a column family that nobody reads any more. A range tombstone would cost a compaction
-    /// of all its tables.
-    fn empty(&self, family: &Family) -> Result<()> {
-        // Tables below the first level go at once. Those of the first level, and memtables, are few: a compaction puts
-        // them below it.
-        self.remove_tables(family)?;
-        self.db.compact_range_cf_opt(&family.handle, None::<&[u8]>, None::<&[u8]>, &CompactOptions::default());
-        self.remove_tables(family)
+    /// Removes what is in the column families of generation 0, which nobody reads any more. A range tombstone would
+    /// cost a compaction of all tables. False if another compaction has kept some of it.
+    fn empty(&self, first: &Generation) -> Result<bool> {
+        let keyspaces = [Space::User, Space::Internal].map(|space| first.of(space));
+        for family in keyspaces {
+            // Tables below the first level go at once. Those of the first level, and memtables, are few: a compaction
+            // puts them below it.
+            self.remove_tables(family)?;
+            self.db.compact_range_cf(&family.handle, None::<&[u8]>, None::<&[u8]>);
+            self.remove_tables(family)?;
+        }
+        // The replacement has deleted the expiry index.
+        self.db.compact_range_cf(&first.expiry.handle, Some([EXPIRY]), Some([EXPIRY + 1]));
+        Ok(!self.tables()?.iter().any(|table| keyspaces.iter().any(|family| family.name == table.column_family_name)))
     }
 
     fn remove_tables(&self, family: &Family) -> Result<()> {
-        let files = self.db.live_files().map_err(|error| fault::translate("list the tables", &error))?;
-        let files = files.into_iter().filter(|file| file.column_family_name == family.name);
-        let Some(end) = files.filter_map(|file| file.end_key).max() else { return Ok(()) };
+        let tables = self.tables()?.into_iter().filter(|table| table.column_family_name == family.name);
+        let Some(end) = tables.filter_map(|table| table.end_key).max() else { return Ok(()) };
         self.db
             .delete_file_in_range_cf(&family.handle, &[] as &[u8], &end)
             .map_err(|error| fault::translate("remove old tables", &error))
+    }
+
+    fn tables(&self) -> Result<Vec<LiveFile>> {
+        self.db.live_files().map_err(|error| fault::translate("list the tables", &error))
     }
 }

@@ -192,8 +192,9 @@ impl Drop for LevelDbStage {
     fn drop(&mut self) {
         // What stays is removed at the next opening. There is nothing to remove behind a swap.
         let _ = self.database.with(|open| {
-            open.drop_staged(self.generation)?;
-            remove_table(self.database.path())
+            // First the table: RocksDB needs some space to remove the others.
+            remove_table(self.database.path())?;
+            open.drop_staged(self.generation)
         });
     }
 }
