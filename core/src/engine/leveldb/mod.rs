@@ -1,8 +1,8 @@
 //! The leveldb engine, on RocksDB: one folder, one process, snapshots, a WAL that is synced once a group.
 //!
 //! RocksDB owns the WAL, the memtables, the tables and the snapshots. This engine adds a record cache in front of it
-//! (`record_cache.rs`), one writer that numbers commits (`write.rs`), an expiry index (`expiry.rs`), and a look at the
-//! folder before RocksDB may change it (`open.rs`).
+//! (`record_cache.rs`), one writer that numbers commits (`write.rs`), an expiry index (`expiry.rs`), a replacement of the
+//! whole content (`generation.rs`, `replace.rs`), and a look at the folder before RocksDB may change it (`open.rs`).
 
 mod column_families;
 mod crc32c;
