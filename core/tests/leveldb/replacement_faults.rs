@@ -70,7 +70,9 @@ static int fails(int needs_space) {
 int fsync(int fd) { return fails(0) ? -1 : 0; }
 int fdatasync(int fd) { return fails(0) ? -1 : 0; }
 ssize_t write(int fd, const void *p, size_t n) { return fd > 2 && fails(1) ? -1 : syscall(SYS_write, fd, p, n); }
-ssize_t pwrite(int fd, const void *p, size_t n, off_t at) { return fails(1) ? -1 : syscall(SYS_pwrite64, fd, p, n, at); }
+ssize_t pwrite(int fd, const void *p, size_t n, off_t at) {
+  return fails(1) ? -1 : syscall(SYS_pwrite64, fd, p, n, at);
+}
 ssize_t pwrite64(int fd, const void *p, size_t n, off_t at) { return pwrite(fd, p, n, at); }
 int rename(const char *a, const char *b) { return fails(0) ? -1 : syscall(SYS_renameat2, AT_FDCWD, a, AT_FDCWD, b, 0); }
 int link(const char *a, const char *b) { return fails(1) ? -1 : syscall(SYS_linkat, AT_FDCWD, a, AT_FDCWD, b, 0); }

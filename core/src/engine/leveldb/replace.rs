@@ -200,9 +200,9 @@ impl Drop for LevelDbStage {
 }
 
 /// Replaces the content by the staged one.
-pub(super) fn swap(mut stage: LevelDbStage, reader: &Reader) -> Result<Commit> {
-    let next = stage.write_out()?;
-    let (database, writer) = (stage.database.clone(), stage.writer.clone());
+pub(super) fn swap(mut staged: LevelDbStage, reader: &Reader) -> Result<Commit> {
+    let next = staged.write_out()?;
+    let (database, writer) = (staged.database.clone(), staged.writer.clone());
     database.with(|open| {
         let mut state = writer.lock();
         check(&writer, &state)?;
