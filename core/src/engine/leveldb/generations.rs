@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
-use rocksdb::{CompactOptions, Options};
+use rocksdb::{FlushOptions, LiveFile, Options};
 
-use super::column_families;
+use super::column_families::{self, ENGINE};
 use super::database::OpenDatabase;
 use super::fault;
 use super::generation::{Family, Generation};
@@ -114,7 +114,14 @@ impl OpenDatabase {
             let mut replaced = self.generations.replaced.lock();
             replaced.extract_if(.., |generation| Arc::strong_count(generation) == 1).collect()
         };
-        unused.iter().try_for_each(|generation| self.remove(generation))
+        for generation in unused {
+            if generation.number != 0 {
+                self.drop_families(&generation)?;
+            } else if !self.empty_first(&generation)? {
+                self.generations.replaced.lock().push(generation);
+            }
+        }
+        Ok(())
     }
 
     /// Removes the generations of these column families that are not the current one.
@@ -126,45 +133,61 @@ impl OpenDatabase {
             }
         }
         if current != 0 {
-            // SAFETY: it is dropped at the end of the scope.
-            self.remove(&unsafe { Generation::find(&self.db, 0) }?)?;
+            // SAFETY: `OpenDatabase` keeps the generation, and drops it before the database.
+            let first = unsafe { Generation::find(&self.db, 0) }?;
+            self.generations.replaced.lock().push(Arc::new(first));
         }
-        Ok(())
+        self.remove_replaced()
     }
 
-    fn remove(&self, generation: &Generation) -> Result<()> {
-        if generation.number != 0 {
-            return self.drop_families(generation);
-        }
-        self.empty(generation.of(Space::User))?;
-        self.empty(generation.of(Space::Internal))?;
-        // The replacement has deleted the expiry index.
-        self.db.compact_range_cf(&generation.expiry.handle, Some([EXPIRY]), Some([EXPIRY + 1]));
-        Ok(())
-    }
-
+    /// Removes all column families of a generation, also where one of them fails.
     fn drop_families(&self, generation: &Generation) -> Result<()> {
-        generation.families().into_iter().try_for_each(|family| {
-            self.db.drop_cf(&family.name).map_err(|error| fault::translate("remove an old column family", &error))
-        })
+        let dropped = generation.families().map(|family| self.db.drop_cf(&family.name));
+        let dropped = dropped.into_iter().collect::<Result<(), _>>();
+        dropped.map_err(|error| fault::translate("remove an old column family", &error))
     }
 
-    /// Removes everything from a column family that nobody reads any more. A range tombstone would cost a compaction
-    /// of all its tables.
-    fn empty(&self, family: &Family) -> Result<()> {
-        // Tables below the first level go at once. Those of the first level, and memtables, are few: a compaction puts
-        // them below it.
-        self.remove_tables(family)?;
-        self.db.compact_range_cf_opt(&family.handle, None::<&[u8]>, None::<&[u8]>, &CompactOptions::default());
-        self.remove_tables(family)
+    /// Removes what is in the column families of generation 0, which nobody reads any more. False if some of it is left
+    /// for a later call. Waits for nothing: a range tombstone, or a manual compaction, would make RocksDB read it all.
+    fn empty_first(&self, first: &Generation) -> Result<bool> {
+        if self.is_empty(first)? {
+            return Ok(true);
+        }
+        for family in first.families() {
+            // Tables below the first level can be removed as they are. The others, and memtables, are few: a flush and
+            // a compaction move them down.
+            let failed = |error| fault::translate("remove old tables", &error);
+            self.db.set_options_cf(&family.handle, &[("level0_file_num_compaction_trigger", "1")]).map_err(failed)?;
+            let mut flush = FlushOptions::default();
+            flush.set_wait(false);
+            self.db.flush_cf_opt(&family.handle, &flush).map_err(failed)?;
+            let from: &[u8] = if family.name == ENGINE { &[EXPIRY] } else { &[] };
+            let end = self.tables(family)?.into_iter().filter_map(|table| table.end_key).max();
+            if let Some(end) = end.filter(|end| end.as_slice() >= from) {
+                self.db.delete_file_in_range_cf(&family.handle, from, &end).map_err(failed)?;
+            }
+        }
+        self.is_empty(first)
     }
 
-    fn remove_tables(&self, family: &Family) -> Result<()> {
-        let files = self.db.live_files().map_err(|error| fault::translate("list the tables", &error))?;
-        let files = files.into_iter().filter(|file| file.column_family_name == family.name);
-        let Some(end) = files.filter_map(|file| file.end_key).max() else { return Ok(()) };
-        self.db
-            .delete_file_in_range_cf(&family.handle, &[] as &[u8], &end)
-            .map_err(|error| fault::translate("remove old tables", &error))
+    /// True if the keyspaces of a generation hold nothing, not even deleted records.
+    fn is_empty(&self, generation: &Generation) -> Result<bool> {
+        for family in [Space::User, Space::Internal].map(|space| generation.of(space)) {
+            for property in ["rocksdb.num-entries-active-mem-table", "rocksdb.num-entries-imm-mem-tables"] {
+                let entries = self.db.property_int_value_cf(&family.handle, property);
+                if entries.map_err(|error| fault::translate("look at a column family", &error))? != Some(0) {
+                    return Ok(false);
+                }
+            }
+            if !self.tables(family)?.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn tables(&self, family: &Family) -> Result<Vec<LiveFile>> {
+        let tables = self.db.live_files().map_err(|error| fault::translate("list the tables", &error))?;
+        Ok(tables.into_iter().filter(|table| table.column_family_name == family.name).collect())
     }
 }

@@ -192,16 +192,17 @@ impl Drop for LevelDbStage {
     fn drop(&mut self) {
         // What stays is removed at the next opening. There is nothing to remove behind a swap.
         let _ = self.database.with(|open| {
-            open.drop_staged(self.generation)?;
-            remove_table(self.database.path())
+            // First the table: RocksDB needs some space to remove the others.
+            remove_table(self.database.path())?;
+            open.drop_staged(self.generation)
         });
     }
 }
 
 /// Replaces the content by the staged one.
-pub(super) fn swap(mut stage: LevelDbStage, reader: &Reader) -> Result<Commit> {
-    let next = stage.write_out()?;
-    let (database, writer) = (stage.database.clone(), stage.writer.clone());
+pub(super) fn swap(mut staged: LevelDbStage, reader: &Reader) -> Result<Commit> {
+    let next = staged.write_out()?;
+    let (database, writer) = (staged.database.clone(), staged.writer.clone());
     database.with(|open| {
         let mut guard = writer.lock();
         check(&writer, &guard)?;
