@@ -130,6 +130,14 @@ impl Run<'_> {
         }
         let result = store.stage(job).and_then(|staging| staging.swap()).map(drop);
         self.history.note(Event::Begun(job.number));
+        let is_unknown = matches!(&result, Err(error) if error.code() == Code::UnknownOutcome);
+        if is_unknown && self.manner.persist {
+            // Only the next opening knows which content there is. The handle promises nothing until then.
+            self.close();
+            if !self.open() {
+                return false;
+            }
+        }
         self.settle(job, result)
     }
 
