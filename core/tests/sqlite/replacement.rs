@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -99,6 +99,17 @@ fn stages_until_it_is_killed() {
     }
 }
 
+/// Another process, which has staged a content and is about to be killed.
+fn process_that_stages(path: &Path) -> Child {
+    let mut child =
+        another_process("replacement::stages_until_it_is_killed", path).stdout(Stdio::null()).spawn().unwrap();
+    while !path.with_extension("ready").exists() {
+        assert_eq!(child.try_wait().unwrap(), None, "the other process failed");
+        thread::sleep(Duration::from_millis(10));
+    }
+    child
+}
+
 #[test]
 fn a_replacement_of_another_process_is_left_alone_until_that_process_has_died() {
     let folder = tempfile::tempdir().unwrap();
@@ -106,12 +117,7 @@ fn a_replacement_of_another_process_is_left_alone_until_that_process_has_died() 
     let lease = open(normal(&path)).unwrap();
     lease.engine().set("k", "1");
     lease.close().unwrap();
-    let mut child =
-        another_process("replacement::stages_until_it_is_killed", &path).stdout(Stdio::null()).spawn().unwrap();
-    while !path.with_extension("ready").exists() {
-        assert_eq!(child.try_wait().unwrap(), None, "the other process failed");
-        thread::sleep(Duration::from_millis(10));
-    }
+    let mut child = process_that_stages(&path);
     let is_staged = || schema(&path).contains(&"storage$staged".to_owned());
     let lease = open(normal(&path)).unwrap();
     assert!(is_staged());
@@ -125,12 +131,7 @@ fn a_replacement_of_another_process_is_left_alone_until_that_process_has_died() 
     assert!(!is_staged());
     fs::remove_file(path.with_extension("ready")).unwrap();
     lease.close().unwrap();
-    let mut child =
-        another_process("replacement::stages_until_it_is_killed", &path).stdout(Stdio::null()).spawn().unwrap();
-    while !path.with_extension("ready").exists() {
-        assert_eq!(child.try_wait().unwrap(), None, "the other process failed");
-        thread::sleep(Duration::from_millis(10));
-    }
+    let mut child = process_that_stages(&path);
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(is_staged());
