@@ -39,7 +39,7 @@ use crate::error::{Code, Error, Result};
 use crate::format::leveldb::{EXPIRY, Header, encode, expiry_key};
 use crate::key::Space;
 use crate::keyspace::{self, outlives_replacement};
-use crate::record::{Millis, Record, Version, now};
+use crate::record::{Millis, now};
 
 /// The key of the number of the generation that was staged last. Its write takes the number of the staged records.
 const STAGED_KEY: &[u8] = b"staged";
@@ -120,9 +120,9 @@ fn check(writer: &Writer, state: &WriterState) -> Result<()> {
 impl Stage for LevelDbStage {
     fn write(&mut self, records: Vec<Staged>) -> Result<()> {
         let now = now();
-        for Staged { space, key, mut record } in records {
-            record.created_at = record.created_at.or(Some(now));
-            record.updated_at = record.updated_at.or(Some(now));
+        for mut staged in records {
+            staged.fill_times(now);
+            let Staged { space, key, record } = staged;
             if let Some(at) = record.expires_at {
                 self.expiry.push(expiry_key(at, space, &key).into(), [].as_slice().into());
             }
@@ -204,17 +204,17 @@ pub(super) fn swap(mut staged: LevelDbStage, reader: &Reader) -> Result<Commit> 
     let next = staged.write_out()?;
     let (database, writer) = (staged.database.clone(), staged.writer.clone());
     database.with(|open| {
-        let mut guard = writer.lock();
-        check(&writer, &guard)?;
-        let time = now();
+        let mut state = writer.lock();
+        check(&writer, &state)?;
+        let now = now();
         // Two entries of the batch at least take a number each.
         let seq = open.db.latest_sequence_number() + 2;
         let mut batch = WriteBatch::default();
         batch.put_cf(&open.engine.handle, GENERATION_KEY, next.number.to_string());
         batch.delete_cf(&open.engine.handle, STAGED_KEY);
         keep_engine_keys(open, &next, &mut batch)?;
-        if guard.capture.logs(time) {
-            begin_log(&next, seq, time, &mut batch);
+        if state.capture.logs(now) {
+            begin_log(&next, seq, now, &mut batch);
         }
         if open.current().number == 0 {
             // Its column family stays.
@@ -232,7 +232,7 @@ pub(super) fn swap(mut staged: LevelDbStage, reader: &Reader) -> Result<Commit> 
                            again, then it has the old or the new content";
             return Err(Error::new(Code::UnknownOutcome, message).caused_by(&cause).in_engine(NAME));
         }
-        guard.recent = Recent::new(open.db.latest_sequence_number());
+        state.recent = Recent::new(open.db.latest_sequence_number());
         Ok(Commit { seq, outcomes: Vec::new() })
     })
 }
@@ -256,10 +256,7 @@ fn keep_engine_keys(open: &OpenDatabase, next: &Generation, batch: &mut WriteBat
 
 /// Begins the change log anew, behind commit `seq`.
 fn begin_log(next: &Generation, seq: u64, now: Millis, batch: &mut WriteBatch) {
-    let mut record = Record::bare(watch::first_entry(seq), None);
-    record.version = Version::of_commit(seq);
-    record.updated_at = Some(now);
-    let encoded = encode(&watch::entry_key(seq), &record, seq);
+    let encoded = encode(&watch::entry_key(seq), &watch::first_entry(seq, now), seq);
     batch.put_cf(&next.of(Space::Internal).handle, encoded.key(), encoded.bytes());
 }
 

@@ -26,10 +26,10 @@ pub(super) struct MemoryStage {
 impl Stage for MemoryStage {
     fn write(&mut self, records: Vec<Staged>) -> Result<()> {
         let now = now();
-        for Staged { space, key, mut record } in records {
+        for mut staged in records {
+            staged.fill_times(now);
+            let Staged { space, key, mut record } = staged;
             record.version = Version::of_commit(self.seq);
-            record.created_at = record.created_at.or(Some(now));
-            record.updated_at = record.updated_at.or(Some(now));
             self.records.replace(space, &key, Some(entry(record)));
         }
         self.options.check_room(self.records.bytes())
@@ -55,8 +55,7 @@ impl MemoryState {
             }
         }
         if self.capture.logs(now) {
-            let record = Record { version: Version::of_commit(seq), ..Record::bare(watch::first_entry(seq), None) };
-            records.replace(Space::Internal, &watch::entry_key(seq), Some(entry(record)));
+            records.replace(Space::Internal, &watch::entry_key(seq), Some(entry(watch::first_entry(seq, now))));
         }
         self.options.check_room(records.bytes())?;
         let old = mem::replace(&mut self.records, records);

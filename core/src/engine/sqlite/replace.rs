@@ -17,7 +17,7 @@ use crate::engine::embedded::Stage;
 use crate::engine::{Staged, watch};
 use crate::error::{Error, Result};
 use crate::key::Space;
-use crate::record::{Record, Version, now};
+use crate::record::{Version, now};
 
 /// One transaction stages at most so many records and bytes, so that other writers never wait long.
 const CHUNK_RECORDS: usize = 4096;
@@ -68,10 +68,9 @@ impl SqliteStage {
 impl Stage for SqliteStage {
     fn write(&mut self, mut records: Vec<Staged>) -> Result<()> {
         let now = now();
-        for Staged { record, .. } in &mut records {
-            record.version = Version::of_commit(self.seq);
-            record.created_at = record.created_at.or(Some(now));
-            record.updated_at = record.updated_at.or(Some(now));
+        for staged in &mut records {
+            staged.fill_times(now);
+            staged.record.version = Version::of_commit(self.seq);
         }
         let mut rest = &records[..];
         while !rest.is_empty() {
@@ -135,13 +134,7 @@ impl Writer {
             let seq = meta.seq.saturating_add(2);
             staged_tables::keep_engine_keys(connection)?;
             if state.capture.logs(now) {
-                let record = Record {
-                    version: Version::of_commit(seq),
-                    created_at: Some(now),
-                    updated_at: Some(now),
-                    ..Record::bare(watch::first_entry(seq), None)
-                };
-                row::stage(connection, Space::Internal, &watch::entry_key(seq), &record)?;
+                row::stage(connection, Space::Internal, &watch::entry_key(seq), &watch::first_entry(seq, now))?;
             }
             staged_tables::swap(connection)?;
             // Every key counts as changed.

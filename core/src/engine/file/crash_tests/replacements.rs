@@ -58,7 +58,7 @@ fn contents(records: Vec<(Space, String, &'static str, Option<u64>)>) -> Content
 fn staged(records: Vec<(Space, String, &'static str, Option<u64>)>) -> Vec<Staged> {
     let staged = |(space, key, text, expires_at)| Staged {
         space,
-        key: Key::from(String::from(key)),
+        key: Key::from(key),
         record: Record::bare(Value::json(text), expires_at),
     };
     records.into_iter().map(staged).collect()

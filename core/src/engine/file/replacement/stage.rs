@@ -111,9 +111,9 @@ impl Stage for FileStage {
     fn write(&mut self, records: Vec<Staged>) -> Result<()> {
         let now = now();
         let mut rows = WriteSet::default();
-        for Staged { space, key, mut record } in records {
-            record.created_at = record.created_at.or(Some(now));
-            record.updated_at = record.updated_at.or(Some(now));
+        for mut staged in records {
+            staged.fill_times(now);
+            let Staged { space, key, record } = staged;
             match space {
                 Space::User => self.write_file(&key, &record, &mut rows)?,
                 Space::Internal => rows.internal.push((key, Some(record))),

@@ -82,7 +82,8 @@ fn last_rows(metadata: &MetadataDb, target: &Target) -> Result<WriteSet> {
         rows.extend(kept.map(|(key, record)| (key, Some(record))));
     }
     if target.logged {
-        let entry = Record::bare(watch::first_entry(target.seq), None);
+        // The file engine has digests for versions, and no times in this keyspace.
+        let entry = Record::bare(watch::first_entry(target.seq, 0).value, None);
         rows.push((watch::entry_key(target.seq), Some(entry)));
     }
     Ok(WriteSet { internal: rows, ..WriteSet::default() })
