@@ -1,6 +1,5 @@
 import type { Buffer } from 'node:buffer';
-import { randomBytes } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
+import { promises } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileError } from './file-error.js';
@@ -11,10 +10,12 @@ import { fileError } from './file-error.js';
  * @param check - Throws if the file must not be there after all.
  */
 export async function writeFileWhole(path: string, bytes: AsyncIterable<Buffer>, check: () => void): Promise<void> {
+  // Loaded by the first export: every program would have to wait 2 ms for it.
+  const { randomBytes } = await import('node:crypto');
   const folder = dirname(resolve(path));
   const aside = join(folder, `.holdfast-${randomBytes(8).toString('hex')}.tmp`);
   try {
-    const file = await open(aside, 'wx', 0o600);
+    const file = await promises.open(aside, 'wx', 0o600);
     try {
       for await (const piece of bytes) await writeWhole(file, piece);
       await file.sync();
@@ -22,9 +23,9 @@ export async function writeFileWhole(path: string, bytes: AsyncIterable<Buffer>,
       await file.close();
     }
     check();
-    await rename(aside, path);
+    await promises.rename(aside, path);
   } catch (error) {
-    await rm(aside, { force: true });
+    await promises.rm(aside, { force: true });
     throw fileError(error, 'Cannot write the target of the export');
   }
   await syncFolder(folder);
@@ -38,7 +39,7 @@ async function writeWhole(file: FileHandle, piece: Buffer): Promise<void> {
 async function syncFolder(path: string): Promise<void> {
   if (process.platform === 'win32') return;
   try {
-    const folder = await open(path, 'r');
+    const folder = await promises.open(path, 'r');
     try {
       await folder.sync();
     } finally {

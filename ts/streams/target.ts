@@ -1,6 +1,5 @@
 import type { Buffer } from 'node:buffer';
 import type { Writable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import type { OptionType } from '../arguments/options.js';
 import type { ModelCall } from '../native/model-call.js';
 import { writeFileWhole } from './file-target.js';
@@ -34,6 +33,8 @@ export function pullTo(target: ByteTarget, bytes: AsyncGenerator<Buffer, void, v
 }
 
 async function toWritable(target: Writable, bytes: AsyncGenerator<Buffer>, call: ModelCall): Promise<void> {
+  // Loaded by the first export to a stream: every program would have to wait 2 ms for it.
+  const { pipeline } = await import('node:stream/promises');
   const stop = new AbortController();
   try {
     await call.wait(pipeline(bytes, target, { signal: stop.signal }));
