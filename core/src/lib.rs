@@ -35,6 +35,7 @@ pub mod format;
 pub mod glob;
 pub mod key;
 pub mod keyspace;
+pub mod model;
 pub mod record;
 #[cfg(feature = "conformance")]
 pub mod testing;

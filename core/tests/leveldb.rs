@@ -13,6 +13,10 @@ mod model;
 mod processes;
 #[path = "leveldb/records.rs"]
 mod records;
+#[path = "leveldb/replacement.rs"]
+mod replacement;
+#[path = "leveldb/replacement_faults.rs"]
+mod replacement_faults;
 #[path = "shared/roles.rs"]
 mod roles;
 #[path = "leveldb/support.rs"]

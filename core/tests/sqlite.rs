@@ -20,6 +20,8 @@ mod interop;
 mod options;
 #[path = "sqlite/processes.rs"]
 mod processes;
+#[path = "sqlite/replacement.rs"]
+mod replacement;
 #[path = "sqlite/support.rs"]
 mod support;
 #[path = "sqlite/views.rs"]

@@ -17,6 +17,9 @@ pub enum Payload {
     Buffer(Bytes),
 }
 
+/// A copy of the bytes of a Buffer, whose owner may write to it again at once.
+pub struct Chunk(pub Bytes);
+
 impl Payload {
     /// The value.
     pub fn into_value(self) -> Value {
@@ -115,6 +118,25 @@ impl FromNapiValue for Payload {
             // SAFETY: as above.
             return unsafe { Text::from_napi_value(env, value) }.map(|text| Payload::Text(text.0));
         }
+        // SAFETY: as above.
+        unsafe { Chunk::from_napi_value(env, value) }.map(|chunk| Payload::Buffer(chunk.0))
+    }
+}
+
+impl TypeName for Chunk {
+    fn type_name() -> &'static str {
+        "Buffer"
+    }
+
+    fn value_type() -> ValueType {
+        ValueType::Unknown
+    }
+}
+
+impl ValidateNapiValue for Chunk {}
+
+impl FromNapiValue for Chunk {
+    unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> Result<Self> {
         let (mut data, mut length) = (ptr::null_mut(), 0);
         check_status!(
             // SAFETY: as above. Node refuses a value that is not a Buffer.
@@ -122,10 +144,10 @@ impl FromNapiValue for Payload {
             "expected a string or a Buffer"
         )?;
         if data.is_null() || length == 0 {
-            return Ok(Payload::Buffer(Bytes::new()));
+            return Ok(Chunk(Bytes::new()));
         }
         // SAFETY: Node says that `data` holds `length` bytes, and JavaScript does not run meanwhile.
-        Ok(Payload::Buffer(Bytes::copy_from_slice(unsafe { std::slice::from_raw_parts(data.cast::<u8>(), length) })))
+        Ok(Chunk(Bytes::copy_from_slice(unsafe { std::slice::from_raw_parts(data.cast::<u8>(), length) })))
     }
 }
 

@@ -6,10 +6,11 @@ use std::sync::{Arc, Weak};
 use holdfast_core::Batch;
 use holdfast_core::batch::Commit;
 use holdfast_core::engine::{
-    Capabilities, Done, Engine, Maintained, Read, Reply, Request, Transactional, View, Watched,
+    Capabilities, Done, Engine, Maintained, Read, Replaceable, Reply, Request, Transactional, View, Watched,
 };
 use holdfast_core::error::{Code, Error, Result};
 use holdfast_core::key::Space;
+use holdfast_core::model::Steps;
 use holdfast_core::transaction::{Coordinator, Finished, Options, Transaction};
 use holdfast_core::value::Value;
 use napi::Env;
@@ -18,6 +19,7 @@ use parking_lot::Mutex;
 
 use super::calls::{self, Call};
 use super::hot::{self, Functions};
+use super::model;
 use super::share::OpenStore;
 use crate::boundary::error::thrown;
 use crate::boundary::settle::{CallId, Settled};
@@ -133,13 +135,15 @@ impl TransactionSlot {
 pub struct NativeSlot {
     store: Arc<OpenStore>,
     slot: Arc<TransactionSlot>,
+    /// The calls of models in one transaction take effect in order.
+    steps: Arc<Steps>,
 }
 
 impl NativeSlot {
     /// A slot for transactions on `beneath`.
     pub fn over(beneath: &Arc<OpenStore>) -> Self {
         let slot = TransactionSlot::over(beneath.clone());
-        NativeSlot { store: beneath.over(slot.clone()), slot }
+        NativeSlot { store: beneath.over(slot.clone()), slot, steps: Arc::default() }
     }
 }
 
@@ -194,6 +198,20 @@ impl NativeSlot {
     #[napi(catch_unwind)]
     pub fn submit_view(&self, env: Env, id: CallId) {
         calls::submit_view(&self.store, &env, id);
+    }
+
+    /// Queues a call of a model, as a store does. It belongs to the transaction that is in the slot now.
+    #[napi(catch_unwind)]
+    pub fn submit_model(&self, env: Env, id: CallId, request: Text, progress: CallId) -> napi::Result<()> {
+        let branch = self.slot.branch().map_err(|error| thrown(&error))?;
+        model::submit(&self.store, branch, self.steps.clone(), &env, id, request, progress);
+        Ok(())
+    }
+
+    /// Lets a call of a model that has not answered yet end soon, with ABORTED.
+    #[napi(catch_unwind)]
+    pub fn abort_model(&self, id: CallId) {
+        self.store.models.abort(id);
     }
 
     /// Commits the transaction in this slot behind the calls made before.
@@ -255,6 +273,10 @@ impl Engine for TransactionSlot {
     }
 
     fn maintained(&self) -> Option<&dyn Maintained> {
+        None
+    }
+
+    fn replaceable(&self) -> Option<&dyn Replaceable> {
         None
     }
 }

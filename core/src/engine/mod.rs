@@ -30,8 +30,8 @@ pub mod watch;
 
 pub use contract::{
     Capabilities, Done, Durability, Engine, EngineExt, Gathering, Item, Maintained, PAGE_BYTES, Page, Progress,
-    Projection, Read, Reply, Report, Request, Stats, Transactional, View, Watched, count_by_pages, for_each_page, list,
-    unexpected_reply,
+    Projection, Read, Replaceable, Reply, Report, Request, Staged, Staging, Stats, Transactional, View, Watched,
+    count_by_pages, for_each_page, list, unexpected_reply,
 };
 pub use counters::{Counters, Counts};
 pub use embedded::Embedded;

@@ -19,16 +19,16 @@ pub(crate) struct Lab {
 /// The parameters of a workload.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Script {
-    pub subject: Subject,
-    pub seed: u64,
-    pub batches: u64,
-    pub manner: Manner,
+    pub(crate) subject: Subject,
+    pub(crate) seed: u64,
+    pub(crate) batches: u64,
+    pub(crate) manner: Manner,
 }
 
 impl Script {
     #[must_use]
     pub(crate) fn plan(&self) -> Plan {
-        Plan::new(self.seed, self.batches)
+        Plan::new(self.seed, self.batches, self.subject.kind.has_replacements())
     }
 }
 

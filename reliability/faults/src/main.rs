@@ -41,7 +41,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use lab::Script;
-use plan::Plan;
 use store::{Kind, Level, Subject};
 use workload::Manner;
 
@@ -162,7 +161,7 @@ fn run(options: &Options) -> Outcome<bool> {
         }
         ("workload", Some(subject)) => {
             let script = options.script(subject, options.seed, 1);
-            workload::run(subject, &options.disk, &Plan::new(script.seed, script.batches), options.manner);
+            workload::run(subject, &options.disk, &script.plan(), options.manner);
             Ok(true)
         }
         ("reopen", Some(subject)) => {

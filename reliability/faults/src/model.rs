@@ -11,9 +11,9 @@ use crate::plan::{Guard, Job, Plan, Write};
 /// The record of one key, as far as every engine keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Held {
-    pub value: Value,
-    pub expires_at: Option<u64>,
-    pub metadata: Option<Bytes>,
+    pub(crate) value: Value,
+    pub(crate) expires_at: Option<u64>,
+    pub(crate) metadata: Option<Bytes>,
 }
 
 /// All records of a store, in both keyspaces.
@@ -21,6 +21,9 @@ pub(crate) type State = BTreeMap<(Space, Key), Held>;
 
 /// Applies a batch to a map.
 pub(crate) fn apply(state: &mut State, job: &Job) {
+    if job.replaces {
+        state.clear();
+    }
     for write in &job.writes {
         match write {
             Write::Set { space, key, value, expires_at, metadata } => {

@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use holdfast_core::engine::registry::Lease;
 use holdfast_core::engine::{
-    self, Done, Durability, Engine, EngineExt, Item, Projection, Read, Reply, Request, for_each_page,
+    self, Done, Durability, Engine, EngineExt, Item, Projection, Read, Reply, Request, Staged, Staging, for_each_page,
 };
+use holdfast_core::record::Record;
 use holdfast_core::transaction::recovery::recover;
 use holdfast_core::transaction::{Options, Transaction, TransactionLog};
 use holdfast_core::{Batch, Check, Code, Error, Key, KeyRange, Op, Result, Space, Version};
@@ -39,13 +40,19 @@ impl Kind {
             Kind::Transactions => "transactions",
         }
     }
+
+    /// True if the whole content can be replaced in one step.
+    #[must_use]
+    pub(crate) fn has_replacements(self) -> bool {
+        self != Kind::Transactions
+    }
 }
 
 /// The subject of an experiment: an engine at a durability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Subject {
-    pub kind: Kind,
-    pub level: Level,
+    pub(crate) kind: Kind,
+    pub(crate) level: Level,
 }
 
 /// [`Durability`], with an order and a name.
@@ -172,6 +179,15 @@ impl Store {
         transaction.wait()
     }
 
+    /// Stages the content of `job`, in a few pieces.
+    pub(crate) fn stage(&self, job: &Job) -> Result<Box<dyn Staging>> {
+        let mut staging = self.engine(b"")?.stage()?;
+        for piece in job.writes.chunks(5) {
+            staging.write(piece.iter().filter_map(staged).collect())?;
+        }
+        Ok(staging)
+    }
+
     /// Requests a commit without waiting for it. Transactions are committed one after the other: of two that write the
     /// same keys at the same time one is refused.
     pub(crate) fn submit(&self, batch: Batch, done: Done) {
@@ -218,16 +234,18 @@ impl Store {
         Ok(())
     }
 
-    /// Writes a key and reads it again, as every store must still be able to.
+    /// Writes a key and reads it again, and begins a replacement, as every store must still be able to.
     pub(crate) fn probe(&self) -> Result<()> {
         let key = Key::from_static(b"z/probe");
         let (space, value) = (Space::User, holdfast_core::Value::json("\"works\""));
         let set = Op::Set { space, key: key.clone(), value: value.clone(), expires_at: None, metadata: None };
         self.commit(Batch::one(set))?;
         match self.engine(&key)?.wait(Request::Read(Read::Get(space, key.clone())))? {
-            Reply::Value(Some(found)) if found == value => Ok(()),
-            _ => Err(Error::new(Code::Corrupted, "what was just written cannot be read")),
+            Reply::Value(Some(found)) if found == value => {}
+            _ => return Err(Error::new(Code::Corrupted, "what was just written cannot be read")),
         }
+        // A replacement that a crash has left must not be in the way of the next one.
+        if self.log.is_none() { self.engine(b"")?.stage().map(drop) } else { Ok(()) }
     }
 
     pub(crate) fn compact(&self) -> Result<()> {
@@ -270,6 +288,13 @@ fn first_key(op: &Op) -> &[u8] {
         },
         other => other.key().map_or(&[], |(_, key)| key),
     }
+}
+
+/// The record of a set; nothing else can be staged.
+fn staged(write: &Write) -> Option<Staged> {
+    let Write::Set { space, key, value, expires_at, metadata } = write.clone() else { return None };
+    let record = Record { metadata, ..Record::bare(value, expires_at) };
+    Some(Staged { space, key, record })
 }
 
 fn op(write: &Write) -> Op {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::mpsc;
 
-use holdfast_core::engine::Reply;
+use holdfast_core::engine::{Reply, Staging};
 use holdfast_core::{Code, Error, Result};
 
 use crate::history::{Event, History, say, tell};
@@ -65,6 +65,11 @@ impl Run<'_> {
         match step {
             Step::One(job) => self.one(job),
             Step::Burst(jobs) => self.burst(jobs),
+            Step::Replace(job) => self.replace(job),
+            Step::Abandon(job) => match self.store.as_ref().map(|store| store.stage(job)) {
+                Some(Err(error)) => self.failed(None, &error),
+                _ => true,
+            },
             Step::Compact => match self.store.as_ref().map(Store::compact) {
                 Some(Err(error)) => self.failed(None, &error),
                 _ => true,
@@ -114,6 +119,25 @@ impl Run<'_> {
         }
         let result = store.commit(batch);
         self.history.note(Event::Begun(job.number));
+        self.settle(job, result)
+    }
+
+    fn replace(&mut self, job: &Job) -> bool {
+        let Some(store) = &self.store else { return false };
+        tell(Event::Begun(job.number));
+        if self.manner.hasty {
+            tell(Event::Acknowledged(job.number));
+        }
+        let result = store.stage(job).and_then(Staging::swap).map(drop);
+        self.history.note(Event::Begun(job.number));
+        let is_unknown = matches!(&result, Err(error) if error.code() == Code::UnknownOutcome);
+        if is_unknown && self.manner.persist {
+            // Only the next opening knows which content there is. The handle promises nothing until then.
+            self.close();
+            if !self.open() {
+                return false;
+            }
+        }
         self.settle(job, result)
     }
 

@@ -124,7 +124,7 @@ impl CommitPlan {
 }
 
 /// The sidecar that `record` needs; `None` if its file tells everything.
-fn sidecar(record: &Record) -> Option<Sidecar> {
+pub(super) fn sidecar(record: &Record) -> Option<Sidecar> {
     let created_at = record.created_at.filter(|created| Some(*created) != record.updated_at);
     let version = Version::digest(&record.value, None);
     let sidecar = Sidecar { version, expires_at: record.expires_at, metadata: record.metadata.clone(), created_at };

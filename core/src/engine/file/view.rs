@@ -42,9 +42,16 @@ impl FileView {
         FileView { records: records.clone(), id, listings: Mutex::default() }
     }
 
+    /// An error if the view shows nothing more: the store is closed, or the content was replaced.
+    fn check(&self, reading: &Reading<'_>) -> Result<()> {
+        self.records.metadata().check_open()?;
+        self.records.check_readable()?;
+        reading.check_view(self.id)
+    }
+
     /// The live record of `key` at the view's moment.
     fn record(&self, reading: &Reading<'_>, space: Space, key: &[u8]) -> Result<Option<Record>> {
-        self.records.metadata().check_open()?;
+        self.check(reading)?;
         let key = Key::copy_from_slice(key);
         let record = match reading.image(self.id, space, &key) {
             Some(image) => image,
@@ -124,7 +131,7 @@ impl View for FileView {
         }
         let range = after.map_or_else(|| range.clone(), |key| range.after(key));
         let reading = self.records.versions().read();
-        self.records.metadata().check_open()?;
+        self.check(&reading)?;
         let mut keys = MergedKeys::new(&self.records, &reading, self.id, (space, &range), &mut listings)?;
         let mut page = Page::default();
         let mut bytes = 0;

@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use rocksdb::DBRawIterator;
 
 use super::fault;
+use super::iterator::RawIterator;
 use super::options::NAME;
 use crate::engine::{Item, Page, Projection};
 use crate::error::Result;
@@ -28,7 +28,7 @@ struct EntrySpan {
 
 /// Reads the entries of `range` from where `keys` stands, until they hold about `max_bytes`.
 pub(super) fn read_page(
-    keys: &mut DBRawIterator<'_>,
+    keys: &mut RawIterator<'_>,
     range: &KeyRange,
     what: Projection,
     max_bytes: usize,

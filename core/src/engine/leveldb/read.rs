@@ -59,7 +59,7 @@ impl Reader {
             Tier::Memory => &self.memory_reads,
             Tier::Disk => &self.disk_reads,
         };
-        match open.get(space, key, options)? {
+        match open.get(&open.current(), space, key, options) {
             Ok(None) => Ok(Some(None)),
             Ok(Some(bytes)) => {
                 let bytes = Bytes::copy_from_slice(&bytes);

@@ -1,5 +1,7 @@
 //! The options of the memory engine.
 
+use crate::error::{Code, Error, Result};
+
 /// What happens when a bounded memory engine is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Eviction {
@@ -17,4 +19,19 @@ pub struct MemoryOptions {
     pub max_bytes: Option<u64>,
     /// What happens to a write that does not fit in `max_bytes`.
     pub eviction: Eviction,
+}
+
+impl MemoryOptions {
+    /// `NO_SPACE` if the engine may not hold as many bytes.
+    pub(super) fn check_room(&self, bytes: u64) -> Result<()> {
+        match self.max_bytes {
+            Some(max) if bytes > max => Err(Error::new(
+                Code::NoSpace,
+                format!(
+                    "the memory engine is full ({max} bytes); raise maxBytes, delete keys, or set eviction to 'lru'"
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
 }

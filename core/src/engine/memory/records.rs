@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 
 use imbl::OrdMap;
 
-use crate::key::{Key, Space};
+use crate::key::{Key, KeyRange, Space};
 use crate::record::{Millis, Record};
 
 /// The bytes that a record costs beside key, value and metadata: the entry, its counts, and its share of the tree.
@@ -47,6 +47,12 @@ impl Records {
             Space::User => &self.user,
             Space::Internal => &self.internal,
         }
+    }
+
+    /// The records between the bounds of `range`.
+    pub(super) fn range(&self, space: Space, range: &KeyRange) -> impl Iterator<Item = (&Key, &Arc<Entry>)> {
+        let bounds = (range.start.as_ref().map(AsRef::<[u8]>::as_ref), range.end.as_ref().map(AsRef::<[u8]>::as_ref));
+        self.map(space).range::<_, [u8]>(bounds)
     }
 
     fn map_mut(&mut self, space: Space) -> &mut RecordMap {

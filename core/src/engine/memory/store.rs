@@ -6,6 +6,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use super::options::MemoryOptions;
+use super::replace::MemoryStage;
 use super::state::MemoryState;
 use crate::batch::{Batch, Commit};
 use crate::engine::embedded::Store;
@@ -36,6 +37,8 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
+    type Stage = MemoryStage;
+
     fn name(&self) -> &'static str {
         "memory"
     }
@@ -108,6 +111,15 @@ impl Store for MemoryStore {
 
     fn compact(&self) -> Result<()> {
         Ok(())
+    }
+
+    fn stage(&self) -> Result<MemoryStage> {
+        self.state.write().stage(now())
+    }
+
+    fn swap(&self, stage: MemoryStage) -> Result<Commit> {
+        let swapped = self.state.write().swap(stage, now());
+        swapped.map(|(commit, _)| commit)
     }
 
     fn close(&self) -> Result<()> {

@@ -9,7 +9,7 @@ use crate::batch::{Batch, Commit, Role};
 use crate::engine::apply::{Target, apply};
 use crate::engine::intent::Intents;
 use crate::engine::watch::Capture;
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::key::{Key, KeyRange, Space};
 use crate::record::{Millis, Record};
 
@@ -69,14 +69,7 @@ impl MemoryState {
                 Eviction::Lru => self.recency.oldest(self.records.map(Space::User)),
                 Eviction::None => None,
             };
-            let Some(victim) = victim else {
-                return Err(Error::new(
-                    Code::NoSpace,
-                    format!(
-                        "the memory engine is full ({max} bytes); raise maxBytes, delete keys, or set eviction to 'lru'"
-                    ),
-                ));
-            };
+            let Some(victim) = victim else { return self.options.check_room(self.records.bytes()) };
             self.write(Space::User, &victim, None);
         }
         Ok(())
@@ -103,8 +96,7 @@ impl Target for MemoryState {
     }
 
     fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<bool> {
-        let bounds = (range.start.as_ref().map(AsRef::<[u8]>::as_ref), range.end.as_ref().map(AsRef::<[u8]>::as_ref));
-        let keys: Vec<Key> = self.records.map(space).range::<_, [u8]>(bounds).map(|(key, _)| key.clone()).collect();
+        let keys: Vec<Key> = self.records.range(space, range).map(|(key, _)| key.clone()).collect();
         for key in &keys {
             self.write(space, key, None);
         }

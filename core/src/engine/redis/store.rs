@@ -11,8 +11,8 @@ use crate::batch::{Batch, Commit, IntentId};
 use crate::engine::intent::{self, Decision, Intent};
 use crate::engine::watch::{Logged, Subscriber, Subscription, Watching};
 use crate::engine::{
-    Capabilities, Done, Engine, EngineExt, Maintained, Progress, Read, Reply, Report, Request, Stats, Transactional,
-    View, Watched,
+    Capabilities, Done, Engine, EngineExt, Maintained, Progress, Read, Replaceable, Reply, Report, Request, Stats,
+    Transactional, View, Watched,
 };
 use crate::error::Result;
 use crate::key::Space;
@@ -100,6 +100,10 @@ impl Engine for RedisStore {
 
     fn maintained(&self) -> Option<&dyn Maintained> {
         Some(self)
+    }
+
+    fn replaceable(&self) -> Option<&dyn Replaceable> {
+        None
     }
 }
 

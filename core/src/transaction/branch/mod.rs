@@ -21,7 +21,9 @@ use super::participant::Participant;
 use super::status::TransactionState;
 use crate::batch::{Batch, Commit};
 use crate::engine::watch::Watching;
-use crate::engine::{Capabilities, Done, Engine, Maintained, Read, Reply, Request, Transactional, View, Watched};
+use crate::engine::{
+    Capabilities, Done, Engine, Maintained, Read, Replaceable, Reply, Request, Transactional, View, Watched,
+};
 use crate::error::Result;
 use crate::key::Space;
 use crate::value::Value;
@@ -140,6 +142,10 @@ impl Engine for Branch {
     }
 
     fn maintained(&self) -> Option<&dyn Maintained> {
+        None
+    }
+
+    fn replaceable(&self) -> Option<&dyn Replaceable> {
         None
     }
 }

@@ -9,7 +9,7 @@ use super::super::log::fault_injector::FaultInjector;
 use crate::batch::{Batch, Commit, IntentId};
 use crate::engine::intent::{self, Decision, Intent};
 use crate::engine::{
-    Capabilities, Done, Engine, EngineExt, Maintained, Read, Reply, Request, Transactional, View, Watched,
+    Capabilities, Done, Engine, EngineExt, Maintained, Read, Replaceable, Reply, Request, Transactional, View, Watched,
 };
 use crate::error::{Code, Error, Result};
 use crate::key::Space;
@@ -152,6 +152,10 @@ impl Engine for Faulty {
 
     fn maintained(&self) -> Option<&dyn Maintained> {
         self.inner.maintained()
+    }
+
+    fn replaceable(&self) -> Option<&dyn Replaceable> {
+        self.inner.replaceable()
     }
 }
 
