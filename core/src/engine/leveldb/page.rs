@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::fault;
 use super::iterator::RawIterator;
 use super::options::NAME;
-use crate::engine::{Item, Page, Projection};
+use crate::engine::{Gathering, Item, Page, Projection};
 use crate::error::Result;
 use crate::format::leveldb::Header;
 use crate::key::{Key, KeyRange};
@@ -55,11 +55,11 @@ pub(super) fn read_page(
                 buffer.extend_from_slice(key);
                 let value_at = buffer.len();
                 if what == Projection::Keys {
-                    bytes += key.len() + 16;
+                    bytes += Gathering::entry_bytes(key.len(), 0);
                     spans.push(EntrySpan { key: key_at..value_at, value: 0..0, header: None });
                 } else {
                     buffer.extend_from_slice(value);
-                    bytes += key.len() + value.len();
+                    bytes += Gathering::entry_bytes(key.len(), value.len());
                     let value = value_at..buffer.len();
                     spans.push(EntrySpan { key: key_at..value_at, value, header: Some(header) });
                 }
