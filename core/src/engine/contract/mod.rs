@@ -29,7 +29,7 @@ pub use engine::Engine;
 pub use ext::EngineExt;
 pub use maintained::{Maintained, Progress, Report, Stats};
 pub use replaceable::{Replaceable, Staged, Staging};
-pub use request::{Done, Read, Reply, Request, unexpected_reply};
+pub use request::{Done, Found, Read, Reply, Request, unexpected_reply};
 pub use transactional::Transactional;
 pub use view::{Gathering, Item, PAGE_BYTES, Page, Projection, View, count_by_pages, for_each_page, list};
 pub use watched::Watched;
