@@ -133,7 +133,7 @@ export interface NativeWatch {
   close(): void;
 }
 
-/** What a page holds of each record. */
+/** The part of each record that a page holds. */
 export type PageContent = 'keys' | 'entries' | 'values';
 
 /** A read-only view: a snapshot, and the source of every iterator. */
