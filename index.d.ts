@@ -271,10 +271,11 @@ declare class Snapshot implements AsyncDisposable {
 /** Options of `watch`. */
 interface WatchOptions extends AbortOptions {
     /**
-     * The commit after which to begin, from an event or from `stats()`. What was committed since comes first, from the
-     * change log; nothing is left out or told twice. The option switches the change log on, for good. Default: begin now.
+     * The place after which to begin: the `cursor` of an event, or the number of a commit (`stats()`). What was committed
+     * since comes first, from the change log; nothing is left out or told twice. The option switches the change log on,
+     * for good. Default: begin now.
      */
-    since?: number | undefined;
+    since?: string | number | undefined;
     /**
      * The most commits that may wait to be taken. One more ends the watch with NO_SPACE, and so do 16 MiB of keys and
      * values. Default: 1,024.
@@ -283,8 +284,17 @@ interface WatchOptions extends AbortOptions {
     /** Whether the open watch keeps the process alive. Default: true. */
     persistent?: boolean | undefined;
 }
+/** The place of an event among all changes of the store. */
+interface EventPlace {
+    /** The number of the commit. The events of a batch have the same number, and come one after the other. */
+    commit: number;
+    /** Whether it is the last event of its commit. */
+    last: boolean;
+    /** An opaque text, which `since` takes: the watch then begins with the event after this one. */
+    cursor: string;
+}
 /** A key was written. */
-interface SetEvent<T = unknown> {
+interface SetEvent<T = unknown> extends EventPlace {
     type: 'set';
     key: string;
     /**
@@ -294,23 +304,19 @@ interface SetEvent<T = unknown> {
     value?: T;
     /** The version that `getEntry` returns; null on an engine of your own without versions. */
     version: string | null;
-    /** The number of the commit. The events of a batch have the same number, and come one after the other. */
-    commit: number;
 }
 /** A key was removed. */
-interface DeleteEvent {
+interface DeleteEvent extends EventPlace {
     type: 'delete';
     key: string;
     version: null;
-    commit: number;
 }
 /** Keys were removed together, by `clear`. */
-interface ClearEvent {
+interface ClearEvent extends EventPlace {
     type: 'clear';
     /** The bounds of the keys; absent if they are all keys that the watch matches. */
     range?: Pick<Range, 'prefix' | 'gt' | 'gte' | 'lt' | 'lte'>;
     version: null;
-    commit: number;
 }
 /** A change that `watch` tells. */
 type WatchEvent<T = unknown> = SetEvent<T> | DeleteEvent | ClearEvent;
@@ -1580,4 +1586,4 @@ declare function decode<T = unknown>(stored: string | Buffer): T;
 declare function encode(value: unknown, maxBytes?: number): string | Buffer;
 
 export { BaseStorageEngine, ERROR_CODES, FileStorage, JavaScriptEngine, KeyValueStore, LevelDBStorage, MemoryStorage, RedisStorage, SQLiteStorage, Snapshot, StorageError, StorageManager, StorageTypeError, Transaction, TransactionManager, decode, encode, isStorageError };
-export type { AbortOptions, BatchOperation, ByteSource, ByteTarget, Capabilities, ClearEvent, CompareAndSetResult, CopyOptions, CopyResult, DataMethods, DeclaredCapabilities, DeleteEvent, Durability, DurabilityOptions, Engine, EngineCounters, EngineStats, EngineStatus, Entry, ErrorCode, ErrorContext, ExportOptions, ExportResult, FileStorageConfig, ImportOptions, ImportResult, LevelDBStorageConfig, LongCallOptions, MemoryStorageConfig, ModelOptions, Progress, Range, ReadableBytes, RecordOptions, RecoveredTransactions, RedisStorageConfig, RedisTlsOptions, RefusedLine, RegisterOptions, RetryEvent, RetryOptions, RunTransactionOptions, SQLiteStorageConfig, SetEvent, SetManyOptions, SetOptions, StorageConfig, StorageEngine, StorageEvents, StorageIterator, StorageStats, StoredOptions, TransactionOptions, TransactionStats, TransactionStatus, TransactionsConfig, VerifyOptions, VerifyReport, WatchEvent, WatchIterator, WatchOptions, WritableBytes };
+export type { AbortOptions, BatchOperation, ByteSource, ByteTarget, Capabilities, ClearEvent, CompareAndSetResult, CopyOptions, CopyResult, DataMethods, DeclaredCapabilities, DeleteEvent, Durability, DurabilityOptions, Engine, EngineCounters, EngineStats, EngineStatus, Entry, ErrorCode, ErrorContext, EventPlace, ExportOptions, ExportResult, FileStorageConfig, ImportOptions, ImportResult, LevelDBStorageConfig, LongCallOptions, MemoryStorageConfig, ModelOptions, Progress, Range, ReadableBytes, RecordOptions, RecoveredTransactions, RedisStorageConfig, RedisTlsOptions, RefusedLine, RegisterOptions, RetryEvent, RetryOptions, RunTransactionOptions, SQLiteStorageConfig, SetEvent, SetManyOptions, SetOptions, StorageConfig, StorageEngine, StorageEvents, StorageIterator, StorageStats, StoredOptions, TransactionOptions, TransactionStats, TransactionStatus, TransactionsConfig, VerifyOptions, VerifyReport, WatchEvent, WatchIterator, WatchOptions, WritableBytes };

@@ -42,7 +42,15 @@ export { StorageError, StorageTypeError, isStorageError } from './errors/storage
 export { ERROR_CODES } from './errors/codes.js';
 export type { ErrorContext } from './errors/storage-error.js';
 export type { ErrorCode } from './errors/codes.js';
-export type { ClearEvent, DeleteEvent, SetEvent, WatchEvent, WatchIterator, WatchOptions } from './watch/types.js';
+export type {
+  ClearEvent,
+  DeleteEvent,
+  EventPlace,
+  SetEvent,
+  WatchEvent,
+  WatchIterator,
+  WatchOptions,
+} from './watch/types.js';
 export type {
   AbortOptions,
   BatchOperation,

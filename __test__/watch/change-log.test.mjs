@@ -67,6 +67,49 @@ onEachWatched(
 );
 
 onEachWatched(
+  'since with the cursor of an event resumes inside its commit',
+  async (t, engine) => {
+    const { commit } = await engine.stats();
+    const first = engine.watch('*', { since: commit });
+    await first.ready;
+    await engine.batch(['a', 'k1', 'b', 'k2', 'c'].map((key) => ({ type: 'set', key, value: key })));
+    await engine.set('after', 1);
+    const events = await take(first, 6);
+    await first.return();
+    const keys = events.map(({ key }) => key);
+    for (const [index, { cursor }] of events.slice(0, 5).entries()) {
+      const rest = engine.watch('*', { since: cursor });
+      const told = await take(rest, 5 - index);
+      t.deepEqual(told, events.slice(index + 1), `behind ${keys[index]}`);
+      await rest.return();
+      // The same place for a watch of other keys.
+      const some = engine.watch('[ka]*', { since: cursor });
+      const left = keys.slice(index + 1).filter((key) => /^[ka]/.test(key));
+      const keysLeft = (await take(some, left.length)).map(({ key }) => key);
+      t.deepEqual(keysLeft, left, `behind ${keys[index]}`);
+      await some.return();
+    }
+    const [behindFirst] = await take(engine.watch('k*', { since: commit }), 1);
+    const next = await take(engine.watch('*', { since: behindFirst.cursor }), 1);
+    t.is(next[0].key, 'b', 'a cursor of a pattern is a place among all keys');
+    const whole = await take(engine.watch('*', { since: events[0].commit }), 1);
+    t.is(whole[0].key, 'after', 'the number of a commit stands behind all of it');
+  },
+  LOGGED,
+);
+
+onEachWatched(
+  'a since that is no cursor, or one of a commit to come, is refused',
+  async (t, engine) => {
+    const { commit } = await engine.stats();
+    for (const since of ['', 'x', '1.', '1.0', '-1', `${commit + 9}.1`, `${2 ** 40}`, 1.5]) {
+      await t.throwsAsync(engine.watch('*', { since }).next(), { code: 'INVALID_ARGUMENT' }, String(since));
+    }
+  },
+  LOGGED,
+);
+
+onEachWatched(
   'a watch goes on from the log to what is committed meanwhile',
   async (t, engine) => {
     const { two } = await logged(engine);

@@ -58,6 +58,30 @@ onEachWatched('the events of one commit have one number, and numbers increase', 
   );
 });
 
+onEachWatched('an event says whether it is the last of its commit, and has a cursor of its own', async (t, engine) => {
+  const { events } = await watched(engine);
+  t.deepEqual(
+    events.map(({ last }) => last),
+    [true, false, false, true, true, false, true, true],
+  );
+  const cursors = events.map(({ cursor }) => cursor);
+  t.is(new Set(cursors).size, 8);
+  t.true(cursors.every((cursor) => typeof cursor === 'string'));
+});
+
+onEachWatched('the last event of a commit is the last that the pattern matches', async (t, engine) => {
+  const watch = engine.watch('k*');
+  await watch.ready;
+  await engine.setMany(['a', 'k1', 'b', 'k2', 'c'].map((key) => [key, 1]));
+  const events = await take(watch, 2);
+  t.deepEqual(
+    events.map(({ last }) => last),
+    [false, true],
+  );
+  t.is(events[1].cursor, `${events[1].commit}`, 'behind the whole commit');
+  await watch.return();
+});
+
 onEachWatched('an event has the version of its record, or none', async (t, engine) => {
   const { events } = await watched(engine);
   const { key, version } = events[4];

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use holdfast_core::engine::watch::{Options, Taken, Watch};
+use holdfast_core::engine::watch::{Cursor, Options, Taken, Watch};
 use holdfast_core::error::Error;
 use holdfast_core::threads::{self, guarded};
 use napi::Env;
@@ -52,13 +52,16 @@ impl Bell {
 impl NativeStore {
     /// Begins to watch the keys of `range`. It rings under the id `bell`. The facade closes the watch.
     #[napi(catch_unwind)]
-    pub fn watch(&self, bell: CallId, range: Text, since: Option<f64>, max_queue: u32) -> napi::Result<NativeWatch> {
-        let range = wire::range(&range.0).map_err(|error| thrown(&error))?;
-        let options =
-            Options { range, since: since.map(wire::millis), max_commits: max_queue as usize, ..Options::default() };
+    pub fn watch(&self, bell: CallId, range: Text, since: Option<String>, max_queue: u32) -> napi::Result<NativeWatch> {
         let bell = Arc::new(Bell { store: self.store.clone(), id: bell, silent: Mutex::new(false) });
         let rings = bell.clone();
-        let watch = Watch::open(&self.store.engine, options, Box::new(move || rings.ring())).map_err(|error| {
+        let open = || {
+            let range = wire::range(&range.0)?;
+            let since = since.as_deref().map(Cursor::parse).transpose()?;
+            let options = Options { range, since, max_commits: max_queue as usize, ..Options::default() };
+            Watch::open(&self.store.engine, options, Box::new(move || rings.ring()))
+        };
+        let watch = open().map_err(|error| {
             bell.silence();
             thrown(&error.in_engine(self.store.engine.name()))
         })?;

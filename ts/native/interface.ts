@@ -87,7 +87,7 @@ export interface NativeStore extends NativeDataCalls {
   /** Makes a slot: a handle of this store for transactions. */
   slot(): NativeSlot;
   /** Rings under `bell` when there are commits to take. Throws where the engine cannot be watched. */
-  watch(bell: number, range: string, since: number | undefined, maxQueue: number): NativeWatch;
+  watch(bell: number, range: string, since: string | undefined, maxQueue: number): NativeWatch;
   /** Reports progress under `progressId`, as JSON text, and in the end an empty text; 0: not at all. */
   submitMaintenance(id: number, verb: MaintenanceVerb, progressId: number): void;
 

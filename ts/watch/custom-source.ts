@@ -5,7 +5,11 @@ import { selectKeys } from '../range/selection.js';
 import type { CustomChange, CustomFeed, FeedListener } from './custom-feed.js';
 import type { CheckedOptions } from './options.js';
 import { WatchSource } from './source.js';
-import type { WatchEvent } from './types.js';
+import type { ClearEvent, DeleteEvent, EventPlace, SetEvent, WatchEvent } from './types.js';
+
+/** An event without its place. */
+type Told<T> =
+  Omit<SetEvent<T>, keyof EventPlace> | Omit<DeleteEvent, keyof EventPlace> | Omit<ClearEvent, keyof EventPlace>;
 
 /** A watch of a custom engine. */
 export class CustomWatchSource<T> extends WatchSource<T> implements FeedListener {
@@ -41,7 +45,12 @@ export class CustomWatchSource<T> extends WatchSource<T> implements FeedListener
     if (this.#overflow !== undefined) return;
     const keys = changes.flatMap((change) => (change.type === 'clear' ? [] : [change.key]));
     const matched = new Set(selectKeys(keys, this.#range));
-    const events = changes.flatMap((change) => this.#toEvent(change, commit, matched));
+    const told = changes.filter((change) => change.type === 'clear' || matched.has(change.key));
+    const events = told.map((change, index): WatchEvent<T> => {
+      const last = index === told.length - 1;
+      const place = { commit, last, cursor: last ? `${commit}` : `${commit}.${changes.indexOf(change) + 1}` };
+      return { ...this.#toEvent(change), ...place };
+    });
     if (events.length === 0) return;
     if (this.#waiting.length < this.#max) this.#waiting.push(events);
     else {
@@ -65,11 +74,10 @@ export class CustomWatchSource<T> extends WatchSource<T> implements FeedListener
     this.#feed.remove(this);
   }
 
-  #toEvent(change: CustomChange, commit: number, matched: Set<string>): WatchEvent<T>[] {
-    if (change.type === 'clear') return [{ type: 'clear', version: null, commit }];
-    if (!matched.has(change.key)) return [];
+  #toEvent(change: CustomChange): Told<T> {
+    if (change.type === 'clear') return { type: 'clear', version: null };
     const key = change.key.slice(this.#strip);
-    if (change.type === 'delete') return [{ type: 'delete', key, version: null, commit }];
-    return [{ type: 'set', key, value: copyOf(change.value, Infinity) as T, version: change.version, commit }];
+    if (change.type === 'delete') return { type: 'delete', key, version: null };
+    return { type: 'set', key, value: copyOf(change.value, Infinity) as T, version: change.version };
   }
 }

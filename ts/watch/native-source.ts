@@ -8,7 +8,7 @@ import { rangeText } from '../range/range.js';
 import type { InnerRange } from '../range/range.js';
 import type { CheckedOptions } from './options.js';
 import { WatchSource } from './source.js';
-import type { ClearEvent, WatchEvent } from './types.js';
+import type { ClearEvent, EventPlace, WatchEvent } from './types.js';
 
 // The most commits that are taken at once.
 const PAGE_COMMITS = 64;
@@ -89,28 +89,35 @@ type Told =
 
 function eventsOf<T>(text: string, strip: number): WatchEvent<T>[] {
   const events: WatchEvent<T>[] = [];
-  for (const [commit, ...changes] of decode<[number, ...Told[]][]>(text)) {
-    for (const change of changes) {
+  for (const [commit, cursors, ...changes] of decode<[number, string[], ...Told[]][]>(text)) {
+    for (const [index, change] of changes.entries()) {
+      const place = { commit, last: index === cursors.length - 1, cursor: cursors[index]! };
       switch (change[0]) {
         case 0:
-          events.push({ type: 'set', key: change[1].slice(strip), value: change[3] as T, version: change[2], commit });
+          events.push({
+            type: 'set',
+            key: change[1].slice(strip),
+            value: change[3] as T,
+            version: change[2],
+            ...place,
+          });
           break;
         case 1:
-          events.push({ type: 'set', key: change[1].slice(strip), version: change[2], commit });
+          events.push({ type: 'set', key: change[1].slice(strip), version: change[2], ...place });
           break;
         case 2:
-          events.push({ type: 'delete', key: change[1].slice(strip), version: null, commit });
+          events.push({ type: 'delete', key: change[1].slice(strip), version: null, ...place });
           break;
         case 3:
-          events.push(clearOf(change[1], strip, commit));
+          events.push(clearOf(change[1], strip, place));
       }
     }
   }
   return events;
 }
 
-function clearOf(bounds: [string, string][] | null, strip: number, commit: number): ClearEvent {
-  const event: ClearEvent = { type: 'clear', version: null, commit };
+function clearOf(bounds: [string, string][] | null, strip: number, place: EventPlace): ClearEvent {
+  const event: ClearEvent = { type: 'clear', version: null, ...place };
   if (bounds === null) return event;
   return { ...event, range: Object.fromEntries(bounds.map(([name, key]) => [name, key.slice(strip)])) };
 }

@@ -163,6 +163,7 @@ macro_rules! conformance {
             watching::concurrent_commits_are_told_once_and_in_order,
             change_log::a_watch_resumes_from_the_log,
             change_log::no_commit_falls_between_log_and_live,
+            change_log::a_watch_resumes_inside_a_commit,
             change_log::a_since_outside_the_log_is_refused,
             change_log::the_log_survives_reopening,
             change_log::the_log_is_trimmed_from_its_beginning,

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::{ok, text};
 use crate::engine::Engine;
-use crate::engine::watch::{Change, CommitEvent, Options, Taken, Watch};
+use crate::engine::watch::{Change, Options, Taken, Watch, WatchedCommit};
 use crate::error::{Error, Result};
 use crate::key::Key;
 
@@ -40,7 +40,7 @@ impl Watcher {
     /// # Errors
     ///
     /// The error that ended the watch before.
-    pub fn next(&self, count: usize) -> Result<Vec<CommitEvent>> {
+    pub fn next(&self, count: usize) -> Result<Vec<WatchedCommit>> {
         let mut commits = Vec::new();
         while commits.len() < count {
             match self.watch.take(count - commits.len()) {

@@ -46,6 +46,7 @@
 //! ```
 
 mod capture;
+mod cursor;
 mod event;
 mod feed;
 mod filter;
@@ -65,6 +66,7 @@ use crate::value::Value;
 
 pub use capture::Capture;
 pub(super) use capture::Changes;
+pub use cursor::Cursor;
 pub use event::{decode, encode};
 pub use feed::Feed;
 pub use log::{Limits, entry_key, first_entry, floor, page, switch_on, switch_on_if_off, trim};
@@ -136,6 +138,17 @@ pub struct CommitEvent {
     pub seq: u64,
     /// The changes, in the order in which they were made.
     pub changes: Vec<Change>,
+}
+
+/// A commit as a watch tells it: those of its changes that the watch matches.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WatchedCommit {
+    /// The number of the commit.
+    pub seq: u64,
+    /// The changes, at least one.
+    pub changes: Vec<Change>,
+    /// For each change, the cursor behind it. That of the last one lies behind the whole commit.
+    pub cursors: Vec<Cursor>,
 }
 
 /// A receiver of events. None of its methods may block, or call the engine.

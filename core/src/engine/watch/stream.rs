@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::filter::matching;
 use super::queue::EventQueue;
-use super::{CommitEvent, Subscriber, Subscription};
+use super::{CommitEvent, Cursor, Logged, Subscriber, Subscription, WatchedCommit, ahead_of_the_store};
 use crate::engine::{Engine, EngineExt};
 use crate::error::{Code, Error, Result};
 use crate::key::KeyRange;
@@ -23,8 +23,8 @@ const PAGE_BYTES: usize = 1 << 20;
 pub struct Options {
     /// The keys to watch. The direction and the limit of the range mean nothing.
     pub range: KeyRange,
-    /// The number of the commit behind which the watch begins. The change log is switched on for it. `None` begins now.
-    pub since: Option<u64>,
+    /// The place behind which the watch begins. The change log is switched on for it. `None` begins now.
+    pub since: Option<Cursor>,
     /// The number of commits that may wait for the consumer; 1024 by default.
     pub max_commits: usize,
     /// The size of the keys and values that may wait for the consumer, in bytes; 16 MiB by default.
@@ -44,7 +44,7 @@ pub type Wake = Box<dyn Fn() + Send + Sync>;
 #[derive(Debug)]
 pub enum Taken {
     /// Commits, at least one. A [`Change::Clear`](super::Change::Clear) without bounds clears all keys of the watch.
-    Commits(Vec<CommitEvent>),
+    Commits(Vec<WatchedCommit>),
     /// Nothing yet. The watch calls its [`Wake`] once there is something.
     Nothing,
     /// Nothing before [`Watch::read_log`] is called.
@@ -92,11 +92,11 @@ impl Watch {
     ///
     /// `NOT_SUPPORTED` if the engine cannot be watched, `CLOSED` if it is closed.
     pub fn open(engine: &Arc<dyn Engine>, options: Options, wake: Wake) -> Result<Self> {
-        let state = WatchState { log: options.since, last: options.since, ..WatchState::default() };
+        let since = options.since.map(Cursor::commit);
+        let state = WatchState { log: since, last: since, ..WatchState::default() };
         let shared = Arc::new(SharedWatch { options, wake, state: Mutex::new(state) });
-        let logs = shared.options.since.is_some();
         let subscription = engine.subscribe(shared.clone())?;
-        if logs {
+        if since.is_some() {
             engine.start_log();
         }
         Ok(Watch { engine: engine.clone(), shared, subscription: Mutex::new(Some(subscription)) })
@@ -132,13 +132,13 @@ impl Watch {
             state.log
         };
         let Some(since) = since else { return };
-        let logged = self.engine.logged(since, PAGE_BYTES);
+        let logged = self.engine.logged(since, PAGE_BYTES).and_then(|logged| self.check(logged));
         let mut state = self.shared.state.lock();
         let state = &mut *state;
         match logged {
             Ok(logged) => {
                 for commit in &logged.commits {
-                    if let Some(commit) = matching(commit, &self.shared.options.range) {
+                    if let Some(commit) = matching(commit, &self.shared.options.range, self.shared.options.since) {
                         state.ready.push(commit);
                     }
                 }
@@ -181,7 +181,7 @@ impl Subscriber for SharedWatch {
     }
 
     fn on_commit(&self, event: &Arc<CommitEvent>) {
-        let Some(commit) = matching(event, &self.options.range) else { return };
+        let Some(commit) = matching(event, &self.options.range, None) else { return };
         let mut state = self.state.lock();
         if state.ended.is_some() {
             return;
@@ -189,6 +189,14 @@ impl Subscriber for SharedWatch {
         let Options { max_commits, max_bytes, .. } = self.options;
         if state.log.is_some() {
             if !state.dropped && !state.live.takes(&commit, max_commits, max_bytes) {
+    /// Refuses the end of a log that has not reached the commit inside which the watch begins.
+    fn check(&self, logged: Logged) -> Result<Logged> {
+        match self.shared.options.since.map(Cursor::reaches) {
+            Some(seq) if !logged.more && seq > logged.through => Err(ahead_of_the_store(seq, logged.through)),
+            _ => Ok(logged),
+        }
+    }
+
                 state.dropped = true;
             }
             if state.dropped {
