@@ -327,7 +327,7 @@ type WatchEvent<T = unknown> = SetEvent<T> | DeleteEvent | ClearEvent;
 interface WatchIterator<T = unknown> extends AsyncIterableIterator<WatchEvent<T>>, AsyncDisposable {
     /**
      * Resolves once the watch tells everything committed from now on, also by other processes. Changes made by this
-     * process are told from the call of `watch` on. Rejects if the watch ends before.
+     * process are told from the call of `watch` on. Rejects with the error if the watch cannot begin.
      */
     readonly ready: Promise<void>;
     /** The next event. Rejects once with the error that ended the watch. */

@@ -89,12 +89,6 @@ test('a watch of a closed engine is CLOSED', async (t) => {
   await t.throwsAsync(engine.watch().next(), { code: 'CLOSED' });
 });
 
-test('a watch of an engine that cannot be opened rejects', async (t) => {
-  const storage = new StorageManager({ file: { basePath: '/dev/null/nowhere' } });
-  await t.throwsAsync(storage.getEngine('file').watch().next(), { message: /nowhere/ });
-  await storage.close();
-});
-
 onEachWatched('arguments of watch are checked, and nothing is thrown', async (t, engine) => {
   for (const [pattern, options] of [
     [5],

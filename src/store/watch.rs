@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use holdfast_core::engine::watch::{Cursor, Options, Taken, Watch};
+use holdfast_core::engine::watch::{Beginning, Cursor, Options, Taken, Watch};
 use holdfast_core::error::Error;
 use holdfast_core::threads::{self, guarded};
 use napi::Env;
@@ -73,10 +73,16 @@ impl NativeStore {
 
 #[napi]
 impl NativeWatch {
-    /// True once every commit from now on is told.
+    /// True once everything that the watch promises is told. `null` if it has not begun before the next ring, `false`
+    /// if `submitLog` has to be called first. Throws the error that ended the watch before it began.
     #[napi(getter)]
-    pub fn begun(&self) -> bool {
-        self.watch.has_begun()
+    pub fn begun(&self) -> napi::Result<Option<bool>> {
+        match self.watch.beginning() {
+            Ok(Beginning::Waiting) => Ok(None),
+            Ok(Beginning::Log) => Ok(Some(false)),
+            Ok(Beginning::Done) => Ok(Some(true)),
+            Err(error) => Err(thrown(&error.in_engine(self.store.engine.name()))),
+        }
     }
 
     /// Takes the next commits as text, at most `max` of them. `null` if there are none before the next ring, `true` if

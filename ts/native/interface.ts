@@ -122,8 +122,11 @@ export interface NativeSlot extends NativeDataCalls {
 
 /** A watch. The addon rings as progress with an empty text; the facade then takes what there is. */
 export interface NativeWatch {
-  /** Whether everything committed from now on will be told. */
-  readonly begun: boolean;
+  /**
+   * True: everything is told from now on; null: not yet; false: the change log has to be read first. Throws the reason
+   * if the watch was over before.
+   */
+  readonly begun: boolean | null;
   /**
    * The next commits; null: none now; true: the change log has to be read on. Throws the reason if the watch is over.
    */

@@ -3,6 +3,7 @@ import { fromNative } from '../errors/from-native.js';
 import { forgetProgress, listenForProgress } from '../native/calls.js';
 import type { NativeWatch } from '../native/interface.js';
 import type { StoreSource } from '../native/lease-source.js';
+import { nothing } from '../native/results.js';
 import type { StoreLease } from '../native/store-lease.js';
 import { rangeText } from '../range/range.js';
 import type { InnerRange } from '../range/range.js';
@@ -19,6 +20,9 @@ export class NativeWatchSource<T> extends WatchSource<T> {
   #lease: StoreLease | undefined;
   #watch: NativeWatch | undefined;
   #forgetLease: (() => void) | undefined;
+  #hasBegun = false;
+  /** The read of the change log that is under way. */
+  #reading: Promise<void> | undefined;
 
   /** @param strip - How many units of each key are left out: the length of a store's prefix. */
   constructor(from: StoreSource, range: InnerRange, strip: number, options: CheckedOptions) {
@@ -41,13 +45,7 @@ export class NativeWatchSource<T> extends WatchSource<T> {
       return this.end(lease.explain(error, 'watch', undefined)) as undefined;
     }
     if (taken === null) return void (await this.wait());
-    if (taken === true)
-      return lease.queue(
-        'watch',
-        undefined,
-        () => undefined,
-        (id) => watch.submitLog(id),
-      );
+    if (taken === true) return void (await this.#readLog(lease, watch));
     return eventsOf<T>(taken, this.#strip);
   }
 
@@ -76,8 +74,35 @@ export class NativeWatchSource<T> extends WatchSource<T> {
   }
 
   #rung(): void {
-    if (this.#watch?.begun === true) this.begun();
+    if (!this.#hasBegun) this.#begin();
     this.wake();
+  }
+
+  /** Settles `ready` as soon as it is known whether the watch begins, also while nobody asks for events. */
+  #begin(): void {
+    const lease = this.#lease;
+    const watch = this.#watch;
+    if (lease === undefined || watch === undefined) return;
+    let begun;
+    try {
+      begun = watch.begun;
+    } catch (error) {
+      return this.end(lease.explain(error, 'watch', undefined));
+    }
+    this.#hasBegun = begun === true;
+    if (begun === true) this.begun();
+    else if (begun === false)
+      this.#readLog(lease, watch).then(
+        () => this.#begin(),
+        (error: Error) => this.end(error),
+      );
+  }
+
+  #readLog(lease: StoreLease, watch: NativeWatch): Promise<void> {
+    this.#reading ??= lease
+      .queue<void>('watch', undefined, nothing, (id) => watch.submitLog(id))
+      .finally(() => (this.#reading = undefined));
+    return this.#reading;
   }
 }
 

@@ -1,5 +1,6 @@
 //! Files that are no database, that are damaged, or that may not be used.
 use std::fs;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use super::database;
@@ -7,9 +8,10 @@ use super::support::{SPECIFIED, normal};
 use holdfast_core::EngineExt;
 use holdfast_core::batch::{Batch, Op};
 use holdfast_core::engine::sqlite::{SqliteOptions, open};
+use holdfast_core::engine::watch::{Options, Watch};
 use holdfast_core::error::Code;
 use holdfast_core::key::{KeyRange, Space};
-use holdfast_core::testing::{Calls, code_of, json};
+use holdfast_core::testing::{Calls, Watcher, code_of, json};
 use rusqlite::Connection;
 
 #[test]
@@ -130,6 +132,28 @@ fn waiting_for_another_writer_ends_in_a_timeout() {
     theirs.execute_batch("COMMIT").unwrap();
     lease.engine().set("k", "2");
     assert_eq!(lease.engine().value("k").as_deref(), Some("2"));
+}
+
+#[test]
+fn a_watch_that_cannot_begin_beside_another_writer_ends_in_a_timeout() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("busy.db");
+    let lease = open(SqliteOptions { busy_timeout: 100, ..normal(&path) }).unwrap();
+    let theirs = Connection::open(&path).unwrap();
+    theirs.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (wake, woken) = mpsc::channel();
+    let watch = Watch::open(lease.engine(), Options::default(), Box::new(move || wake.send(()).unwrap_or(()))).unwrap();
+    let error = loop {
+        match watch.beginning() {
+            Ok(_) => woken.recv_timeout(Duration::from_secs(20)).unwrap(),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.code(), Code::Timeout);
+    theirs.execute_batch("COMMIT").unwrap();
+    let again = Watcher::new(lease.engine(), Options::default());
+    lease.engine().set("k", "2");
+    assert_eq!(again.told(1), [["k=2"]]);
 }
 
 #[test]

@@ -70,7 +70,7 @@ pub use cursor::Cursor;
 pub use event::{decode, encode};
 pub use feed::Feed;
 pub use log::{Limits, entry_key, first_entry, floor, page, switch_on, switch_on_if_off, trim};
-pub use stream::{Options, Taken, Wake, Watch};
+pub use stream::{Beginning, Options, Taken, Wake, Watch};
 
 /// The commits that a watch on an engine is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

@@ -53,6 +53,17 @@ pub enum Taken {
     Ended(Error),
 }
 
+/// The result of [`Watch::beginning`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beginning {
+    /// The watch has not begun yet. It calls its [`Wake`] then.
+    Waiting,
+    /// [`Watch::read_log`] has to be called.
+    Log,
+    /// Every commit from now on is told, and so is what the change log holds behind `since`.
+    Done,
+}
+
 /// A watch of one consumer. It ends when it is dropped. [`watch`](super) has an example.
 pub struct Watch {
     engine: Arc<dyn Engine>,
@@ -70,6 +81,8 @@ struct SharedWatch {
 #[derive(Default)]
 struct WatchState {
     begun: bool,
+    /// True once the log was found to reach back to `since`.
+    resumed: bool,
     /// The commit up to which the log was read; `None` once all commits are told live.
     log: Option<u64>,
     /// The live commits that wait until the log is read.
@@ -108,6 +121,20 @@ impl Watch {
         self.shared.state.lock().begun
     }
 
+    /// How far the watch has got with its beginning.
+    ///
+    /// # Errors
+    ///
+    /// The error that ended the watch before it had begun.
+    pub fn beginning(&self) -> Result<Beginning> {
+        let state = self.shared.state.lock();
+        match &state.ended {
+            _ if state.begun && (state.resumed || self.shared.options.since.is_none()) => Ok(Beginning::Done),
+            Some(error) => Err(error.clone()),
+            None => Ok(if state.begun { Beginning::Log } else { Beginning::Waiting }),
+        }
+    }
+
     /// Takes up to `max` commits, and at least one if there is one. Never blocks.
     #[must_use]
     pub fn take(&self, max: usize) -> Taken {
@@ -137,6 +164,7 @@ impl Watch {
         let state = &mut *state;
         match logged {
             Ok(logged) => {
+                state.resumed = true;
                 for commit in &logged.commits {
                     if let Some(commit) = matching(commit, &self.shared.options.range, self.shared.options.since) {
                         state.ready.push(commit);
@@ -158,6 +186,14 @@ impl Watch {
             Err(error) => {
                 state.ended.get_or_insert(error);
             }
+        }
+    }
+
+    /// Refuses the end of a log that has not reached the commit inside which the watch begins.
+    fn check(&self, logged: Logged) -> Result<Logged> {
+        match self.shared.options.since.map(Cursor::reaches) {
+            Some(seq) if !logged.more && seq > logged.through => Err(ahead_of_the_store(seq, logged.through)),
+            _ => Ok(logged),
         }
     }
 
@@ -189,14 +225,6 @@ impl Subscriber for SharedWatch {
         let Options { max_commits, max_bytes, .. } = self.options;
         if state.log.is_some() {
             if !state.dropped && !state.live.takes(&commit, max_commits, max_bytes) {
-    /// Refuses the end of a log that has not reached the commit inside which the watch begins.
-    fn check(&self, logged: Logged) -> Result<Logged> {
-        match self.shared.options.since.map(Cursor::reaches) {
-            Some(seq) if !logged.more && seq > logged.through => Err(ahead_of_the_store(seq, logged.through)),
-            _ => Ok(logged),
-        }
-    }
-
                 state.dropped = true;
             }
             if state.dropped {
