@@ -330,13 +330,16 @@ interface WatchIterator<T = unknown> extends AsyncIterableIterator<WatchEvent<T>
      * process are told from the call of `watch` on. Rejects with the error if the watch cannot begin.
      */
     readonly ready: Promise<void>;
-    /** The next event. Rejects once with the error that ended the watch. */
+    /**
+     * The next event. Rejects once with the error that ended the watch. If the application closes or disconnects the
+     * engine, that is CLOSED, but a `for await` loop just ends.
+     */
     next(): Promise<IteratorResult<WatchEvent<T>, undefined>>;
     /** Ends the watch. */
     return(): Promise<IteratorResult<WatchEvent<T>, undefined>>;
     /** Ends the watch, and rejects with `error`. */
     throw(error?: unknown): Promise<IteratorResult<WatchEvent<T>, undefined>>;
-    /** The iterator itself. */
+    /** The iterator itself, for a loop. */
     [Symbol.asyncIterator](): WatchIterator<T>;
     /** The same as `return()`. */
     [Symbol.asyncDispose](): Promise<void>;
@@ -1482,8 +1485,8 @@ declare class StorageManager implements AsyncDisposable {
     off<Event extends keyof StorageEvents>(event: Event, listener: (...args: StorageEvents[Event]) => void): this;
     /**
      * Closes the manager: new calls reject with CLOSED, running ones finish, open transactions are rolled back, iterators
-     * and snapshots end. The engines that the manager made are closed; those that it was given only if they were
-     * registered with `own: true`. Closing again does nothing.
+     * and snapshots end with CLOSED, and loops over watches end. The engines that the manager made are closed; those that
+     * it was given only if they were registered with `own: true`. Closing again does nothing.
      */
     close(): Promise<void>;
     /** The same as `close()`. */

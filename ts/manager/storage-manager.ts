@@ -268,8 +268,8 @@ export class StorageManager implements AsyncDisposable {
 
   /**
    * Closes the manager: new calls reject with CLOSED, running ones finish, open transactions are rolled back, iterators
-   * and snapshots end. The engines that the manager made are closed; those that it was given only if they were
-   * registered with `own: true`. Closing again does nothing.
+   * and snapshots end with CLOSED, and loops over watches end. The engines that the manager made are closed; those that
+   * it was given only if they were registered with `own: true`. Closing again does nothing.
    */
   close(): Promise<void> {
     return (this.#closing ??= this.#close());

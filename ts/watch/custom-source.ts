@@ -21,8 +21,14 @@ export class CustomWatchSource<T> extends WatchSource<T> implements FeedListener
   #overflow: StorageError | undefined;
 
   /** @param strip - How many units of each key are left out: the length of a store's prefix. */
-  constructor(engine: string, feed: CustomFeed, range: InnerRange, strip: number, options: CheckedOptions) {
-    super(engine);
+  constructor(
+    engine: { readonly name: string; connect(): Promise<void> },
+    feed: CustomFeed,
+    range: InnerRange,
+    strip: number,
+    options: CheckedOptions,
+  ) {
+    super(engine.name);
     this.#feed = feed;
     this.#range = range;
     this.#strip = strip;
@@ -30,14 +36,18 @@ export class CustomWatchSource<T> extends WatchSource<T> implements FeedListener
     if (options.since !== undefined) {
       throw new StorageError(
         'NOT_SUPPORTED',
-        `The engine ${engine} has no change log, so a watch of it cannot begin in the past`,
-        { engine, operation: 'watch' },
+        `The engine ${engine.name} has no change log, so a watch of it cannot begin in the past`,
+        { engine: engine.name, operation: 'watch' },
       );
     }
     this.open(options);
     if (this.isOver) return;
     feed.add(this);
-    this.begun();
+    // A store that was not opened would not be closed, and the watch would never end.
+    engine.connect().then(
+      () => this.begun(),
+      (error: Error) => this.end(error),
+    );
   }
 
   /** A commit of the engine. */

@@ -12,6 +12,7 @@ export class EventIterator<T> implements WatchIterator<T> {
   #events: WatchEvent<T>[] = [];
   #index = 0;
   #done = false;
+  #inLoop = false;
   /** The load of events that calls of `next` wait for. */
   #loading: Promise<void> | undefined;
 
@@ -30,7 +31,7 @@ export class EventIterator<T> implements WatchIterator<T> {
       const fault = this.#source.fault();
       if (fault !== undefined) {
         this.#finish();
-        return Promise.reject(fault);
+        return this.#endsLoop() ? this.next() : Promise.reject(fault);
       }
       if (this.#index < this.#events.length)
         return Promise.resolve({ done: false, value: this.#events[this.#index++] });
@@ -51,6 +52,7 @@ export class EventIterator<T> implements WatchIterator<T> {
   }
 
   [Symbol.asyncIterator](): this {
+    this.#inLoop = true;
     return this;
   }
 
@@ -64,8 +66,13 @@ export class EventIterator<T> implements WatchIterator<T> {
       this.#index = 0;
     } catch (error) {
       this.#finish();
-      throw error;
+      if (!this.#endsLoop()) throw error;
     }
+  }
+
+  /** Whether the watch has ended as a loop over it should end: the application closed its engine. */
+  #endsLoop(): boolean {
+    return this.#inLoop && this.#source.endedWithEngine;
   }
 
   #finish(): void {

@@ -66,7 +66,7 @@ export class NativeWatchSource<T> extends WatchSource<T> {
       return lease.refuse(fromNative(error), 'watch', undefined);
     }
     this.#lease = lease;
-    const dependent = { engineEnded: (): void => void this.end(lease.host.gone('watch')) };
+    const dependent = { engineEnded: (): void => void this.endWithEngine(lease.host.gone('watch')) };
     lease.addDependent(dependent);
     this.#forgetLease = () => lease.removeDependent(dependent);
     this.#rung();

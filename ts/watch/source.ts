@@ -13,6 +13,7 @@ export abstract class WatchSource<T> {
   readonly ready: Promise<void>;
   /** The error that ended the watch; null if its user ended it; undefined while it is open. */
   #end: Error | null | undefined;
+  #endedWithEngine = false;
   #begin!: () => void;
   #fail!: (error: Error) => void;
   #wake: (() => void) | undefined;
@@ -49,6 +50,11 @@ export abstract class WatchSource<T> {
     return this.#end !== undefined;
   }
 
+  /** Whether the watch ended because the application closed or disconnected its engine. */
+  get endedWithEngine(): boolean {
+    return this.#endedWithEngine;
+  }
+
   /** The error that ended the watch, if there is one: nothing more may be handed out. */
   fault(): Error | undefined {
     return this.#end ?? undefined;
@@ -82,6 +88,12 @@ export abstract class WatchSource<T> {
 
   /** Ends the watch with an error, at once. */
   end(error: Error): void {
+    this.#finish(error);
+  }
+
+  /** Ends the watch, because the application closes or disconnects its engine. */
+  endWithEngine(error: Error): void {
+    this.#endedWithEngine = !this.isOver;
     this.#finish(error);
   }
 

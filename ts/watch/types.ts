@@ -68,13 +68,16 @@ export interface WatchIterator<T = unknown> extends AsyncIterableIterator<WatchE
    * process are told from the call of `watch` on. Rejects with the error if the watch cannot begin.
    */
   readonly ready: Promise<void>;
-  /** The next event. Rejects once with the error that ended the watch. */
+  /**
+   * The next event. Rejects once with the error that ended the watch. If the application closes or disconnects the
+   * engine, that is CLOSED, but a `for await` loop just ends.
+   */
   next(): Promise<IteratorResult<WatchEvent<T>, undefined>>;
   /** Ends the watch. */
   return(): Promise<IteratorResult<WatchEvent<T>, undefined>>;
   /** Ends the watch, and rejects with `error`. */
   throw(error?: unknown): Promise<IteratorResult<WatchEvent<T>, undefined>>;
-  /** The iterator itself. */
+  /** The iterator itself, for a loop. */
   [Symbol.asyncIterator](): WatchIterator<T>;
   /** The same as `return()`. */
   [Symbol.asyncDispose](): Promise<void>;

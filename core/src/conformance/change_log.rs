@@ -117,11 +117,10 @@ pub fn no_commit_falls_between_log_and_live(fixture: &dyn Fixture) {
     };
     // Each begins somewhere in the middle of the writing.
     for _ in 0..5 {
-        let watcher = Watcher::new(engine, Options {
-            since: Some(Cursor::behind(start)),
-            max_commits: 10_000,
-            ..Options::default()
-        });
+        let watcher = Watcher::new(
+            engine,
+            Options { since: Some(Cursor::behind(start)), max_commits: 10_000, ..Options::default() },
+        );
         let commits = ok(watcher.next(301));
         assert!(commits.windows(2).all(|pair| pair[0].seq < pair[1].seq), "a commit is told twice or out of order");
         assert_eq!(commits.last().map(|commit| Watcher::shown(&commit.changes[0])), Some("n=300".to_owned()));

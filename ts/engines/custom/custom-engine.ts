@@ -331,6 +331,6 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
 
   #watch<T>(range: InnerRange, strip: number, options: CheckedOptions): CustomWatchSource<T> {
     if (this.status === 'closed') throw this.closedError('watch');
-    return new CustomWatchSource<T>(this.name, this.#feed, range, strip, options);
+    return new CustomWatchSource<T>(this, this.#feed, range, strip, options);
   }
 }
