@@ -152,6 +152,7 @@ macro_rules! conformance {
             intents::intents_survive_a_restart_and_lock_their_keys,
             lifecycle::commits_conflicts_and_cache_hits_are_counted,
             watching::commits_are_told_in_order_and_whole,
+            watching::what_is_requested_behind_the_call_is_told,
             watching::failed_batches_and_internal_keys_are_not_told,
             watching::a_watch_tells_only_its_keys,
             watching::one_key_has_one_change_a_commit,

@@ -20,13 +20,19 @@ impl Watcher {
     /// Begins to watch, and waits until every later commit is told.
     #[must_use]
     pub fn new(engine: &Arc<dyn Engine>, options: Options) -> Self {
-        let (sender, woken) = mpsc::channel();
-        let watch = ok(Watch::open(engine, options, Box::new(move || sender.send(()).unwrap_or(()))));
-        let watcher = Watcher { watch, woken };
+        let watcher = Watcher::at_once(engine, options);
         while !watcher.watch.has_begun() {
             watcher.wait();
         }
         watcher
+    }
+
+    /// Begins to watch, and does not wait.
+    #[must_use]
+    pub fn at_once(engine: &Arc<dyn Engine>, options: Options) -> Self {
+        let (sender, woken) = mpsc::channel();
+        let watch = ok(Watch::open(engine, options, Box::new(move || sender.send(()).unwrap_or(()))));
+        Watcher { watch, woken }
     }
 
     /// The watch itself.

@@ -1,8 +1,8 @@
 //! Follows the feed: while somebody watches, a thread reads it over a connection of its own and tells each commit,
 //! whichever client made it. Nothing is left out: after a gap every subscription ends with CONNECTION.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use redis::{Pipeline, Value as RespValue};
 
 use super::fault::{closed, unexpected};
+use super::feed_subscriber::FeedSubscriber;
 use super::link::{Connection, Established, Link, establish};
 use super::options::{NAME, Settings};
 use super::read::latest_commit;
@@ -62,8 +63,9 @@ impl FeedFollower {
         FeedFollower { settings: settings.clone(), layout, feed, current: Mutex::default() }
     }
 
-    /// Tells `subscriber` of commits as soon as the server writes them to the feed. Never blocks.
-    pub(super) fn subscribe(&self, subscriber: Arc<dyn Subscriber>) -> Result<Subscription> {
+    /// Tells `subscriber` of the commits behind those that `link` was given before. Never blocks.
+    pub(super) fn subscribe(&self, subscriber: Arc<dyn Subscriber>, link: &Link) -> Result<Subscription> {
+        let subscriber = Arc::new(FeedSubscriber::new(subscriber));
         let mut current = self.current.lock();
         let running = current.as_ref().map(|running| running.state.clone());
         let running = running.as_ref().map(|running| running.over.lock());
@@ -72,14 +74,15 @@ impl FeedFollower {
             // New subscribers begin when the new thread follows.
             self.feed.hold();
         }
-        let subscription = self.feed.subscribe(subscriber);
+        let subscription = self.feed.subscribe(subscriber.clone());
+        let (first, opened) = mpsc::channel();
         drop(running);
         if over {
             let state = Arc::new(FollowerState::default());
             let (settings, layout, feed, theirs) =
                 (self.settings.clone(), self.layout.clone(), self.feed.clone(), state.clone());
             let run = move || {
-                if let Err(error) = (FeedReader { settings, layout, feed: &feed, state: &theirs }).run() {
+                if let Err(error) = (FeedReader { settings, layout, feed: &feed, state: &theirs }).run(&opened) {
                     let mut over = theirs.over.lock();
                     feed.end(&error.in_engine(NAME), false);
                     *over = true;
@@ -89,6 +92,13 @@ impl FeedFollower {
             let handle = handle.map_err(|error| Error::io("cannot start a thread", &error))?;
             *current = Some(FollowerThread { state, handle });
         }
+        let on_reply = move |reply: Result<Vec<RespValue>>| {
+            let behind = reply.and_then(|mut replies| stream::opened(replies.pop())).map(|opened| opened.seq);
+            // A thread that follows already does not ask.
+            drop(first.send(behind.clone()));
+            subscriber.opened(behind);
+        };
+        link.submit_commands(&open(&self.layout), false, Box::new(on_reply));
         Ok(subscription)
     }
 
@@ -123,11 +133,11 @@ struct FeedReader<'a> {
 }
 
 impl FeedReader<'_> {
-    fn run(&self) -> Result<()> {
+    /// Follows the feed behind the commit that `opened` gives.
+    fn run(&self, opened: &mpsc::Receiver<Result<u64>>) -> Result<()> {
         let Established { connection, identity } = establish(&self.settings, self.settings.connect_timeout)?;
         *self.state.client.lock() = identity.map(|identity| identity.id().to_owned());
-        let opened = stream::opened(self.ask(&connection, &self.open())?.pop())?;
-        let mut reader = StreamReader::behind(opened.seq);
+        let mut reader = StreamReader::behind(opened.recv().unwrap_or_else(|_| Err(closed()))?);
         let mut renewed = Instant::now();
         self.feed.begin();
         loop {
@@ -136,7 +146,7 @@ impl FeedReader<'_> {
                 return Ok(());
             }
             if renewed.elapsed() > RENEWAL {
-                stream::opened(self.ask(&connection, &self.open())?.pop())?;
+                stream::opened(self.ask(&connection, &open(&self.layout))?.pop())?;
                 renewed = Instant::now();
             }
             let mut pipe = redis::pipe();
@@ -169,10 +179,6 @@ impl FeedReader<'_> {
         }
     }
 
-    fn open(&self) -> Pipeline {
-        stream::open(&self.layout, &self.layout.feed, Some(LEASE))
-    }
-
     fn ask(&self, connection: &Connection, pipe: &Pipeline) -> Result<Vec<RespValue>> {
         let deadline = Instant::now() + WAIT + self.settings.command_timeout;
         connection.round_trip(pipe, deadline).map_err(|error| {
@@ -194,7 +200,12 @@ impl FeedReader<'_> {
     }
 }
 
-fn gap() -> Error {
+fn open(layout: &Layout) -> Pipeline {
+    stream::open(layout, &layout.feed, Some(LEASE))
+}
+
+/// The error `CONNECTION`: a commit is missing.
+pub(super) fn gap() -> Error {
     Error::new(
         Code::Connection,
         "what was committed cannot be told without a gap: \

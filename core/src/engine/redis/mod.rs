@@ -22,6 +22,7 @@ mod delete_range;
 mod dispatch;
 mod fault;
 mod feed;
+mod feed_subscriber;
 mod link;
 mod maintenance;
 mod options;

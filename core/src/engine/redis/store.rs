@@ -131,7 +131,7 @@ impl Transactional for RedisStore {
 
 impl Watched for RedisStore {
     fn subscribe(&self, subscriber: Arc<dyn Subscriber>) -> Result<Subscription> {
-        self.running(|_| self.feed.subscribe(subscriber))
+        self.running(|dispatch| self.feed.subscribe(subscriber, &dispatch.link))
     }
 
     fn start_log(&self) {

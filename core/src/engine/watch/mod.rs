@@ -14,8 +14,8 @@
 //! - An event has at most one change of a key, the last one. Changes stand in the order in which they were made.
 //! - A delete is told if the key was there, where the engine knows. A deleted range is told as an interval.
 //! - Neither an expiry is told nor a change that another program made.
-//! - A commit that is requested after [`Subscriber::begun`] is told. An engine in this process calls `begun` before
-//!   `subscribe` returns. `subscribe` never blocks: a server is asked in the background.
+//! - A commit that this process requests after `subscribe` is told. One of another process is told if it is requested
+//!   after [`Subscriber::begun`]. `subscribe` never blocks: a server is asked in the background.
 //! - A page of [`Watched::logged`](super::Watched::logged) and the events belong together: a commit that is not in the
 //!   page and has a `seq` above its `through` is told to every subscriber that had begun before the page was read.
 //! - An event never waits for a subscriber. Without subscribers a commit takes one relaxed load more.

@@ -99,7 +99,7 @@ struct WatchState {
 }
 
 impl Watch {
-    /// Begins to watch. An engine in this process tells every commit that is requested after this call.
+    /// Begins to watch. Every commit that this process requests after this call is told.
     ///
     /// # Errors
     ///
