@@ -43,15 +43,18 @@ local function write_others(run)
 end
 
 left = tonumber(left)
-local found = call('LRANGE', chunks, 0, 3)
-if left > 0 and #found > 0 then
-  for _, chunk in ipairs(found) do
-    for number, run in ipairs(cmsgpack.unpack(chunk)) do
-      if number % 2 == 1 then write_plain(run) else write_others(run) end
-    end
+local written, size = 0, 0
+while written < left and size < 262144 do
+  local chunk = call('LINDEX', chunks, written)
+  if not chunk then break end
+  for number, run in ipairs(cmsgpack.unpack(chunk)) do
+    if number % 2 == 1 then write_plain(run) else write_others(run) end
   end
-  call('LTRIM', chunks, #found, -1)
-  left = left - #found
+  written, size = written + 1, size + #chunk
+end
+if written > 0 then
+  call('LTRIM', chunks, written, -1)
+  left = left - written
   call('SET', replacement, '1 ' .. ARGV[1] .. ' w ' .. commit .. ' ' .. left)
   return left
 end
