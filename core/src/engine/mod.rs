@@ -29,7 +29,7 @@ mod sweep;
 pub mod watch;
 
 pub use contract::{
-    Capabilities, Done, Durability, Engine, EngineExt, Gathering, Item, Maintained, PAGE_BYTES, Page, Progress,
+    Capabilities, Done, Durability, Engine, EngineExt, Found, Gathering, Item, Maintained, PAGE_BYTES, Page, Progress,
     Projection, Read, Replaceable, Reply, Report, Request, Staged, Staging, Stats, Transactional, View, Watched,
     count_by_pages, for_each_page, list, unexpected_reply,
 };

@@ -5,6 +5,7 @@ import { StorageError } from '../../errors/storage-error.js';
 import { access, connection, setHooks } from '../../internal.js';
 import { PageIterator } from '../../iteration/page-iterator.js';
 import type { PageContent } from '../../native/interface.js';
+import { callModel } from '../../native/lease-source.js';
 import { toRange } from '../../range/range.js';
 import type { InnerRange } from '../../range/range.js';
 import type { Snapshot } from '../../snapshot.js';
@@ -79,6 +80,8 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
       count: (range) => this.#runner.enqueue('count', () => this.#compound.count(range)),
       iterate: (range, what, strip) => this.#iterate(range, what, strip),
       clear: (range) => this.#runner.enqueue('clear', () => this.#compound.clear(range)),
+      maxValueBytes: () => this.#hooks.maxValueBytes,
+      model: (operation, request, options) => callModel(this.#connection, operation, request, options),
       watch: (range, strip, options) => this.#watch(range, strip, options),
     };
   }
@@ -288,7 +291,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
     this.#hooks = hooks;
   }
 
-  /** What the runner and the connection need of this engine. */
+  /** The part of this engine that the runner and the connection need. */
   #owner(name: string) {
     const hooks = (): EngineHooks => this.#hooks;
     const isReady = (): boolean => this.isConnected;

@@ -21,7 +21,7 @@ import {
   setText,
 } from '../../native/batch-text.js';
 import type { NativeValue, PageContent } from '../../native/interface.js';
-import { abortableCall } from '../../native/lease-source.js';
+import { abortableCall, callModel } from '../../native/lease-source.js';
 import type { LeaseSource } from '../../native/lease-source.js';
 import { decodeFound, itself, nothing, outcomes, parseKeys } from '../../native/results.js';
 import type { ReadOperation } from '../../native/view.js';
@@ -234,6 +234,8 @@ export class NativeData implements DataMethods {
       count: (range) => this.#read('count', rangeText(range), itself<number>),
       iterate: (range, what, strip) => this.#iterate(range, what, strip),
       clear: (range) => this.#batch('clear', undefined, clearRangeText(rangeText(range)), false, nothing),
+      maxValueBytes: () => this.#source.maxBytes,
+      model: (operation, request, options) => callModel(this.#source, operation, request, options),
     };
   }
 

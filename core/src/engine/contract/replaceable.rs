@@ -2,7 +2,7 @@ use crate::batch::Commit;
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, Space};
 use crate::keyspace;
-use crate::record::Record;
+use crate::record::{Millis, Record};
 
 /// The facet of an engine whose whole content can be replaced in one step: for restores, imports and big migrations,
 /// which do not fit into one batch.
@@ -70,9 +70,8 @@ pub trait Staging: Send {
     ///
     /// # Errors
     ///
-    /// `CONFLICT` or `LOCKED` while a transaction over several engines holds keys; `CONFLICT` if the staged content is
-    /// gone, because another process took it for one that a crash left. `CLOSED`, or an error of the medium. The old
-    /// content stands then, unless the error is `UNKNOWN_OUTCOME`.
+    /// `CONFLICT` or `LOCKED` while a transaction over several engines holds keys, `CLOSED`, or an error of the medium.
+    /// The old content stands then, unless the error is `UNKNOWN_OUTCOME`.
     fn swap(self: Box<Self>) -> Result<Commit>;
 }
 
@@ -88,6 +87,12 @@ pub struct Staged {
 }
 
 impl Staged {
+    /// Fills in the times that the record lacks.
+    pub(crate) fn fill_times(&mut self, now: Millis) {
+        self.record.created_at.get_or_insert(now);
+        self.record.updated_at.get_or_insert(now);
+    }
+
     /// Checks that the key is not one of the engine.
     ///
     /// # Errors

@@ -126,7 +126,8 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// `CONFLICT` or `LOCKED` while an intent holds keys, or an error of the medium. The old content stands then.
+    /// `CONFLICT` or `LOCKED` while an intent holds keys, or an error of the medium. The old content stands then,
+    /// unless the error is `UNKNOWN_OUTCOME`.
     fn swap(&self, stage: Self::Stage) -> Result<Commit>;
 
     /// Syncs, and gives up locks. No call of the store runs or follows, but views may still be held. Blocks.

@@ -53,6 +53,10 @@ impl RecordCache {
         self.records.remove(key);
     }
 
+    pub(super) fn clear(&self) {
+        self.records.clear();
+    }
+
     /// Bytes of the cached records.
     pub(super) fn bytes(&self) -> u64 {
         self.records.weight()

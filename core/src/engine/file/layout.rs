@@ -19,6 +19,16 @@ pub(super) const LONG_FOLDER: &str = ".holdfast/long";
 /// The folder of damaged files that `verify` has moved away.
 pub(super) const QUARANTINE_FOLDER: &str = ".holdfast/quarantine";
 
+/// The folder of a content that is staged to replace that of the store.
+pub(super) const STAGED_FOLDER: &str = ".holdfast/staged";
+
+/// The staged files: those of keys that have a path of their own, and those of long keys.
+pub(super) const STAGED_TREE: &str = ".holdfast/staged/tree";
+pub(super) const STAGED_LONG: &str = ".holdfast/staged/long";
+
+/// The folder of files and folders that a replacement has moved away, to be deleted.
+pub(super) const REPLACED_FOLDER: &str = ".holdfast/replaced";
+
 /// The redo log.
 pub(super) const REDO_PATH: &str = ".holdfast/redo";
 
@@ -26,6 +36,9 @@ pub(super) const REDO_PATH: &str = ".holdfast/redo";
 pub(super) const REDO_FILE: &str = "redo";
 pub(super) const LOCK_FILE: &str = "lock";
 pub(super) const DATABASE_FILE: &str = "store.db";
+
+/// The name of [`LONG_FOLDER`] in [`STORE_FOLDER`], and of [`STAGED_LONG`] in [`STAGED_FOLDER`].
+pub(super) const LONG_NAME: &str = "long";
 
 /// The path of `name` in `folder`; the base folder is "".
 pub(super) fn join(folder: &str, name: &str) -> String {
@@ -51,6 +64,11 @@ impl LongNames {
             names.insert(key, name);
         }
         names
+    }
+
+    /// Replaces all names by those of `other`.
+    pub(super) fn replace(&self, other: LongNames) {
+        *self.names.write() = other.names.into_inner();
     }
 
     pub(super) fn insert(&self, key: Key, name: String) {

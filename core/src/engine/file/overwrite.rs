@@ -93,6 +93,14 @@ impl Overwriter {
         Ok(failed)
     }
 
+    /// Makes it durable that nothing is pending: after a power loss, an old record must not undo what is synced next.
+    pub(super) fn sync(&self, tree: &TreeWriter) -> Result<()> {
+        self.redo.sync().map_err(|error| {
+            tree.records().poison();
+            tree.records().tree().fault("sync", REDO_PATH, &error)
+        })
+    }
+
     /// Makes `ops` pending; after an error nothing is, and no temporary file is left.
     fn log(&mut self, tree: &TreeWriter, plan: &CommitPlan, ops: &[Op]) -> Result<usize> {
         self.redo.write(ops).map_err(|error| {

@@ -109,7 +109,7 @@ impl CommitPlan {
         let user = self.changes.iter().map(|change| (Space::User, &change.key));
         let internal = self.write_set.internal.iter().map(|(key, _)| (Space::Internal, key));
         for (space, key) in user.chain(internal) {
-            // What cannot be read is absent from the views: nothing is left that could show it.
+            // A record that cannot be read is absent from the views: nothing is left that could show it.
             let image = records.get(space, key).unwrap_or_default();
             installing.keep_before_image(self.seq, space, key.clone(), image);
         }
@@ -124,7 +124,7 @@ impl CommitPlan {
 }
 
 /// The sidecar that `record` needs; `None` if its file tells everything.
-fn sidecar(record: &Record) -> Option<Sidecar> {
+pub(super) fn sidecar(record: &Record) -> Option<Sidecar> {
     let created_at = record.created_at.filter(|created| Some(*created) != record.updated_at);
     let version = Version::digest(&record.value, None);
     let sidecar = Sidecar { version, expires_at: record.expires_at, metadata: record.metadata.clone(), created_at };

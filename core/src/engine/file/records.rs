@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::cache::{CachedRecord, RecordCache};
 use super::fault;
+use super::layout::LongNames;
 use super::metadata::{MetadataReader, Sidecar};
 use super::os::Stamp;
 use super::sidecar_buffer::SidecarBuffer;
@@ -29,6 +30,8 @@ pub(super) struct Records {
     view_pace: Pace,
     /// Set when a write or a sync failed in a way that only the next opening can repair.
     poisoned: AtomicBool,
+    /// Set when a replacement of the content stopped halfway: the files are those of both contents.
+    halted: AtomicBool,
 }
 
 /// A user key as the cache and one `stat` know it.
@@ -52,7 +55,15 @@ impl Records {
             counters: Arc::default(),
             view_pace: Pace::default(),
             poisoned: AtomicBool::new(false),
+            halted: AtomicBool::new(false),
         }
+    }
+
+    /// Forgets everything of a content that was replaced, but for the versions.
+    pub(super) fn replace(&self, long_names: LongNames, any_sidecars: bool) {
+        self.cache.clear();
+        self.sidecars.reset(any_sidecars);
+        self.tree.long_names().replace(long_names);
     }
 
     pub(super) fn tree(&self) -> &FileTree {
@@ -87,7 +98,7 @@ impl Records {
     pub(super) fn get(&self, space: Space, key: &Key) -> Result<Option<Record>> {
         match space {
             Space::User => self.user(key),
-            Space::Internal => self.metadata.internal(key),
+            Space::Internal => self.check_readable().and_then(|()| self.metadata.internal(key)),
         }
     }
 
@@ -117,12 +128,13 @@ impl Records {
     }
 
     pub(super) fn lookup(&self, key: &Key) -> Result<Lookup> {
-        if self.is_poisoned()
-            && let Some(image) = self.versions.after_image(key)
-        {
-            let stamp = Stamp { modified: 0, changed: 0, size: 0, inode: 0 };
-            let fresh = |record| Lookup::Fresh(Arc::new(CachedRecord { record, stamp, racy: false }));
-            return Ok(image.map_or(Lookup::Absent, fresh));
+        if self.is_poisoned() {
+            self.check_readable()?;
+            if let Some(image) = self.versions.after_image(key) {
+                let stamp = Stamp { modified: 0, changed: 0, size: 0, inode: 0 };
+                let fresh = |record| Lookup::Fresh(Arc::new(CachedRecord { record, stamp, racy: false }));
+                return Ok(image.map_or(Lookup::Absent, fresh));
+            }
         }
         let Some(stamp) = self.tree.stat(key)? else { return Ok(Lookup::Absent) };
         Ok(match self.cache.get(key) {
@@ -181,6 +193,17 @@ impl Records {
 
     pub(super) fn is_poisoned(&self) -> bool {
         self.poisoned.load(Ordering::Acquire)
+    }
+
+    /// Refuses reads and writes until the store is opened again.
+    pub(super) fn halt(&self) {
+        self.halted.store(true, Ordering::Release);
+        self.poison();
+    }
+
+    /// IO if the store is halted.
+    pub(super) fn check_readable(&self) -> Result<()> {
+        if self.halted.load(Ordering::Acquire) { Err(fault::halted()) } else { Ok(()) }
     }
 
     /// IO if the store is poisoned.

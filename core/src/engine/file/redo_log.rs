@@ -68,6 +68,11 @@ impl RedoLog {
         self.file.seek(SeekFrom::Start(MAGIC.len() as u64))?;
         os::write(&mut self.file, &[0; 8])
     }
+
+    /// Makes it durable that nothing is pending.
+    pub(super) fn sync(&self) -> std::io::Result<()> {
+        os::sync(&self.file)
+    }
 }
 
 /// The pending operations in the file at `path`, if there are any.

@@ -61,6 +61,12 @@ impl SidecarBuffer {
         self.pending.lock().remove(key);
     }
 
+    /// Drops what is pending: the database is another one.
+    pub(super) fn reset(&self, any_stored: bool) {
+        self.pending.lock().clear();
+        self.any_stored.store(any_stored, Ordering::Release);
+    }
+
     /// Up to `limit` of the pending sidecars. They stay pending until [`remove_stored`](Self::remove_stored).
     pub(super) fn peek(&self, limit: usize) -> Vec<(Key, Option<Sidecar>)> {
         self.pending.lock().iter().take(limit).map(|(key, sidecar)| (key.clone(), sidecar.clone())).collect()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::fault;
 use super::layout::{LongNames, STORE_FOLDER, join};
@@ -17,8 +17,8 @@ const MAX_READS: usize = 8;
 
 pub(super) struct FileTree {
     root: Root,
-    /// The base folder as the user wrote it, for messages.
-    base: String,
+    /// The base folder as the user wrote it.
+    base: PathBuf,
     encoding: Encoding,
     long_names: LongNames,
 }
@@ -33,7 +33,7 @@ pub(super) struct FileContent {
 
 impl FileTree {
     pub(super) fn new(root: Root, base: &Path, encoding: Encoding, long_names: LongNames) -> Self {
-        FileTree { root, base: base.display().to_string(), encoding, long_names }
+        FileTree { root, base: base.to_owned(), encoding, long_names }
     }
 
     pub(super) fn long_names(&self) -> &LongNames {
@@ -116,6 +116,11 @@ impl FileTree {
         Ok(all)
     }
 
+    /// True if the whole file system can be synced at once.
+    pub(super) fn can_sync_file_system(&self) -> bool {
+        self.root.can_sync_all()
+    }
+
     /// Syncs the whole file system; false where that cannot be done, or reports no errors.
     pub(super) fn sync_file_system(&self) -> Result<bool> {
         self.root.sync_all().map_err(|error| self.fault("sync", "", &error))
@@ -123,7 +128,12 @@ impl FileTree {
 
     /// A path below the base folder as messages show it.
     pub(super) fn display(&self, path: &str) -> String {
-        format!("{}/{path}", self.base)
+        format!("{}/{path}", self.base.display())
+    }
+
+    /// A path below the base folder for calls that take no open folder.
+    pub(super) fn full_path(&self, path: &str) -> PathBuf {
+        self.base.join(path)
     }
 
     /// The system's error of `action` on what lies at `path`.

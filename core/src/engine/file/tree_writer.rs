@@ -10,6 +10,7 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::change::{FileChange, Prepared};
+use super::cleanup::set_aside;
 use super::fault;
 use super::layout::{LONG_FOLDER, QUARANTINE_FOLDER};
 use super::os::{self, Kind};
@@ -72,7 +73,7 @@ impl TreeWriter {
         }
         if let Err(error) = written {
             drop(file);
-            // What cannot be removed here is removed by the next opening.
+            // The next opening removes the rest.
             self.has_leftovers.set(true);
             let _ = folder.remove(&name);
             return Err(failed(error));
@@ -143,7 +144,7 @@ impl TreeWriter {
             if let (Some(temporary), Ok(Some(folder))) =
                 (change.temporary(), self.records.tree().folder(change.path.folder()))
             {
-                // What stays is removed by the next opening after a crash, or by `compact`.
+                // The next opening after a crash removes the rest, or `compact`.
                 let _ = folder.remove(temporary);
             }
         }
@@ -152,16 +153,8 @@ impl TreeWriter {
     /// Moves the file at `path` to the quarantine.
     pub(super) fn quarantine(&self, path: &FilePath) -> Result<()> {
         let tree = self.records.tree();
-        let failed = |error: io::Error| tree.fault("set aside", path.as_str(), &error);
-        let quarantine = tree.make_folder(QUARANTINE_FOLDER, &mut Vec::new()).map_err(failed)?;
         let Some(folder) = tree.folder(path.folder())? else { return Ok(()) };
-        let mut name = path.name().to_owned();
-        let mut number = 0;
-        while quarantine.stat(&name).map_err(failed)?.is_some() {
-            number += 1;
-            name = format!("{}-{number}.json", path.name().trim_end_matches(".json"));
-        }
-        folder.rename(path.name(), &quarantine, &name).map_err(failed)?;
+        set_aside(tree, &folder, path.folder(), path.name())?;
         let mut touched = BTreeSet::from([path.folder().to_owned()]);
         self.remove_empty_parents(path.folder(), &mut touched)?;
         if self.sync.is_full() {

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use super::fault;
+use crate::error::Result;
 use crate::key::{Key, KeyRange, Space};
 use crate::record::Record;
 
@@ -23,6 +25,8 @@ const AFTER_ALL: u64 = u64::MAX;
 pub(super) struct Versions {
     /// The number of the latest commit.
     seq: AtomicU64,
+    /// The commit that replaced the whole content last.
+    replaced: AtomicU64,
     files: RwLock<()>,
     old: Mutex<OldVersions>,
 }
@@ -48,7 +52,8 @@ impl ViewId {
 impl Versions {
     /// The versions of a store that stands at commit `seq`.
     pub(super) fn new(seq: u64) -> (Self, InstallRight) {
-        let versions = Versions { seq: AtomicU64::new(seq), files: RwLock::new(()), old: Mutex::default() };
+        let (files, old) = (RwLock::new(()), Mutex::default());
+        let versions = Versions { seq: AtomicU64::new(seq), replaced: AtomicU64::new(0), files, old };
         (versions, InstallRight(()))
     }
 
@@ -99,6 +104,11 @@ impl Reading<'_> {
         ViewId { id: self.versions.old.lock().open(seq), seq }
     }
 
+    /// CONFLICT if the content of the view's moment was replaced.
+    pub(super) fn check_view(&self, view: ViewId) -> Result<()> {
+        if view.seq < self.versions.replaced.load(Ordering::Acquire) { Err(fault::content_replaced()) } else { Ok(()) }
+    }
+
     /// The record of `key` at the view's moment, if a later commit overwrote it.
     pub(super) fn image(&self, view: ViewId, space: Space, key: &Key) -> Option<Image> {
         self.versions.old.lock().image(view.seq, space, key).cloned()
@@ -139,6 +149,13 @@ impl Installing<'_> {
     /// Makes `seq` the number of the latest commit.
     pub(super) fn finish(self, seq: u64) {
         self.versions.seq.store(seq, Ordering::Release);
+    }
+
+    /// Makes `seq` the number of the latest commit, which replaced the whole content. Earlier views show nothing more.
+    pub(super) fn finish_replacement(self, seq: u64) {
+        self.versions.old.lock().images.clear();
+        self.versions.replaced.store(seq, Ordering::Release);
+        self.finish(seq);
     }
 }
 

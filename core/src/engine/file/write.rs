@@ -1,6 +1,6 @@
 //! Writing a group of batches: it is applied in memory, planned, and written in the way that its plan needs.
 //!
-//! At `full`, a group of independent plain writes renames temporary files (`replace.rs`); below it, plain writes of any
+//! At `full`, a group of independent plain writes renames temporary files (`rename.rs`); below it, plain writes of any
 //! number of keys overwrite their files (`overwrite.rs`). Any other group goes through the journal (`journal.rs`).
 
 use std::slice;
@@ -12,7 +12,8 @@ use super::overwrite::Overwriter;
 use super::plan::CommitPlan;
 use super::process_lock::ProcessLock;
 use super::records::Records;
-use super::replace;
+use super::rename;
+use super::replacement::{self, FileStage, Target};
 use super::sidecar_buffer::MAX_PENDING;
 use super::staging::{Changes, StagedGroup, Staging};
 use super::tree_writer::TreeWriter;
@@ -157,7 +158,7 @@ impl Writer {
         } else if let Some(overwriter) = &mut self.overwriter {
             overwriter.write(&self.tree, &mut plan, installing)
         } else {
-            replace::write(&self.tree, &mut plan)
+            rename::write(&self.tree, &mut plan)
         };
         if outcome.is_ok() {
             self.defer(plan.deferred);
@@ -206,6 +207,27 @@ impl Writer {
         Ok((Commit { seq, outcomes }, keys))
     }
 
+    /// An error if the content cannot be replaced now.
+    pub(super) fn refuse_replacement(&self) -> Result<()> {
+        self.records().check_writable()?;
+        self.intents.refuse_replacement(now())
+    }
+
+    /// Replaces the content by the staged one.
+    pub(super) fn swap(&mut self, stage: FileStage) -> Result<Commit> {
+        self.refuse_replacement()?;
+        if let Some(overwriter) = &self.overwriter {
+            overwriter.sync(&self.tree)?;
+        }
+        let seq = self.records().versions().seq() + 2;
+        let target = Target { seq, reserved: self.reserved.max(seq) + RESERVED, logged: self.capture.logs(now()) };
+        replacement::swap(&mut self.metadata, &self.tree, stage, &target)?;
+        self.reserved = target.reserved;
+        self.recent = Recent::new(seq);
+        self.journal = Journal::default();
+        Ok(Commit { seq, outcomes: Vec::new() })
+    }
+
     /// Makes sure that `seq` was never used, however the process ends.
     fn reserve(&mut self, seq: u64) -> Result<()> {
         if seq > self.reserved {
@@ -222,7 +244,7 @@ impl Writer {
             pending = self.records().sidecars().defer(key, sidecar);
         }
         if pending > MAX_PENDING {
-            // What fails here fails again in the sweep, and costs no more than the time when a key was made.
+            // A failure here comes again in the sweep, and costs no more than the time when a key was made.
             let _ = self.store_sidecars(OVERFLOW_CHUNK);
         }
     }
@@ -252,7 +274,7 @@ impl Writer {
 
     fn finish(&mut self) -> Result<()> {
         if self.records().is_poisoned() {
-            // What the journal still holds is for the next opening.
+            // The next opening applies the rest of the journal.
             return Ok(());
         }
         self.store_all_sidecars()?;

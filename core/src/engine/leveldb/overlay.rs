@@ -23,7 +23,7 @@ use crate::record::{Record, now};
 /// A range of at most this many keys is deleted key by key: a range tombstone slows every later read near it.
 const SMALL_RANGE: usize = 1024;
 
-/// What the writer knows of earlier commits.
+/// The writer's knowledge of earlier commits.
 pub(super) struct WriterState {
     pub recent: Recent,
     pub intents: Intents,
@@ -169,7 +169,8 @@ impl<'a> Overlay<'a> {
     /// The keys of `range` in RocksDB; `None` if there are more than [`SMALL_RANGE`].
     fn few_keys(&self, space: Space, range: &KeyRange) -> Result<Option<Vec<Key>>> {
         let mut found = Vec::new();
-        let mut keys = seek(self.open, space, range, ReadOptions::default())?;
+        let generation = self.open.current();
+        let mut keys = seek(self.open, generation.of(space), range, ReadOptions::default());
         while let Some(key) = keys.key() {
             if found.len() >= SMALL_RANGE {
                 return Ok(None);
@@ -184,7 +185,8 @@ impl<'a> Overlay<'a> {
     /// A key behind every key of `space`.
     fn behind_all(&mut self, space: Space) -> Result<Vec<u8>> {
         let last = KeyRange { reverse: true, ..KeyRange::default() };
-        let keys = seek(self.open, space, &last, ReadOptions::default())?;
+        let generation = self.open.current();
+        let keys = seek(self.open, generation.of(space), &last, ReadOptions::default());
         let mut end = keys.key().map(<[u8]>::to_vec).unwrap_or_default();
         keys.status().map_err(|error| fault::translate("read a range", &error))?;
         if let Some(key) = self.slots(space).keys().max() {

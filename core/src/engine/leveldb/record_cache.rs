@@ -6,6 +6,7 @@
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 use quick_cache::sync::Cache;
@@ -25,6 +26,8 @@ pub(super) struct RecordCache {
     records: Cache<CacheKey, Arc<Record>, ByBytes>,
     /// How often writers touched the keys of each stripe. Locked while the stripe's entries change.
     stripes: Vec<Mutex<u64>>,
+    /// How often the cache was cleared.
+    clears: AtomicU64,
     /// The length of the largest value that is cached.
     largest: usize,
 }
@@ -43,6 +46,7 @@ impl RecordCache {
         RecordCache {
             records: Cache::with_weighter(items, bytes, ByBytes),
             stripes: (0..STRIPES).map(|_| Mutex::new(0)).collect(),
+            clears: AtomicU64::new(0),
             largest: usize::try_from(bytes / 256).unwrap_or(usize::MAX),
         }
     }
@@ -103,8 +107,21 @@ impl RecordCache {
     }
 
     pub(super) fn clear(&self) {
+        self.clear_with(|| {});
+    }
+
+    /// Clears the cache, and calls `change` before it can be filled again.
+    pub(super) fn clear_with(&self, change: impl FnOnce()) {
         let _all = self.touch_all();
+        self.clears.fetch_add(1, Ordering::AcqRel);
+        change();
         self.records.clear();
+    }
+
+    /// How often the cache was cleared. Read again behind a record of the cache, it tells whether the record is younger
+    /// than the last clearing.
+    pub(super) fn clears(&self) -> u64 {
+        self.clears.load(Ordering::Acquire)
     }
 
     /// Counts a write in every stripe, and keeps them all locked.

@@ -27,7 +27,7 @@ pub(super) struct Writer {
     /// Set by a failed write that may have left the end of the WAL unknown: the system counts its pages as clean now,
     /// whether they are on the disk or not.
     poisoned: AtomicBool,
-    counters: Arc<Counters>,
+    pub counters: Arc<Counters>,
     read_only: bool,
     durability: Durability,
     inline_writes: WriteOptions,
@@ -78,9 +78,14 @@ impl Writer {
     /// The error of a failed write, after which there may be no other.
     pub(super) fn failed(&self, error: &rocksdb::Error) -> Error {
         if fault::poisons(error) {
-            self.poisoned.store(true, Ordering::Release);
+            self.poison();
         }
         fault::translate("write", error)
+    }
+
+    /// Refuses every later write.
+    pub(super) fn poison(&self) {
+        self.poisoned.store(true, Ordering::Release);
     }
 
     /// True if `batch` may be written on the caller's thread.
@@ -104,7 +109,7 @@ impl Writer {
         let (seq, outcomes) = applied?;
         let end = overlay.end();
         let writes = overlay.into_writes();
-        match writes.write(open, &self.inline_writes)? {
+        match writes.write(open, &self.inline_writes) {
             Ok(()) => {
                 writes.update_cache(&reader.cache);
                 state.capture.publish();
@@ -143,7 +148,7 @@ impl Writer {
         if self.durability == Durability::Full && !writes.is_empty() {
             self.counters.fsyncs.one();
         }
-        match writes.write(open, &self.grouped_writes)? {
+        match writes.write(open, &self.grouped_writes) {
             Ok(()) => {
                 writes.update_cache(&reader.cache);
                 state.capture.publish();

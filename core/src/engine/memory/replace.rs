@@ -1,5 +1,6 @@
 //! The replacement of the whole content: other records in the place of the old ones.
 
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -25,10 +26,10 @@ pub(super) struct MemoryStage {
 impl Stage for MemoryStage {
     fn write(&mut self, records: Vec<Staged>) -> Result<()> {
         let now = now();
-        for Staged { space, key, mut record } in records {
+        for mut staged in records {
+            staged.fill_times(now);
+            let Staged { space, key, mut record } = staged;
             record.version = Version::of_commit(self.seq);
-            record.created_at = record.created_at.or(Some(now));
-            record.updated_at = record.updated_at.or(Some(now));
             self.records.replace(space, &key, Some(entry(record)));
         }
         self.options.check_room(self.records.bytes())
@@ -43,7 +44,8 @@ impl MemoryState {
         Ok(MemoryStage { records: Records::default(), seq: self.seq, options: self.options })
     }
 
-    pub(super) fn swap(&mut self, stage: MemoryStage, now: Millis) -> Result<Commit> {
+    /// Swaps the staged records in. Returns the old ones, whose drop takes long and needs no lock.
+    pub(super) fn swap(&mut self, stage: MemoryStage, now: Millis) -> Result<(Commit, Records)> {
         self.intents.refuse_replacement(now)?;
         let mut records = stage.records;
         let seq = self.seq + 2;
@@ -53,17 +55,16 @@ impl MemoryState {
             }
         }
         if self.capture.logs(now) {
-            let record = Record { version: Version::of_commit(seq), ..Record::bare(watch::first_entry(seq), None) };
-            records.replace(Space::Internal, &watch::entry_key(seq), Some(entry(record)));
+            records.replace(Space::Internal, &watch::entry_key(seq), Some(entry(watch::first_entry(seq, now))));
         }
         self.options.check_room(records.bytes())?;
-        self.records = records;
+        let old = mem::replace(&mut self.records, records);
         self.seq = seq;
         self.recent = Recent::new(seq);
         if self.options.eviction == Eviction::Lru {
             self.recency.replace(self.records.map(Space::User));
         }
-        Ok(Commit { seq, outcomes: Vec::new() })
+        Ok((Commit { seq, outcomes: Vec::new() }, old))
     }
 }
 

@@ -10,6 +10,7 @@ use crate::engine::intent::Intents;
 use crate::engine::recent::Recent;
 use crate::engine::watch::{Capture, Feed};
 use crate::engine::{Read, Reply, Stats};
+use crate::error::Result;
 use crate::key::{Key, Space};
 use crate::record::Record;
 
@@ -22,7 +23,7 @@ pub(super) struct MemoryState {
     pub capture: Capture,
     pub options: MemoryOptions,
     pub recency: Recency,
-    /// What the running batch overwrote, for its rollback. Kept to reuse its memory.
+    /// The records that the running batch overwrote, for its rollback. Kept to reuse its memory.
     pub undo: Vec<Undo>,
 }
 
@@ -52,14 +53,8 @@ impl MemoryState {
         (!entry.record.has_expired()).then_some(&entry.record)
     }
 
-    pub(super) fn answer(&self, read: &Read) -> Reply {
-        let value = |space, key: &Key| self.get(space, key).map(|record| record.value.clone());
-        match read {
-            Read::Get(space, key) => Reply::Value(value(*space, key)),
-            Read::Entry(space, key) => Reply::Entry(self.get(*space, key).cloned()),
-            Read::Has(space, key) => Reply::Has(self.get(*space, key).is_some()),
-            Read::Many(space, keys) => Reply::Values(keys.iter().map(|key| value(*space, key)).collect()),
-        }
+    pub(super) fn answer(&self, read: &Read) -> Result<Reply> {
+        read.answer(|space, key| Ok(self.get(space, key)))
     }
 
     pub(super) fn view(&self) -> MemoryView {

@@ -49,7 +49,7 @@ impl Store for MemoryStore {
 
     fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
         let state = self.state.try_read()?;
-        Some(Ok(state.answer(read)))
+        Some(state.answer(read))
     }
 
     fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Value>>> {
@@ -58,7 +58,7 @@ impl Store for MemoryStore {
     }
 
     fn read(&self, read: &Read) -> Result<Reply> {
-        Ok(self.state.read().answer(read))
+        self.state.read().answer(read)
     }
 
     fn try_write(&self, batch: &Batch) -> Option<Result<Commit>> {
@@ -118,7 +118,8 @@ impl Store for MemoryStore {
     }
 
     fn swap(&self, stage: MemoryStage) -> Result<Commit> {
-        self.state.write().swap(stage, now())
+        let swapped = self.state.write().swap(stage, now());
+        swapped.map(|(commit, _)| commit)
     }
 
     fn close(&self) -> Result<()> {

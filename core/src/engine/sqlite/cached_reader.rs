@@ -61,7 +61,7 @@ impl CachedReader {
             && let Some(reply) = reader.cache.answer(read)
         {
             self.counters.cache_hits.add(read.keys());
-            return Some(Ok(reply));
+            return Some(reply);
         }
         reader.read(read, header).inspect(|_| self.counters.cache_misses.add(read.keys()))
     }

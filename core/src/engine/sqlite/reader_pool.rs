@@ -17,6 +17,8 @@ const READER_CACHE_KB: u32 = 2048;
 
 /// How a store's connections are opened.
 pub(super) struct ConnectionOptions {
+    /// The name of the store's table.
+    pub table: String,
     pub path: PathBuf,
     pub access: Access,
     pub sql: Arc<Sql>,

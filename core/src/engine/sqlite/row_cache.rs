@@ -12,8 +12,9 @@ use quick_cache::unsync::Cache;
 
 use super::wal_index::WalIndexHeader;
 use crate::engine::{Read, Reply};
+use crate::error::Result;
 use crate::key::{Key, Space};
-use crate::record::{Record, now};
+use crate::record::Record;
 
 /// The most bytes of rows to cache.
 const MAX_BYTES: u64 = 16 << 20;
@@ -155,30 +156,11 @@ impl RowCache {
     }
 
     /// Answers a read of users' keys if all of them are cached.
-    pub(super) fn answer(&self, read: &Read) -> Option<Reply> {
-        match read {
-            Read::Get(Space::User, key) => {
-                let row = self.rows.get(key)?;
-                Some(Reply::Value((!row.has_expired()).then(|| row.value.clone())))
-            }
-            Read::Has(Space::User, key) => {
-                let row = self.rows.get(key)?;
-                Some(Reply::Has(!row.has_expired()))
-            }
-            Read::Entry(Space::User, key) => {
-                let row = self.rows.get(key)?;
-                Some(Reply::Entry((!row.has_expired()).then(|| row.clone())))
-            }
-            Read::Many(Space::User, keys) => {
-                let now = now();
-                let values: Option<Vec<_>> = keys
-                    .iter()
-                    .map(|key| self.rows.get(key).map(|row| (!row.expired(now)).then(|| row.value.clone())))
-                    .collect();
-                values.map(Reply::Values)
-            }
-            _ => None,
-        }
+    pub(super) fn answer(&self, read: &Read) -> Option<Result<Reply>> {
+        read.try_answer(|space, key| {
+            let row = (space == Space::User).then(|| self.rows.get(key)).flatten()?;
+            Some(Ok((!row.has_expired()).then_some(row)))
+        })
     }
 }
 

@@ -193,7 +193,12 @@ pub(super) fn complete(connection: &mut Connection, table: &str, found: &Found, 
 
 /// The tables of a store that lacks none.
 pub(super) fn sql(table: &str) -> Sql {
-    Sql { user: format!("\"{table}\""), internal: format!("\"{table}_internal\""), meta: format!("\"{table}_meta\"") }
+    Sql {
+        user: format!("\"{table}\""),
+        internal: format!("\"{table}_internal\""),
+        meta: format!("\"{table}_meta\""),
+        staged: [format!("\"{table}$staged\""), format!("\"{table}$staged_internal\"")],
+    }
 }
 
 /// The tables of a store that is only read. A table that it lacks reads as empty, a column as NULL.
@@ -220,6 +225,7 @@ pub(super) fn read_only_sql(table: &str, found: &Found) -> Sql {
             (true, false) => format!("(SELECT seq, deleted_user, deleted_internal, 0 AS intents FROM {})", full.meta),
             (false, _) => "(SELECT 0 AS seq, 0 AS deleted_user, 0 AS deleted_internal, 0 AS intents)".into(),
         },
+        staged: full.staged,
     }
 }
 

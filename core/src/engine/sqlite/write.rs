@@ -49,7 +49,7 @@ pub(super) struct WriterOptions {
     pub rows_are_as_written: bool,
 }
 
-/// What a write does while another process writes.
+/// The behaviour of a write while another process writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OnBusy {
     /// Waits up to the busy timeout.
@@ -162,12 +162,43 @@ impl Writer {
 
     /// Runs `work` in a transaction. It may change anything but the store's own counters.
     pub(super) fn change(&mut self, work: impl FnOnce(&mut Connection) -> Result<()>) -> Result<()> {
-        let (base, meta) = self.begin(OnBusy::Wait)?;
-        match work(&mut self.connection) {
+        self.transaction(None, |connection, _, meta| {
             // It may have moved a damaged intent.
-            Ok(()) => self.finish(base, meta, Meta { intents: meta.intents.saturating_add(1), ..meta }, None),
+            meta.intents = meta.intents.saturating_add(1);
+            work(connection)
+        })
+    }
+
+    /// Runs `work` in a transaction. `changes` are those to users' rows, if they are known. If `work` counts a commit,
+    /// it tells nobody of it.
+    pub(super) fn transaction<T>(
+        &mut self,
+        changes: Option<Vec<RowChange>>,
+        work: impl FnOnce(&mut Connection, &mut WriterState, &mut Meta) -> Result<T>,
+    ) -> Result<T> {
+        let (base, before) = self.begin(OnBusy::Wait)?;
+        let mut meta = before;
+        match work(&mut self.connection, &mut self.state, &mut meta) {
+            Ok(done) => {
+                self.finish(base, before, meta, changes)?;
+                self.state.foreign.told_own(meta.seq);
+                Ok(done)
+            }
             Err(error) => Err(self.abandon(error)),
         }
+    }
+
+    /// Runs `work`, whose commits are not synced: a later one that is syncs them with itself.
+    pub(super) fn unsynced<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if !self.options.syncs {
+            return work(self);
+        }
+        self.connection.run("PRAGMA synchronous = NORMAL", WHAT)?;
+        self.options.syncs = false;
+        let result = work(self);
+        self.options.syncs = true;
+        self.connection.run("PRAGMA synchronous = FULL", WHAT)?;
+        result
     }
 
     /// Takes the database's write lock. Returns the WAL-index header and the counters.

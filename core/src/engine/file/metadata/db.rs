@@ -1,12 +1,12 @@
 //! A connection to the database.
 
 use std::ops::Bound;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Params, Row, params};
 
 use super::rows::{self, INTERNAL_COLUMNS, Sidecar, SidecarRow, integer};
-use super::schema;
+use super::schema::{self, Format};
 use super::write_set::{JournalEntry, WriteSet};
 use crate::engine::Durability;
 use crate::engine::file::fault;
@@ -18,6 +18,8 @@ use crate::record::{Millis, Record};
 /// A connection to the database. That of a store without one, opened read-only, is an empty one in memory.
 pub(crate) struct MetadataDb {
     db: Connection,
+    /// The file of a connection for writing, and its durability.
+    origin: Option<(PathBuf, Durability)>,
 }
 
 impl MetadataDb {
@@ -26,14 +28,54 @@ impl MetadataDb {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut db = Connection::open_with_flags(path, flags).map_err(|error| fault::sqlite("open", &error))?;
         schema::set_up(&mut db, durability).map_err(|error| fault::in_file(path.display(), &error))?;
-        Ok(MetadataDb { db })
+        Ok(MetadataDb { db, origin: Some((path.to_owned(), durability)) })
+    }
+
+    /// Makes a database at `path` for a content that is staged.
+    pub(crate) fn create_staged(path: &Path) -> Result<Self> {
+        os::step().map_err(|error| fault::io("make", path.display(), &error))?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(path, flags).map_err(|error| fault::sqlite("stage", &error))?;
+        schema::set_up_staged(&db)?;
+        Ok(MetadataDb { db, origin: None })
+    }
+
+    /// Makes a staged database complete and durable, and closes it. `seq` is its sequence number.
+    pub(crate) fn finish_staged(mut self, last: &WriteSet, seq: u64) -> Result<()> {
+        self.write(last)?;
+        self.set_meta("clean", 0)?;
+        schema::finish_staged(&self.db)?;
+        self.set_meta("seq", seq)?;
+        self.close()
+    }
+
+    /// Closes the file, if this is a connection for writing. An empty database stands in for it.
+    pub(super) fn detach(&mut self) -> Result<()> {
+        let db = std::mem::replace(&mut self.db, schema::in_memory()?);
+        db.close().map_err(|(db, error)| {
+            self.db = db;
+            fault::sqlite("close", &error)
+        })
+    }
+
+    /// Opens the file again.
+    pub(super) fn attach(&mut self) -> Result<()> {
+        if let Some((path, durability)) = &self.origin {
+            *self = MetadataDb::open(path, *durability)?;
+        }
+        Ok(())
+    }
+
+    /// The file of a connection for writing.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.origin.as_ref().map(|(path, _)| path.as_path())
     }
 
     /// Opens the database without writing anything; an empty one where there is none.
     pub(crate) fn open_read_only(path: &Path) -> Result<Self> {
         let exists = path.try_exists().map_err(|error| fault::io("look for", "store.db", &error))?;
         if !exists {
-            return Ok(MetadataDb { db: schema::in_memory()? });
+            return Ok(MetadataDb { db: schema::in_memory()?, origin: None });
         }
         let mut wal = path.as_os_str().to_owned();
         wal.push("-wal");
@@ -42,8 +84,8 @@ impl MetadataDb {
         // `immutable` keeps SQLite from making its -shm file; our lock keeps writers away.
         let uri = format!("file:{}?mode=ro{}", uri_path(path), if clean { "&immutable=1" } else { "" });
         let db = Connection::open_with_flags(uri, flags).map_err(|error| fault::sqlite("open", &error))?;
-        schema::check_format(&db).map_err(|error| fault::in_file(path.display(), &error))?;
-        Ok(MetadataDb { db })
+        schema::format(&db).map_err(|error| fault::in_file(path.display(), &error))?;
+        Ok(MetadataDb { db, origin: None })
     }
 
     /// Writes `set` as one transaction. The journal holds exactly its entries afterwards.
@@ -151,6 +193,30 @@ impl MetadataDb {
             statement.execute(params![name, integer(value)])
         };
         set().map(drop).map_err(|error| fault::sqlite("write", &error))
+    }
+
+    /// The state of a replacement of the content.
+    pub(crate) fn format(&self) -> Result<Format> {
+        schema::format(&self.db)
+    }
+
+    /// Sets the state of a replacement of the content. It is durable, whatever the durability of the store.
+    pub(crate) fn set_format(&mut self, format: Format) -> Result<()> {
+        os::step().map_err(|error| fault::io("write", "store.db", &error))?;
+        let set = self.db.pragma_update(None, "user_version", format.number());
+        set.map_err(|error| fault::sqlite("write", &error))?;
+        self.checkpoint()
+    }
+
+    /// Syncs the WAL, writes it back, and cuts it to nothing. LOCKED while another connection reads.
+    pub(crate) fn checkpoint(&mut self) -> Result<()> {
+        os::step().map_err(|error| fault::io("write", "store.db", &error))?;
+        let busy: rusqlite::Result<bool> = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+        match busy {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(fault::busy_database()),
+            Err(error) => Err(fault::sqlite("write", &error)),
+        }
     }
 
     /// The findings of SQLite's own check; empty if the database is sound.

@@ -1,4 +1,5 @@
-//! The connection for reads. It owns its lock: each call holds it for one statement and calls nothing else meanwhile.
+//! The connection for reads. It owns its lock: each call holds it for one statement and calls nothing else meanwhile,
+//! but for the exchange of the database.
 
 use parking_lot::Mutex;
 
@@ -48,6 +49,11 @@ impl MetadataReader {
     /// The findings of SQLite's own check; empty if the database is sound.
     pub(crate) fn check_integrity(&self) -> Result<Vec<String>> {
         self.with(|db| Ok(db.check_integrity()))
+    }
+
+    /// Runs `change` on the connection, while every call waits. CLOSED once it is closed.
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut MetadataDb) -> T) -> Result<T> {
+        self.db.lock().as_mut().map(change).ok_or_else(Error::closed)
     }
 
     /// Idempotent.

@@ -66,6 +66,10 @@ impl Root {
         Ok(Folder { path: full })
     }
 
+    pub(crate) fn can_sync_all(&self) -> bool {
+        false
+    }
+
     /// Nothing here syncs a whole file system.
     pub(crate) fn sync_all(&self) -> io::Result<bool> {
         Ok(false)

@@ -68,10 +68,16 @@ impl Root {
         Ok(Folder { fd })
     }
 
+    /// True if [`sync_all`](Self::sync_all) does something.
+    #[allow(clippy::unused_self, reason = "it is the base folder's file system")]
+    pub(crate) fn can_sync_all(&self) -> bool {
+        reports_errors()
+    }
+
     /// Makes every write below the base folder survive power loss, or says that it cannot be told here.
     pub(crate) fn sync_all(&self) -> io::Result<bool> {
         #[cfg(target_os = "linux")]
-        if reports_errors() {
+        if self.can_sync_all() {
             step()?;
             rustix::fs::syncfs(&self.fd)?;
             return Ok(true);
@@ -208,6 +214,11 @@ fn open_below(root: &OwnedFd, path: &str) -> Result<OwnedFd, Errno> {
         fd = openat(&fd, name, FOLDER, Mode::empty())?;
     }
     Ok(fd)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn reports_errors() -> bool {
+    false
 }
 
 /// Linux tells of failed writes at syncfs since 5.8.
