@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::calls::{connect, failure, get, json, keys, options, set, set_op, until_ok};
+use crate::calls::{connect, options, set, until_ok};
 use crate::proxy::Proxy;
 use crate::redis_server::RedisServer;
 use holdfast_core::batch::IntentId;
@@ -15,7 +15,7 @@ use holdfast_core::engine::redis::{RedisOptions, open};
 use holdfast_core::engine::registry::Lease;
 use holdfast_core::engine::watch::Options;
 use holdfast_core::engine::{Engine, EngineExt, Item, Projection, Staged, Staging, for_each_page};
-use holdfast_core::testing::Watcher;
+use holdfast_core::testing::{Calls, Watcher, error_of, json};
 use holdfast_core::transaction::{self, Transaction};
 use holdfast_core::{Batch, Check, Code, Key, KeyRange, Op, Record, Result, Space, Value};
 
@@ -157,9 +157,9 @@ fn a_crash_at_any_step_leaves_one_content_or_the_other() {
             }
         }
         if found == is_old {
-            kept += 1
+            kept += 1;
         } else {
-            replaced += 1
+            replaced += 1;
         }
         is_clean(&server);
         set(engine, "old/one", "2").unwrap();
@@ -236,7 +236,7 @@ fn the_next_commit_or_transaction_of_any_client_finishes_what_a_crash_interrupte
         let reads = round % 2 == 0;
         let inside = Inside::begin(engine);
         if reads {
-            assert!(get(inside.engine.as_ref(), "old/00001").unwrap().is_some());
+            assert!(inside.engine.value("old/00001").is_some());
         }
         match swap_and_crash(&server, &new, bytes) {
             Ok(_) => break,
@@ -247,19 +247,19 @@ fn the_next_commit_or_transaction_of_any_client_finishes_what_a_crash_interrupte
         let Some(phase) = marker.split(' ').nth(2) else { continue };
         met[usize::from(reads)].push_str(phase);
         if reads {
-            let error = get(inside.engine.as_ref(), "new/00001").unwrap_err();
+            let error = inside.engine.try_value("new/00001").unwrap_err();
             assert_eq!(error.code(), Code::Conflict, "it has read what was replaced");
         } else {
             let error = set(engine.as_ref(), "k", "1").unwrap_err();
             assert_eq!(error.code(), Code::Conflict);
             assert!(error.message().contains("being replaced"), "{error}");
-            assert_eq!(get(engine.as_ref(), "k").unwrap(), None, "this call has waited");
+            assert_eq!(engine.value("k"), None, "this call has waited");
         }
         is_clean(&server);
         assert!(content(engine.as_ref()) == expected(&new), "{bytes}");
         set(engine.as_ref(), "k", "1").unwrap();
         let id = IntentId { log: 1, number: 1 };
-        engine.prepare(id, Batch::one(set_op("k", "2"))).unwrap();
+        engine.prepare(id, Batch::one(Op::set("k", json("2")))).unwrap();
         assert!(engine.resolve(id, Decision::Apply).unwrap().is_some());
     }
     assert!(met.iter().all(|phases| phases.contains('d') && phases.contains('w')), "{met:?}");
@@ -283,14 +283,14 @@ fn another_client_stages_only_when_a_stager_is_gone() {
     assert_eq!(error.code(), Code::Conflict, "{error}");
     drop(staging);
     their_staging.swap().unwrap();
-    assert_eq!(keys(ours.engine().as_ref(), &KeyRange::all()), ["theirs"]);
+    assert_eq!(ours.engine().keys(&KeyRange::all()), ["theirs"]);
 
     let staging = stage(ours.engine().as_ref(), &[internal("\x01a", "1")]).unwrap();
     forget_stager(&server);
     let theirs = stage(theirs.engine().as_ref(), &[]).unwrap();
     assert_eq!(staging.swap().unwrap_err().code(), Code::Conflict);
     drop(theirs);
-    assert_eq!(keys(ours.engine().as_ref(), &KeyRange::all()), ["theirs"]);
+    assert_eq!(ours.engine().keys(&KeyRange::all()), ["theirs"]);
     is_clean(&server);
 }
 
@@ -345,7 +345,7 @@ fn other_clients_commit_before_or_behind_a_replacement() {
                     break;
                 }
                 // Blind writes, and conditional ones.
-                let op = set_op(&format!("w{n:06}"), "1");
+                let op = Op::set(format!("w{n:06}"), json("1"));
                 let absent = Check { space: Space::User, key: Key::from(format!("w{n:06}")), version: None };
                 let batch = if n % 2 == 0 { Batch::one(op) } else { Batch::one(op).with_checks([absent]) };
                 match engine.commit(batch) {
@@ -366,7 +366,7 @@ fn other_clients_commit_before_or_behind_a_replacement() {
     over.store(true, Ordering::Relaxed);
     let (written, refused) = writer.join().unwrap();
     let expected: Vec<&str> = written.iter().filter(|(_, seq)| *seq > last).map(|(name, _)| name.as_str()).collect();
-    assert_eq!(keys(theirs.engine().as_ref(), &KeyRange::prefix("w")), expected);
+    assert_eq!(theirs.engine().keys(&KeyRange::prefix("w")), expected);
     assert!(refused <= 10, "{refused}: the request behind a refused one waits");
     let seqs: Vec<u64> = written.iter().map(|(_, seq)| *seq).collect();
     assert!(seqs.windows(2).all(|pair| pair[0] < pair[1]));
@@ -388,8 +388,8 @@ fn transactions_of_other_clients_see_one_content() {
         thread::spawn(move || {
             while whole.load(Ordering::Relaxed) < 30 {
                 let inside = Inside::begin(&engine);
-                let read = |name: &String| get(inside.engine.as_ref(), name);
-                let found: Result<Vec<Option<Value>>> = names.iter().step_by(100).map(read).collect();
+                let read = |name: &String| inside.engine.try_value(name);
+                let found: Result<Vec<Option<String>>> = names.iter().step_by(100).map(read).collect();
                 match found {
                     Ok(found) => {
                         assert!(found[0].is_some() && found.windows(2).all(|pair| pair[0] == pair[1]), "{found:?}");
@@ -468,8 +468,8 @@ fn what_the_first_release_has_begun_is_finished() {
     }
     let lease = connect(server.port);
     let engine = lease.engine().as_ref();
-    assert_eq!(keys(engine, &KeyRange::all()), ["a", "b"]);
-    assert_eq!((get(engine, "a").unwrap(), get(engine, "b").unwrap()), (json("1"), json("2")));
+    assert_eq!(engine.keys(&KeyRange::all()), ["a", "b"]);
+    assert_eq!((engine.value("a").as_deref(), engine.value("b").as_deref()), (Some("1"), Some("2")));
     let view = engine.view().unwrap();
     let there = |name: &[u8]| view.get(Space::Internal, name).unwrap().is_some();
     assert!(there(b"\x01new") && there(b"\0store") && !there(b"\x01old"));
@@ -484,10 +484,10 @@ fn a_replacement_of_a_newer_version_is_refused_clearly() {
     let lease = connect(server.port);
     set(lease.engine().as_ref(), "k", "1").unwrap();
     server.raw(&[b"SET", &ours("replacement"), b"2 00000000000000ab d 41 1"]);
-    let error = failure(options(server.port));
+    let error = error_of(open(options(server.port)));
     assert_eq!((error.code(), error.engine()), (Code::UnsupportedFormat, Some("redis")), "{error}");
     let inside = Inside::begin(lease.engine());
-    assert_eq!(get(inside.engine.as_ref(), "k").unwrap_err().code(), Code::UnsupportedFormat);
+    assert_eq!(inside.engine.try_value("k").unwrap_err().code(), Code::UnsupportedFormat);
     assert_eq!(lease.engine().stage().map(drop).unwrap_err().code(), Code::UnsupportedFormat);
     assert_eq!(server.raw(&[b"GET", b"app:k"]), b"$1\r\n1\r\n", "nothing was changed");
     server.raw(&[b"DEL", &ours("replacement")]);
@@ -540,7 +540,7 @@ fn a_replica_is_not_replaced() {
     let staging = stage(engine, &[user("new", "1")]).unwrap();
     server.raw(&[b"REPLICAOF", b"127.0.0.1", b"1"]);
     assert_eq!(staging.swap().unwrap_err().code(), Code::ReadOnly);
-    assert_eq!(get(connect(server.port).engine().as_ref(), "k").unwrap(), json("1"));
+    assert_eq!(connect(server.port).engine().value("k").as_deref(), Some("1"));
     server.raw(&[b"REPLICAOF", b"NO", b"ONE"]);
     until_ok(|| set(engine, "k", "2"));
     forget_stager(&server);
@@ -571,7 +571,7 @@ fn keys_that_other_programs_see_are_those_of_one_content() {
     assert!(content(engine) == expected(&[user("k", "1")]));
     let expired = Staged { record: Record { expires_at: Some(1), ..rich.record.clone() }, ..rich.clone() };
     replace(engine, &[rich, user("l", "1"), expired]).unwrap();
-    assert_eq!(keys(engine, &KeyRange::all()), ["l"]);
+    assert_eq!(engine.keys(&KeyRange::all()), ["l"]);
 }
 
 #[test]
@@ -587,13 +587,13 @@ fn two_hundred_thousand_records_are_replaced_while_others_read_and_write() {
             staging.write(part(from)).unwrap();
             let name = format!("w{from}");
             set(theirs.engine().as_ref(), &name, "1").unwrap();
-            assert_eq!(get(engine, &name).unwrap(), json("1"));
+            assert_eq!(engine.value(&name).as_deref(), Some("1"));
         }
         let before = engine.view().unwrap().count(Space::User, &KeyRange::all()).unwrap();
         assert_eq!(before, if round == 0 { 40 } else { 200_040 }, "staged records are not counted");
         staging.swap().unwrap();
         assert_eq!(engine.stats().unwrap().keys, Some(200_000));
-        assert_eq!(get(theirs.engine().as_ref(), "r123456").unwrap(), json(&text));
+        assert_eq!(theirs.engine().value("r123456").as_ref(), Some(&text));
     }
     is_clean(&server);
 }

@@ -95,7 +95,8 @@ impl FeedFollower {
         Ok(subscription)
     }
 
-    /// Ends all subscriptions, because commit `seq` of this engine has replaced the content. Later ones begin behind it.
+    /// Ends all subscriptions, because commit `seq` of this engine has replaced the content. Later ones begin behind
+    /// it.
     pub(super) fn replaced(&self, seq: u64) {
         if let Some(running) = &*self.current.lock() {
             let mut over = running.state.over.lock();

@@ -85,10 +85,9 @@ fn refusal(write: &PendingWrite, reason: i64, row: usize, holder: Option<(Intent
         None => Error::new(Code::Conflict, "a key of a range may have changed or is about to"),
     };
     let error = match (reason, holder) {
-        (CHECK_FAILED, _) => conflict(),
+        (CHECK_FAILED, _) | (HELD, None) => conflict(),
         (NO_NUMBER, _) => not_a_number(),
         (HELD, Some((id, at))) => intent::held_by(id, at, key.as_deref().unwrap_or_default(), now()),
-        (HELD, None) => conflict(),
         _ => unexpected(),
     };
     match &key {

@@ -1,3 +1,5 @@
+//! The texts and bytes of a replacement of the whole content.
+
 use crate::batch::IntentId;
 use crate::error::{Code, Error, Result};
 
@@ -67,8 +69,8 @@ impl Replaced {
     }
 }
 
-/// Some user records in order, as `MessagePack`: an array of runs. Each run is an array of strings. In turn, a run holds
-/// plain records (name and text of each), or others (name, text, expiry and companion of each, empty for none).
+/// Some user records in order, as `MessagePack`: an array of runs. Each run is an array of strings. In turn, a run
+/// holds plain records (name and text of each), or others (name, text, expiry and companion of each, empty for none).
 #[derive(Debug, Default)]
 pub struct Chunk {
     /// The runs that are complete.
@@ -96,7 +98,7 @@ impl Chunk {
     }
 
     /// Adds a record without expiry, times and metadata.
-    pub fn push_plain(&mut self, name: Name<'_>, text: &[u8]) {
+    pub fn push_plain(&mut self, name: &Name<'_>, text: &[u8]) {
         if self.runs % 2 == 1 {
             self.end_run();
         }
@@ -104,7 +106,7 @@ impl Chunk {
     }
 
     /// Adds a record. Its expiry and its companion are empty if it has none.
-    pub fn push(&mut self, name: Name<'_>, text: &[u8], expiry: &str, companion: &[u8]) {
+    pub fn push(&mut self, name: &Name<'_>, text: &[u8], expiry: &str, companion: &[u8]) {
         if self.runs.is_multiple_of(2) {
             self.end_run();
         }
@@ -164,10 +166,10 @@ mod tests {
         let layout = Layout::new("p:");
         let mut chunk = Chunk::default();
         assert!(chunk.is_empty());
-        chunk.push(layout.name(b"a"), b"1", "1800000000000", b"");
-        chunk.push_plain(layout.name(b"b"), b"2");
-        chunk.push_plain(layout.name(b"c"), b"3");
-        chunk.push(layout.name(b"d"), b"4", "", b"8ab - - {}");
+        chunk.push(&layout.name(b"a"), b"1", "1800000000000", b"");
+        chunk.push_plain(&layout.name(b"b"), b"2");
+        chunk.push_plain(&layout.name(b"c"), b"3");
+        chunk.push(&layout.name(b"d"), b"4", "", b"8ab - - {}");
         assert!(!chunk.is_empty());
         let text = |text: &str| [&header(STRING, u32::try_from(text.len()).unwrap())[..], text.as_bytes()].concat();
         let run = |texts: &[&str]| {

@@ -67,16 +67,16 @@ impl Replaceable for Arc<Replacements> {
             let message = "another replacement of the content is under way; wait for it, or end it first";
             Error::new(Code::Locked, message).in_engine(NAME)
         };
-        let mut state = self.stages.0.try_lock().ok_or_else(locked)?;
+        let mut stages = self.stages.0.try_lock().ok_or_else(locked)?;
         self.dispatch.queue.check_open()?;
-        if state.stage.is_some() {
+        if stages.stage.is_some() {
             return Err(locked());
         }
         let Dispatch { pool, layout, .. } = &*self.dispatch;
         let stage = pool.link().and_then(|link| Stage::begin(link, layout, self.timestamps));
-        state.stage = Some(stage.map_err(|error| error.in_engine(NAME))?);
-        state.number += 1;
-        Ok(Box::new(RedisStaging { replacements: self.clone(), number: state.number }))
+        stages.stage = Some(stage.map_err(|error| error.in_engine(NAME))?);
+        stages.number += 1;
+        Ok(Box::new(RedisStaging { replacements: self.clone(), number: stages.number }))
     }
 }
 
@@ -87,9 +87,9 @@ struct RedisStaging {
 
 impl RedisStaging {
     /// Takes the staged content. It is removed if this call does not put it back.
-    fn take(&self, state: &mut StagesState) -> Result<Stage> {
+    fn take(&self, stages: &mut StagesState) -> Result<Stage> {
         self.replacements.dispatch.queue.check_open()?;
-        let stage = if state.number == self.number { state.stage.take() } else { None };
+        let stage = if stages.number == self.number { stages.stage.take() } else { None };
         stage.ok_or_else(|| {
             let message = "this replacement of the content has ended: an earlier call on it failed";
             Error::new(Code::Closed, message).in_engine(NAME)
@@ -99,19 +99,19 @@ impl RedisStaging {
 
 impl Staging for RedisStaging {
     fn write(&mut self, records: Vec<Staged>) -> Result<()> {
-        let mut state = self.replacements.stages.0.lock();
-        let mut stage = self.take(&mut state)?;
+        let mut stages = self.replacements.stages.0.lock();
+        let mut stage = self.take(&mut stages)?;
         stage.write(records).map_err(|error| error.in_engine(NAME))?;
-        state.stage = Some(stage);
+        stages.stage = Some(stage);
         Ok(())
     }
 
     fn swap(self: Box<Self>) -> Result<Commit> {
         let Replacements { dispatch, feed, stages, .. } = &*self.replacements;
         let _alone = dispatch.alone()?;
-        let mut state = stages.0.lock();
-        let stage = self.take(&mut state)?;
-        let result = swap::swap(&dispatch.link, &dispatch.layout, stage).map_err(|error| error.in_engine(NAME));
+        let mut stages = stages.0.lock();
+        let stage = self.take(&mut stages)?;
+        let result = swap::swap(&dispatch.link, &dispatch.layout, &stage).map_err(|error| error.in_engine(NAME));
         dispatch.link.count(&result);
         if let Ok(commit) = &result {
             feed.replaced(commit.seq);
@@ -122,9 +122,9 @@ impl Staging for RedisStaging {
 
 impl Drop for RedisStaging {
     fn drop(&mut self) {
-        let mut state = self.replacements.stages.0.lock();
-        if state.number == self.number {
-            state.stage = None;
+        let mut stages = self.replacements.stages.0.lock();
+        if stages.number == self.number {
+            stages.stage = None;
         }
     }
 }

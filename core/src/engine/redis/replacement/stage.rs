@@ -1,5 +1,5 @@
-//! The content that is staged: chunks of user records in a list, and the internal keyspace as it will be. A thread keeps
-//! a name alive that expires soon. While it is there, no other client stages, or removes what is staged.
+//! The content that is staged: chunks of user records in a list, and the internal keyspace as it will be. A thread
+//! keeps a name alive that expires soon. While it is there, no other client stages, or removes what is staged.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, mpsc};
@@ -210,7 +210,7 @@ fn push(chunk: &mut Chunk, layout: &Layout, key: &[u8], record: Record, timestam
     let (name, text, expires_at) = (layout.name(key), value.to_text(), expires_at.map(expiry));
     let has_companion = timestamps || metadata.is_some();
     if expires_at.is_none() && !has_companion {
-        return chunk.push_plain(name, &text);
+        return chunk.push_plain(&name, &text);
     }
     let companion = has_companion.then(|| {
         let digest = digest(&text, expires_at);
@@ -218,7 +218,7 @@ fn push(chunk: &mut Chunk, layout: &Layout, key: &[u8], record: Record, timestam
         Companion { digest, created_at, updated_at, metadata }.to_text()
     });
     let expiry = expires_at.map(|at| at.to_string()).unwrap_or_default();
-    chunk.push(name, &text, &expiry, &companion.unwrap_or_default());
+    chunk.push(&name, &text, &expiry, &companion.unwrap_or_default());
 }
 
 /// Internal keys, each followed by its stored text.

@@ -21,8 +21,8 @@ const BEGIN: &str = include_str!("begin_swap.lua");
 const ATTEMPTS: usize = 5;
 
 /// Replaces the content by the staged one. Blocks.
-pub(super) fn swap(link: &Link, layout: &Layout, stage: Stage) -> Result<Commit> {
-    let first = begin(link, layout, &stage)?;
+pub(super) fn swap(link: &Link, layout: &Layout, stage: &Stage) -> Result<Commit> {
+    let first = begin(link, layout, stage)?;
     let replaced = persistently(|| {
         finish(link, layout)?;
         let mut pipe = redis::pipe();
