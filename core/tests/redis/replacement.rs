@@ -443,6 +443,38 @@ fn watches_of_other_clients_end() {
 }
 
 #[test]
+fn a_swap_without_all_that_was_staged_is_refused() {
+    let server = RedisServer::start(&[]);
+    let lease = connect(server.port);
+    let engine = lease.engine();
+    engine.set("k", "1");
+    for (command, name) in [("RPOP", "chunks:"), ("ZPOPMIN", "names")] {
+        let mut staging = engine.stage().unwrap();
+        staging.write(vec![user("a", "1"), internal("\u{1}a", "1")]).unwrap();
+        let id = server.raw(&[b"GET", &ours("staging")]);
+        let id = if name == "names" { &[][..] } else { &id[id.len() - 18..id.len() - 2] };
+        server.raw(&[command.as_bytes(), &[&ours("staged:"), name.as_bytes(), id].concat()]);
+        let error = staging.swap().unwrap_err();
+        assert_eq!(error.code(), Code::Conflict, "{name}: {error}");
+        assert_eq!(engine.keys(&KeyRange::all()), ["k"]);
+        is_clean(&server);
+    }
+}
+
+#[test]
+fn a_record_that_expires_before_the_swap_leaves_nothing() {
+    let server = RedisServer::start(&[]);
+    let lease = connect(server.port);
+    let mut staging = lease.engine().stage().unwrap();
+    let mut record = Record::bare(Value::json("1"), Some(1));
+    record.metadata = Some("{}".into());
+    staging.write(vec![Staged { record, ..user("gone", "1") }, user("a", "1")]).unwrap();
+    staging.swap().unwrap();
+    assert_eq!(lease.engine().keys(&KeyRange::all()), ["a"]);
+    assert_eq!(server.raw(&[b"EXISTS", &ours("companions")]), b":0\r\n");
+}
+
+#[test]
 fn what_the_first_release_has_begun_is_finished() {
     let server = RedisServer::start(&[]);
     let lease = connect(server.port);
