@@ -116,7 +116,7 @@ function eventsOf<T>(text: string, strip: number): WatchEvent<T>[] {
   const events: WatchEvent<T>[] = [];
   for (const [commit, cursors, ...changes] of decode<[number, string[], ...Told[]][]>(text)) {
     for (const [index, change] of changes.entries()) {
-      const place = { commit, last: index === cursors.length - 1, cursor: cursors[index]! };
+      const place = { commit, last: index === cursors.length - 1, cursor: cursors[index] };
       switch (change[0]) {
         case 0:
           events.push({
