@@ -229,45 +229,6 @@ interface StorageIterator<T> extends AsyncIterableIterator<T>, AsyncDisposable {
     [Symbol.asyncDispose](): Promise<void>;
 }
 
-/**
- * A read-only view of one moment of a store, which later writes do not change. The store keeps what was deleted since
- * as long as the snapshot is open, so close it. After `close()`, and after the engine's disconnect, its methods reject
- * with CLOSED.
- *
- * @example
- * const snapshot = await engine.snapshot();
- * try {
- *   for await (const [key, value] of snapshot.entries()) console.log(key, value);
- * } finally {
- *   await snapshot.close();
- * }
- */
-declare class Snapshot implements AsyncDisposable {
-    #private;
-    /** The value of a key, or null if it was absent. */
-    get<T = unknown>(key: string): Promise<T | null>;
-    /** Whether a key was there. */
-    has(key: string): Promise<boolean>;
-    /** The keys of a range, in order. */
-    keys(query?: string | Range): Promise<string[]>;
-    /** How many keys a range held. */
-    count(query?: string | Range): Promise<number>;
-    /** The values of many keys, in their order, null for those that were absent. */
-    getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]>;
-    /** The keys and values of a range, lazily and in order. */
-    entries<T = unknown>(query?: string | Range): StorageIterator<[string, T]>;
-    /** The values of a range, lazily and in the order of their keys. */
-    values<T = unknown>(query?: string | Range): StorageIterator<T>;
-    /** The keys of a range, lazily and in order. */
-    keysIterator(query?: string | Range): StorageIterator<string>;
-    /** Frees what the snapshot holds. Closing it again does nothing. */
-    close(): Promise<void>;
-    /** The same as `close()`. */
-    [Symbol.asyncDispose](): Promise<void>;
-    /** Shows the engine's name only. */
-    [inspect.custom](): string;
-}
-
 /** Options of `watch`. */
 interface WatchOptions extends AbortOptions {
     /**
@@ -343,6 +304,187 @@ interface WatchIterator<T = unknown> extends AsyncIterableIterator<WatchEvent<T>
     [Symbol.asyncIterator](): WatchIterator<T>;
     /** The same as `return()`. */
     [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** What a handler is told besides the events. */
+interface ConsumeContext {
+    /** The name of the consumer. */
+    consumer: string;
+    /** The place behind the events. No other call of the handler has it, so it can make writes idempotent. */
+    cursor: string;
+    /** Which attempt this is for these events, from 1 on. */
+    attempt: number;
+    /** Fires when the consumer is being stopped, or has lost its name to another one. */
+    signal: AbortSignal;
+}
+/**
+ * Handles the events of one commit, or of up to `batchSize` whole commits. They are done when it returns, or when its
+ * promise resolves.
+ */
+type ConsumeHandler<T = unknown> = (events: WatchEvent<T>[], context: ConsumeContext) => unknown;
+/** A call that failed. */
+interface ConsumeFailure<T = unknown> {
+    /** The events of the call; none if `onGap` failed. */
+    events: WatchEvent<T>[];
+    /** The place behind the events. */
+    cursor: string;
+    /** How many attempts have failed. */
+    attempt: number;
+}
+/** How a consumer goes on after a failure: with the same events, behind them, or not at all. */
+type ConsumeDecision = 'retry' | 'skip' | 'stop';
+/** Changes that the change log does not have any more. */
+interface ConsumeGap {
+    /** The place behind the last change that was handed over. */
+    cursor: string;
+    /** Fires when the consumer is being stopped, or has lost its name to another one. */
+    signal: AbortSignal;
+}
+/** Options of `storage.consume`. */
+interface ConsumeOptions<T = unknown> extends AbortOptions {
+    /** The engine whose changes are consumed, and which keeps the cursor. Default: the manager's `defaultEngine`. */
+    engine?: string | undefined;
+    /**
+     * Where a name begins that has no cursor yet: behind the call of `consume`, as far back as the change log reaches, or
+     * behind a place. Default: `'now'`.
+     */
+    from?: 'now' | 'earliest' | (string & {}) | number | undefined;
+    /** The most commits that are handed over in one call, without waiting for more. Default: 1. */
+    batchSize?: number | undefined;
+    /**
+     * How a failed call of the handler is made again. A lost connection is tried again with the same delays and no limit.
+     * Default: no limit of `attempts`, from 100 ms up to 30,000 ms.
+     */
+    retry?: RetryOptions | undefined;
+    /**
+     * Is told of each failure of the handler, and decides how to go on. Default: `'retry'`, and the manager's event
+     * `error` tells.
+     */
+    onError?: ((error: unknown, failure: ConsumeFailure<T>) => ConsumeDecision | void | undefined | Promise<ConsumeDecision | void | undefined>) | undefined;
+    /**
+     * Is called when changes are lost, to read the store anew. When it has returned, changes are handed over that were
+     * made since its call. Default: the consumer ends with PRECONDITION_FAILED.
+     */
+    onGap?: ((gap: ConsumeGap) => unknown) | undefined;
+    /** After how many milliseconds without a sign of life another consumer of the name takes over. Default: 30,000. */
+    sessionTimeout?: number | undefined;
+    /** The most milliseconds that `stop()` and `close()` wait for a running handler. Default: 10,000. */
+    grace?: number | undefined;
+    /** Whether the consumer keeps the process alive. Default: true. */
+    persistent?: boolean | undefined;
+    /** Stops the consumer, as `stop()` does. */
+    signal?: AbortSignal | undefined;
+}
+/**
+ * What a consumer is doing: it begins; another consumer of its name is at work; it is at work; it was paused; it waits
+ * before it tries something again; it has stopped; it has ended with an error.
+ */
+type ConsumerState = 'starting' | 'standby' | 'running' | 'paused' | 'retrying' | 'stopped' | 'failed';
+/** Figures of a consumer. Counts are those of this object. */
+interface ConsumerStats {
+    /** What it is doing. */
+    state: ConsumerState;
+    /** The place up to which everything is done; null if the name has not begun. */
+    cursor: string | null;
+    /**
+     * How many commits of the store lie behind the cursor, 0 if none of them has a matching key; null if the store cannot
+     * be asked.
+     */
+    lag: number | null;
+    /** Commits that are done. */
+    commits: number;
+    /** Events that are done. */
+    events: number;
+    /** Calls of the handler that failed. */
+    failures: number;
+    /** The attempt that is under way; 0 if the handler is not running. */
+    attempt: number;
+    /** The latest failure, of the handler or of the store; null if there was none. */
+    error: unknown;
+}
+
+/**
+ * What `storage.consume` returns: it hands the changes of keys to a function, a commit at a time, and keeps in the
+ * engine how far that is done; see docs/consumers.md.
+ *
+ * @example
+ * const mailer = storage.consume('mailer', 'order:*', async (events) => {
+ *   for (const event of events) if (event.type === 'set') await sendMail(event.value);
+ * });
+ * process.once('SIGTERM', () => storage.close()); // stops it, too
+ */
+declare class Consumer implements AsyncDisposable {
+    #private;
+    /** Its name, by which the engine keeps the cursor. */
+    readonly name: string;
+    /** The name of the engine. */
+    readonly engine: string;
+    /** Resolves once it is at work. Rejects if it ends before. */
+    readonly ready: Promise<void>;
+    /** Resolves once it has stopped. Rejects with the error that ended it, of which the event `error` tells, too. */
+    readonly done: Promise<void>;
+    /** What it is doing. */
+    get state(): ConsumerState;
+    /** Hands nothing over until `resume()`. A handler that is running finishes. The name stays taken. */
+    pause(): void;
+    /** Hands over again. */
+    resume(): void;
+    /**
+     * Hands nothing more over, waits for a running handler, at most for `grace`, and gives the name up. Do not wait for
+     * it inside the handler.
+     */
+    stop(): Promise<void>;
+    /**
+     * Stops, and removes the cursor from the engine: the name begins anew.
+     *
+     * @throws LOCKED if another consumer of the name is at work.
+     */
+    forget(): Promise<void>;
+    /** Figures of it. */
+    stats(): Promise<ConsumerStats>;
+    /** The same as `stop()`. */
+    [Symbol.asyncDispose](): Promise<void>;
+    /** Shows name and state only. */
+    [inspect.custom](): string;
+}
+
+/**
+ * A read-only view of one moment of a store, which later writes do not change. The store keeps what was deleted since
+ * as long as the snapshot is open, so close it. After `close()`, and after the engine's disconnect, its methods reject
+ * with CLOSED.
+ *
+ * @example
+ * const snapshot = await engine.snapshot();
+ * try {
+ *   for await (const [key, value] of snapshot.entries()) console.log(key, value);
+ * } finally {
+ *   await snapshot.close();
+ * }
+ */
+declare class Snapshot implements AsyncDisposable {
+    #private;
+    /** The value of a key, or null if it was absent. */
+    get<T = unknown>(key: string): Promise<T | null>;
+    /** Whether a key was there. */
+    has(key: string): Promise<boolean>;
+    /** The keys of a range, in order. */
+    keys(query?: string | Range): Promise<string[]>;
+    /** How many keys a range held. */
+    count(query?: string | Range): Promise<number>;
+    /** The values of many keys, in their order, null for those that were absent. */
+    getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]>;
+    /** The keys and values of a range, lazily and in order. */
+    entries<T = unknown>(query?: string | Range): StorageIterator<[string, T]>;
+    /** The values of a range, lazily and in the order of their keys. */
+    values<T = unknown>(query?: string | Range): StorageIterator<T>;
+    /** The keys of a range, lazily and in order. */
+    keysIterator(query?: string | Range): StorageIterator<string>;
+    /** Frees what the snapshot holds. Closing it again does nothing. */
+    close(): Promise<void>;
+    /** The same as `close()`. */
+    [Symbol.asyncDispose](): Promise<void>;
+    /** Shows the engine's name only. */
+    [inspect.custom](): string;
 }
 
 /**
@@ -1267,13 +1409,13 @@ interface CopyResult {
 /** The events of a {@link StorageManager}, with the arguments of their listeners. */
 interface StorageEvents {
     /**
-     * An engine could not be connected for calls that were waiting. They reject too. Without a listener nothing is
-     * thrown.
+     * An engine could not be connected for calls that were waiting, which reject too; the handler of a consumer without
+     * `onError` has failed; a consumer has ended with an error. Without a listener nothing is thrown.
      */
     error: [error: unknown, engine: string];
     /**
-     * A read, a transaction, or the opening of an engine for calls that wait failed with a retryable error and is made
-     * again.
+     * A read, a transaction, a consumer's call to its store, or the opening of an engine for calls that wait failed with
+     * a retryable error and is made again.
      */
     retry: [event: RetryEvent];
     /** An engine is connected again after a disconnect. */
@@ -1446,6 +1588,23 @@ declare class StorageManager implements AsyncDisposable {
      */
     transaction<T>(run: (transaction: Transaction) => Promise<T> | T, options?: RunTransactionOptions): Promise<T>;
     /**
+     * Hands the changes of keys to a function, a commit at a time, and keeps in the engine how far that is done. It goes
+     * on there after a restart, whatever was changed meanwhile: each change is handed over at least once. Of all
+     * consumers of a name, in all processes, one is at work. docs/consumers.md has the details.
+     *
+     * @param name - The identity of the consumer in its engine.
+     * @param pattern - A glob over the keys.
+     * @param handler - Is called with the events of a commit. They are done when it returns, or its promise resolves. If
+     * it fails, it is called again.
+     * @throws StorageTypeError for an argument or option of a wrong type; StorageError ENGINE_NOT_FOUND, CLOSED. Other
+     * errors reject `ready` and `done` of the consumer.
+     * @example
+     * storage.consume('search-index', 'article:*', async (events) => {
+     *   for (const event of events) await index.update(event.key, event.value);
+     * });
+     */
+    consume<T = unknown>(name: string, pattern: string, handler: ConsumeHandler<T>, options?: ConsumeOptions<T>): Consumer;
+    /**
      * Copies the records of one engine to another, with expiry and metadata, in steps: writes meanwhile may or may not be
      * copied. It leaves out the folders of the models. An abort between two steps keeps what was copied.
      *
@@ -1588,5 +1747,5 @@ declare function decode<T = unknown>(stored: string | Buffer): T;
  */
 declare function encode(value: unknown, maxBytes?: number): string | Buffer;
 
-export { BaseStorageEngine, ERROR_CODES, FileStorage, JavaScriptEngine, KeyValueStore, LevelDBStorage, MemoryStorage, RedisStorage, SQLiteStorage, Snapshot, StorageError, StorageManager, StorageTypeError, Transaction, TransactionManager, decode, encode, isStorageError };
-export type { AbortOptions, BatchOperation, ByteSource, ByteTarget, Capabilities, ClearEvent, CompareAndSetResult, CopyOptions, CopyResult, DataMethods, DeclaredCapabilities, DeleteEvent, Durability, DurabilityOptions, Engine, EngineCounters, EngineStats, EngineStatus, Entry, ErrorCode, ErrorContext, EventPlace, ExportOptions, ExportResult, FileStorageConfig, ImportOptions, ImportResult, LevelDBStorageConfig, LongCallOptions, MemoryStorageConfig, ModelOptions, Progress, Range, ReadableBytes, RecordOptions, RecoveredTransactions, RedisStorageConfig, RedisTlsOptions, RefusedLine, RegisterOptions, RetryEvent, RetryOptions, RunTransactionOptions, SQLiteStorageConfig, SetEvent, SetManyOptions, SetOptions, StorageConfig, StorageEngine, StorageEvents, StorageIterator, StorageStats, StoredOptions, TransactionOptions, TransactionStats, TransactionStatus, TransactionsConfig, VerifyOptions, VerifyReport, WatchEvent, WatchIterator, WatchOptions, WritableBytes };
+export { BaseStorageEngine, Consumer, ERROR_CODES, FileStorage, JavaScriptEngine, KeyValueStore, LevelDBStorage, MemoryStorage, RedisStorage, SQLiteStorage, Snapshot, StorageError, StorageManager, StorageTypeError, Transaction, TransactionManager, decode, encode, isStorageError };
+export type { AbortOptions, BatchOperation, ByteSource, ByteTarget, Capabilities, ClearEvent, CompareAndSetResult, ConsumeContext, ConsumeDecision, ConsumeFailure, ConsumeGap, ConsumeHandler, ConsumeOptions, ConsumerState, ConsumerStats, CopyOptions, CopyResult, DataMethods, DeclaredCapabilities, DeleteEvent, Durability, DurabilityOptions, Engine, EngineCounters, EngineStats, EngineStatus, Entry, ErrorCode, ErrorContext, EventPlace, ExportOptions, ExportResult, FileStorageConfig, ImportOptions, ImportResult, LevelDBStorageConfig, LongCallOptions, MemoryStorageConfig, ModelOptions, Progress, Range, ReadableBytes, RecordOptions, RecoveredTransactions, RedisStorageConfig, RedisTlsOptions, RefusedLine, RegisterOptions, RetryEvent, RetryOptions, RunTransactionOptions, SQLiteStorageConfig, SetEvent, SetManyOptions, SetOptions, StorageConfig, StorageEngine, StorageEvents, StorageIterator, StorageStats, StoredOptions, TransactionOptions, TransactionStats, TransactionStatus, TransactionsConfig, VerifyOptions, VerifyReport, WatchEvent, WatchIterator, WatchOptions, WritableBytes };

@@ -51,6 +51,17 @@ export type {
   WatchIterator,
   WatchOptions,
 } from './watch/types.js';
+export { Consumer } from './consume/consumer.js';
+export type {
+  ConsumeContext,
+  ConsumeDecision,
+  ConsumeFailure,
+  ConsumeGap,
+  ConsumeHandler,
+  ConsumeOptions,
+  ConsumerState,
+  ConsumerStats,
+} from './consume/types.js';
 export type {
   AbortOptions,
   BatchOperation,

@@ -187,6 +187,22 @@ onEachWatched(
 );
 
 onEachWatched(
+  'many watches may resume at once',
+  async (t, engine) => {
+    const { commit } = await engine.stats();
+    await engine.watch('*', { since: commit }).ready; // the log is on
+    await engine.set('a', 1);
+    const watches = Array.from({ length: 100 }, () => engine.watch('*', { since: commit }));
+    await Promise.all(watches.map(({ ready }) => ready));
+    for (const watch of watches) {
+      t.is((await watch.next()).value.key, 'a');
+      await watch.return();
+    }
+  },
+  LOGGED,
+);
+
+onEachWatched(
   'custom engines have no log',
   async (t, engine) => {
     await t.throwsAsync(engine.watch('*', { since: 0 }).next(), { code: 'NOT_SUPPORTED' });

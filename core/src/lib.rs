@@ -36,6 +36,7 @@ pub mod glob;
 pub mod key;
 pub mod keyspace;
 pub mod model;
+mod random;
 pub mod record;
 #[cfg(feature = "conformance")]
 pub mod testing;

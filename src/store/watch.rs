@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use holdfast_core::batch::Batch;
 use holdfast_core::engine::watch::{Beginning, Cursor, Options, Taken, Watch};
-use holdfast_core::error::Error;
+use holdfast_core::engine::{EngineExt, Reply, Request, unexpected_reply};
+use holdfast_core::error::{Error, Result};
 use holdfast_core::threads::{self, guarded};
 use napi::Env;
 use napi_derive::napi;
@@ -72,6 +74,28 @@ impl NativeStore {
 }
 
 #[napi]
+impl NativeStore {
+    /// Queues a mark: settles with the cursor behind the commits that were requested before this call, and ahead of all
+    /// later ones. The change log is on from there.
+    #[napi(catch_unwind)]
+    pub fn submit_mark(&self, env: Env, id: CallId) {
+        self.store.settler.expect(&env);
+        let engine = &self.store.engine;
+        engine.start_log();
+        let store = self.store.clone();
+        let done = move |reply: Result<Reply>| {
+            let mark = reply.and_then(|reply| match reply {
+                Reply::Commit(commit) => Ok(Settled::Text(Cursor::behind(commit.seq).to_string().into())),
+                _ => Err(unexpected_reply()),
+            });
+            store.post(id, mark.map_err(|error| store.name_it(error)));
+        };
+        // A batch of nothing is a commit in the order of all others.
+        engine.submit(Request::Commit(Batch::default()), Box::new(done));
+    }
+}
+
+#[napi]
 impl NativeWatch {
     /// True once everything that the watch promises is told. `null` if it has not begun before the next ring, `false`
     /// if `submitLog` has to be called first. Throws the error that ended the watch before it began.
@@ -102,7 +126,8 @@ impl NativeWatch {
     pub fn submit_log(&self, env: Env, id: CallId) {
         self.store.settler.expect(&env);
         let (watch, store) = (self.watch.clone(), self.store.clone());
-        threads::disk(move |started| {
+        // The read waits for the view that it makes, and perhaps for a commit.
+        threads::waiting(move |started| {
             let read = started.and_then(|()| {
                 guarded(|| {
                     watch.read_log();

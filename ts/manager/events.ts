@@ -7,13 +7,13 @@ import type { RecoveredTransactions } from '../transactions/options.js';
 /** The events of a {@link StorageManager}, with the arguments of their listeners. */
 export interface StorageEvents {
   /**
-   * An engine could not be connected for calls that were waiting. They reject too. Without a listener nothing is
-   * thrown.
+   * An engine could not be connected for calls that were waiting, which reject too; the handler of a consumer without
+   * `onError` has failed; a consumer has ended with an error. Without a listener nothing is thrown.
    */
   error: [error: unknown, engine: string];
   /**
-   * A read, a transaction, or the opening of an engine for calls that wait failed with a retryable error and is made
-   * again.
+   * A read, a transaction, a consumer's call to its store, or the opening of an engine for calls that wait failed with
+   * a retryable error and is made again.
    */
   retry: [event: RetryEvent];
   /** An engine is connected again after a disconnect. */

@@ -3,6 +3,9 @@ import { boolean, nonEmptyString } from '../arguments/option-types.js';
 import { checkOptions } from '../arguments/options.js';
 import { VERIFY_SHAPE } from '../arguments/shapes.js';
 import { describeKind } from '../codec/kinds.js';
+import { Consumer } from '../consume/consumer.js';
+import { checkedConsumeOptions } from '../consume/options.js';
+import type { ConsumeHandler, ConsumeOptions } from '../consume/types.js';
 import { absolute } from '../engines/built-in/options.js';
 import type { DataMethods, Engine, StorageEngine } from '../engines/contract.js';
 import { JavaScriptEngine } from '../engines/custom/custom-engine.js';
@@ -24,6 +27,7 @@ import { TransactionManager } from '../transactions/transaction-manager.js';
 import type { Supervision } from '../transactions/transaction-manager.js';
 import type { Transaction } from '../transactions/transaction.js';
 import type { VerifyOptions, VerifyReport } from '../types.js';
+import { watchedRange } from '../watch/options.js';
 import { checkConfig, configuredEngines, maxValueBytesOf } from './config.js';
 import type { StorageConfig } from './config.js';
 import { COPY_SHAPE, copyRecords } from './copy.js';
@@ -55,6 +59,7 @@ export class StorageManager implements AsyncDisposable {
   /** The open transactions. */
   readonly transactions: TransactionManager;
   readonly #supervision: Supervision;
+  readonly #consumers = new Set<Consumer>();
   #closing: Promise<void> | undefined;
 
   /** @throws StorageTypeError for an unknown option or one of a wrong type. */
@@ -192,6 +197,53 @@ export class StorageManager implements AsyncDisposable {
   }
 
   /**
+   * Hands the changes of keys to a function, a commit at a time, and keeps in the engine how far that is done. It goes
+   * on there after a restart, whatever was changed meanwhile: each change is handed over at least once. Of all
+   * consumers of a name, in all processes, one is at work. docs/consumers.md has the details.
+   *
+   * @param name - The identity of the consumer in its engine.
+   * @param pattern - A glob over the keys.
+   * @param handler - Is called with the events of a commit. They are done when it returns, or its promise resolves. If
+   * it fails, it is called again.
+   * @throws StorageTypeError for an argument or option of a wrong type; StorageError ENGINE_NOT_FOUND, CLOSED. Other
+   * errors reject `ready` and `done` of the consumer.
+   * @example
+   * storage.consume('search-index', 'article:*', async (events) => {
+   *   for (const event of events) await index.update(event.key, event.value);
+   * });
+   */
+  consume<T = unknown>(
+    name: string,
+    pattern: string,
+    handler: ConsumeHandler<T>,
+    options?: ConsumeOptions<T>,
+  ): Consumer {
+    this.#refuseClosed('consume');
+    if (typeof pattern !== 'string')
+      throw new StorageTypeError(`Expected the pattern of consume to be a string, got ${describeKind(pattern)}`);
+    const checked = checkedConsumeOptions(name, handler as ConsumeHandler, options as ConsumeOptions);
+    const engine = this.getEngine(options?.engine) as InternalEngine;
+    const told = options?.engine ?? this.#defaultEngine;
+    const consumer = new Consumer({
+      name,
+      pattern,
+      range: watchedRange(pattern),
+      handler: handler as ConsumeHandler,
+      options: checked,
+      engine,
+      onRetry: (event) => this.#events.retry(event),
+      onFailure: (error) => this.#events.error(error, told),
+    });
+    this.#consumers.add(consumer);
+    const forget = (): void => void this.#consumers.delete(consumer);
+    consumer.done.then(forget, (error: unknown) => {
+      forget();
+      this.#events.error(error, told);
+    });
+    return consumer;
+  }
+
+  /**
    * Copies the records of one engine to another, with expiry and metadata, in steps: writes meanwhile may or may not be
    * copied. It leaves out the folders of the models. An abort between two steps keeps what was copied.
    *
@@ -286,8 +338,13 @@ export class StorageManager implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    // A handler that is running may still need the engines.
+    const consumers = [...this.#consumers];
+    const handling = consumers.filter((consumer) => consumer.isHandling);
+    const stops = consumers.map((consumer) => consumer.stop());
+    if (handling.length > 0) await Promise.all(stops);
     // All closes begin in one step, so no call comes in between.
-    const closes = [this.#supervision.close(), ...[...this.#own].map((engine) => engine[closeForGood]())];
+    const closes = [this.#supervision.close(), ...[...this.#own].map((engine) => engine[closeForGood]()), ...stops];
     const ends = await Promise.allSettled(closes);
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
   }

@@ -88,6 +88,10 @@ export interface NativeStore extends NativeDataCalls {
   slot(): NativeSlot;
   /** Rings under `bell` when there are commits to take. Throws where the engine cannot be watched. */
   watch(bell: number, range: string, since: string | undefined, maxQueue: number): NativeWatch;
+  /**
+   * Settles with the cursor behind everything that was requested before. The change log is on from there.
+   */
+  submitMark(id: number): void;
   /** Reports progress under `progressId`, as JSON text, and in the end an empty text; 0: not at all. */
   submitMaintenance(id: number, verb: MaintenanceVerb, progressId: number): void;
 

@@ -11,9 +11,6 @@ import type { CheckedOptions } from './options.js';
 import { WatchSource } from './source.js';
 import type { ClearEvent, EventPlace, WatchEvent } from './types.js';
 
-// The most commits that are taken at once.
-const PAGE_COMMITS = 64;
-
 /** A watch of a built-in engine. The addon rings when there are events; they are fetched when they are asked for. */
 export class NativeWatchSource<T> extends WatchSource<T> {
   readonly #strip: number;
@@ -34,13 +31,13 @@ export class NativeWatchSource<T> extends WatchSource<T> {
     from.withLease('watch', (lease) => this.#start(lease, range, options)).catch((error: Error) => this.end(error));
   }
 
-  protected override async take(): Promise<WatchEvent<T>[] | undefined> {
+  protected override async take(commits: number): Promise<WatchEvent<T>[] | undefined> {
     const lease = this.#lease;
     const watch = this.#watch;
     if (lease === undefined || watch === undefined) return void (await this.wait());
     let taken;
     try {
-      taken = watch.take(PAGE_COMMITS);
+      taken = watch.take(commits);
     } catch (error) {
       return this.end(lease.explain(error, 'watch', undefined)) as undefined;
     }

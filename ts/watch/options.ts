@@ -13,8 +13,11 @@ const cursor: OptionType = {
   accepts: (value) => typeof value === 'string' && /^\d[!-~]*$/.test(value),
 };
 
+/** A place to begin from. */
+export const place: OptionType = either(cursor, integer(0));
+
 const WATCH_SHAPE: Shape = {
-  since: either(cursor, integer(0)),
+  since: place,
   maxQueue: integer(1, 1_000_000),
   persistent: boolean,
   signal,

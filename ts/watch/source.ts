@@ -5,6 +5,9 @@ import type { WatchEvent } from './types.js';
 // The longest delay that Node takes.
 const FOREVER = 2 ** 31 - 1;
 
+// The most commits that are taken at once.
+const PAGE_COMMITS = 64;
+
 /**
  * The source of the events of one watch. The iterator refers to it, and it does not refer to the iterator, so that an
  * iterator without other references is collected.
@@ -60,20 +63,23 @@ export abstract class WatchSource<T> {
     return this.#end ?? undefined;
   }
 
-  /** The next events, at least one; none if the user ended the watch. Rejects with the error that ended it. */
-  async page(): Promise<WatchEvent<T>[]> {
+  /**
+   * The events of the next commits, whole ones, at least one and at most `commits`; none if the user ended the watch.
+   * Rejects with the error that ended it.
+   */
+  async page(commits: number = PAGE_COMMITS): Promise<WatchEvent<T>[]> {
     for (;;) {
       if (this.#end !== undefined) {
         if (this.#end === null) return [];
         throw this.#end;
       }
-      const events = await this.take();
+      const events = await this.take(commits);
       if (events !== undefined) return events;
     }
   }
 
-  /** Takes the events that are there; undefined: call again. */
-  protected abstract take(): Promise<WatchEvent<T>[] | undefined>;
+  /** Takes the events of at most `commits` commits that are there; undefined: call again. */
+  protected abstract take(commits: number): Promise<WatchEvent<T>[] | undefined>;
 
   /** Waits until there may be events to take. */
   protected wait(): Promise<void> {

@@ -197,6 +197,17 @@ pub fn a_range_is_deleted_and_nothing_else(fixture: &dyn Fixture) {
     assert_eq!(engine.value("p/a").as_deref(), Some("2"));
 }
 
+pub fn an_empty_batch_marks_a_place_among_the_commits(fixture: &dyn Fixture) {
+    let lease = open(fixture);
+    let engine = lease.engine();
+    for number in 0..3 {
+        let before = engine.set("a", &number.to_string()).seq;
+        let mark = engine.run(Batch::default()).seq;
+        let behind = engine.set("b", &number.to_string()).seq;
+        assert!(before <= mark && mark < behind, "{before} {mark} {behind}");
+    }
+}
+
 pub fn an_oversized_batch_is_refused_whole(fixture: &dyn Fixture) {
     let lease = open(fixture);
     let engine = lease.engine();

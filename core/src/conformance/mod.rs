@@ -125,6 +125,7 @@ macro_rules! conformance {
         $crate::conformance!(@ $make;
             batches::versions_change_exactly_with_value_and_expiry,
             batches::sequence_numbers_increase,
+            batches::an_empty_batch_marks_a_place_among_the_commits,
             batches::an_oversized_batch_is_refused_whole,
             expiry::a_sweep_never_deletes_a_newer_value,
             lifecycle::committed_records_are_there_after_reopening,

@@ -48,7 +48,7 @@ pub(super) fn logged(link: &Link, layout: &Layout, since: u64, max_bytes: usize)
     }
     let through = if more { reader.at } else { reader.at.max(seq) };
     let commits = with_values(layout, commits, |pipe| link.call(pipe, false))?;
-    Ok(Logged { commits, through, more })
+    Ok(Logged { commits, through, more, latest: seq })
 }
 
 fn size_of(touched: &Touched) -> usize {

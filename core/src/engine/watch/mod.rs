@@ -51,6 +51,7 @@ mod event;
 mod feed;
 mod filter;
 mod log;
+mod pass;
 mod queue;
 mod stream;
 
@@ -70,6 +71,7 @@ pub use cursor::Cursor;
 pub use event::{decode, encode};
 pub use feed::Feed;
 pub use log::{Limits, entry_key, first_entry, floor, page, switch_on, switch_on_if_off, trim};
+pub use pass::pass_unmatched;
 pub use stream::{Beginning, Options, Taken, Wake, Watch};
 
 /// The commits that a watch on an engine is told.
@@ -199,6 +201,8 @@ pub struct Logged {
     pub through: u64,
     /// True if the log has more commits.
     pub more: bool,
+    /// The number of the latest commit of the store.
+    pub latest: u64,
 }
 
 /// The error `PRECONDITION_FAILED`, for a `since` before the first commit of the log.
