@@ -103,12 +103,17 @@ impl Target for MemoryState {
     }
 
     fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<bool> {
-        let bounds = (range.start.as_ref().map(AsRef::<[u8]>::as_ref), range.end.as_ref().map(AsRef::<[u8]>::as_ref));
-        let keys: Vec<Key> = self.records.map(space).range::<_, [u8]>(bounds).map(|(key, _)| key.clone()).collect();
+        let keys = self.keys(space, range)?;
         for key in &keys {
             self.write(space, key, None);
         }
         Ok(!keys.is_empty())
+    }
+
+    fn keys(&mut self, space: Space, range: &KeyRange) -> Result<Vec<Key>> {
+        let bounds = (range.start.as_ref().map(AsRef::<[u8]>::as_ref), range.end.as_ref().map(AsRef::<[u8]>::as_ref));
+        let within = self.records.map(space).range::<_, [u8]>(bounds).map(|(key, _)| key);
+        Ok(within.filter(|key| range.selects(key)).cloned().collect())
     }
 
     fn intents(&mut self) -> Option<&mut Intents> {
