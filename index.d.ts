@@ -29,6 +29,11 @@ interface AbortOptions {
     /** Aborts the call: it rejects with ABORTED, an `AbortError`. What was queued already may still take effect. */
     signal?: AbortSignal | undefined;
 }
+/** Options of `delete`. */
+interface DeleteOptions extends AbortOptions {
+    /** Remove the key only if it has this version, else reject with CONFLICT. */
+    ifVersion?: string | undefined;
+}
 /** The expiry and the metadata of a record that is written. */
 interface RecordOptions extends AbortOptions {
     /** Milliseconds from now until the key is absent; more than 0. Not together with `expiresAt`. */
@@ -62,11 +67,19 @@ type BatchOperation = ({
     type: 'delete';
     key: string;
 } | {
+    type: 'deleteRange';
+    /** A glob or a range. The keys of the models are left out. */
+    range: string | Range;
+} | {
     type: 'check';
     key: string;
     /** The version the key must have; null: it must be absent. */
     version: string | null;
 };
+/** A step of `batch` that concerns one key. */
+type KeyOperation = Exclude<BatchOperation, {
+    type: 'deleteRange';
+}>;
 /** A record as `getEntry` returns it. */
 interface Entry<T = unknown> {
     /** The value. */
@@ -244,21 +257,23 @@ interface StorageIterator<T> extends AsyncIterableIterator<T>, AsyncDisposable {
 declare class Snapshot implements AsyncDisposable {
     #private;
     /** The value of a key, or null if it was absent. */
-    get<T = unknown>(key: string): Promise<T | null>;
+    get<T = unknown>(key: string, options?: AbortOptions): Promise<T | null>;
     /** Whether a key was there. */
-    has(key: string): Promise<boolean>;
+    has(key: string, options?: AbortOptions): Promise<boolean>;
+    /** The record of a key with its version, times, expiry and metadata; null if it was absent. */
+    getEntry<T = unknown>(key: string, options?: AbortOptions): Promise<Entry<T> | null>;
     /** The keys of a range, in order. */
-    keys(query?: string | Range): Promise<string[]>;
+    keys(query?: string | Range, options?: AbortOptions): Promise<string[]>;
     /** How many keys a range held. */
-    count(query?: string | Range): Promise<number>;
+    count(query?: string | Range, options?: AbortOptions): Promise<number>;
     /** The values of many keys, in their order, null for those that were absent. */
-    getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]>;
+    getMany<T = unknown>(keys: Iterable<string>, options?: AbortOptions): Promise<(T | null)[]>;
     /** The keys and values of a range, lazily and in order. */
-    entries<T = unknown>(query?: string | Range): StorageIterator<[string, T]>;
+    entries<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<[string, T]>;
     /** The values of a range, lazily and in the order of their keys. */
-    values<T = unknown>(query?: string | Range): StorageIterator<T>;
+    values<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<T>;
     /** The keys of a range, lazily and in order. */
-    keysIterator(query?: string | Range): StorageIterator<string>;
+    keysIterator(query?: string | Range, options?: AbortOptions): StorageIterator<string>;
     /** Frees what the snapshot holds. Closing it again does nothing. */
     close(): Promise<void>;
     /** The same as `close()`. */
@@ -384,9 +399,9 @@ interface StorageEngine {
     compareAndSet?(key: string, expected: string | null, value: unknown, record?: StoredOptions): Promise<CompareAndSetResult>;
     /**
      * Applies all operations or none. Needed if `atomicBatch` is declared. It rejects with CONFLICT if a check fails. A
-     * transaction's commit is one batch without checks.
+     * transaction's commit is one batch without checks. A `deleteRange` comes as a delete of each key.
      */
-    batch?(operations: BatchOperation[]): Promise<void>;
+    batch?(operations: KeyOperation[]): Promise<void>;
 }
 /** Abilities that an engine of your own may declare. */
 interface DeclaredCapabilities {
@@ -429,7 +444,7 @@ interface DataMethods {
      * @example
      * const user = await engine.get<User>('user:1');
      */
-    get<T = unknown>(key: string): Promise<T | null>;
+    get<T = unknown>(key: string, options?: AbortOptions): Promise<T | null>;
     /**
      * Writes a value: null, boolean, number, string, bigint, Date, Buffer, typed array, ArrayBuffer, Map, Set, RegExp, or
      * arrays and plain objects of these. The value is encoded before the call returns, so later changes to it do not
@@ -441,10 +456,16 @@ interface DataMethods {
      * await engine.set('session:1', { user: 7 }, { ttl: 60_000 });
      */
     set(key: string, value: unknown, options?: SetOptions): Promise<void>;
-    /** Removes a key. True: the key was there. */
-    delete(key: string): Promise<boolean>;
+    /**
+     * Removes a key. True: the key was there.
+     *
+     * @throws CONFLICT if the key does not have the version `ifVersion`.
+     * @example
+     * await engine.delete('lease', { ifVersion: version });
+     */
+    delete(key: string, options?: DeleteOptions): Promise<boolean>;
     /** Whether a key is there. */
-    has(key: string): Promise<boolean>;
+    has(key: string, options?: AbortOptions): Promise<boolean>;
     /**
      * The keys of a range, in order. For very many keys `keysIterator` takes less memory.
      *
@@ -453,24 +474,34 @@ interface DataMethods {
      * await engine.keys('user:*');
      * await engine.keys({ prefix: 'user:', reverse: true, limit: 10 });
      */
-    keys(query?: string | Range): Promise<string[]>;
+    keys(query?: string | Range, options?: AbortOptions): Promise<string[]>;
     /** How many keys a range holds. */
-    count(query?: string | Range): Promise<number>;
-    /** Removes everything, including what the models keep. It takes one step where `capabilities.atomicClear`. */
-    clear(): Promise<void>;
+    count(query?: string | Range, options?: AbortOptions): Promise<number>;
+    /**
+     * Removes the keys of a range. It takes one step where `capabilities.atomicClear`. The keys under `docs/`, `objects/`
+     * and `graphs/` stay, as they are removed through their models.
+     *
+     * @param query - A glob, or a range. Default: everything, including what the models keep.
+     * @throws INVALID_ARGUMENT if the glob is empty, or every bound of the range is undefined; INVALID_KEY if the range
+     * lies in the folder of a model.
+     * @example
+     * await engine.clear('tmp:*');
+     * await engine.clear({ prefix: 'log:', lt: 'log:2026' });
+     */
+    clear(query?: string | Range, options?: AbortOptions): Promise<void>;
     /**
      * The keys and values of a range, lazily and in order. They are of one moment where `capabilities.snapshots`.
      *
      * @example
      * for await (const [key, user] of engine.entries<User>({ prefix: 'user:' })) console.log(key, user.name);
      */
-    entries<T = unknown>(query?: string | Range): StorageIterator<[string, T]>;
+    entries<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<[string, T]>;
     /** The values of a range, lazily and in the order of their keys. */
-    values<T = unknown>(query?: string | Range): StorageIterator<T>;
+    values<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<T>;
     /** The keys of a range, lazily and in order. */
-    keysIterator(query?: string | Range): StorageIterator<string>;
+    keysIterator(query?: string | Range, options?: AbortOptions): StorageIterator<string>;
     /** The values of many keys, in their order, null for those that are absent. */
-    getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]>;
+    getMany<T = unknown>(keys: Iterable<string>, options?: AbortOptions): Promise<(T | null)[]>;
     /**
      * Writes many entries, all or none where `capabilities.atomicBatch`. At most 64 MiB in all.
      *
@@ -478,8 +509,8 @@ interface DataMethods {
      * await engine.setMany([['a', 1], ['b', 2]]);
      */
     setMany(entries: Iterable<readonly [string, unknown]>, options?: SetManyOptions): Promise<void>;
-    /** Removes many keys, and returns how many of them were there. */
-    deleteMany(keys: Iterable<string>): Promise<number>;
+    /** Removes many keys, and returns how many of them were there. `clear` removes a range. */
+    deleteMany(keys: Iterable<string>, options?: AbortOptions): Promise<number>;
     /**
      * Applies writes in order if every check holds, all or none where `capabilities.atomicBatch`.
      *
@@ -489,6 +520,7 @@ interface DataMethods {
      *   { type: 'check', key: 'account:1', version },
      *   { type: 'set', key: 'account:1', value: { balance: 10 } },
      *   { type: 'delete', key: 'pending:1' },
+     *   { type: 'deleteRange', range: { prefix: 'log:1:' } },
      * ]);
      */
     batch(operations: Iterable<BatchOperation>, options?: AbortOptions): Promise<void>;
@@ -509,7 +541,7 @@ interface DataMethods {
      */
     increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
     /** The record of a key with its version, times, expiry and metadata; null if it is absent. */
-    getEntry<T = unknown>(key: string): Promise<Entry<T> | null>;
+    getEntry<T = unknown>(key: string, options?: AbortOptions): Promise<Entry<T> | null>;
 }
 /** A storage engine with all its methods, as `storage.getEngine()` returns it. */
 interface Engine extends DataMethods, AsyncDisposable {
@@ -586,18 +618,18 @@ declare class KeyValueStore<Value = unknown> {
     /** The prefix that was given. */
     get prefix(): string;
     /** The value of a key, or null if it is absent. */
-    get<T = Value>(key: string): Promise<T | null>;
+    get<T = Value>(key: string, options?: AbortOptions): Promise<T | null>;
     /**
      * Writes a value. Options are those of {@link Engine}'s `set`: `ttl`, `expiresAt`, `metadata`, `ifVersion`,
      * `ifAbsent`, `signal`.
      */
     set<T = Value>(key: string, value: T, options?: SetOptions): Promise<void>;
-    /** Removes a key. True: the key was there. */
-    delete(key: string): Promise<boolean>;
+    /** Removes a key. True: the key was there. With `ifVersion`, only if the key has that version, else CONFLICT. */
+    delete(key: string, options?: DeleteOptions): Promise<boolean>;
     /** Whether a key is there. */
-    has(key: string): Promise<boolean>;
+    has(key: string, options?: AbortOptions): Promise<boolean>;
     /** The values of many keys, in their order, null for those that are absent. */
-    mget<T = Value>(keys: Iterable<string>): Promise<(T | null)[]>;
+    mget<T = Value>(keys: Iterable<string>, options?: AbortOptions): Promise<(T | null)[]>;
     /**
      * Writes many entries, all or none where the engine's `capabilities.atomicBatch`.
      *
@@ -610,23 +642,28 @@ declare class KeyValueStore<Value = unknown> {
      *
      * @param query - A glob over the keys without the prefix, or a range of them. Default: all.
      */
-    keys(query?: string | Range): Promise<string[]>;
+    keys(query?: string | Range, options?: AbortOptions): Promise<string[]>;
     /** How many keys of the store a range holds. */
-    count(query?: string | Range): Promise<number>;
-    /** Removes the store's own keys, in one step where the engine's `capabilities.atomicClear`. */
-    clear(): Promise<void>;
+    count(query?: string | Range, options?: AbortOptions): Promise<number>;
+    /**
+     * Removes the store's own keys of a range, in one step where the engine's `capabilities.atomicClear`.
+     *
+     * @param query - A glob over the keys without the prefix, or a range of them. Default: all.
+     * @throws INVALID_ARGUMENT if the glob is empty, or every bound of the range is undefined.
+     */
+    clear(query?: string | Range, options?: AbortOptions): Promise<void>;
     /** The store's keys and values of a range, lazily, in order and without the prefix. */
-    entries<T = Value>(query?: string | Range): StorageIterator<[string, T]>;
+    entries<T = Value>(query?: string | Range, options?: AbortOptions): StorageIterator<[string, T]>;
     /** The store's values of a range, lazily and in the order of their keys. */
-    values<T = Value>(query?: string | Range): StorageIterator<T>;
+    values<T = Value>(query?: string | Range, options?: AbortOptions): StorageIterator<T>;
     /** The store's keys of a range, lazily, in order and without the prefix. */
-    keysIterator(query?: string | Range): StorageIterator<string>;
+    keysIterator(query?: string | Range, options?: AbortOptions): StorageIterator<string>;
     /** Writes a value if the key has the version `expected`; null: if it is absent. */
     compareAndSet<T = Value>(key: string, expected: string | null, value: T, options?: RecordOptions): Promise<CompareAndSetResult>;
     /** Adds to a number in one step and returns the sum. An absent key counts as 0. */
     increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
     /** The record of a key with its version, times, expiry and metadata; null if it is absent. */
-    getEntry<T = Value>(key: string): Promise<Entry<T> | null>;
+    getEntry<T = Value>(key: string, options?: AbortOptions): Promise<Entry<T> | null>;
     /**
      * The changes of the store's own keys as they are committed, without the prefix. Options and events are those of
      * {@link Engine}'s `watch`.
@@ -810,31 +847,31 @@ interface RetryEvent {
 declare class NativeData implements DataMethods {
     #private;
     /** {@inheritDoc DataMethods.get} */
-    get<T = unknown>(key: string): Promise<T | null>;
+    get<T = unknown>(key: string, options?: AbortOptions): Promise<T | null>;
     /** {@inheritDoc DataMethods.set} */
     set(key: string, value: unknown, options?: SetOptions): Promise<void>;
     /** {@inheritDoc DataMethods.delete} */
-    delete(key: string): Promise<boolean>;
+    delete(key: string, options?: DeleteOptions): Promise<boolean>;
     /** {@inheritDoc DataMethods.has} */
-    has(key: string): Promise<boolean>;
+    has(key: string, options?: AbortOptions): Promise<boolean>;
     /** {@inheritDoc DataMethods.keys} */
-    keys(query?: string | Range): Promise<string[]>;
+    keys(query?: string | Range, options?: AbortOptions): Promise<string[]>;
     /** {@inheritDoc DataMethods.count} */
-    count(query?: string | Range): Promise<number>;
+    count(query?: string | Range, options?: AbortOptions): Promise<number>;
     /** {@inheritDoc DataMethods.clear} */
-    clear(): Promise<void>;
+    clear(query?: string | Range, options?: AbortOptions): Promise<void>;
     /** {@inheritDoc DataMethods.entries} */
-    entries<T = unknown>(query?: string | Range): StorageIterator<[string, T]>;
+    entries<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<[string, T]>;
     /** {@inheritDoc DataMethods.values} */
-    values<T = unknown>(query?: string | Range): StorageIterator<T>;
+    values<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<T>;
     /** {@inheritDoc DataMethods.keysIterator} */
-    keysIterator(query?: string | Range): StorageIterator<string>;
+    keysIterator(query?: string | Range, options?: AbortOptions): StorageIterator<string>;
     /** {@inheritDoc DataMethods.getMany} */
-    getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]>;
+    getMany<T = unknown>(keys: Iterable<string>, options?: AbortOptions): Promise<(T | null)[]>;
     /** {@inheritDoc DataMethods.setMany} */
     setMany(entries: Iterable<readonly [string, unknown]>, options?: SetManyOptions): Promise<void>;
     /** {@inheritDoc DataMethods.deleteMany} */
-    deleteMany(keys: Iterable<string>): Promise<number>;
+    deleteMany(keys: Iterable<string>, options?: AbortOptions): Promise<number>;
     /** {@inheritDoc DataMethods.batch} */
     batch(operations: Iterable<BatchOperation>, options?: AbortOptions): Promise<void>;
     /** {@inheritDoc DataMethods.compareAndSet} */
@@ -842,7 +879,11 @@ declare class NativeData implements DataMethods {
     /** {@inheritDoc DataMethods.increment} */
     increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
     /** {@inheritDoc DataMethods.getEntry} */
-    getEntry<T = unknown>(key: string): Promise<Entry<T> | null>;
+    getEntry<T = unknown>(key: string, options?: AbortOptions): Promise<Entry<T> | null>;
+}
+
+/** The data methods of one engine inside a transaction. */
+declare class BranchData extends NativeData {
 }
 
 /**
@@ -864,7 +905,7 @@ declare class NativeData implements DataMethods {
  *   throw error;
  * }
  */
-declare class Transaction extends NativeData implements AsyncDisposable {
+declare class Transaction extends BranchData implements AsyncDisposable {
     #private;
     /** `tx_`, the time of its beginning in milliseconds since 1970, `_`, and letters that tell it from others. */
     get id(): string;
@@ -981,31 +1022,31 @@ declare abstract class NativeEngine<Config> extends BaseStorageEngine<Config> im
     /** {@inheritDoc Engine.capabilities} */
     get capabilities(): Capabilities;
     /** {@inheritDoc DataMethods.get} */
-    get<T = unknown>(key: string): Promise<T | null>;
+    get<T = unknown>(key: string, options?: AbortOptions): Promise<T | null>;
     /** {@inheritDoc DataMethods.set} */
     set(key: string, value: unknown, options?: SetOptions): Promise<void>;
     /** {@inheritDoc DataMethods.delete} */
-    delete(key: string): Promise<boolean>;
+    delete(key: string, options?: DeleteOptions): Promise<boolean>;
     /** {@inheritDoc DataMethods.has} */
-    has(key: string): Promise<boolean>;
+    has(key: string, options?: AbortOptions): Promise<boolean>;
     /** {@inheritDoc DataMethods.keys} */
-    keys(query?: string | Range): Promise<string[]>;
+    keys(query?: string | Range, options?: AbortOptions): Promise<string[]>;
     /** {@inheritDoc DataMethods.count} */
-    count(query?: string | Range): Promise<number>;
+    count(query?: string | Range, options?: AbortOptions): Promise<number>;
     /** {@inheritDoc DataMethods.clear} */
-    clear(): Promise<void>;
+    clear(query?: string | Range, options?: AbortOptions): Promise<void>;
     /** {@inheritDoc DataMethods.entries} */
-    entries<T = unknown>(query?: string | Range): StorageIterator<[string, T]>;
+    entries<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<[string, T]>;
     /** {@inheritDoc DataMethods.values} */
-    values<T = unknown>(query?: string | Range): StorageIterator<T>;
+    values<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<T>;
     /** {@inheritDoc DataMethods.keysIterator} */
-    keysIterator(query?: string | Range): StorageIterator<string>;
+    keysIterator(query?: string | Range, options?: AbortOptions): StorageIterator<string>;
     /** {@inheritDoc DataMethods.getMany} */
-    getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]>;
+    getMany<T = unknown>(keys: Iterable<string>, options?: AbortOptions): Promise<(T | null)[]>;
     /** {@inheritDoc DataMethods.setMany} */
     setMany(entries: Iterable<readonly [string, unknown]>, options?: SetManyOptions): Promise<void>;
     /** {@inheritDoc DataMethods.deleteMany} */
-    deleteMany(keys: Iterable<string>): Promise<number>;
+    deleteMany(keys: Iterable<string>, options?: AbortOptions): Promise<number>;
     /** {@inheritDoc DataMethods.batch} */
     batch(operations: Iterable<BatchOperation>, options?: AbortOptions): Promise<void>;
     /** {@inheritDoc DataMethods.compareAndSet} */
@@ -1013,7 +1054,7 @@ declare abstract class NativeEngine<Config> extends BaseStorageEngine<Config> im
     /** {@inheritDoc DataMethods.increment} */
     increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
     /** {@inheritDoc DataMethods.getEntry} */
-    getEntry<T = unknown>(key: string): Promise<Entry<T> | null>;
+    getEntry<T = unknown>(key: string, options?: AbortOptions): Promise<Entry<T> | null>;
     /** {@inheritDoc Engine.snapshot} */
     snapshot(): Promise<Snapshot>;
     /** {@inheritDoc Engine.watch} */
@@ -1398,31 +1439,31 @@ declare class JavaScriptEngine extends BaseStorageEngine implements Engine {
     /** {@inheritDoc Engine.capabilities} */
     get capabilities(): Capabilities;
     /** {@inheritDoc DataMethods.get} */
-    get<T = unknown>(key: string): Promise<T | null>;
+    get<T = unknown>(key: string, options?: AbortOptions): Promise<T | null>;
     /** {@inheritDoc DataMethods.set} */
     set(key: string, value: unknown, options?: SetOptions): Promise<void>;
     /** {@inheritDoc DataMethods.delete} */
-    delete(key: string): Promise<boolean>;
+    delete(key: string, options?: DeleteOptions): Promise<boolean>;
     /** {@inheritDoc DataMethods.has} */
-    has(key: string): Promise<boolean>;
+    has(key: string, options?: AbortOptions): Promise<boolean>;
     /** {@inheritDoc DataMethods.keys} */
-    keys(query?: string | Range): Promise<string[]>;
+    keys(query?: string | Range, options?: AbortOptions): Promise<string[]>;
     /** {@inheritDoc DataMethods.count} */
-    count(query?: string | Range): Promise<number>;
+    count(query?: string | Range, options?: AbortOptions): Promise<number>;
     /** {@inheritDoc DataMethods.clear} */
-    clear(): Promise<void>;
+    clear(query?: string | Range, options?: AbortOptions): Promise<void>;
     /** {@inheritDoc DataMethods.entries} */
-    entries<T = unknown>(query?: string | Range): StorageIterator<[string, T]>;
+    entries<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<[string, T]>;
     /** {@inheritDoc DataMethods.values} */
-    values<T = unknown>(query?: string | Range): StorageIterator<T>;
+    values<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<T>;
     /** {@inheritDoc DataMethods.keysIterator} */
-    keysIterator(query?: string | Range): StorageIterator<string>;
+    keysIterator(query?: string | Range, options?: AbortOptions): StorageIterator<string>;
     /** {@inheritDoc DataMethods.getMany} */
-    getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]>;
+    getMany<T = unknown>(keys: Iterable<string>, options?: AbortOptions): Promise<(T | null)[]>;
     /** {@inheritDoc DataMethods.setMany} */
     setMany(entries: Iterable<readonly [string, unknown]>, options?: SetManyOptions): Promise<void>;
     /** {@inheritDoc DataMethods.deleteMany} */
-    deleteMany(keys: Iterable<string>): Promise<number>;
+    deleteMany(keys: Iterable<string>, options?: AbortOptions): Promise<number>;
     /** {@inheritDoc DataMethods.batch} */
     batch(operations: Iterable<BatchOperation>, options?: AbortOptions): Promise<void>;
     /** {@inheritDoc DataMethods.compareAndSet} */
@@ -1430,7 +1471,7 @@ declare class JavaScriptEngine extends BaseStorageEngine implements Engine {
     /** {@inheritDoc DataMethods.increment} */
     increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
     /** {@inheritDoc DataMethods.getEntry} */
-    getEntry<T = unknown>(key: string): Promise<Entry<T> | null>;
+    getEntry<T = unknown>(key: string, options?: AbortOptions): Promise<Entry<T> | null>;
     /** Rejects with NOT_SUPPORTED: a custom engine has no snapshots. */
     snapshot(): Promise<Snapshot>;
     /** {@inheritDoc Engine.watch} Changes made past this object are not seen, and there is no `since`. */
@@ -1481,4 +1522,4 @@ declare function decode<T = unknown>(stored: string | Buffer): T;
 declare function encode(value: unknown, maxBytes?: number): string | Buffer;
 
 export { BaseStorageEngine, ERROR_CODES, FileStorage, JavaScriptEngine, KeyValueStore, LevelDBStorage, MemoryStorage, RedisStorage, SQLiteStorage, Snapshot, StorageError, StorageManager, StorageTypeError, Transaction, TransactionManager, decode, encode, isStorageError };
-export type { AbortOptions, BatchOperation, Capabilities, ClearEvent, CompareAndSetResult, CopyOptions, CopyResult, DataMethods, DeclaredCapabilities, DeleteEvent, Durability, DurabilityOptions, Engine, EngineCounters, EngineStats, EngineStatus, Entry, ErrorCode, ErrorContext, FileStorageConfig, LevelDBStorageConfig, LongCallOptions, MemoryStorageConfig, ModelOptions, Progress, Range, RecordOptions, RecoveredTransactions, RedisStorageConfig, RedisTlsOptions, RegisterOptions, RetryEvent, RetryOptions, RunTransactionOptions, SQLiteStorageConfig, SetEvent, SetManyOptions, SetOptions, StorageConfig, StorageEngine, StorageEvents, StorageIterator, StorageStats, StoredOptions, TransactionOptions, TransactionStats, TransactionStatus, TransactionsConfig, VerifyOptions, VerifyReport, WatchEvent, WatchIterator, WatchOptions };
+export type { AbortOptions, BatchOperation, Capabilities, ClearEvent, CompareAndSetResult, CopyOptions, CopyResult, DataMethods, DeclaredCapabilities, DeleteEvent, DeleteOptions, Durability, DurabilityOptions, Engine, EngineCounters, EngineStats, EngineStatus, Entry, ErrorCode, ErrorContext, FileStorageConfig, KeyOperation, LevelDBStorageConfig, LongCallOptions, MemoryStorageConfig, ModelOptions, Progress, Range, RecordOptions, RecoveredTransactions, RedisStorageConfig, RedisTlsOptions, RegisterOptions, RetryEvent, RetryOptions, RunTransactionOptions, SQLiteStorageConfig, SetEvent, SetManyOptions, SetOptions, StorageConfig, StorageEngine, StorageEvents, StorageIterator, StorageStats, StoredOptions, TransactionOptions, TransactionStats, TransactionStatus, TransactionsConfig, VerifyOptions, VerifyReport, WatchEvent, WatchIterator, WatchOptions };

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { refuseExtraArguments } from '../arguments/arity.js';
 import { StorageError, StorageTypeError } from '../errors/storage-error.js';
 import { closeForGood, markConnected } from '../internal.js';
 import type { EngineStatus } from '../types.js';
@@ -26,6 +27,10 @@ export abstract class BaseStorageEngine<Config = unknown> implements StorageEngi
   #closed = false;
   #connecting: Promise<void> | undefined;
   #disconnecting: Promise<void> | undefined;
+
+  static {
+    refuseExtraArguments(this, { promises: { connect: '', disconnect: '' } });
+  }
 
   /**
    * @param name - The engine's name for errors.

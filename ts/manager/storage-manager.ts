@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { refuseExtraArguments } from '../arguments/arity.js';
 import { boolean, nonEmptyString } from '../arguments/option-types.js';
 import { checkOptions } from '../arguments/options.js';
 import { VERIFY_SHAPE } from '../arguments/shapes.js';
@@ -53,6 +54,28 @@ export class StorageManager implements AsyncDisposable {
   readonly transactions: TransactionManager;
   readonly #supervision: Supervision;
   #closing: Promise<void> | undefined;
+
+  static {
+    refuseExtraArguments(this, {
+      promises: {
+        connect: '',
+        beginTransaction: 'options',
+        transaction: 'run, options',
+        copy: 'options',
+        stats: '',
+        verify: 'options',
+        close: '',
+      },
+      values: {
+        getEngine: 'name',
+        registerEngine: 'name, engine, options',
+        keyValue: 'prefix, options',
+        on: 'event, listener',
+        once: 'event, listener',
+        off: 'event, listener',
+      },
+    });
+  }
 
   /** @throws StorageTypeError for an unknown option or one of a wrong type. */
   constructor(config: StorageConfig = {}) {

@@ -1,5 +1,7 @@
 import { inspect } from 'node:util';
+import { DATA_METHODS, ENGINE_METHODS, refuseExtraArguments } from '../arguments/arity.js';
 import { checkPair, iterated } from '../arguments/iterables.js';
+import { signalOf } from '../arguments/shapes.js';
 import { describeKind } from '../codec/kinds.js';
 import type { DataMethods, StorageEngine } from '../engines/contract.js';
 import { toDataMethods } from '../engines/custom/wrap.js';
@@ -9,11 +11,14 @@ import { StorageError, StorageTypeError } from '../errors/storage-error.js';
 import { access } from '../internal.js';
 import { PageIterator } from '../iteration/page-iterator.js';
 import type { PageContent } from '../native/interface.js';
+import { toDeletion } from '../range/deletion.js';
 import { within } from '../range/prefix.js';
 import { toRange } from '../range/range.js';
 import { isReserved } from '../range/reserved.js';
 import type {
+  AbortOptions,
   CompareAndSetResult,
+  DeleteOptions,
   Entry,
   Range,
   RecordOptions,
@@ -24,6 +29,13 @@ import type {
 import { watching } from '../watch/iterator.js';
 import { checkedOptions, watchedRange } from '../watch/options.js';
 import type { WatchIterator, WatchOptions } from '../watch/types.js';
+
+const { getMany: mget, setMany: mset, deleteMany: _deleteMany, batch: _batch, ...shared } = DATA_METHODS.promises;
+const METHODS = {
+  promises: { ...shared, mget, mset },
+  iterators: DATA_METHODS.iterators,
+  watches: ENGINE_METHODS.watches,
+};
 
 /**
  * Keys and values under a prefix of an engine. Stores of one engine do not see each other's keys, except that a prefix
@@ -40,6 +52,10 @@ export class KeyValueStore<Value = unknown> {
   readonly #access: Access;
   /** The prefix with a `/` after it; empty without a prefix. */
   readonly #folder: string;
+
+  static {
+    refuseExtraArguments(this, METHODS);
+  }
 
   /**
    * @param engine - An engine, also one of your own, or a transaction, or `tx.engine(name)`.
@@ -64,8 +80,8 @@ export class KeyValueStore<Value = unknown> {
   }
 
   /** The value of a key, or null if it is absent. */
-  get<T = Value>(key: string): Promise<T | null> {
-    return this.#engine.get<T>(this.#engineKey(key));
+  get<T = Value>(key: string, options?: AbortOptions): Promise<T | null> {
+    return this.#engine.get<T>(this.#engineKey(key), options);
   }
 
   /**
@@ -76,21 +92,22 @@ export class KeyValueStore<Value = unknown> {
     return this.#engine.set(this.#engineKey(key), value, options);
   }
 
-  /** Removes a key. True: the key was there. */
-  delete(key: string): Promise<boolean> {
-    return this.#engine.delete(this.#engineKey(key));
+  /** Removes a key. True: the key was there. With `ifVersion`, only if the key has that version, else CONFLICT. */
+  delete(key: string, options?: DeleteOptions): Promise<boolean> {
+    return this.#engine.delete(this.#engineKey(key), options);
   }
 
   /** Whether a key is there. */
-  has(key: string): Promise<boolean> {
-    return this.#engine.has(this.#engineKey(key));
+  has(key: string, options?: AbortOptions): Promise<boolean> {
+    return this.#engine.has(this.#engineKey(key), options);
   }
 
   /** The values of many keys, in their order, null for those that are absent. */
-  mget<T = Value>(keys: Iterable<string>): Promise<(T | null)[]> {
-    return this.#try('mget', () =>
-      this.#engine.getMany<T>(iterated(keys, 'mget', 'keys').map((key) => this.#engineKey(key))),
-    );
+  mget<T = Value>(keys: Iterable<string>, options?: AbortOptions): Promise<(T | null)[]> {
+    return this.#try('mget', () => {
+      const engineKeys = iterated(keys, 'mget', 'keys').map((key) => this.#engineKey(key));
+      return this.#engine.getMany<T>(engineKeys, options);
+    });
   }
 
   /**
@@ -114,44 +131,50 @@ export class KeyValueStore<Value = unknown> {
    *
    * @param query - A glob over the keys without the prefix, or a range of them. Default: all.
    */
-  keys(query?: string | Range): Promise<string[]> {
+  keys(query?: string | Range, options?: AbortOptions): Promise<string[]> {
     return this.#try('keys', async () => {
-      const keys = await this.#access.keys(this.#within(query, 'keys'));
+      const keys = await this.#access.keys(this.#within(query, 'keys'), signalOf('keys', options));
       const { length } = this.#folder;
       return length === 0 ? keys : keys.map((key) => key.slice(length));
     });
   }
 
   /** How many keys of the store a range holds. */
-  count(query?: string | Range): Promise<number> {
-    return this.#try('count', () => this.#access.count(this.#within(query, 'count')));
+  count(query?: string | Range, options?: AbortOptions): Promise<number> {
+    return this.#try('count', () => this.#access.count(this.#within(query, 'count'), signalOf('count', options)));
   }
 
-  /** Removes the store's own keys, in one step where the engine's `capabilities.atomicClear`. */
-  clear(): Promise<void> {
+  /**
+   * Removes the store's own keys of a range, in one step where the engine's `capabilities.atomicClear`.
+   *
+   * @param query - A glob over the keys without the prefix, or a range of them. Default: all.
+   * @throws INVALID_ARGUMENT if the glob is empty, or every bound of the range is undefined.
+   */
+  clear(query?: string | Range, options?: AbortOptions): Promise<void> {
     return this.#try('clear', () => {
       if (isReserved(this.#folder))
         throw new StorageError(
           'INVALID_KEY',
           `Keys under ${this.#folder} belong to a model and are removed through it`,
         );
-      return this.#access.clear(this.#within(undefined, 'clear'));
+      const range = query === undefined ? {} : toDeletion(query, 'clear');
+      return this.#access.clear(within(this.#folder, range), signalOf('clear', options));
     });
   }
 
   /** The store's keys and values of a range, lazily, in order and without the prefix. */
-  entries<T = Value>(query?: string | Range): StorageIterator<[string, T]> {
-    return this.#iterate(query, 'entries');
+  entries<T = Value>(query?: string | Range, options?: AbortOptions): StorageIterator<[string, T]> {
+    return this.#iterate(query, 'entries', options);
   }
 
   /** The store's values of a range, lazily and in the order of their keys. */
-  values<T = Value>(query?: string | Range): StorageIterator<T> {
-    return this.#iterate(query, 'values');
+  values<T = Value>(query?: string | Range, options?: AbortOptions): StorageIterator<T> {
+    return this.#iterate(query, 'values', options);
   }
 
   /** The store's keys of a range, lazily, in order and without the prefix. */
-  keysIterator(query?: string | Range): StorageIterator<string> {
-    return this.#iterate(query, 'keys');
+  keysIterator(query?: string | Range, options?: AbortOptions): StorageIterator<string> {
+    return this.#iterate(query, 'keys', options);
   }
 
   /** Writes a value if the key has the version `expected`; null: if it is absent. */
@@ -170,8 +193,8 @@ export class KeyValueStore<Value = unknown> {
   }
 
   /** The record of a key with its version, times, expiry and metadata; null if it is absent. */
-  getEntry<T = Value>(key: string): Promise<Entry<T> | null> {
-    return this.#engine.getEntry<T>(this.#engineKey(key));
+  getEntry<T = Value>(key: string, options?: AbortOptions): Promise<Entry<T> | null> {
+    return this.#engine.getEntry<T>(this.#engineKey(key), options);
   }
 
   /**
@@ -208,9 +231,9 @@ export class KeyValueStore<Value = unknown> {
     return within(this.#folder, toRange(query, operation));
   }
 
-  #iterate<T>(query: string | Range | undefined, what: PageContent): StorageIterator<T> {
+  #iterate<T>(query: string | Range | undefined, what: PageContent, options?: AbortOptions): StorageIterator<T> {
     try {
-      return this.#access.iterate(this.#within(query, what), what, this.#folder.length);
+      return this.#access.iterate(this.#within(query, what), what, this.#folder.length, signalOf(what, options));
     } catch (error) {
       return new PageIterator<T>(() => rejection(error));
     }

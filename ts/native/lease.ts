@@ -70,21 +70,22 @@ export class Lease extends CallQueue {
   }
 
   /** Reads inline if the store can, else queued. */
-  read<T>(operation: ReadOperation, argument: string, decode: Decode<T>): Promise<T> {
-    const handle = this.call();
+  read<T>(operation: ReadOperation, argument: string, decode: Decode<T>, handle?: CallHandle): Promise<T> {
+    const data = this.call();
     try {
-      const found = tryRead(handle, operation, argument);
+      const found = tryRead(data, operation, argument);
       if (found !== undefined) return Promise.resolve(decode(found as never));
     } catch (error) {
       return this.refuse(error, operation, keyOf(operation, argument));
     }
-    const { store } = handle;
+    const { store } = data;
     return this.queue(
       operation,
       keyOf(operation, argument),
       decode,
       (id) => store.submitCall(id, VERBS[operation], argument),
       true,
+      handle,
     );
   }
 

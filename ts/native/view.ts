@@ -1,5 +1,5 @@
 import { StorageError } from '../errors/storage-error.js';
-import type { CallQueue } from './call-queue.js';
+import type { CallHandle, CallQueue } from './call-queue.js';
 import { VERBS } from './interface.js';
 import type { NativeView, PageContent } from './interface.js';
 import type { Decode } from './results.js';
@@ -26,7 +26,7 @@ export class LeasedView {
     this.#use = lease.use;
   }
 
-  read<T>(operation: ReadOperation, argument: string, decode: Decode<T>): Promise<T> {
+  read<T>(operation: ReadOperation, argument: string, decode: Decode<T>, handle?: CallHandle): Promise<T> {
     if (this.#ended !== undefined) return Promise.reject(this.#closed(operation));
     const { view } = this;
     return this.lease.queue(
@@ -35,6 +35,7 @@ export class LeasedView {
       decode,
       (id) => view.submitCall(id, VERBS[operation], argument),
       true,
+      handle,
     );
   }
 

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { refuseExtraArguments } from '../arguments/arity.js';
 import { describeKind } from '../codec/kinds.js';
 import { StorageError, StorageTypeError } from '../errors/storage-error.js';
 import { supervision } from '../internal.js';
@@ -69,6 +70,13 @@ export class TransactionManager {
   #closed = false;
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Infinity;
+
+  static {
+    refuseExtraArguments(this, {
+      promises: { begin: 'options', commit: 'id', rollback: 'id' },
+      values: { list: '' },
+    });
+  }
 
   /** @internal */
   constructor(host: TransactionHost) {

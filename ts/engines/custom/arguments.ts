@@ -3,10 +3,17 @@ import { ABORT_SHAPE } from '../../arguments/shapes.js';
 import { copyOf } from '../../codec/copy.js';
 import { describeKind } from '../../codec/kinds.js';
 import { StorageTypeError } from '../../errors/storage-error.js';
-import type { AbortOptions, BatchOperation, RecordOptions, SetManyOptions, SetOptions } from '../../types.js';
+import type {
+  AbortOptions,
+  BatchOperation,
+  DeleteOptions,
+  RecordOptions,
+  SetManyOptions,
+  SetOptions,
+} from '../../types.js';
 import { batchSteps, eachEntry } from '../data/batch.js';
 import type { Step } from '../data/batch.js';
-import { checkExpected, writeOptions } from '../data/write-options.js';
+import { checkExpected, deleteOptions, writeOptions } from '../data/write-options.js';
 import type { WriteOptions } from '../data/write-options.js';
 import type { EngineHooks } from '../hooks.js';
 import type { EngineCalls } from './engine-calls.js';
@@ -25,6 +32,14 @@ export class WriteArguments {
   set(key: unknown, value: unknown, options: SetOptions | undefined): [copy: unknown, write: WriteOptions] {
     checkUserWrite(key, 'set');
     return [this.#copy(value), this.#writeOptions('set', 'set', options)];
+  }
+
+  /** The version that the key must have, if one is given. */
+  delete(key: unknown, options: DeleteOptions | undefined): string | undefined {
+    checkUserWrite(key, 'delete');
+    const { ifVersion } = deleteOptions(options);
+    if (ifVersion !== undefined) this.#calls.needVersions('delete', key);
+    return ifVersion;
   }
 
   setMany(entries: unknown, options: SetManyOptions | undefined): Step[] {

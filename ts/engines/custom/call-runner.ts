@@ -1,4 +1,5 @@
 import { abortable } from '../../abort.js';
+import { signalOf } from '../../arguments/shapes.js';
 import { rejection } from '../../errors/rejection.js';
 import type { StorageError } from '../../errors/storage-error.js';
 import type { AbortOptions } from '../../types.js';
@@ -39,6 +40,21 @@ export class CallRunner {
     let dropped = false;
     const start = (): Promise<T> => this.enqueue(operation, () => (dropped ? (undefined as never) : call(checked)));
     return abortable(signal, this.#owner.name, operation, start, () => (dropped = true));
+  }
+
+  /** The same for a call whose options are no more than a signal. */
+  read<A, T>(operation: string, check: () => A, call: (checked: A) => Promise<T>, options?: AbortOptions): Promise<T> {
+    const checkAll = (): A => {
+      const checked = check();
+      signalOf(operation, options);
+      return checked;
+    };
+    return this.run(operation, checkAll, call, options);
+  }
+
+  /** Runs a call in its turn, unless `signal` fires before. */
+  queue<T>(operation: string, signal: AbortSignal | undefined, call: () => Promise<T>): Promise<T> {
+    return this.run(operation, () => undefined, call, signal && { signal });
   }
 
   /** Runs a call in its turn. */

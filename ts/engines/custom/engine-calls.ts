@@ -5,7 +5,7 @@ import { StorageError, addContext, isStorageError } from '../../errors/storage-e
 import { asText } from '../../native/batch-text.js';
 import type { NativeValue } from '../../native/interface.js';
 import { compareKeys } from '../../range/key-order.js';
-import type { BatchOperation, CompareAndSetResult, Entry } from '../../types.js';
+import type { KeyOperation, CompareAndSetResult, Entry } from '../../types.js';
 import type { CustomChange, CustomFeed } from '../../watch/custom-feed.js';
 import type { DeclaredCapabilities, StorageEngine, StoredOptions } from '../contract.js';
 import type { WriteOptions } from '../data/write-options.js';
@@ -111,7 +111,7 @@ export class EngineCalls {
   }
 
   /** Called only where the engine has `batch`. */
-  async batch(operations: BatchOperation[], operation: string): Promise<void> {
+  async batch(operations: KeyOperation[], operation: string): Promise<void> {
     await this.change(operation, undefined, () => this.engine.batch!(operations));
     for (const { type, key, ...rest } of operations) {
       if (type === 'delete') this.note({ type, key });

@@ -1,14 +1,17 @@
 import { checkPair, iterated } from '../../arguments/iterables.js';
 import { checkWritableKey } from '../../arguments/keys.js';
-import { anything, oneOf, required, string } from '../../arguments/option-types.js';
+import { anything, either, object, oneOf, required, string } from '../../arguments/option-types.js';
 import { checkOptions } from '../../arguments/options.js';
 import type { Shape } from '../../arguments/options.js';
 import { encode } from '../../codec/encode.js';
 import { describeKind } from '../../codec/kinds.js';
 import { StorageTypeError, addContext, isStorageError } from '../../errors/storage-error.js';
-import { checkText, deleteText, setText } from '../../native/batch-text.js';
+import { checkText, clearRangeText, deleteText, setText } from '../../native/batch-text.js';
 import type { NativeValue } from '../../native/interface.js';
-import type { SetOptions } from '../../types.js';
+import { toEngineDeletion } from '../../range/deletion.js';
+import { rangeText } from '../../range/range.js';
+import type { InnerRange } from '../../range/range.js';
+import type { Range, SetOptions } from '../../types.js';
 import { BATCH_SET_SHAPE, checkExpected, writeOptions } from './write-options.js';
 import type { WriteOptions } from './write-options.js';
 
@@ -16,10 +19,12 @@ import type { WriteOptions } from './write-options.js';
 export type Step =
   | { readonly type: 'set'; readonly key: string; readonly value: NativeValue; readonly write: WriteOptions }
   | { readonly type: 'delete'; readonly key: string }
+  | { readonly type: 'deleteRange'; readonly range: InnerRange }
   | { readonly type: 'check'; readonly key: string; readonly version: string | null };
 
-const TYPE = required(oneOf('set', 'delete', 'check'));
+const TYPE = required(oneOf('set', 'delete', 'deleteRange', 'check'));
 const DELETE_SHAPE: Shape = { type: TYPE, key: required(string) };
+const DELETE_RANGE_SHAPE: Shape = { type: TYPE, range: required(either(string, object)) };
 const CHECK_SHAPE: Shape = { ...DELETE_SHAPE, version: anything };
 
 /** The steps of a batch. A condition of a set becomes a step of its own. */
@@ -28,7 +33,7 @@ export function batchSteps(operations: unknown, maxBytes: number): Step[] {
   for (const given of iterated(operations, 'batch', 'operations')) {
     if (typeof given !== 'object' || given === null)
       throw new StorageTypeError(`Expected each operation of batch to be an object, got ${describeKind(given)}`);
-    const operation = given as { type: unknown; key: unknown; value: unknown; version: unknown };
+    const operation = given as { type: unknown; key: unknown; value: unknown; version: unknown; range: unknown };
     const { key } = operation;
     if (operation.type === 'set') {
       checkOptions('batch', operation, BATCH_SET_SHAPE);
@@ -42,6 +47,9 @@ export function batchSteps(operations: unknown, maxBytes: number): Step[] {
       checkWritableKey(key, 'batch');
       checkExpected(operation.version, 'batch');
       steps.push({ type: 'check', key, version: operation.version });
+    } else if (operation.type === 'deleteRange') {
+      checkOptions('batch', operation, DELETE_RANGE_SHAPE);
+      steps.push({ type: 'deleteRange', range: toEngineDeletion(operation.range as string | Range, 'deleteRange') });
     } else {
       checkOptions('batch', operation, DELETE_SHAPE);
       checkWritableKey(key, 'batch');
@@ -57,6 +65,7 @@ export function batchText(operations: unknown, maxBytes: number): string {
   for (const step of batchSteps(operations, maxBytes)) {
     if (step.type === 'set') text += setText(step.key, step.value, step.write);
     else if (step.type === 'delete') text += deleteText(step.key);
+    else if (step.type === 'deleteRange') text += clearRangeText(rangeText(step.range));
     else text += checkText(step.key, step.version);
   }
   return text;

@@ -1,8 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { keyList } from '../../arguments/iterables.js';
 import { checkKey, checkWritableKey } from '../../arguments/keys.js';
-import { checkOptions } from '../../arguments/options.js';
-import { ABORT_SHAPE } from '../../arguments/shapes.js';
+import { signalOf } from '../../arguments/shapes.js';
 import { decode } from '../../codec/decode.js';
 import { encode } from '../../codec/encode.js';
 import { describeKind } from '../../codec/kinds.js';
@@ -25,12 +24,14 @@ import { abortableCall } from '../../native/lease-source.js';
 import type { LeaseSource } from '../../native/lease-source.js';
 import { decodeFound, itself, nothing, outcomes, parseKeys } from '../../native/results.js';
 import type { ReadOperation } from '../../native/view.js';
+import { toEngineDeletion } from '../../range/deletion.js';
 import { rangeText, toRange } from '../../range/range.js';
 import type { InnerRange } from '../../range/range.js';
 import type {
   AbortOptions,
   BatchOperation,
   CompareAndSetResult,
+  DeleteOptions,
   Entry,
   Range,
   RecordOptions,
@@ -42,7 +43,7 @@ import type { DataMethods } from '../contract.js';
 import type { Access } from './access.js';
 import { batchText, eachEntry, encodeAt } from './batch.js';
 import { noteFailedConditions } from './conditions.js';
-import { checkExpected, writeOptions } from './write-options.js';
+import { checkExpected, deleteOptions, writeOptions } from './write-options.js';
 
 /**
  * The data methods of built-in engines and transactions. The addon answers a call at once if it can, else queues it.
@@ -56,7 +57,8 @@ export class NativeData implements DataMethods {
   }
 
   /** {@inheritDoc DataMethods.get} */
-  get<T = unknown>(key: string): Promise<T | null> {
+  get<T = unknown>(key: string, options?: AbortOptions): Promise<T | null> {
+    if (options !== undefined) return this.#readKey('get', key, decodeFound<T>, options);
     const { lease } = this.#source;
     try {
       checkKey(key, 'get');
@@ -90,9 +92,10 @@ export class NativeData implements DataMethods {
   }
 
   /** {@inheritDoc DataMethods.delete} */
-  delete(key: string): Promise<boolean> {
+  delete(key: string, options?: DeleteOptions): Promise<boolean> {
     try {
       checkWritableKey(key, 'delete');
+      if (options !== undefined) return this.#deleteWith(key, options);
     } catch (error) {
       return this.#refuse(error, 'delete', key);
     }
@@ -100,50 +103,52 @@ export class NativeData implements DataMethods {
   }
 
   /** {@inheritDoc DataMethods.has} */
-  has(key: string): Promise<boolean> {
-    try {
-      checkKey(key, 'has');
-    } catch (error) {
-      return this.#refuse(error, 'has', key);
-    }
-    return this.#read('has', key, itself<boolean>);
+  has(key: string, options?: AbortOptions): Promise<boolean> {
+    return this.#readKey('has', key, itself<boolean>, options);
   }
 
   /** {@inheritDoc DataMethods.keys} */
-  keys(query?: string | Range): Promise<string[]> {
-    return this.#try('keys', () => this.#read('keys', rangeText(toRange(query, 'keys')), parseKeys));
+  keys(query?: string | Range, options?: AbortOptions): Promise<string[]> {
+    return this.#try('keys', () =>
+      this.#read('keys', rangeText(toRange(query, 'keys')), parseKeys, signalOf('keys', options)),
+    );
   }
 
   /** {@inheritDoc DataMethods.count} */
-  count(query?: string | Range): Promise<number> {
-    return this.#try('count', () => this.#read('count', rangeText(toRange(query, 'count')), itself<number>));
+  count(query?: string | Range, options?: AbortOptions): Promise<number> {
+    return this.#try('count', () =>
+      this.#read('count', rangeText(toRange(query, 'count')), itself<number>, signalOf('count', options)),
+    );
   }
 
   /** {@inheritDoc DataMethods.clear} */
-  clear(): Promise<void> {
-    return this.#batch('clear', undefined, CLEAR_TEXT, false, nothing);
+  clear(query?: string | Range, options?: AbortOptions): Promise<void> {
+    return this.#try('clear', () => {
+      const ops = query === undefined ? CLEAR_TEXT : clearRangeText(rangeText(toEngineDeletion(query, 'clear')));
+      return this.#batch('clear', undefined, ops, false, nothing, signalOf('clear', options));
+    });
   }
 
   /** {@inheritDoc DataMethods.entries} */
-  entries<T = unknown>(query?: string | Range): StorageIterator<[string, T]> {
-    return this.#iterateQuery(query, 'entries');
+  entries<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<[string, T]> {
+    return this.#iterateQuery(query, 'entries', options);
   }
 
   /** {@inheritDoc DataMethods.values} */
-  values<T = unknown>(query?: string | Range): StorageIterator<T> {
-    return this.#iterateQuery(query, 'values');
+  values<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<T> {
+    return this.#iterateQuery(query, 'values', options);
   }
 
   /** {@inheritDoc DataMethods.keysIterator} */
-  keysIterator(query?: string | Range): StorageIterator<string> {
-    return this.#iterateQuery(query, 'keys');
+  keysIterator(query?: string | Range, options?: AbortOptions): StorageIterator<string> {
+    return this.#iterateQuery(query, 'keys', options);
   }
 
   /** {@inheritDoc DataMethods.getMany} */
-  getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]> {
+  getMany<T = unknown>(keys: Iterable<string>, options?: AbortOptions): Promise<(T | null)[]> {
     return this.#try('getMany', () => {
       const list = keyList(keys, 'getMany', checkKey);
-      return this.#read('getMany', keysText(list), decode<(T | null)[]>);
+      return this.#read('getMany', keysText(list), decode<(T | null)[]>, signalOf('getMany', options));
     });
   }
 
@@ -164,22 +169,21 @@ export class NativeData implements DataMethods {
   }
 
   /** {@inheritDoc DataMethods.deleteMany} */
-  deleteMany(keys: Iterable<string>): Promise<number> {
+  deleteMany(keys: Iterable<string>, options?: AbortOptions): Promise<number> {
     return this.#try('deleteMany', () => {
       const ops = keyList(keys, 'deleteMany', checkWritableKey).map(deleteText).join('');
-      return this.#batch('deleteMany', undefined, ops, true, (text: string) => {
-        return outcomes<{ existed: boolean }>(text).filter(({ existed }) => existed).length;
-      });
+      const count = (text: string): number =>
+        outcomes<{ existed: boolean }>(text).filter(({ existed }) => existed).length;
+      return this.#batch('deleteMany', undefined, ops, true, count, signalOf('deleteMany', options));
     });
   }
 
   /** {@inheritDoc DataMethods.batch} */
   batch(operations: Iterable<BatchOperation>, options?: AbortOptions): Promise<void> {
     return this.#try('batch', () => {
-      checkOptions('batch', options, ABORT_SHAPE);
-      return this.#conditional(
-        this.#batch('batch', undefined, batchText(operations, this.#source.maxBytes), false, nothing, options?.signal),
-      );
+      const signal = signalOf('batch', options);
+      const ops = batchText(operations, this.#source.maxBytes);
+      return this.#conditional(this.#batch('batch', undefined, ops, false, nothing, signal));
     });
   }
 
@@ -220,20 +224,18 @@ export class NativeData implements DataMethods {
   }
 
   /** {@inheritDoc DataMethods.getEntry} */
-  getEntry<T = unknown>(key: string): Promise<Entry<T> | null> {
-    return this.#try('getEntry', () => {
-      checkKey(key, 'getEntry');
-      return this.#read('getEntry', key, decodeFound<Entry<T>>);
-    });
+  getEntry<T = unknown>(key: string, options?: AbortOptions): Promise<Entry<T> | null> {
+    return this.#readKey('getEntry', key, decodeFound<Entry<T>>, options);
   }
 
   /** @internal */
   get [access](): Access {
     return {
-      keys: (range) => this.#read('keys', rangeText(range), parseKeys),
-      count: (range) => this.#read('count', rangeText(range), itself<number>),
-      iterate: (range, what, strip) => this.#iterate(range, what, strip),
-      clear: (range) => this.#batch('clear', undefined, clearRangeText(rangeText(range)), false, nothing),
+      keys: (range, signal) => this.#read('keys', rangeText(range), parseKeys, signal),
+      count: (range, signal) => this.#read('count', rangeText(range), itself<number>, signal),
+      iterate: (range, what, strip, signal) => this.#iterate(range, what, strip, signal),
+      clear: (range, signal) =>
+        this.#batch('clear', undefined, clearRangeText(rangeText(range)), false, nothing, signal),
     };
   }
 
@@ -250,10 +252,41 @@ export class NativeData implements DataMethods {
     );
   }
 
-  #read<T>(operation: ReadOperation, argument: string, decodeResult: (result: never) => T): Promise<T> {
+  #deleteWith(key: string, options: DeleteOptions): Promise<boolean> {
+    const { ifVersion, signal } = deleteOptions(options);
+    const existed = (text: string): boolean => outcomes<{ existed: boolean }>(text)[0].existed;
+    if (ifVersion === undefined) return this.#batch('delete', key, deleteText(key), true, existed, signal);
+    const ops = checkText(key, ifVersion) + deleteText(key);
+    return this.#conditional(this.#batch('delete', key, ops, true, existed, signal));
+  }
+
+  #readKey<T>(
+    operation: 'get' | 'has' | 'getEntry',
+    key: string,
+    decodeResult: (result: never) => T,
+    options: AbortOptions | undefined,
+  ): Promise<T> {
+    let signal;
+    try {
+      checkKey(key, operation);
+      if (options !== undefined) signal = signalOf(operation, options);
+    } catch (error) {
+      return this.#refuse(error, operation, key);
+    }
+    return this.#read(operation, key, decodeResult, signal);
+  }
+
+  #read<T>(
+    operation: ReadOperation,
+    argument: string,
+    decodeResult: (result: never) => T,
+    signal?: AbortSignal,
+  ): Promise<T> {
     const { lease } = this.#source;
-    if (lease !== undefined) return lease.read(operation, argument, decodeResult);
-    return this.#source.withLease(operation, (ready) => ready.read(operation, argument, decodeResult));
+    if (lease !== undefined && signal === undefined) return lease.read(operation, argument, decodeResult);
+    return abortableCall(this.#source, operation, signal, (ready, handle) =>
+      ready.read(operation, argument, decodeResult, handle),
+    );
   }
 
   #batch<T>(
@@ -271,26 +304,35 @@ export class NativeData implements DataMethods {
     );
   }
 
-  #conditional(written: Promise<void>): Promise<void> {
+  #conditional<T>(written: Promise<T>): Promise<T> {
     return this.#source.isOneMoment === true ? noteFailedConditions(written) : written;
   }
 
-  #iterateQuery<T>(query: string | Range | undefined, what: PageContent): StorageIterator<T> {
+  #iterateQuery<T>(
+    query: string | Range | undefined,
+    what: PageContent,
+    options: AbortOptions | undefined,
+  ): StorageIterator<T> {
     try {
-      return this.#iterate(toRange(query, what), what, 0);
+      return this.#iterate(toRange(query, what), what, 0, signalOf(what, options));
     } catch (error) {
       // next() rejects with it, because nothing that is asynchronous throws.
       return new PageIterator<T>(() => this.#refuse(error, what));
     }
   }
 
-  #iterate<T>(range: InnerRange, what: PageContent, strip: number): StorageIterator<T> {
+  #iterate<T>(
+    range: InnerRange,
+    what: PageContent,
+    strip: number,
+    signal: AbortSignal | undefined,
+  ): StorageIterator<T> {
     const text = rangeText(range);
     const open = (): Promise<ViewSource<T>> =>
       this.#source
         .withLease(what, (lease) => lease.openView(what))
         .then((view) => new ViewSource<T>(view, text, what, strip, true));
-    return new PageIterator<T>(open, range.limit);
+    return new PageIterator<T>(open, range.limit, signal && { signal, engine: this.#source.name, operation: what });
   }
 
   /** Turns what `run` throws into a rejection. */

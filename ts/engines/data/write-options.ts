@@ -5,12 +5,13 @@ import { encode } from '../../codec/encode.js';
 import { describeKind } from '../../codec/kinds.js';
 import { StorageTypeError } from '../../errors/storage-error.js';
 import { asText } from '../../native/batch-text.js';
-import type { RecordOptions, SetManyOptions, SetOptions } from '../../types.js';
+import type { DeleteOptions, RecordOptions, SetManyOptions, SetOptions } from '../../types.js';
 
 const RECORD_SHAPE: Shape = { ttl: milliseconds, expiresAt: timestamp, metadata: anything, signal };
 const SET_MANY_SHAPE: Shape = { ...RECORD_SHAPE, ifAbsent: boolean };
 const SET_SHAPE: Shape = { ...SET_MANY_SHAPE, ifVersion: string };
 export const BATCH_SET_SHAPE: Shape = { ...SET_SHAPE, type: string, key: anything, value: anything };
+const DELETE_SHAPE: Shape = { ifVersion: string, signal };
 const SHAPES = { record: RECORD_SHAPE, setMany: SET_MANY_SHAPE, set: SET_SHAPE, batch: BATCH_SET_SHAPE } as const;
 
 /** The options of a write, checked and encoded. */
@@ -30,6 +31,7 @@ const NO_OPTIONS: WriteOptions = {
   ifAbsent: false,
   signal: undefined,
 };
+const NO_DELETE_OPTIONS: DeleteOptions = {};
 const LATEST = 8.64e15; // the last moment that a Date can hold
 
 /** Checks and encodes the options of a write. `kind` names the options that the method takes. */
@@ -55,6 +57,13 @@ export function writeOptions(
     ifAbsent: ifAbsent === true,
     signal,
   };
+}
+
+/** The checked options of a delete. */
+export function deleteOptions(options: DeleteOptions | undefined): DeleteOptions {
+  checkOptions('delete', options, DELETE_SHAPE);
+  if (options?.ifVersion !== undefined) checkVersion(options.ifVersion, 'delete');
+  return options ?? NO_DELETE_OPTIONS;
 }
 
 /** Throws unless `version` is null or may be a version. */
