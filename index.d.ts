@@ -190,7 +190,7 @@ interface Progress {
 }
 /** Options of calls that may take long. */
 interface LongCallOptions extends AbortOptions {
-    /** Is called from time to time with the call's progress. What it throws is ignored. */
+    /** Is called from time to time with the call's progress. What it throws is an uncaught exception of its own. */
     onProgress?: ((progress: Progress) => void) | undefined;
 }
 /** Options of `verify`. */
@@ -1225,7 +1225,8 @@ interface SQLiteStorageConfig extends DurabilityOptions {
     /** The table of the records: letters, digits and `_`, not starting with a digit. Default: `'storage'`. */
     tableName?: string | undefined;
     /**
-     * Is called with each statement, with placeholders and never values. True prints them to the console. Default: false.
+     * Is called with each statement, with placeholders and never values. True prints them to the console. What it throws
+     * is an uncaught exception of its own. Default: false.
      */
     verbose?: boolean | ((sql: string) => void) | undefined;
     /** The number of connections that read at a time. Default: the engine's choice. */
@@ -1295,7 +1296,10 @@ interface CopyResult {
     skipped: number;
 }
 
-/** The events of a {@link StorageManager}, with the arguments of their listeners. */
+/**
+ * The events of a {@link StorageManager}, with the arguments of their listeners. What a listener throws breaks no call:
+ * it is an uncaught exception of its own.
+ */
 interface StorageEvents {
     /**
      * An engine could not be connected for calls that were waiting. They reject too. Without a listener nothing is

@@ -197,7 +197,7 @@ export interface Progress {
 
 /** Options of calls that may take long. */
 export interface LongCallOptions extends AbortOptions {
-  /** Is called from time to time with the call's progress. What it throws is ignored. */
+  /** Is called from time to time with the call's progress. What it throws is an uncaught exception of its own. */
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 

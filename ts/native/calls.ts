@@ -1,4 +1,5 @@
 import { fromNative } from '../errors/from-native.js';
+import { callListener } from '../errors/uncaught.js';
 import { addContext, isStorageError } from '../errors/storage-error.js';
 import type { StorageError, StorageTypeError } from '../errors/storage-error.js';
 import { anchor } from './v8-anchors.js';
@@ -107,7 +108,7 @@ export function settle(ids: number[], results: unknown[]): void {
     const receiver = receivers[failed ? -id : id];
     if (receiver === undefined) continue;
     if (typeof receiver === 'function') {
-      receiver(String(results[index]));
+      callListener(receiver, String(results[index]));
       continue;
     }
     receiver.leave();
