@@ -1322,7 +1322,15 @@ interface ModelOptions {
     /** The engine's name. Default: the manager's `defaultEngine`. */
     engine?: string | undefined;
 }
-/** The result of `storage.stats()`: the figures of each engine by its name, and those of the transactions. */
+/** Options of `storage.stats()`. */
+interface StorageStatsOptions {
+    /** Also ask the engines that are not open. It opens them, and makes stores that are not there. Default: false. */
+    all?: boolean | undefined;
+}
+/** Options of `storage.verify()`. */
+interface StorageVerifyOptions extends VerifyOptions, StorageStatsOptions {
+}
+/** The result of `storage.stats()`: the figures of each asked engine by its name, and those of the transactions. */
 type StorageStats = {
     readonly [engine: string]: EngineStats;
 } & {
@@ -1364,7 +1372,10 @@ declare class StorageManager implements AsyncDisposable {
      * @throws StorageTypeError if `engine` lacks one of the eight methods.
      */
     registerEngine(name: string, engine: StorageEngine, options?: RegisterOptions): this;
-    /** Connects every engine, and rejects if one cannot be connected. Without it engines connect on first use. */
+    /**
+     * Connects every engine, used or not, and rejects if one cannot be connected. So it makes the stores that are not
+     * there. Without it engines connect on first use.
+     */
     connect(): Promise<void>;
     /**
      * A key-value store.
@@ -1410,10 +1421,20 @@ declare class StorageManager implements AsyncDisposable {
      * const { copied } = await storage.copy({ from: 'file', to: 'sqlite', prefix: 'users/' });
      */
     copy(options: CopyOptions): Promise<CopyResult>;
-    /** Figures of every engine, by name, and of the transactions. */
-    stats(): Promise<StorageStats>;
-    /** Reads everything in every engine and reports damage, by the engine's name. */
-    verify(options?: VerifyOptions): Promise<Record<string, VerifyReport>>;
+    /**
+     * Figures of the engines that are open, by name, and of the transactions.
+     *
+     * @example
+     * const { sqlite, transactions } = await storage.stats();
+     */
+    stats(options?: StorageStatsOptions): Promise<StorageStats>;
+    /**
+     * Reads everything in the engines that are open and reports damage, by the engine's name.
+     *
+     * @example
+     * const reports = await storage.verify({ all: true }); // opens the others, too
+     */
+    verify(options?: StorageVerifyOptions): Promise<Record<string, VerifyReport>>;
     /** Calls `listener` each time an event happens. */
     on<Event extends keyof StorageEvents>(event: Event, listener: (...args: StorageEvents[Event]) => void): this;
     /** Calls `listener` the next time an event happens. */
@@ -1526,4 +1547,4 @@ declare function decode<T = unknown>(stored: string | Buffer): T;
 declare function encode(value: unknown, maxBytes?: number): string | Buffer;
 
 export { BaseStorageEngine, ERROR_CODES, FileStorage, JavaScriptEngine, KeyValueStore, LevelDBStorage, MemoryStorage, RedisStorage, SQLiteStorage, Snapshot, StorageError, StorageManager, StorageTypeError, Transaction, TransactionManager, decode, encode, isStorageError };
-export type { AbortOptions, BatchOperation, Capabilities, ClearEvent, CompareAndSetResult, CopyOptions, CopyResult, DataMethods, DeclaredCapabilities, DeleteEvent, DeleteOptions, Durability, DurabilityOptions, Engine, EngineCounters, EngineStats, EngineStatus, Entry, ErrorCode, ErrorContext, FileStorageConfig, KeyOperation, LevelDBStorageConfig, LongCallOptions, MemoryStorageConfig, ModelOptions, Progress, Range, RecordOptions, RecoveredTransactions, RedisStorageConfig, RedisTlsOptions, RegisterOptions, RetryEvent, RetryOptions, RunTransactionOptions, SQLiteStorageConfig, SetEvent, SetManyOptions, SetOptions, StorageConfig, StorageEngine, StorageEvents, StorageIterator, StorageStats, StoredOptions, TransactionOptions, TransactionStats, TransactionStatus, TransactionsConfig, VerifyOptions, VerifyReport, WatchEvent, WatchIterator, WatchOptions };
+export type { AbortOptions, BatchOperation, Capabilities, ClearEvent, CompareAndSetResult, CopyOptions, CopyResult, DataMethods, DeclaredCapabilities, DeleteEvent, DeleteOptions, Durability, DurabilityOptions, Engine, EngineCounters, EngineStats, EngineStatus, Entry, ErrorCode, ErrorContext, FileStorageConfig, KeyOperation, LevelDBStorageConfig, LongCallOptions, MemoryStorageConfig, ModelOptions, Progress, Range, RecordOptions, RecoveredTransactions, RedisStorageConfig, RedisTlsOptions, RegisterOptions, RetryEvent, RetryOptions, RunTransactionOptions, SQLiteStorageConfig, SetEvent, SetManyOptions, SetOptions, StorageConfig, StorageEngine, StorageEvents, StorageIterator, StorageStats, StorageStatsOptions, StorageVerifyOptions, StoredOptions, TransactionOptions, TransactionStats, TransactionStatus, TransactionsConfig, VerifyOptions, VerifyReport, WatchEvent, WatchIterator, WatchOptions };

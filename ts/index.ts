@@ -1,6 +1,12 @@
 export { StorageManager } from './manager/storage-manager.js';
 export type { StorageEvents } from './manager/events.js';
-export type { ModelOptions, RegisterOptions, StorageStats } from './manager/options.js';
+export type {
+  ModelOptions,
+  RegisterOptions,
+  StorageStats,
+  StorageStatsOptions,
+  StorageVerifyOptions,
+} from './manager/options.js';
 export type { StorageConfig } from './manager/config.js';
 export type { CopyOptions, CopyResult } from './manager/copy.js';
 

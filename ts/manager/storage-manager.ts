@@ -23,14 +23,21 @@ import { Scheduler } from '../transactions/scheduler.js';
 import { TransactionManager } from '../transactions/transaction-manager.js';
 import type { Supervision } from '../transactions/transaction-manager.js';
 import type { Transaction } from '../transactions/transaction.js';
-import type { VerifyOptions, VerifyReport } from '../types.js';
+import type { VerifyReport } from '../types.js';
 import { checkConfig, configuredEngines, maxValueBytesOf } from './config.js';
 import type { StorageConfig } from './config.js';
 import { COPY_SHAPE, copyRecords } from './copy.js';
 import type { CopyOptions, CopyResult } from './copy.js';
 import { ManagerEvents } from './events.js';
 import type { StorageEvents } from './events.js';
-import type { ModelOptions, RegisterOptions, StorageStats } from './options.js';
+import { ALL_SHAPE } from './options.js';
+import type {
+  ModelOptions,
+  RegisterOptions,
+  StorageStats,
+  StorageStatsOptions,
+  StorageVerifyOptions,
+} from './options.js';
 
 /**
  * The engines of an application, with the models and transactions that use them. The constructor does no I/O: engines
@@ -62,7 +69,7 @@ export class StorageManager implements AsyncDisposable {
         beginTransaction: 'options',
         transaction: 'run, options',
         copy: 'options',
-        stats: '',
+        stats: 'options',
         verify: 'options',
         close: '',
       },
@@ -159,7 +166,10 @@ export class StorageManager implements AsyncDisposable {
     return this;
   }
 
-  /** Connects every engine, and rejects if one cannot be connected. Without it engines connect on first use. */
+  /**
+   * Connects every engine, used or not, and rejects if one cannot be connected. So it makes the stores that are not
+   * there. Without it engines connect on first use.
+   */
   async connect(): Promise<void> {
     this.#refuseClosed('connect');
     await Promise.all([...this.#engines.values()].map((engine) => engine.connect()));
@@ -224,18 +234,30 @@ export class StorageManager implements AsyncDisposable {
     return copyRecords(this.#engineOf(options.from, 'from'), this.#engineOf(options.to, 'to'), options);
   }
 
-  /** Figures of every engine, by name, and of the transactions. */
-  async stats(): Promise<StorageStats> {
+  /**
+   * Figures of the engines that are open, by name, and of the transactions.
+   *
+   * @example
+   * const { sqlite, transactions } = await storage.stats();
+   */
+  async stats(options?: StorageStatsOptions): Promise<StorageStats> {
     this.#refuseClosed('stats');
-    const engines = await this.#ofEach((engine) => engine.stats());
+    checkOptions('stats', options, ALL_SHAPE);
+    const engines = await this.#ofEach((engine) => engine.stats(), options);
     return { ...engines, transactions: this.#supervision.stats() } as StorageStats;
   }
 
-  /** Reads everything in every engine and reports damage, by the engine's name. */
-  async verify(options?: VerifyOptions): Promise<Record<string, VerifyReport>> {
+  /**
+   * Reads everything in the engines that are open and reports damage, by the engine's name.
+   *
+   * @example
+   * const reports = await storage.verify({ all: true }); // opens the others, too
+   */
+  async verify(options?: StorageVerifyOptions): Promise<Record<string, VerifyReport>> {
     this.#refuseClosed('verify');
-    checkOptions('verify', options, VERIFY_SHAPE);
-    return this.#ofEach((engine) => engine.verify(options));
+    checkOptions('verify', options, { ...VERIFY_SHAPE, ...ALL_SHAPE });
+    const { all, ...each } = options ?? {};
+    return this.#ofEach((engine) => engine.verify(each), { all });
   }
 
   /** Calls `listener` each time an event happens. */
@@ -282,10 +304,14 @@ export class StorageManager implements AsyncDisposable {
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
   }
 
-  async #ofEach<T>(ask: (engine: InternalEngine) => Promise<T>): Promise<Record<string, T>> {
-    const answers = await Promise.all(
-      [...this.#engines].map(async ([name, engine]) => [name, await ask(engine)] as const),
-    );
+  /** Asks the engines that are open. To ask another would open it, and so make its store. */
+  async #ofEach<T>(
+    ask: (engine: InternalEngine) => Promise<T>,
+    options: StorageStatsOptions | undefined,
+  ): Promise<Record<string, T>> {
+    const isOpen = ({ status }: InternalEngine): boolean => status === 'connected' || status === 'connecting';
+    const asked = [...this.#engines].filter(([, engine]) => options?.all === true || isOpen(engine));
+    const answers = await Promise.all(asked.map(async ([name, engine]) => [name, await ask(engine)] as const));
     return Object.fromEntries(answers);
   }
 
