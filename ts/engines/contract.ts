@@ -217,7 +217,7 @@ export interface DataMethods {
    * are given.
    *
    * @param by - The number to add. Default: 1.
-   * @throws INVALID_ARGUMENT if the key holds no number.
+   * @throws INVALID_ARGUMENT if the key holds no number, or the sum of two whole numbers is beyond 2^53.
    */
   increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
   /** The record of a key with its version, times, expiry and metadata; null if it is absent. */

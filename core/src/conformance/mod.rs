@@ -101,6 +101,7 @@ macro_rules! conformance {
             batches::operations_of_a_batch_apply_in_order,
             batches::checks_compare_versions,
             batches::increments_are_exact_and_refuse_other_types,
+            batches::whole_numbers_beyond_2_53_are_refused,
             batches::a_failed_increment_in_a_batch_writes_nothing,
             batches::both_keyspaces_change_together,
             batches::range_checks_see_later_commits,

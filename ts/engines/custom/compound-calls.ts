@@ -63,7 +63,7 @@ export class CompoundCalls {
         key,
       });
     }
-    const sum = (found ?? 0) + by;
+    const sum = sumOf(found ?? 0, by);
     await this.#calls.set(key, sum, await this.#keeping(key, write), 'increment');
     return sum;
   }
@@ -130,7 +130,10 @@ export class CompoundCalls {
       ? !(await this.#calls.has(key, operation))
       : ifVersion === undefined || (await this.#calls.getEntry(key, operation))?.version === ifVersion;
     if (!holds)
-      throw new StorageError('CONFLICT', 'The key was changed by someone else', { engine: this.#calls.name, key });
+      throw new StorageError('CONFLICT', 'The key was changed meanwhile by another call', {
+        engine: this.#calls.name,
+        key,
+      });
   }
 
   /** Adds the expiry and metadata that a key has to an increment that gives none, if the engine can read them. */
@@ -150,4 +153,17 @@ export class CompoundCalls {
     if (step.type !== 'set') return step;
     return { type: 'set', key: step.key, value: decode(step.value), ...this.#calls.stored(step.write, operation) };
   }
+}
+
+/** The sum, as core/src/engine/increment.rs has it for the other engines. */
+function sumOf(a: number, b: number): number {
+  const sum = a + b;
+  const size = Math.abs(sum);
+  // A sum just beyond 2^53 is rounded to it.
+  const isBeyond = size > 2 ** 53 || (size === 2 ** 53 && (sum - a !== b || sum - b !== a));
+  if (!isBeyond || !Number.isInteger(a) || !Number.isInteger(b)) return sum;
+  throw new StorageTypeError(
+    'The sum is a whole number beyond 2^53, which a JavaScript number does not hold exactly; keep the count as a bigint ' +
+      'and write it with compareAndSet',
+  );
 }

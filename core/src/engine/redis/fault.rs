@@ -38,18 +38,16 @@ pub fn not_a_string() -> Error {
     Error::new(Code::Corrupted, "the key holds something that is not a string").caused_by(&"WRONGTYPE").in_engine(NAME)
 }
 
-/// The error of an addition to a value that is no number.
-pub fn not_a_number() -> Error {
-    Error::new(Code::InvalidArgument, "increment needs a number, the key holds another type").in_engine(NAME)
-}
-
 /// The error of a call for which there was no connection: nothing was sent.
 pub fn unreachable(place: &impl std::fmt::Display, cause: Option<&Error>) -> Error {
-    let error = match cause {
-        Some(cause) => Error::new(Code::Connection, format!("no connection to redis at {place}: {}", cause.message())),
-        None => Error::new(Code::Connection, format!("no connection to redis at {place}")),
+    let what = format!("no connection to redis at {place}");
+    let message = match cause.map(Error::message) {
+        // The failure of an attempt to connect says so itself.
+        Some(cause) if cause.starts_with(&what) => cause.to_owned(),
+        Some(cause) => format!("{what}: {cause}"),
+        None => what,
     };
-    error.in_engine(NAME)
+    Error::new(Code::Connection, message).in_engine(NAME)
 }
 
 /// The reason why a connection ended.

@@ -2,11 +2,12 @@
 
 use redis::Value as RespValue;
 
-use super::fault::{applied_unknown, not_a_number, refused, unexpected};
+use super::fault::{applied_unknown, refused, unexpected};
 use super::options::NAME;
 use super::pending_write::PendingWrite;
 use super::rows::key_of_row;
 use crate::batch::{Commit, Op, Outcome};
+use crate::engine::increment::{beyond, not_a_number};
 use crate::engine::intent;
 use crate::error::{Code, Error, Result};
 use crate::format::redis::{held_by, version, version_of_write};
@@ -24,6 +25,7 @@ const APPLIED: i64 = 2;
 const CHECK_FAILED: i64 = 0;
 const NO_NUMBER: i64 = -1;
 const HELD: i64 = -2;
+const BEYOND: i64 = -3;
 
 /// The result of each of `writes`.
 pub fn results(writes: &[PendingWrite], reply: RespValue) -> Vec<Result<Commit>> {
@@ -78,6 +80,7 @@ fn refusal(write: &PendingWrite, reason: i64, row: usize, holder: Option<RespVal
     let error = match (reason, holder) {
         (CHECK_FAILED, _) => conflict(),
         (NO_NUMBER, _) => not_a_number(),
+        (BEYOND, _) => beyond(),
         (HELD, Some(RespValue::BulkString(holder))) => match held_by(&holder) {
             Some((id, at)) => intent::held_by(id, at, key.as_deref().unwrap_or_default(), now()),
             None => conflict(),
