@@ -28,7 +28,7 @@ test('what would not come back is refused with its path', (t) => {
   refusal(t, new SharedArrayBuffer(1), 'Cannot store an instance of SharedArrayBuffer at $');
   refusal(t, { p: new Point() }, 'Cannot store an instance of Point at $.p');
   refusal(t, new Map([[1, new Map([[new Point(), 1]])]]), 'Cannot store an instance of Point at $[0][1][0][0]');
-  refusal(t, new Set([Promise.resolve()]), 'Cannot store an instance of Promise at $[0]');
+  refusal(t, new Set([Promise.resolve()]), 'Cannot store a Promise at $[0] (is an await missing?)');
   for (const value of [
     new WeakMap(),
     new Error('secret'),

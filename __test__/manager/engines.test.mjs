@@ -10,8 +10,8 @@ const TYPE_ERROR = { code: 'INVALID_ARGUMENT', name: 'StorageTypeError' };
 
 test('an engine that is not there is told by name', (t) => {
   const storage = new StorageManager();
-  t.throws(() => storage.getEngine(), { code: 'ENGINE_NOT_FOUND', message: 'Storage engine not found: file' });
-  t.throws(() => storage.getEngine('none'), { code: 'ENGINE_NOT_FOUND', message: 'Storage engine not found: none' });
+  t.throws(() => storage.getEngine(), { code: 'ENGINE_NOT_FOUND', message: /^Storage engine not found: file; / });
+  t.throws(() => storage.getEngine('none'), { code: 'ENGINE_NOT_FOUND', message: /^Storage engine not found: none; / });
 });
 
 test('getEngine and registerEngine refuse arguments of a wrong type', (t) => {

@@ -86,7 +86,10 @@ export class Writer {
       if (text !== undefined) return this.#spend(text);
     }
     const { toJSON } = value as Replacer;
-    if (typeof toJSON !== 'function') throw this.#refuse(describeKind(value));
+    if (typeof toJSON !== 'function')
+      throw types.isPromise(value)
+        ? this.#refuse('a Promise', ' (is an await missing?)')
+        : this.#refuse(describeKind(value));
     return this.write(toJSON.call(value, String(key)), key);
   }
 
@@ -186,8 +189,8 @@ export class Writer {
     return text;
   }
 
-  #refuse(what: string): StorageError {
-    this.refusal = new StorageError('UNSUPPORTED_VALUE', `Cannot store ${what} at ${this.path}`);
+  #refuse(what: string, hint = ''): StorageError {
+    this.refusal = new StorageError('UNSUPPORTED_VALUE', `Cannot store ${what} at ${this.path}${hint}`);
     return this.refusal;
   }
 }

@@ -2,8 +2,8 @@
 const { queueMicrotask } = globalThis;
 
 /**
- * Calls a listener of the user's. What it throws becomes an uncaught exception of its own, so that it breaks neither the
- * call that it listens to nor other calls that are settled with it.
+ * Calls a listener of the user's. What it throws becomes an uncaught exception of its own, so that it breaks neither
+ * the call that it listens to nor other calls that are settled with it.
  */
 export function callListener<A extends unknown[]>(listener: (...given: A) => unknown, ...given: A): void {
   try {

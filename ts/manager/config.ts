@@ -1,5 +1,6 @@
 import { integer, nonEmptyString, object, oneOf, section } from '../arguments/option-types.js';
 import { checkOptions } from '../arguments/options.js';
+import { nearest } from '../arguments/nearest.js';
 import { DEFAULT_MAX_VALUE_BYTES } from '../codec/tags.js';
 import { FileStorage } from '../engines/built-in/file.js';
 import type { FileStorageConfig } from '../engines/built-in/file.js';
@@ -13,6 +14,7 @@ import type { RedisStorageConfig } from '../engines/built-in/redis.js';
 import { SQLiteStorage } from '../engines/built-in/sqlite.js';
 import type { SQLiteStorageConfig } from '../engines/built-in/sqlite.js';
 import type { StorageEngine } from '../engines/contract.js';
+import { StorageError } from '../errors/storage-error.js';
 import { RETRY_SHAPE } from '../retry.js';
 import { CONFIG_SHAPE } from '../transactions/options.js';
 import type { TransactionsConfig } from '../transactions/options.js';
@@ -59,6 +61,28 @@ export function checkConfig(config: unknown): void {
     retry: section(RETRY_SHAPE),
     transactions: section(CONFIG_SHAPE),
   });
+}
+
+/** What to put into the configuration for each engine. */
+const SECTIONS: Readonly<Record<string, string>> = {
+  file: "file: { basePath: './data' }",
+  sqlite: "sqlite: { path: './data.db' }",
+  leveldb: "leveldb: { path: './data' }",
+  redis: "redis: { url: 'redis://127.0.0.1' }",
+};
+
+/** The error for an engine that is not there. It may be registered later, so no constructor throws it. */
+export function engineNotFound(wanted: string, known: readonly string[]): StorageError {
+  const section = Object.hasOwn(SECTIONS, wanted) ? SECTIONS[wanted] : undefined;
+  const meant = nearest(wanted, [...known, ...Object.keys(SECTIONS)]);
+  const remedy =
+    section !== undefined
+      ? `add ${section} to the configuration of the StorageManager`
+      : meant !== undefined
+        ? `did you mean ${meant}?`
+        : `add it with registerEngine('${wanted.slice(0, 64)}', engine)`;
+  const message = `Storage engine not found: ${wanted}; there ${known.length === 1 ? 'is' : 'are'} ${known.join(', ')}; ${remedy}`;
+  return new StorageError('ENGINE_NOT_FOUND', message, { engine: wanted });
 }
 
 /** The engines of a configuration. */

@@ -24,7 +24,7 @@ import { TransactionManager } from '../transactions/transaction-manager.js';
 import type { Supervision } from '../transactions/transaction-manager.js';
 import type { Transaction } from '../transactions/transaction.js';
 import type { VerifyReport } from '../types.js';
-import { checkConfig, configuredEngines, maxValueBytesOf } from './config.js';
+import { checkConfig, configuredEngines, engineNotFound, maxValueBytesOf } from './config.js';
 import type { StorageConfig } from './config.js';
 import { COPY_SHAPE, copyRecords } from './copy.js';
 import type { CopyOptions, CopyResult } from './copy.js';
@@ -138,8 +138,7 @@ export class StorageManager implements AsyncDisposable {
       throw new StorageTypeError(`Expected the engine's name to be a string, got ${describeKind(name)}`);
     const wanted = name === undefined || name === '' ? this.#defaultEngine : name;
     const engine = this.#engines.get(wanted);
-    if (engine === undefined)
-      throw new StorageError('ENGINE_NOT_FOUND', `Storage engine not found: ${wanted}`, { engine: wanted });
+    if (engine === undefined) throw engineNotFound(wanted, [...this.#engines.keys()]);
     return engine;
   }
 

@@ -10,6 +10,8 @@ export interface LeaseSource<L extends Lease = Lease> {
   readonly name: string;
   /** The most bytes of an encoded value. */
   readonly maxBytes: number;
+  /** The connection of the engine and the state of the transaction, for the branch of a transaction. */
+  readonly within?: { readonly store: object; readonly transaction: object };
   /** Whether all calls see one moment of the store. */
   readonly isOneMoment?: boolean;
   /** The open store, if a call may go to it at once. */

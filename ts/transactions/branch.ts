@@ -53,6 +53,10 @@ export class TransactionBranch implements LeaseSource, LeaseHost {
     return this.name;
   }
 
+  get within(): { store: object; transaction: object } {
+    return { store: this.#connection, transaction: this.#owner };
+  }
+
   get maxBytes(): number {
     return this.#connection.maxBytes;
   }

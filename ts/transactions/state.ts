@@ -102,6 +102,11 @@ export class TransactionState implements BranchOwner {
     return new StorageError(code, message, { engine, operation });
   }
 
+  /** The connections of its engines. */
+  get stores(): object[] {
+    return this.#branches.map(({ within }) => within.store);
+  }
+
   commit(): Promise<void> {
     const refusal = this.refuse('commit');
     if (refusal !== undefined) return Promise.reject(refusal);

@@ -24,6 +24,8 @@ pub mod memory;
 #[allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "not clean yet")]
 mod pace;
 pub mod path;
+#[cfg(any(feature = "file", feature = "leveldb"))]
+mod process;
 pub mod recent;
 #[cfg(feature = "redis")]
 #[allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "not clean yet")]

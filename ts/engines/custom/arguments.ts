@@ -1,6 +1,6 @@
 import { checkOptions } from '../../arguments/options.js';
 import { ABORT_SHAPE } from '../../arguments/shapes.js';
-import { copyOf } from '../../codec/copy.js';
+import { decodedCopy } from '../../codec/copy.js';
 import { describeKind } from '../../codec/kinds.js';
 import { StorageTypeError } from '../../errors/storage-error.js';
 import type {
@@ -11,7 +11,7 @@ import type {
   SetManyOptions,
   SetOptions,
 } from '../../types.js';
-import { batchSteps, eachEntry } from '../data/batch.js';
+import { batchSteps, eachEntry, encodeAt } from '../data/batch.js';
 import type { Step } from '../data/batch.js';
 import { checkExpected, deleteOptions, writeOptions } from '../data/write-options.js';
 import type { WriteOptions } from '../data/write-options.js';
@@ -31,7 +31,7 @@ export class WriteArguments {
 
   set(key: unknown, value: unknown, options: SetOptions | undefined): [copy: unknown, write: WriteOptions] {
     checkUserWrite(key, 'set');
-    return [this.#copy(value), this.#writeOptions('set', 'set', options)];
+    return [this.#copy(key, value), this.#writeOptions('set', 'set', options)];
   }
 
   /** The version that the key must have, if one is given. */
@@ -71,7 +71,7 @@ export class WriteArguments {
     checkUserWrite(key, 'compareAndSet');
     checkExpected(expected, 'compareAndSet');
     this.#calls.needVersions('compareAndSet', key);
-    return [this.#copy(value), this.#writeOptions('compareAndSet', 'record', options)];
+    return [this.#copy(key, value), this.#writeOptions('compareAndSet', 'record', options)];
   }
 
   increment(key: string, by: unknown, options: RecordOptions | undefined): WriteOptions {
@@ -85,8 +85,8 @@ export class WriteArguments {
     return this.#owner.hooks.maxValueBytes;
   }
 
-  #copy(value: unknown): unknown {
-    return copyOf(value, this.#maxBytes);
+  #copy(key: string, value: unknown): unknown {
+    return decodedCopy(encodeAt(key, value, this.#maxBytes));
   }
 
   #writeOptions(operation: string, kind: 'set' | 'setMany' | 'record', options: SetOptions | undefined): WriteOptions {

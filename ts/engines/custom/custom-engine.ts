@@ -82,6 +82,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
     this.#arguments = new WriteArguments(this.#calls, owner);
     this.#runner = new CallRunner(owner, this.#order, this.#feed);
     this.#connection = new CustomConnection(owner, new CustomHost(this.#calls, this.#order));
+    this.#calls.store = this.#connection;
     this.#access = {
       keys: (range, signal) => this.#runner.queue('keys', signal, () => this.#compound.select(range, 'keys')),
       count: (range, signal) => this.#runner.queue('count', signal, () => this.#compound.count(range)),

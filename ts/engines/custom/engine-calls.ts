@@ -7,6 +7,7 @@ import type { NativeValue } from '../../native/interface.js';
 import { compareKeys } from '../../range/key-order.js';
 import type { KeyOperation, CompareAndSetResult, Entry } from '../../types.js';
 import type { CustomChange, CustomFeed } from '../../watch/custom-feed.js';
+import { noteWrite } from '../../transactions/own-writes.js';
 import type { DeclaredCapabilities, StorageEngine, StoredOptions } from '../contract.js';
 import type { WriteOptions } from '../data/write-options.js';
 import { isOurs } from './own-keys.js';
@@ -26,6 +27,8 @@ export interface StoredRecord {
 export class EngineCalls {
   /** Counts the calls that changed something, or may have. */
   changes = 0;
+  /** The connection by which transactions know the engine. */
+  store: object = this;
   readonly declared: DeclaredCapabilities;
 
   constructor(
@@ -67,6 +70,7 @@ export class EngineCalls {
   /** Runs a method that changes something. It counts even if it fails. */
   change<T>(operation: string, key: string | undefined, run: () => Promise<T> | T): Promise<T> {
     this.changes++;
+    noteWrite(this.store, key);
     return this.call(operation, key, run);
   }
 

@@ -6,6 +6,7 @@ import type { Shape } from '../../arguments/options.js';
 import { encode } from '../../codec/encode.js';
 import { describeKind } from '../../codec/kinds.js';
 import { StorageTypeError, addContext, isStorageError } from '../../errors/storage-error.js';
+import type { StorageError } from '../../errors/storage-error.js';
 import { checkText, clearRangeText, deleteText, setText } from '../../native/batch-text.js';
 import type { NativeValue } from '../../native/interface.js';
 import { toEngineDeletion } from '../../range/deletion.js';
@@ -22,6 +23,8 @@ export type Step =
   | { readonly type: 'deleteRange'; readonly range: InnerRange }
   | { readonly type: 'check'; readonly key: string; readonly version: string | null };
 
+/** The most units of a key that a message shows. */
+const LONGEST_KEY = 100;
 const TYPE = required(oneOf('set', 'delete', 'deleteRange', 'check'));
 const DELETE_SHAPE: Shape = { type: TYPE, key: required(string) };
 const DELETE_RANGE_SHAPE: Shape = { type: TYPE, range: required(either(string, object)) };
@@ -59,10 +62,15 @@ export function batchSteps(operations: unknown, maxBytes: number): Step[] {
   return steps;
 }
 
-/** The text of a batch for the addon. */
-export function batchText(operations: unknown, maxBytes: number): string {
+/**
+ * The text of a batch for the addon.
+ *
+ * @param note - Is told of each key that is written; undefined stands for those of a range.
+ */
+export function batchText(operations: unknown, maxBytes: number, note: (key: string | undefined) => void): string {
   let text = '';
   for (const step of batchSteps(operations, maxBytes)) {
+    if (step.type !== 'check') note(step.type === 'deleteRange' ? undefined : step.key);
     if (step.type === 'set') text += setText(step.key, step.value, step.write);
     else if (step.type === 'delete') text += deleteText(step.key);
     else if (step.type === 'deleteRange') text += clearRangeText(rangeText(step.range));
@@ -86,6 +94,15 @@ export function encodeAt(key: string, value: unknown, maxBytes: number): NativeV
   try {
     return encode(value, maxBytes);
   } catch (error) {
-    throw isStorageError(error) ? addContext(error, { key }) : error;
+    throw isStorageError(error) ? atKey(error, key) : error;
   }
+}
+
+/** Names the key in the error of a value. */
+export function atKey<E extends StorageError | StorageTypeError>(error: E, key: string): E {
+  if (error.key === undefined) {
+    const shown = key.length > LONGEST_KEY ? `${key.slice(0, LONGEST_KEY)}…` : key;
+    error.message += `, for the key ${JSON.stringify(shown)}`;
+  }
+  return addContext(error, { key });
 }

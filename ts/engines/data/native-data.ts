@@ -3,7 +3,6 @@ import { keyList } from '../../arguments/iterables.js';
 import { checkKey, checkWritableKey } from '../../arguments/keys.js';
 import { signalOf } from '../../arguments/shapes.js';
 import { decode } from '../../codec/decode.js';
-import { encode } from '../../codec/encode.js';
 import { describeKind } from '../../codec/kinds.js';
 import { rejection } from '../../errors/rejection.js';
 import { StorageTypeError, isStorageError } from '../../errors/storage-error.js';
@@ -25,6 +24,7 @@ import type { LeaseSource } from '../../native/lease-source.js';
 import { decodeFound, itself, nothing, outcomes, parseKeys } from '../../native/results.js';
 import type { ReadOperation } from '../../native/view.js';
 import { toEngineDeletion } from '../../range/deletion.js';
+import { noteWrite } from '../../transactions/own-writes.js';
 import { rangeText, toRange } from '../../range/range.js';
 import type { InnerRange } from '../../range/range.js';
 import type {
@@ -80,7 +80,8 @@ export class NativeData implements DataMethods {
     let encoded: string | Buffer;
     try {
       checkWritableKey(key, 'set');
-      encoded = encode(value, this.#source.maxBytes);
+      encoded = encodeAt(key, value, this.#source.maxBytes);
+      this.#note(key);
       if (options !== undefined) return this.#setWith(key, encoded, options);
     } catch (error) {
       return this.#refuse(error, 'set', key);
@@ -95,6 +96,7 @@ export class NativeData implements DataMethods {
   delete(key: string, options?: DeleteOptions): Promise<boolean> {
     try {
       checkWritableKey(key, 'delete');
+      this.#note(key);
       if (options !== undefined) return this.#deleteWith(key, options);
     } catch (error) {
       return this.#refuse(error, 'delete', key);
@@ -124,6 +126,7 @@ export class NativeData implements DataMethods {
   /** {@inheritDoc DataMethods.clear} */
   clear(query?: string | Range, options?: AbortOptions): Promise<void> {
     return this.#try('clear', () => {
+      this.#note(undefined);
       const ops = query === undefined ? CLEAR_TEXT : clearRangeText(rangeText(toEngineDeletion(query, 'clear')));
       return this.#batch('clear', undefined, ops, false, nothing, signalOf('clear', options));
     });
@@ -160,6 +163,7 @@ export class NativeData implements DataMethods {
       let checks = '';
       let ops = '';
       eachEntry(entries, this.#source.maxBytes, (key, encoded) => {
+        this.#note(key);
         if (write.ifAbsent) checks += checkText(key, null);
         ops += setText(key, encoded, extras);
       });
@@ -171,7 +175,9 @@ export class NativeData implements DataMethods {
   /** {@inheritDoc DataMethods.deleteMany} */
   deleteMany(keys: Iterable<string>, options?: AbortOptions): Promise<number> {
     return this.#try('deleteMany', () => {
-      const ops = keyList(keys, 'deleteMany', checkWritableKey).map(deleteText).join('');
+      const list = keyList(keys, 'deleteMany', checkWritableKey);
+      for (const key of list) this.#note(key);
+      const ops = list.map(deleteText).join('');
       const count = (text: string): number =>
         outcomes<{ existed: boolean }>(text).filter(({ existed }) => existed).length;
       return this.#batch('deleteMany', undefined, ops, true, count, signalOf('deleteMany', options));
@@ -182,7 +188,7 @@ export class NativeData implements DataMethods {
   batch(operations: Iterable<BatchOperation>, options?: AbortOptions): Promise<void> {
     return this.#try('batch', () => {
       const signal = signalOf('batch', options);
-      const ops = batchText(operations, this.#source.maxBytes);
+      const ops = batchText(operations, this.#source.maxBytes, (key) => this.#note(key));
       return this.#conditional(this.#batch('batch', undefined, ops, false, nothing, signal));
     });
   }
@@ -197,6 +203,7 @@ export class NativeData implements DataMethods {
     return this.#try('compareAndSet', () => {
       checkWritableKey(key, 'compareAndSet');
       checkExpected(expected, 'compareAndSet');
+      this.#note(key);
       const write = writeOptions('compareAndSet', 'record', options, this.#source.maxBytes);
       const ops = checkText(key, expected) + setText(key, encodeAt(key, value, this.#source.maxBytes), write);
       const written = (text: string): CompareAndSetResult => ({
@@ -218,6 +225,7 @@ export class NativeData implements DataMethods {
       if (typeof by !== 'number')
         throw new StorageTypeError(`Expected what increment adds to be a number, got ${describeKind(by)}`, { key });
       const write = writeOptions('increment', 'record', options, this.#source.maxBytes);
+      this.#note(key);
       const sum = (text: string): number => decode<{ outcomes: [{ value: number }] }>(text).outcomes[0].value;
       return this.#batch('increment', key, addText(key, by, write), true, sum, write.signal);
     });
@@ -237,6 +245,12 @@ export class NativeData implements DataMethods {
       clear: (range, signal) =>
         this.#batch('clear', undefined, clearRangeText(rangeText(range)), false, nothing, signal),
     };
+  }
+
+  /** Tells of a write that is about to be made; without a key: of keys that are not known. */
+  #note(key: string | undefined): void {
+    const { within } = this.#source;
+    noteWrite(within?.store ?? this.#source, key, within?.transaction);
   }
 
   #setWith(key: string, encoded: NativeValue, options: SetOptions): Promise<void> {
