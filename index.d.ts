@@ -448,7 +448,8 @@ interface DataMethods {
     /**
      * Writes a value: null, boolean, number, string, bigint, Date, Buffer, typed array, ArrayBuffer, Map, Set, RegExp, or
      * arrays and plain objects of these. The value is encoded before the call returns, so later changes to it do not
-     * count.
+     * count. As in JSON, undefined in an array becomes null, and a property that is undefined is left out (see the
+     * manager's `strictUndefined`).
      *
      * @throws INVALID_KEY, UNSUPPORTED_VALUE, VALUE_TOO_LARGE; CONFLICT if a condition does not hold; READ_ONLY,
      * NO_SPACE.
@@ -1271,6 +1272,11 @@ interface StorageConfig {
     durability?: Durability | undefined;
     /** The most UTF-8 bytes of an encoded value. Larger ones are refused with VALUE_TOO_LARGE. Default: 64 MiB. */
     maxValueBytes?: number | undefined;
+    /**
+     * Refuse undefined inside arrays and objects. Else JSON's rules hold: in an array it becomes null, and a property is
+     * left out. In a Map or a Set it is always refused. Default: false.
+     */
+    strictUndefined?: boolean | undefined;
     /** How reads, transactions and connections are made again after a retryable error. */
     retry?: RetryOptions | undefined;
     /** The idle timeout of transactions, and the folder of their log. */
@@ -1537,7 +1543,8 @@ declare function decode<T = unknown>(stored: string | Buffer): T;
  * values is that of `JSON.stringify`; other types are tagged, as in `{"$date":"2026-01-02T03:04:05.678Z"}`.
  *
  * @param value - null, boolean, number, string, bigint, Date, Buffer, typed array, ArrayBuffer, Map, Set, RegExp, an
- * array or a plain object of these, or an object with `toJSON`.
+ * array or a plain object of these, or an object with `toJSON`. As in JSON, undefined in an array becomes null, and a
+ * property that is undefined is left out. In a Map or a Set it is refused.
  * @param maxBytes - The most UTF-8 bytes of the text, or bytes of the Buffer. Default: 64 MiB.
  * @throws {@link StorageError} UNSUPPORTED_VALUE, with the path, for functions, symbols, cycles, holes, invalid Dates,
  * class instances without `toJSON` and other values that would not come back; VALUE_TOO_LARGE over `maxBytes`.

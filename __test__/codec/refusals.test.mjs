@@ -41,6 +41,14 @@ test('what would not come back is refused with its path', (t) => {
   }
 });
 
+test('undefined in a Map or a Set is refused', (t) => {
+  refusal(t, new Map([['a', 1]]).set('b', undefined), 'Cannot store undefined at $[1][1]');
+  refusal(t, new Map([[undefined, 1]]), 'Cannot store undefined at $[0][0]');
+  refusal(t, { tags: new Set([1, undefined]) }, 'Cannot store undefined at $.tags[1]');
+  refusal(t, [new Map([['a', { toJSON: () => undefined }]])], 'Cannot store undefined at $[0][0][1]');
+  t.is(encode(new Map([['a', [undefined]]])), '{"$map":[["a",[null]]]}', 'deeper, the rules of arrays hold');
+});
+
 test('an object that contains itself is refused', (t) => {
   const cycle = { list: [] };
   cycle.list.push(cycle);

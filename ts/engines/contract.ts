@@ -123,7 +123,8 @@ export interface DataMethods {
   /**
    * Writes a value: null, boolean, number, string, bigint, Date, Buffer, typed array, ArrayBuffer, Map, Set, RegExp, or
    * arrays and plain objects of these. The value is encoded before the call returns, so later changes to it do not
-   * count.
+   * count. As in JSON, undefined in an array becomes null, and a property that is undefined is left out (see the
+   * manager's `strictUndefined`).
    *
    * @throws INVALID_KEY, UNSUPPORTED_VALUE, VALUE_TOO_LARGE; CONFLICT if a condition does not hold; READ_ONLY,
    * NO_SPACE.

@@ -1,7 +1,8 @@
-import { integer, nonEmptyString, object, oneOf, section } from '../arguments/option-types.js';
+import { boolean, integer, nonEmptyString, object, oneOf, section } from '../arguments/option-types.js';
 import { checkOptions } from '../arguments/options.js';
 import { nearest } from '../arguments/nearest.js';
-import { DEFAULT_MAX_VALUE_BYTES } from '../codec/tags.js';
+import { DEFAULT_RULES } from '../codec/rules.js';
+import type { ValueRules } from '../codec/rules.js';
 import { FileStorage } from '../engines/built-in/file.js';
 import type { FileStorageConfig } from '../engines/built-in/file.js';
 import { LevelDBStorage } from '../engines/built-in/leveldb.js';
@@ -40,6 +41,11 @@ export interface StorageConfig {
   durability?: Durability | undefined;
   /** The most UTF-8 bytes of an encoded value. Larger ones are refused with VALUE_TOO_LARGE. Default: 64 MiB. */
   maxValueBytes?: number | undefined;
+  /**
+   * Refuse undefined inside arrays and objects. Else JSON's rules hold: in an array it becomes null, and a property is
+   * left out. In a Map or a Set it is always refused. Default: false.
+   */
+  strictUndefined?: boolean | undefined;
   /** How reads, transactions and connections are made again after a retryable error. */
   retry?: RetryOptions | undefined;
   /** The idle timeout of transactions, and the folder of their log. */
@@ -58,6 +64,7 @@ export function checkConfig(config: unknown): void {
     engines: object,
     durability: oneOf('full', 'normal', 'none'),
     maxValueBytes: integer(1),
+    strictUndefined: boolean,
     retry: section(RETRY_SHAPE),
     transactions: section(CONFIG_SHAPE),
   });
@@ -97,6 +104,10 @@ export function configuredEngines(config: StorageConfig): Map<string, NativeEngi
   return engines;
 }
 
-export function maxValueBytesOf(config: StorageConfig): number {
-  return config.maxValueBytes ?? DEFAULT_MAX_VALUE_BYTES;
+/** The rules for values. */
+export function rulesOf({ maxValueBytes, strictUndefined }: StorageConfig): ValueRules {
+  return {
+    maxBytes: maxValueBytes ?? DEFAULT_RULES.maxBytes,
+    strictUndefined: strictUndefined ?? DEFAULT_RULES.strictUndefined,
+  };
 }

@@ -24,7 +24,7 @@ import { TransactionManager } from '../transactions/transaction-manager.js';
 import type { Supervision } from '../transactions/transaction-manager.js';
 import type { Transaction } from '../transactions/transaction.js';
 import type { VerifyReport } from '../types.js';
-import { checkConfig, configuredEngines, engineNotFound, maxValueBytesOf } from './config.js';
+import { checkConfig, configuredEngines, engineNotFound, rulesOf } from './config.js';
 import type { StorageConfig } from './config.js';
 import { COPY_SHAPE, copyRecords } from './copy.js';
 import type { CopyOptions, CopyResult } from './copy.js';
@@ -89,7 +89,7 @@ export class StorageManager implements AsyncDisposable {
     checkConfig(config);
     this.#defaultEngine = config.defaultEngine ?? 'file';
     this.#hooks = {
-      maxValueBytes: maxValueBytesOf(config),
+      rules: rulesOf(config),
       retry: retryPolicy(config.retry),
       onRetry: (event) => this.#events.retry(event),
       onReconnect: (engine) => this.#events.reconnect(engine),

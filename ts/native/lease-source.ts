@@ -1,4 +1,5 @@
 import { abortable } from '../abort.js';
+import type { ValueRules } from '../codec/rules.js';
 import { cancelCall } from './call-queue.js';
 import type { CallHandle } from './call-queue.js';
 import type { Lease } from './lease.js';
@@ -8,8 +9,8 @@ import type { StoreLease } from './store-lease.js';
 export interface LeaseSource<L extends Lease = Lease> {
   /** The engine's name, for errors. */
   readonly name: string;
-  /** The most bytes of an encoded value. */
-  readonly maxBytes: number;
+  /** The rules for values. */
+  readonly rules: ValueRules;
   /** The connection of the engine and the state of the transaction, for the branch of a transaction. */
   readonly within?: { readonly store: object; readonly transaction: object };
   /** Whether all calls see one moment of the store. */

@@ -1,3 +1,4 @@
+import type { ValueRules } from '../codec/rules.js';
 import { rejection } from '../errors/rejection.js';
 import type { StorageError } from '../errors/storage-error.js';
 import type { CallHandle, LeaseHost } from '../native/call-queue.js';
@@ -57,8 +58,8 @@ export class TransactionBranch implements LeaseSource, LeaseHost {
     return { store: this.#connection, transaction: this.#owner };
   }
 
-  get maxBytes(): number {
-    return this.#connection.maxBytes;
+  get rules(): ValueRules {
+    return this.#connection.rules;
   }
 
   get lease(): Lease | undefined {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ValueRules } from '../../codec/rules.js';
 import { StorageError, isStorageError } from '../../errors/storage-error.js';
 import type { StorageTypeError } from '../../errors/storage-error.js';
 import type { CallHandle, LeaseHost } from '../../native/call-queue.js';
@@ -67,8 +68,8 @@ export class Connection implements LeaseSource {
     return this.#owner.name;
   }
 
-  get maxBytes(): number {
-    return this.hooks.maxValueBytes;
+  get rules(): ValueRules {
+    return this.hooks.rules;
   }
 
   async open(): Promise<void> {

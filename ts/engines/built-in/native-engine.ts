@@ -240,8 +240,8 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
   /** {@inheritDoc Engine.setSync} */
   setSync(key: string, value: unknown, options?: Omit<RecordOptions, 'signal'>): void {
     checkWritableKey(key, 'setSync');
-    const { expiresAt, metadata } = writeOptions('setSync', 'record', options, this.#connection.maxBytes);
-    const encoded = encodeAt(key, value, this.#connection.maxBytes);
+    const { expiresAt, metadata } = writeOptions('setSync', 'record', options, this.#connection.rules);
+    const encoded = encodeAt(key, value, this.#connection.rules);
     this.#sync('setSync', key, (store) => store.setSync(key, encoded, expiresAt, metadata));
   }
 

@@ -2,6 +2,7 @@ import { checkOptions } from '../../arguments/options.js';
 import { ABORT_SHAPE } from '../../arguments/shapes.js';
 import { decodedCopy } from '../../codec/copy.js';
 import { describeKind } from '../../codec/kinds.js';
+import type { ValueRules } from '../../codec/rules.js';
 import { StorageTypeError } from '../../errors/storage-error.js';
 import type {
   AbortOptions,
@@ -46,7 +47,7 @@ export class WriteArguments {
     const write = this.#writeOptions('setMany', 'setMany', options);
     const checks: Step[] = [];
     const sets: Step[] = [];
-    eachEntry(entries, this.#maxBytes, (key, value) => {
+    eachEntry(entries, this.#rules, (key, value) => {
       if (write.ifAbsent) checks.push({ type: 'check', key, version: null });
       sets.push({ type: 'set', key, value, write });
     });
@@ -56,7 +57,7 @@ export class WriteArguments {
 
   batch(operations: Iterable<BatchOperation>, options: AbortOptions | undefined): Step[] {
     checkOptions('batch', options, ABORT_SHAPE);
-    const steps = batchSteps(operations, this.#maxBytes);
+    const steps = batchSteps(operations, this.#rules);
     checkUserSteps(steps, 'batch');
     for (const step of steps) if (step.type === 'set') this.#calls.stored(step.write, 'batch');
     return steps;
@@ -81,16 +82,16 @@ export class WriteArguments {
     return this.#writeOptions('increment', 'record', options);
   }
 
-  get #maxBytes(): number {
-    return this.#owner.hooks.maxValueBytes;
+  get #rules(): ValueRules {
+    return this.#owner.hooks.rules;
   }
 
   #copy(key: string, value: unknown): unknown {
-    return decodedCopy(encodeAt(key, value, this.#maxBytes));
+    return decodedCopy(encodeAt(key, value, this.#rules));
   }
 
   #writeOptions(operation: string, kind: 'set' | 'setMany' | 'record', options: SetOptions | undefined): WriteOptions {
-    const write = writeOptions(operation, kind, options, this.#maxBytes);
+    const write = writeOptions(operation, kind, options, this.#rules);
     this.#calls.stored(write, operation);
     if (write.ifVersion !== undefined) this.#calls.needVersions(operation);
     return write;

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import type { ValueRules } from '../../codec/rules.js';
 import { StorageError } from '../../errors/storage-error.js';
 import type { CallHandle, LeaseHost } from '../../native/call-queue.js';
 import type { LeaseSource } from '../../native/lease-source.js';
@@ -55,8 +56,8 @@ export class CustomConnection implements LeaseSource {
     return this.#owner.name;
   }
 
-  get maxBytes(): number {
-    return this.#owner.hooks.maxValueBytes;
+  get rules(): ValueRules {
+    return this.#owner.hooks.rules;
   }
 
   /** Finishes what a crash left, as the engine connects and before anything else is read. */

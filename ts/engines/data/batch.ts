@@ -3,8 +3,9 @@ import { checkWritableKey } from '../../arguments/keys.js';
 import { anything, either, object, oneOf, required, string } from '../../arguments/option-types.js';
 import { checkOptions } from '../../arguments/options.js';
 import type { Shape } from '../../arguments/options.js';
-import { encode } from '../../codec/encode.js';
+import { encodeValue } from '../../codec/encode.js';
 import { describeKind } from '../../codec/kinds.js';
+import type { ValueRules } from '../../codec/rules.js';
 import { StorageTypeError, addContext, isStorageError } from '../../errors/storage-error.js';
 import type { StorageError } from '../../errors/storage-error.js';
 import { checkText, clearRangeText, deleteText, setText } from '../../native/batch-text.js';
@@ -31,7 +32,7 @@ const DELETE_RANGE_SHAPE: Shape = { type: TYPE, range: required(either(string, o
 const CHECK_SHAPE: Shape = { ...DELETE_SHAPE, version: anything };
 
 /** The steps of a batch. A condition of a set becomes a step of its own. */
-export function batchSteps(operations: unknown, maxBytes: number): Step[] {
+export function batchSteps(operations: unknown, rules: ValueRules): Step[] {
   const steps: Step[] = [];
   for (const given of iterated(operations, 'batch', 'operations')) {
     if (typeof given !== 'object' || given === null)
@@ -41,10 +42,10 @@ export function batchSteps(operations: unknown, maxBytes: number): Step[] {
     if (operation.type === 'set') {
       checkOptions('batch', operation, BATCH_SET_SHAPE);
       checkWritableKey(key, 'batch');
-      const write = writeOptions('batch', 'batch', operation as SetOptions, maxBytes);
+      const write = writeOptions('batch', 'batch', operation as SetOptions, rules);
       if (write.ifAbsent) steps.push({ type: 'check', key, version: null });
       else if (write.ifVersion !== undefined) steps.push({ type: 'check', key, version: write.ifVersion });
-      steps.push({ type: 'set', key, value: encodeAt(key, operation.value, maxBytes), write });
+      steps.push({ type: 'set', key, value: encodeAt(key, operation.value, rules), write });
     } else if (operation.type === 'check') {
       checkOptions('batch', operation, CHECK_SHAPE);
       checkWritableKey(key, 'batch');
@@ -67,9 +68,9 @@ export function batchSteps(operations: unknown, maxBytes: number): Step[] {
  *
  * @param note - Is told of each key that is written; undefined stands for those of a range.
  */
-export function batchText(operations: unknown, maxBytes: number, note: (key: string | undefined) => void): string {
+export function batchText(operations: unknown, rules: ValueRules, note: (key: string | undefined) => void): string {
   let text = '';
-  for (const step of batchSteps(operations, maxBytes)) {
+  for (const step of batchSteps(operations, rules)) {
     if (step.type !== 'check') note(step.type === 'deleteRange' ? undefined : step.key);
     if (step.type === 'set') text += setText(step.key, step.value, step.write);
     else if (step.type === 'delete') text += deleteText(step.key);
@@ -80,19 +81,19 @@ export function batchText(operations: unknown, maxBytes: number, note: (key: str
 }
 
 /** Checks the entries of `setMany`, and calls `take` for each with its value encoded. */
-export function eachEntry(entries: unknown, maxBytes: number, take: (key: string, value: NativeValue) => void): void {
+export function eachEntry(entries: unknown, rules: ValueRules, take: (key: string, value: NativeValue) => void): void {
   for (const entry of iterated(entries, 'setMany', '[key, value] pairs')) {
     checkPair(entry, 'setMany');
     const [key, value] = entry;
     checkWritableKey(key, 'setMany');
-    take(key, encodeAt(key, value, maxBytes));
+    take(key, encodeAt(key, value, rules));
   }
 }
 
 /** Encodes the value of a key. An error names the key. */
-export function encodeAt(key: string, value: unknown, maxBytes: number): NativeValue {
+export function encodeAt(key: string, value: unknown, rules: ValueRules): NativeValue {
   try {
-    return encode(value, maxBytes);
+    return encodeValue(value, rules);
   } catch (error) {
     throw isStorageError(error) ? atKey(error, key) : error;
   }

@@ -80,7 +80,7 @@ export class NativeData implements DataMethods {
     let encoded: string | Buffer;
     try {
       checkWritableKey(key, 'set');
-      encoded = encodeAt(key, value, this.#source.maxBytes);
+      encoded = encodeAt(key, value, this.#source.rules);
       this.#note(key);
       if (options !== undefined) return this.#setWith(key, encoded, options);
     } catch (error) {
@@ -158,11 +158,11 @@ export class NativeData implements DataMethods {
   /** {@inheritDoc DataMethods.setMany} */
   setMany(entries: Iterable<readonly [string, unknown]>, options?: SetManyOptions): Promise<void> {
     return this.#try('setMany', () => {
-      const write = writeOptions('setMany', 'setMany', options, this.#source.maxBytes);
+      const write = writeOptions('setMany', 'setMany', options, this.#source.rules);
       const extras = options === undefined ? undefined : write;
       let checks = '';
       let ops = '';
-      eachEntry(entries, this.#source.maxBytes, (key, encoded) => {
+      eachEntry(entries, this.#source.rules, (key, encoded) => {
         this.#note(key);
         if (write.ifAbsent) checks += checkText(key, null);
         ops += setText(key, encoded, extras);
@@ -188,7 +188,7 @@ export class NativeData implements DataMethods {
   batch(operations: Iterable<BatchOperation>, options?: AbortOptions): Promise<void> {
     return this.#try('batch', () => {
       const signal = signalOf('batch', options);
-      const ops = batchText(operations, this.#source.maxBytes, (key) => this.#note(key));
+      const ops = batchText(operations, this.#source.rules, (key) => this.#note(key));
       return this.#conditional(this.#batch('batch', undefined, ops, false, nothing, signal));
     });
   }
@@ -204,8 +204,8 @@ export class NativeData implements DataMethods {
       checkWritableKey(key, 'compareAndSet');
       checkExpected(expected, 'compareAndSet');
       this.#note(key);
-      const write = writeOptions('compareAndSet', 'record', options, this.#source.maxBytes);
-      const ops = checkText(key, expected) + setText(key, encodeAt(key, value, this.#source.maxBytes), write);
+      const write = writeOptions('compareAndSet', 'record', options, this.#source.rules);
+      const ops = checkText(key, expected) + setText(key, encodeAt(key, value, this.#source.rules), write);
       const written = (text: string): CompareAndSetResult => ({
         ok: true,
         version: outcomes<{ version: string }>(text)[0].version,
@@ -224,7 +224,7 @@ export class NativeData implements DataMethods {
       checkWritableKey(key, 'increment');
       if (typeof by !== 'number')
         throw new StorageTypeError(`Expected what increment adds to be a number, got ${describeKind(by)}`, { key });
-      const write = writeOptions('increment', 'record', options, this.#source.maxBytes);
+      const write = writeOptions('increment', 'record', options, this.#source.rules);
       this.#note(key);
       const sum = (text: string): number => decode<{ outcomes: [{ value: number }] }>(text).outcomes[0].value;
       return this.#batch('increment', key, addText(key, by, write), true, sum, write.signal);
@@ -254,7 +254,7 @@ export class NativeData implements DataMethods {
   }
 
   #setWith(key: string, encoded: NativeValue, options: SetOptions): Promise<void> {
-    const write = writeOptions('set', 'set', options, this.#source.maxBytes);
+    const write = writeOptions('set', 'set', options, this.#source.rules);
     const { expiresAt, metadata, ifVersion, ifAbsent, signal } = write;
     if (ifAbsent || ifVersion !== undefined) {
       const ops = checkText(key, ifVersion ?? null) + setText(key, encoded, write);

@@ -1,8 +1,10 @@
 import { anything, boolean, milliseconds, signal, string, timestamp } from '../../arguments/option-types.js';
 import { checkOptions } from '../../arguments/options.js';
 import type { Shape } from '../../arguments/options.js';
-import { encode } from '../../codec/encode.js';
+import { encodeValue } from '../../codec/encode.js';
 import { describeKind } from '../../codec/kinds.js';
+import { DEFAULT_RULES } from '../../codec/rules.js';
+import type { ValueRules } from '../../codec/rules.js';
 import { StorageTypeError } from '../../errors/storage-error.js';
 import { asText } from '../../native/batch-text.js';
 import type { DeleteOptions, RecordOptions, SetManyOptions, SetOptions } from '../../types.js';
@@ -39,7 +41,7 @@ export function writeOptions(
   operation: string,
   kind: keyof typeof SHAPES,
   options: SetOptions | SetManyOptions | RecordOptions | undefined,
-  maxBytes?: number,
+  rules: ValueRules = DEFAULT_RULES,
 ): WriteOptions {
   if (options === undefined) return NO_OPTIONS;
   checkOptions(operation, options, SHAPES[kind]);
@@ -52,7 +54,7 @@ export function writeOptions(
   }
   return {
     expiresAt: moment(ttl === undefined ? expiresAt : Date.now() + ttl),
-    metadata: metadata === undefined ? undefined : asText(encode(metadata, maxBytes)),
+    metadata: metadata === undefined ? undefined : asText(encodeValue(metadata, rules)),
     ifVersion: ifVersion === undefined ? undefined : checkVersion(ifVersion, operation),
     ifAbsent: ifAbsent === true,
     signal,
