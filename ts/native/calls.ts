@@ -1,4 +1,5 @@
 import { fromNative } from '../errors/from-native.js';
+import { rejectedLater } from '../errors/stack.js';
 import { callListener } from '../errors/uncaught.js';
 import { addContext, isStorageError } from '../errors/storage-error.js';
 import type { StorageError, StorageTypeError } from '../errors/storage-error.js';
@@ -23,7 +24,7 @@ export class QueuedCall {
   /** Makes the same call again under a new id. Only reads have it. */
   repeat: ((id: number) => void) | undefined;
   #resolve!: (value: unknown) => void;
-  #reject!: (error: unknown) => void;
+  #isAbandoned = false;
 
   constructor(
     readonly caller: Caller,
@@ -31,10 +32,7 @@ export class QueuedCall {
     readonly key: string | undefined,
     readonly decode: (result: never) => unknown,
   ) {
-    this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
+    this.promise = new Promise((resolve) => (this.#resolve = resolve));
   }
 
   /** Takes an id, under which the addon will settle the call. */
@@ -56,7 +54,7 @@ export class QueuedCall {
     try {
       this.#resolve(this.decode(result as never));
     } catch (error) {
-      this.#reject(isStorageError(error) ? addContext(error, contextOf(this)) : error);
+      this.abandon(isStorageError(error) ? addContext(error, contextOf(this)) : error);
     }
     this.caller.settled();
   }
@@ -70,7 +68,9 @@ export class QueuedCall {
 
   /** Rejects at once. The id stays taken until the addon settles it. */
   abandon(error: unknown): void {
-    this.#reject(error);
+    if (this.#isAbandoned) return;
+    this.#isAbandoned = true;
+    this.#resolve(rejectedLater(error));
   }
 }
 

@@ -1,6 +1,7 @@
 import { abortError, abortable } from '../abort.js';
 import { describeKind } from '../codec/kinds.js';
 import { isFailedCondition } from '../engines/data/conditions.js';
+import { retrace } from '../errors/stack.js';
 import { StorageError, StorageTypeError, isStorageError } from '../errors/storage-error.js';
 import { state } from '../internal.js';
 import { retryDelay } from '../retry.js';
@@ -121,7 +122,7 @@ function withAttempts<E extends StorageError | StorageTypeError>(error: E, attem
   if (error.code !== 'CONFLICT' || isFailedCondition(error) || counted.has(error)) return error;
   counted.add(error);
   error.message += attempts === 1 ? '; it was tried once' : `; it was tried ${attempts} times`;
-  return error;
+  return retrace(error, withAttempts);
 }
 
 function untilAborted<T>(

@@ -1,4 +1,5 @@
 import { rejection } from '../errors/rejection.js';
+import { withCaller } from '../errors/stack.js';
 import { FailedSource } from './source.js';
 import type { WatchSource } from './source.js';
 import type { WatchEvent, WatchIterator } from './types.js';
@@ -30,7 +31,7 @@ export class EventIterator<T> implements WatchIterator<T> {
       const fault = this.#source.fault();
       if (fault !== undefined) {
         this.#finish();
-        return Promise.reject(fault);
+        return rejection(withCaller(fault));
       }
       if (this.#index < this.#events.length)
         return Promise.resolve({ done: false, value: this.#events[this.#index++] });
@@ -64,7 +65,7 @@ export class EventIterator<T> implements WatchIterator<T> {
       this.#index = 0;
     } catch (error) {
       this.#finish();
-      throw error;
+      throw withCaller(error);
     }
   }
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ValueRules } from '../../codec/rules.js';
-import { StorageError, isStorageError } from '../../errors/storage-error.js';
+import { rejectedLater } from '../../errors/stack.js';
+import { StorageError, isStorageError, sameAgain } from '../../errors/storage-error.js';
 import type { StorageTypeError } from '../../errors/storage-error.js';
 import type { CallHandle, LeaseHost } from '../../native/call-queue.js';
 import type { LeaseSource } from '../../native/lease-source.js';
@@ -84,7 +85,7 @@ export class Connection implements LeaseSource {
         if (this.lease !== undefined) return;
         const waiting = this.#waiting;
         this.#waiting = [];
-        for (const call of waiting) call.reject(error);
+        for (const [index, call] of waiting.entries()) call.reject(index === 0 ? error : sameAgain(error));
         if (waiting.length > 0) this.hooks.onError(error, this.#owner.name);
         throw error;
       }
@@ -128,7 +129,8 @@ export class Connection implements LeaseSource {
 
   #whenOpen<T>(operation: string, run: (lease: StoreLease) => Promise<T>, handle: CallHandle | undefined): Promise<T> {
     if (this.#owner.closed()) return Promise.reject(this.#closedError(operation));
-    return new Promise((resolve, reject) => {
+    return new Promise((resolve) => {
+      const reject = (error: unknown): void => resolve(rejectedLater(error));
       this.#waiting.push({
         run: (lease) => {
           if (handle?.abandoned === undefined) run(lease).then(resolve, reject);

@@ -1,6 +1,7 @@
 import { abortable } from '../../abort.js';
 import { signalOf } from '../../arguments/shapes.js';
 import { rejection } from '../../errors/rejection.js';
+import { withCaller } from '../../errors/stack.js';
 import type { StorageError } from '../../errors/storage-error.js';
 import type { AbortOptions } from '../../types.js';
 import type { CustomFeed } from '../../watch/custom-feed.js';
@@ -69,7 +70,7 @@ export class CallRunner {
         return call();
       })
       .finally(() => this.#feed.flush());
-    return result.catch((error: unknown) => this.reject(error, operation));
+    return result.catch((error: unknown) => this.reject(withCaller(error), operation));
   }
 
   reject(error: unknown, operation: string): Promise<never> {

@@ -1,6 +1,7 @@
 import { decodedCopy } from '../../codec/copy.js';
 import { decode } from '../../codec/decode.js';
 import { encode } from '../../codec/encode.js';
+import { markForeign } from '../../errors/stack.js';
 import { StorageError, addContext, isStorageError } from '../../errors/storage-error.js';
 import { asText } from '../../native/batch-text.js';
 import type { NativeValue } from '../../native/interface.js';
@@ -62,7 +63,10 @@ export class EngineCalls {
       return await run();
     } catch (error) {
       const context = { engine: this.name, operation, key };
-      if (isStorageError(error)) throw addContext(error, context);
+      if (isStorageError(error)) {
+        markForeign(error);
+        throw addContext(error, context);
+      }
       throw new StorageError('IO', `The engine ${this.name} failed in ${operation}`, { ...context, cause: error });
     }
   }

@@ -6,6 +6,7 @@ import type { Shape } from '../../arguments/options.js';
 import { encodeValue } from '../../codec/encode.js';
 import { describeKind } from '../../codec/kinds.js';
 import type { ValueRules } from '../../codec/rules.js';
+import { retrace } from '../../errors/stack.js';
 import { StorageTypeError, addContext, isStorageError } from '../../errors/storage-error.js';
 import type { StorageError } from '../../errors/storage-error.js';
 import { checkText, clearRangeText, deleteText, setText } from '../../native/batch-text.js';
@@ -105,5 +106,5 @@ export function atKey<E extends StorageError | StorageTypeError>(error: E, key: 
     const shown = key.length > LONGEST_KEY ? `${key.slice(0, LONGEST_KEY)}…` : key;
     error.message += `, for the key ${JSON.stringify(shown)}`;
   }
-  return addContext(error, { key });
+  return retrace(addContext(error, { key }), atKey);
 }
