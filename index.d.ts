@@ -597,11 +597,44 @@ interface Engine extends DataMethods, AsyncDisposable {
     [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** No value has this property. */
+declare const keyMap: unique symbol;
+/**
+ * Says that a `KeyValueStore` has these keys, each with a type of its own.
+ *
+ * @example
+ * const settings = storage.keyValue<KeyMap<{ theme: 'dark' | 'light'; size: number }>>('settings');
+ * await settings.set('theme', 'dark');
+ * const size = await settings.get('size'); // number | null
+ */
+interface KeyMap<Types extends object> {
+    readonly [keyMap]: Types;
+}
+/** The types of a {@link KeyMap}; never for any other type, `any` included. */
+type TypesOf<Value> = 0 extends 1 & Value ? never : [Value] extends [KeyMap<infer Types>] ? {
+    [Key in keyof Types & string]-?: Exclude<Types[Key], undefined>;
+} : never;
+/** The keys of a store. */
+type KeyOf<Value> = [TypesOf<Value>] extends [never] ? string : keyof TypesOf<Value> & string;
+/** The value of a key. */
+type ValueAt<Value, Key extends string> = [TypesOf<Value>] extends [never] ? Value : TypesOf<Value>[Key & keyof TypesOf<Value>];
+/** The values of a store. */
+type ValueOf<Value> = [TypesOf<Value>] extends [never] ? Value : TypesOf<Value>[keyof TypesOf<Value>];
+/** A key with its value. */
+type EntryOf<Value> = [TypesOf<Value>] extends [never] ? [string, Value] : {
+    [Key in KeyOf<Value>]: [Key, ValueAt<Value, Key>];
+}[KeyOf<Value>];
+/** The keys of a store that may hold any number; none if its values are no numbers. */
+type NumberKeyOf<Value> = [TypesOf<Value>] extends [never] ? number extends Value ? string : never : {
+    [Key in KeyOf<Value>]: number extends ValueAt<Value, Key> ? Key : never;
+}[KeyOf<Value>];
+
 /**
  * Keys and values under a prefix of an engine. Stores of one engine do not see each other's keys, except that a prefix
  * `p/q` lies inside `p` as a folder does. Every method rejects as the engine's method does.
  *
- * @typeParam Value - The type of the store's values, if they have one.
+ * @typeParam Value - The type of the store's values, or a {@link KeyMap} with the type of each key. TypeScript alone
+ * checks it; nothing is checked when the program runs.
  * @example
  * const settings = new KeyValueStore(engine, 'settings'); // or storage.keyValue('settings')
  * await settings.set('theme', 'dark');
@@ -619,31 +652,31 @@ declare class KeyValueStore<Value = unknown> {
     /** The prefix that was given. */
     get prefix(): string;
     /** The value of a key, or null if it is absent. */
-    get<T = Value>(key: string, options?: AbortOptions): Promise<T | null>;
+    get<Key extends KeyOf<Value>>(key: Key, options?: AbortOptions): Promise<ValueAt<Value, Key> | null>;
     /**
      * Writes a value. Options are those of {@link Engine}'s `set`: `ttl`, `expiresAt`, `metadata`, `ifVersion`,
      * `ifAbsent`, `signal`.
      */
-    set<T = Value>(key: string, value: T, options?: SetOptions): Promise<void>;
+    set<Key extends KeyOf<Value>>(key: Key, value: ValueAt<Value, Key>, options?: SetOptions): Promise<void>;
     /** Removes a key. True: the key was there. With `ifVersion`, only if the key has that version, else CONFLICT. */
-    delete(key: string, options?: DeleteOptions): Promise<boolean>;
+    delete(key: KeyOf<Value>, options?: DeleteOptions): Promise<boolean>;
     /** Whether a key is there. */
-    has(key: string, options?: AbortOptions): Promise<boolean>;
+    has(key: KeyOf<Value>, options?: AbortOptions): Promise<boolean>;
     /** The values of many keys, in their order, null for those that are absent. */
-    mget<T = Value>(keys: Iterable<string>, options?: AbortOptions): Promise<(T | null)[]>;
+    mget<Key extends KeyOf<Value>>(keys: Iterable<Key>, options?: AbortOptions): Promise<(ValueAt<Value, Key> | null)[]>;
     /**
      * Writes many entries, all or none where the engine's `capabilities.atomicBatch`.
      *
      * @example
      * await settings.mset([['theme', 'dark'], ['size', 12]]);
      */
-    mset<T = Value>(entries: Iterable<readonly [string, T]>, options?: SetManyOptions): Promise<void>;
+    mset(entries: Iterable<Readonly<EntryOf<Value>>>, options?: SetManyOptions): Promise<void>;
     /**
      * The store's keys of a range, in order and without the prefix.
      *
      * @param query - A glob over the keys without the prefix, or a range of them. Default: all.
      */
-    keys(query?: string | Range, options?: AbortOptions): Promise<string[]>;
+    keys(query?: string | Range, options?: AbortOptions): Promise<KeyOf<Value>[]>;
     /** How many keys of the store a range holds. */
     count(query?: string | Range, options?: AbortOptions): Promise<number>;
     /**
@@ -654,17 +687,17 @@ declare class KeyValueStore<Value = unknown> {
      */
     clear(query?: string | Range, options?: AbortOptions): Promise<void>;
     /** The store's keys and values of a range, lazily, in order and without the prefix. */
-    entries<T = Value>(query?: string | Range, options?: AbortOptions): StorageIterator<[string, T]>;
+    entries(query?: string | Range, options?: AbortOptions): StorageIterator<EntryOf<Value>>;
     /** The store's values of a range, lazily and in the order of their keys. */
-    values<T = Value>(query?: string | Range, options?: AbortOptions): StorageIterator<T>;
+    values(query?: string | Range, options?: AbortOptions): StorageIterator<ValueOf<Value>>;
     /** The store's keys of a range, lazily, in order and without the prefix. */
-    keysIterator(query?: string | Range, options?: AbortOptions): StorageIterator<string>;
+    keysIterator(query?: string | Range, options?: AbortOptions): StorageIterator<KeyOf<Value>>;
     /** Writes a value if the key has the version `expected`; null: if it is absent. */
-    compareAndSet<T = Value>(key: string, expected: string | null, value: T, options?: RecordOptions): Promise<CompareAndSetResult>;
+    compareAndSet<Key extends KeyOf<Value>>(key: Key, expected: string | null, value: ValueAt<Value, Key>, options?: RecordOptions): Promise<CompareAndSetResult>;
     /** Adds to a number in one step and returns the sum. An absent key counts as 0. */
-    increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
+    increment(key: NumberKeyOf<Value>, by?: number, options?: RecordOptions): Promise<number>;
     /** The record of a key with its version, times, expiry and metadata; null if it is absent. */
-    getEntry<T = Value>(key: string, options?: AbortOptions): Promise<Entry<T> | null>;
+    getEntry<Key extends KeyOf<Value>>(key: Key, options?: AbortOptions): Promise<Entry<ValueAt<Value, Key>> | null>;
     /**
      * The changes of the store's own keys as they are committed, without the prefix. Options and events are those of
      * {@link Engine}'s `watch`.
@@ -673,7 +706,7 @@ declare class KeyValueStore<Value = unknown> {
      * @example
      * for await (const change of settings.watch('ui:*', { signal })) console.log(change.type, change.key);
      */
-    watch<T = Value>(pattern?: string, options?: WatchOptions): WatchIterator<T>;
+    watch(pattern?: string, options?: WatchOptions): WatchIterator<ValueOf<Value>>;
     /** Shows the prefix only. */
     [inspect.custom](): string;
 }
@@ -1252,6 +1285,74 @@ declare class SQLiteStorage extends NativeEngine<SQLiteStorageConfig> {
     constructor(config: SQLiteStorageConfig);
 }
 
+/**
+ * A custom engine with every method an engine has. Its calls run one at a time, in the order they were made. So a
+ * method that takes several of its calls (`increment`, `batch`) is one step among the calls of this process.
+ */
+declare class JavaScriptEngine extends BaseStorageEngine implements Engine {
+    #private;
+    /** The engine that is wrapped. */
+    readonly target: StorageEngine;
+    /** {@inheritDoc Engine.capabilities} */
+    get capabilities(): Capabilities;
+    /** {@inheritDoc DataMethods.get} */
+    get<T = unknown>(key: string, options?: AbortOptions): Promise<T | null>;
+    /** {@inheritDoc DataMethods.set} */
+    set(key: string, value: unknown, options?: SetOptions): Promise<void>;
+    /** {@inheritDoc DataMethods.delete} */
+    delete(key: string, options?: DeleteOptions): Promise<boolean>;
+    /** {@inheritDoc DataMethods.has} */
+    has(key: string, options?: AbortOptions): Promise<boolean>;
+    /** {@inheritDoc DataMethods.keys} */
+    keys(query?: string | Range, options?: AbortOptions): Promise<string[]>;
+    /** {@inheritDoc DataMethods.count} */
+    count(query?: string | Range, options?: AbortOptions): Promise<number>;
+    /** {@inheritDoc DataMethods.clear} */
+    clear(query?: string | Range, options?: AbortOptions): Promise<void>;
+    /** {@inheritDoc DataMethods.entries} */
+    entries<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<[string, T]>;
+    /** {@inheritDoc DataMethods.values} */
+    values<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<T>;
+    /** {@inheritDoc DataMethods.keysIterator} */
+    keysIterator(query?: string | Range, options?: AbortOptions): StorageIterator<string>;
+    /** {@inheritDoc DataMethods.getMany} */
+    getMany<T = unknown>(keys: Iterable<string>, options?: AbortOptions): Promise<(T | null)[]>;
+    /** {@inheritDoc DataMethods.setMany} */
+    setMany(entries: Iterable<readonly [string, unknown]>, options?: SetManyOptions): Promise<void>;
+    /** {@inheritDoc DataMethods.deleteMany} */
+    deleteMany(keys: Iterable<string>, options?: AbortOptions): Promise<number>;
+    /** {@inheritDoc DataMethods.batch} */
+    batch(operations: Iterable<BatchOperation>, options?: AbortOptions): Promise<void>;
+    /** {@inheritDoc DataMethods.compareAndSet} */
+    compareAndSet(key: string, expected: string | null, value: unknown, options?: RecordOptions): Promise<CompareAndSetResult>;
+    /** {@inheritDoc DataMethods.increment} */
+    increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
+    /** {@inheritDoc DataMethods.getEntry} */
+    getEntry<T = unknown>(key: string, options?: AbortOptions): Promise<Entry<T> | null>;
+    /** Rejects with NOT_SUPPORTED: a custom engine has no snapshots. */
+    snapshot(): Promise<Snapshot>;
+    /** {@inheritDoc Engine.watch} Changes made past this object are not seen, and there is no `since`. */
+    watch<T = unknown>(pattern?: string, options?: WatchOptions): WatchIterator<T>;
+    /** {@inheritDoc Engine.stats} */
+    stats(): Promise<EngineStats>;
+    /** Reads every key and reports those whose value is no storable value. */
+    verify(options?: VerifyOptions): Promise<VerifyReport>;
+    /** Does nothing: a custom engine keeps its data as it likes. */
+    compact(): Promise<void>;
+    /** Throws NOT_SUPPORTED. */
+    getSync<T = unknown>(key: string): T | null;
+    /** Throws NOT_SUPPORTED. */
+    hasSync(key: string): boolean;
+    /** Throws NOT_SUPPORTED. */
+    setSync(key: string): void;
+    /** Throws NOT_SUPPORTED. */
+    deleteSync(key: string): boolean;
+    /** Connects the wrapped engine. */
+    protected doConnect(): Promise<void>;
+    /** Disconnects the wrapped engine. */
+    protected doDisconnect(): Promise<void>;
+}
+
 /** Options of {@link StorageManager}. */
 interface StorageConfig {
     /** The engine that is used where none is named. Default: `'file'`. */
@@ -1282,6 +1383,23 @@ interface StorageConfig {
     /** The idle timeout of transactions, and the folder of their log. */
     transactions?: TransactionsConfig | undefined;
 }
+/** The built-in engines, by the sections of a {@link StorageConfig}. */
+interface BuiltInEngines {
+    file: FileStorage;
+    sqlite: SQLiteStorage;
+    leveldb: LevelDBStorage;
+    redis: RedisStorage;
+    memory: MemoryStorage;
+}
+/**
+ * The engines that a configuration gives, by name.
+ *
+ * @typeParam Section - The sections that are given.
+ * @typeParam Own - The type of the section `engines`.
+ */
+type ConfiguredEngines<Section extends string, Own> = Omit<Pick<BuiltInEngines, (Section & keyof BuiltInEngines) | 'memory'>, keyof Own> & {
+    [Name in keyof Own]: Own[Name] extends Engine ? Own[Name] : JavaScriptEngine;
+};
 
 /** Options of `storage.copy`. */
 interface CopyOptions extends LongCallOptions {
@@ -1352,24 +1470,29 @@ interface RegisterOptions {
  * The engines of an application, with the models and transactions that use them. The constructor does no I/O: engines
  * connect on first use.
  *
+ * @typeParam Section - The sections of the configuration, which TypeScript finds itself.
+ * @typeParam Own - The type of the section `engines`.
  * @example
  * const storage = new StorageManager({ defaultEngine: 'sqlite', sqlite: { path: './data/app.db' } });
  * const users = storage.keyValue('users');
  * await users.set('ada', { born: new Date('1815-12-10') });
  * await storage.close();
  */
-declare class StorageManager implements AsyncDisposable {
+declare class StorageManager<Section extends keyof StorageConfig = never, Own extends Record<string, StorageEngine> = Record<never, never>> implements AsyncDisposable {
     #private;
     /** The open transactions. */
     readonly transactions: TransactionManager;
     /** @throws StorageTypeError for an unknown option or one of a wrong type. */
-    constructor(config?: StorageConfig);
+    constructor(given?: Pick<StorageConfig, Section> & {
+        engines?: Own | undefined;
+    });
     /**
-     * An engine by its name.
+     * An engine by its name. TypeScript knows the type of those in the configuration.
      *
      * @param name - Default: the `defaultEngine`.
      * @throws StorageError ENGINE_NOT_FOUND.
      */
+    getEngine<Name extends keyof ConfiguredEngines<Section, Own>>(name: Name): ConfiguredEngines<Section, Own>[Name];
     getEngine(name?: string): Engine;
     /**
      * Adds an engine, one of your own or one made by hand, or replaces the engine of this name. An engine of your own is
@@ -1460,74 +1583,6 @@ declare class StorageManager implements AsyncDisposable {
 }
 
 /**
- * A custom engine with every method an engine has. Its calls run one at a time, in the order they were made. So a
- * method that takes several of its calls (`increment`, `batch`) is one step among the calls of this process.
- */
-declare class JavaScriptEngine extends BaseStorageEngine implements Engine {
-    #private;
-    /** The engine that is wrapped. */
-    readonly target: StorageEngine;
-    /** {@inheritDoc Engine.capabilities} */
-    get capabilities(): Capabilities;
-    /** {@inheritDoc DataMethods.get} */
-    get<T = unknown>(key: string, options?: AbortOptions): Promise<T | null>;
-    /** {@inheritDoc DataMethods.set} */
-    set(key: string, value: unknown, options?: SetOptions): Promise<void>;
-    /** {@inheritDoc DataMethods.delete} */
-    delete(key: string, options?: DeleteOptions): Promise<boolean>;
-    /** {@inheritDoc DataMethods.has} */
-    has(key: string, options?: AbortOptions): Promise<boolean>;
-    /** {@inheritDoc DataMethods.keys} */
-    keys(query?: string | Range, options?: AbortOptions): Promise<string[]>;
-    /** {@inheritDoc DataMethods.count} */
-    count(query?: string | Range, options?: AbortOptions): Promise<number>;
-    /** {@inheritDoc DataMethods.clear} */
-    clear(query?: string | Range, options?: AbortOptions): Promise<void>;
-    /** {@inheritDoc DataMethods.entries} */
-    entries<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<[string, T]>;
-    /** {@inheritDoc DataMethods.values} */
-    values<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<T>;
-    /** {@inheritDoc DataMethods.keysIterator} */
-    keysIterator(query?: string | Range, options?: AbortOptions): StorageIterator<string>;
-    /** {@inheritDoc DataMethods.getMany} */
-    getMany<T = unknown>(keys: Iterable<string>, options?: AbortOptions): Promise<(T | null)[]>;
-    /** {@inheritDoc DataMethods.setMany} */
-    setMany(entries: Iterable<readonly [string, unknown]>, options?: SetManyOptions): Promise<void>;
-    /** {@inheritDoc DataMethods.deleteMany} */
-    deleteMany(keys: Iterable<string>, options?: AbortOptions): Promise<number>;
-    /** {@inheritDoc DataMethods.batch} */
-    batch(operations: Iterable<BatchOperation>, options?: AbortOptions): Promise<void>;
-    /** {@inheritDoc DataMethods.compareAndSet} */
-    compareAndSet(key: string, expected: string | null, value: unknown, options?: RecordOptions): Promise<CompareAndSetResult>;
-    /** {@inheritDoc DataMethods.increment} */
-    increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
-    /** {@inheritDoc DataMethods.getEntry} */
-    getEntry<T = unknown>(key: string, options?: AbortOptions): Promise<Entry<T> | null>;
-    /** Rejects with NOT_SUPPORTED: a custom engine has no snapshots. */
-    snapshot(): Promise<Snapshot>;
-    /** {@inheritDoc Engine.watch} Changes made past this object are not seen, and there is no `since`. */
-    watch<T = unknown>(pattern?: string, options?: WatchOptions): WatchIterator<T>;
-    /** {@inheritDoc Engine.stats} */
-    stats(): Promise<EngineStats>;
-    /** Reads every key and reports those whose value is no storable value. */
-    verify(options?: VerifyOptions): Promise<VerifyReport>;
-    /** Does nothing: a custom engine keeps its data as it likes. */
-    compact(): Promise<void>;
-    /** Throws NOT_SUPPORTED. */
-    getSync<T = unknown>(key: string): T | null;
-    /** Throws NOT_SUPPORTED. */
-    hasSync(key: string): boolean;
-    /** Throws NOT_SUPPORTED. */
-    setSync(key: string): void;
-    /** Throws NOT_SUPPORTED. */
-    deleteSync(key: string): boolean;
-    /** Connects the wrapped engine. */
-    protected doConnect(): Promise<void>;
-    /** Disconnects the wrapped engine. */
-    protected doDisconnect(): Promise<void>;
-}
-
-/**
  * Decodes what {@link encode} returned, or any JSON text. A tag counts only in its exact shape; an object that merely
  * looks like a tag is a plain object.
  *
@@ -1554,4 +1609,4 @@ declare function decode<T = unknown>(stored: string | Buffer): T;
 declare function encode(value: unknown, maxBytes?: number): string | Buffer;
 
 export { BaseStorageEngine, ERROR_CODES, FileStorage, JavaScriptEngine, KeyValueStore, LevelDBStorage, MemoryStorage, RedisStorage, SQLiteStorage, Snapshot, StorageError, StorageManager, StorageTypeError, Transaction, TransactionManager, decode, encode, isStorageError };
-export type { AbortOptions, BatchOperation, Capabilities, ClearEvent, CompareAndSetResult, CopyOptions, CopyResult, DataMethods, DeclaredCapabilities, DeleteEvent, DeleteOptions, Durability, DurabilityOptions, Engine, EngineCounters, EngineStats, EngineStatus, Entry, ErrorCode, ErrorContext, FileStorageConfig, KeyOperation, LevelDBStorageConfig, LongCallOptions, MemoryStorageConfig, ModelOptions, Progress, Range, RecordOptions, RecoveredTransactions, RedisStorageConfig, RedisTlsOptions, RegisterOptions, RetryEvent, RetryOptions, RunTransactionOptions, SQLiteStorageConfig, SetEvent, SetManyOptions, SetOptions, StorageConfig, StorageEngine, StorageEvents, StorageIterator, StorageStats, StorageStatsOptions, StorageVerifyOptions, StoredOptions, TransactionOptions, TransactionStats, TransactionStatus, TransactionsConfig, VerifyOptions, VerifyReport, WatchEvent, WatchIterator, WatchOptions };
+export type { AbortOptions, BatchOperation, BuiltInEngines, Capabilities, ClearEvent, CompareAndSetResult, ConfiguredEngines, CopyOptions, CopyResult, DataMethods, DeclaredCapabilities, DeleteEvent, DeleteOptions, Durability, DurabilityOptions, Engine, EngineCounters, EngineStats, EngineStatus, Entry, EntryOf, ErrorCode, ErrorContext, FileStorageConfig, KeyMap, KeyOf, KeyOperation, LevelDBStorageConfig, LongCallOptions, MemoryStorageConfig, ModelOptions, NumberKeyOf, Progress, Range, RecordOptions, RecoveredTransactions, RedisStorageConfig, RedisTlsOptions, RegisterOptions, RetryEvent, RetryOptions, RunTransactionOptions, SQLiteStorageConfig, SetEvent, SetManyOptions, SetOptions, StorageConfig, StorageEngine, StorageEvents, StorageIterator, StorageStats, StorageStatsOptions, StorageVerifyOptions, StoredOptions, TransactionOptions, TransactionStats, TransactionStatus, TransactionsConfig, ValueAt, ValueOf, VerifyOptions, VerifyReport, WatchEvent, WatchIterator, WatchOptions };

@@ -7,7 +7,7 @@ export type {
   StorageStatsOptions,
   StorageVerifyOptions,
 } from './manager/options.js';
-export type { StorageConfig } from './manager/config.js';
+export type { BuiltInEngines, ConfiguredEngines, StorageConfig } from './manager/config.js';
 export type { CopyOptions, CopyResult } from './manager/copy.js';
 
 export { BaseStorageEngine } from './engines/base.js';
@@ -38,6 +38,7 @@ export type {
 } from './transactions/options.js';
 
 export { KeyValueStore } from './models/key-value-store.js';
+export type { EntryOf, KeyMap, KeyOf, NumberKeyOf, ValueAt, ValueOf } from './models/value-types.js';
 export { Snapshot } from './snapshot.js';
 export { decode } from './codec/decode.js';
 export { encode } from './codec/encode.js';

@@ -14,7 +14,8 @@ import { RedisStorage } from '../engines/built-in/redis.js';
 import type { RedisStorageConfig } from '../engines/built-in/redis.js';
 import { SQLiteStorage } from '../engines/built-in/sqlite.js';
 import type { SQLiteStorageConfig } from '../engines/built-in/sqlite.js';
-import type { StorageEngine } from '../engines/contract.js';
+import type { Engine, StorageEngine } from '../engines/contract.js';
+import type { JavaScriptEngine } from '../engines/custom/custom-engine.js';
 import { StorageError } from '../errors/storage-error.js';
 import { RETRY_SHAPE } from '../retry.js';
 import { CONFIG_SHAPE } from '../transactions/options.js';
@@ -51,6 +52,26 @@ export interface StorageConfig {
   /** The idle timeout of transactions, and the folder of their log. */
   transactions?: TransactionsConfig | undefined;
 }
+
+/** The built-in engines, by the sections of a {@link StorageConfig}. */
+export interface BuiltInEngines {
+  file: FileStorage;
+  sqlite: SQLiteStorage;
+  leveldb: LevelDBStorage;
+  redis: RedisStorage;
+  memory: MemoryStorage;
+}
+
+/**
+ * The engines that a configuration gives, by name.
+ *
+ * @typeParam Section - The sections that are given.
+ * @typeParam Own - The type of the section `engines`.
+ */
+export type ConfiguredEngines<Section extends string, Own> = Omit<
+  Pick<BuiltInEngines, (Section & keyof BuiltInEngines) | 'memory'>,
+  keyof Own
+> & { [Name in keyof Own]: Own[Name] extends Engine ? Own[Name] : JavaScriptEngine };
 
 /** Throws a StorageTypeError for an unknown option or one of a wrong type. The engines check their sections. */
 export function checkConfig(config: unknown): void {

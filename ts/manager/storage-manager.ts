@@ -25,7 +25,7 @@ import type { Supervision } from '../transactions/transaction-manager.js';
 import type { Transaction } from '../transactions/transaction.js';
 import type { VerifyReport } from '../types.js';
 import { checkConfig, configuredEngines, engineNotFound, rulesOf } from './config.js';
-import type { StorageConfig } from './config.js';
+import type { ConfiguredEngines, StorageConfig } from './config.js';
 import { COPY_SHAPE, copyRecords } from './copy.js';
 import type { CopyOptions, CopyResult } from './copy.js';
 import { ManagerEvents } from './events.js';
@@ -43,13 +43,18 @@ import type {
  * The engines of an application, with the models and transactions that use them. The constructor does no I/O: engines
  * connect on first use.
  *
+ * @typeParam Section - The sections of the configuration, which TypeScript finds itself.
+ * @typeParam Own - The type of the section `engines`.
  * @example
  * const storage = new StorageManager({ defaultEngine: 'sqlite', sqlite: { path: './data/app.db' } });
  * const users = storage.keyValue('users');
  * await users.set('ada', { born: new Date('1815-12-10') });
  * await storage.close();
  */
-export class StorageManager implements AsyncDisposable {
+export class StorageManager<
+  Section extends keyof StorageConfig = never,
+  Own extends Record<string, StorageEngine> = Record<never, never>,
+> implements AsyncDisposable {
   readonly #defaultEngine: string;
   readonly #engines = new Map<string, InternalEngine>();
   readonly #own = new Set<InternalEngine>();
@@ -85,7 +90,8 @@ export class StorageManager implements AsyncDisposable {
   }
 
   /** @throws StorageTypeError for an unknown option or one of a wrong type. */
-  constructor(config: StorageConfig = {}) {
+  constructor(given?: Pick<StorageConfig, Section> & { engines?: Own | undefined }) {
+    const config: StorageConfig = given === undefined ? {} : given;
     checkConfig(config);
     this.#defaultEngine = config.defaultEngine ?? 'file';
     this.#hooks = {
@@ -128,11 +134,13 @@ export class StorageManager implements AsyncDisposable {
   }
 
   /**
-   * An engine by its name.
+   * An engine by its name. TypeScript knows the type of those in the configuration.
    *
    * @param name - Default: the `defaultEngine`.
    * @throws StorageError ENGINE_NOT_FOUND.
    */
+  getEngine<Name extends keyof ConfiguredEngines<Section, Own>>(name: Name): ConfiguredEngines<Section, Own>[Name];
+  getEngine(name?: string): Engine;
   getEngine(name?: string): Engine {
     if (name !== undefined && typeof name !== 'string')
       throw new StorageTypeError(`Expected the engine's name to be a string, got ${describeKind(name)}`);
