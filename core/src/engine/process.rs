@@ -41,10 +41,10 @@ pub(super) fn describe(holder: Holder) -> String {
 /// The time at which this process began, in a form that another copy of the library reads the same. Empty where the
 /// system does not tell it in a file.
 fn started() -> String {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let status = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // The name of the program, in parentheses, may hold spaces. The start is the twentieth field behind it.
-    let start = stat.rsplit_once(") ").and_then(|(_, fields)| fields.split(' ').nth(19));
-    start.unwrap_or_default().to_owned()
+    let field = status.rsplit_once(") ").and_then(|(_, fields)| fields.split(' ').nth(19));
+    field.unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
