@@ -1,5 +1,6 @@
 // Generated from ts/ by `npm run build:ts`. Do not edit: change ts/ and build again.
 import { inspect } from 'node:util';
+import { Writable } from 'node:stream';
 import { Buffer } from 'node:buffer';
 
 /** The keys that a call applies to. Bounds and prefix compare by UTF-8 bytes. A key has to match everything given. */
@@ -121,7 +122,7 @@ interface Capabilities {
 }
 /** The status of an engine: `idle` connects on the next call; `closed` is final. */
 type EngineStatus = 'idle' | 'connecting' | 'connected' | 'closed';
-/** What a resolved write survives: `full` power loss, `normal` the death of the process, `none` neither. */
+/** The failures that a resolved write survives: `full` power loss, `normal` death of the process, `none` neither. */
 type Durability = 'full' | 'normal' | 'none';
 /**
  * The counts of a store since this process opened it. All engines of the process that share the store are counted
@@ -1116,8 +1117,8 @@ declare abstract class NativeEngine<Config> extends BaseStorageEngine<Config> im
 /** Options that all built-in engines have. */
 interface DurabilityOptions {
     /**
-     * What a resolved write survives: `'full'` power loss, `'normal'` a killed process, `'none'` neither. No level shows
-     * half a write. Default: the manager's `durability`, else `'full'`.
+     * The failures that a resolved write survives: `'full'` power loss, `'normal'` a killed process, `'none'` neither.
+     * No level shows half a write. Default: the manager's `durability`, else `'full'`.
      */
     durability?: Durability | undefined;
 }
@@ -1369,7 +1370,7 @@ interface StorageConfig {
     memory?: MemoryStorageConfig | undefined;
     /** Engines of your own, by name. */
     engines?: Record<string, StorageEngine> | undefined;
-    /** What a resolved write survives, for engines whose section does not say it. Default: `'full'`. */
+    /** The failures that a resolved write survives, for engines whose section does not say it. Default: `'full'`. */
     durability?: Durability | undefined;
     /** The most UTF-8 bytes of an encoded value. Larger ones are refused with VALUE_TOO_LARGE. Default: 64 MiB. */
     maxValueBytes?: number | undefined;
@@ -1466,6 +1467,84 @@ interface RegisterOptions {
     own?: boolean | undefined;
 }
 
+/** A web `ReadableStream`, as far as it is used. */
+interface ReadableBytes {
+    /** Takes the stream for one reader. */
+    getReader(): {
+        read(): Promise<{
+            done: boolean;
+            value?: Uint8Array | string | undefined;
+        }>;
+        cancel(reason?: unknown): Promise<void>;
+    };
+}
+/**
+ * Bytes to read: the path of a file, the bytes themselves, a Readable or another async iterable, or a web
+ * `ReadableStream`. Chunks are bytes, or strings, which stand for their UTF-8.
+ */
+type ByteSource = string | Uint8Array | AsyncIterable<Uint8Array | string> | ReadableBytes;
+
+/** A web `WritableStream`, as far as it is used. */
+interface WritableBytes {
+    /** Takes the stream for one writer. */
+    getWriter(): {
+        write(chunk: Uint8Array): Promise<void>;
+        close(): Promise<void>;
+        abort(reason?: unknown): Promise<void>;
+        releaseLock(): void;
+    };
+}
+/** Where bytes go: the path of a file, a Writable, or a web `WritableStream`. A stream is ended behind the bytes. */
+type ByteTarget = string | Writable | WritableBytes;
+
+/** Options of `storage.export`. */
+interface ExportOptions extends LongCallOptions {
+    /** The format: JSON Lines. */
+    format: 'jsonl';
+    /** Where the bytes go. A file is there whole or not at all, and only its owner may read it. */
+    target: ByteTarget;
+    /** The engine to read, its name, or a transaction. Default: the manager's `defaultEngine`. */
+    from?: string | StorageEngine | DataMethods | undefined;
+    /** Only keys that start with this text. Default: all. */
+    prefix?: string | undefined;
+}
+/** The result of `storage.export`. */
+interface ExportResult {
+    /** The number of records. */
+    exported: number;
+}
+/** Options of `storage.import`. */
+interface ImportOptions extends LongCallOptions {
+    /** The format: JSON Lines. */
+    format: 'jsonl';
+    /** Where the bytes come from. */
+    source: ByteSource;
+    /** The engine to write, its name, or a transaction. */
+    to: string | StorageEngine | DataMethods;
+    /** Is put in front of every key. Default: nothing. */
+    prefix?: string | undefined;
+}
+/** A line that an import left out. */
+interface RefusedLine {
+    /** Its number, from 1 on. */
+    line: number;
+    /** The key, if the line has one. */
+    key?: string;
+    /** The code of the error. */
+    code: ErrorCode;
+    /** The fault. It holds no value. */
+    message: string;
+}
+/** The result of `storage.import`. */
+interface ImportResult {
+    /** The number of records written. */
+    imported: number;
+    /** The first thousand of the lines that were left out. */
+    refused: RefusedLine[];
+    /** The number of all lines that were left out. */
+    refusedCount: number;
+}
+
 /**
  * The engines of an application, with the models and transactions that use them. The constructor does no I/O: engines
  * connect on first use.
@@ -1551,6 +1630,26 @@ declare class StorageManager<Section extends keyof StorageConfig = never, Own ex
      */
     copy(options: CopyOptions): Promise<CopyResult>;
     /**
+     * Writes the records of an engine, with expiry and metadata, as JSON Lines (docs/formats/json-lines.md). It reads one
+     * moment where the engine has snapshots, and leaves out the folders of the models. A failed or aborted export leaves
+     * no file.
+     *
+     * @throws NOT_SUPPORTED for another format; IO, NO_SPACE; whatever the target fails with.
+     * @example
+     * await storage.export({ format: 'jsonl', target: './users.jsonl', from: 'sqlite', prefix: 'users/' });
+     */
+    export(options: ExportOptions): Promise<ExportResult>;
+    /**
+     * Writes the records of JSON Lines to an engine, over those that have their keys, in batches: it is not atomic. A
+     * line that is no record, or that the engine refuses, is reported and left out. What was written before an abort or a
+     * failure stays. To have all or nothing, import into a transaction.
+     *
+     * @throws NOT_SUPPORTED for another format; whatever the source or the engine fails with.
+     * @example
+     * const { imported, refused } = await storage.import({ format: 'jsonl', source: './users.jsonl', to: 'sqlite' });
+     */
+    import(options: ImportOptions): Promise<ImportResult>;
+    /**
      * Figures of the engines that are open, by name, and of the transactions.
      *
      * @example
@@ -1609,4 +1708,4 @@ declare function decode<T = unknown>(stored: string | Buffer): T;
 declare function encode(value: unknown, maxBytes?: number): string | Buffer;
 
 export { BaseStorageEngine, ERROR_CODES, FileStorage, JavaScriptEngine, KeyValueStore, LevelDBStorage, MemoryStorage, RedisStorage, SQLiteStorage, Snapshot, StorageError, StorageManager, StorageTypeError, Transaction, TransactionManager, decode, encode, isStorageError };
-export type { AbortOptions, BatchOperation, BuiltInEngines, Capabilities, ClearEvent, CompareAndSetResult, ConfiguredEngines, CopyOptions, CopyResult, DataMethods, DeclaredCapabilities, DeleteEvent, DeleteOptions, Durability, DurabilityOptions, Engine, EngineCounters, EngineStats, EngineStatus, Entry, EntryOf, ErrorCode, ErrorContext, FileStorageConfig, KeyMap, KeyOf, KeyOperation, LevelDBStorageConfig, LongCallOptions, MemoryStorageConfig, ModelOptions, NumberKeyOf, Progress, Range, RecordOptions, RecoveredTransactions, RedisStorageConfig, RedisTlsOptions, RegisterOptions, RetryEvent, RetryOptions, RunTransactionOptions, SQLiteStorageConfig, SetEvent, SetManyOptions, SetOptions, StorageConfig, StorageEngine, StorageEvents, StorageIterator, StorageStats, StorageStatsOptions, StorageVerifyOptions, StoredOptions, TransactionOptions, TransactionStats, TransactionStatus, TransactionsConfig, ValueAt, ValueOf, VerifyOptions, VerifyReport, WatchEvent, WatchIterator, WatchOptions };
+export type { AbortOptions, BatchOperation, BuiltInEngines, ByteSource, ByteTarget, Capabilities, ClearEvent, CompareAndSetResult, ConfiguredEngines, CopyOptions, CopyResult, DataMethods, DeclaredCapabilities, DeleteEvent, DeleteOptions, Durability, DurabilityOptions, Engine, EngineCounters, EngineStats, EngineStatus, Entry, EntryOf, ErrorCode, ErrorContext, ExportOptions, ExportResult, FileStorageConfig, ImportOptions, ImportResult, KeyMap, KeyOf, KeyOperation, LevelDBStorageConfig, LongCallOptions, MemoryStorageConfig, ModelOptions, NumberKeyOf, Progress, Range, ReadableBytes, RecordOptions, RecoveredTransactions, RedisStorageConfig, RedisTlsOptions, RefusedLine, RegisterOptions, RetryEvent, RetryOptions, RunTransactionOptions, SQLiteStorageConfig, SetEvent, SetManyOptions, SetOptions, StorageConfig, StorageEngine, StorageEvents, StorageIterator, StorageStats, StorageStatsOptions, StorageVerifyOptions, StoredOptions, TransactionOptions, TransactionStats, TransactionStatus, TransactionsConfig, ValueAt, ValueOf, VerifyOptions, VerifyReport, WatchEvent, WatchIterator, WatchOptions, WritableBytes };

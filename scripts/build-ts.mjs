@@ -55,6 +55,8 @@ async function bundle() {
     exports: 'named',
     esModule: false,
     interop: 'default',
+    // A context of node:vm, such as that of a test of Jest, has require, but no import().
+    dynamicImportInCjs: false,
   });
   await bundled.close();
   for (const { code, fileName, name, isEntry, exports: exported } of output) {

@@ -22,7 +22,7 @@ use crate::session::{open_queued, recovered};
 use crate::wire;
 
 /// The calls of one engine that JavaScript has not answered.
-pub struct JsHost {
+pub(crate) struct JsHost {
     traits: Traits,
     listener: CallId,
     settler: Arc<Settler>,
@@ -118,7 +118,7 @@ impl NativeHost {
 impl NativeHost {
     /// Opens the engine, once. Settles with a store, after the transactions that a crash left in it are finished.
     #[napi(catch_unwind)]
-    pub fn open(&self, env: Env, id: CallId, recovery: Option<Vec<String>>) -> napi::Result<()> {
+    pub fn open(&self, env: Env, id: CallId, recovery: Option<Vec<String>>) {
         self.settler.expect(&env);
         let host = self.host.clone();
         let recovery = recovery.and_then(Recovery::new);
@@ -126,7 +126,6 @@ impl NativeHost {
         open_queued(id, self.settler.clone(), None, move || {
             recovered(Lease::private(custom::open(host)), recovery.as_ref())
         });
-        Ok(())
     }
 
     /// Answers a call that has no result.

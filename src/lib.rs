@@ -3,6 +3,8 @@
 //! Dependencies point one way: `session` opens stores and hosts, `store` and `host` make calls, `wire` reads and writes
 //! their text forms, `boundary` converts.
 
+#![allow(clippy::needless_pass_by_value, reason = "napi hands arguments over by value")]
+#![allow(clippy::trivially_copy_pass_by_ref, reason = "the calls of napi take `&Env`")]
 #![cfg_attr(test, allow(dead_code, reason = "functions for JavaScript are registered outside of tests only"))]
 
 mod boundary;

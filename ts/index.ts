@@ -9,6 +9,9 @@ export type {
 } from './manager/options.js';
 export type { BuiltInEngines, ConfiguredEngines, StorageConfig } from './manager/config.js';
 export type { CopyOptions, CopyResult } from './manager/copy.js';
+export type { ExportOptions, ExportResult, ImportOptions, ImportResult, RefusedLine } from './manager/transfer.js';
+export type { ByteSource, ReadableBytes } from './streams/source.js';
+export type { ByteTarget, WritableBytes } from './streams/target.js';
 
 export { BaseStorageEngine } from './engines/base.js';
 export type { DataMethods, DeclaredCapabilities, Engine, StorageEngine, StoredOptions } from './engines/contract.js';

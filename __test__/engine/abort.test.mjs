@@ -76,3 +76,18 @@ test('an abort of a call under way rejects it at once, and the engine goes on', 
   t.is(await engine.get('after'), 1);
   await engine.disconnect();
 });
+
+test('the progress of a check that was aborted reaches no other call', async (t) => {
+  const storage = new StorageManager({ sqlite: { path: `${folderOf(t)}/a.db`, durability: 'none' } });
+  const engine = storage.getEngine('sqlite');
+  await engine.setMany(Array.from({ length: 50_000 }, (_, index) => [`k${index}`, index]));
+  const controller = new AbortController();
+  const checks = Array.from({ length: 5 }, () => engine.verify({ signal: controller.signal, onProgress() {} }));
+  controller.abort();
+  for (const check of checks) await t.throwsAsync(check, { code: 'ABORTED' });
+  // These take the ids that the checks had, while the checks go on.
+  for (let round = 0; round < 25; round++) {
+    t.deepEqual(await Promise.all(Array.from({ length: 10 }, () => engine.count())), Array(10).fill(50_000));
+  }
+  await storage.close();
+});

@@ -1,4 +1,6 @@
 // The types of the public API, as a strict program sees them.
+import type { Readable, Writable } from 'node:stream';
+import type { ReadableStream as NodeReadable, WritableStream as NodeWritable } from 'node:stream/web';
 import { expectTypeOf } from 'expect-type';
 import {
   BaseStorageEngine,
@@ -21,6 +23,8 @@ import type {
   EngineStats,
   Entry,
   ErrorCode,
+  ExportResult,
+  ImportResult,
   Snapshot,
   StorageConfig,
   StorageEngine,
@@ -178,6 +182,32 @@ void tx.snapshot();
 void storage.beginTransaction({ isolation: 'serializable' });
 // @ts-expect-error transactions are begun, not made
 new Transaction('id');
+
+// Export and import.
+declare const given: {
+  readable: Readable;
+  writable: Writable;
+  web: ReadableStream<Uint8Array>;
+  webTarget: WritableStream<Uint8Array>;
+  nodeWeb: NodeReadable<Uint8Array>;
+  nodeTarget: NodeWritable<Uint8Array>;
+  lines: AsyncGenerator<string>;
+};
+expectTypeOf(storage.export({ format: 'jsonl', target: './a' })).resolves.toEqualTypeOf<ExportResult>();
+void storage.export({ format: 'jsonl', target: given.writable, from: tx, prefix: 'a/' });
+void storage.export({ format: 'jsonl', target: given.webTarget, from: own });
+void storage.export({ format: 'jsonl', target: given.nodeTarget, from: tx.engine('file') });
+expectTypeOf(
+  storage.import({ format: 'jsonl', source: given.readable, to: 'sqlite' }),
+).resolves.toEqualTypeOf<ImportResult>();
+for (const source of [given.web, given.nodeWeb, given.lines, new Uint8Array(), './a'])
+  void storage.import({ format: 'jsonl', source, to: tx, onProgress: ({ done }) => void done });
+// @ts-expect-error there is no such format
+void storage.export({ format: 'csv', target: './a' });
+// @ts-expect-error an import needs an engine
+void storage.import({ format: 'jsonl', source: './a' });
+// @ts-expect-error an array is no source
+void storage.import({ format: 'jsonl', source: ['{}'], to: 'sqlite' });
 
 // Configuration, events, errors, codec.
 const config: StorageConfig = {

@@ -4,7 +4,12 @@
 //! node scripts/with-env.mjs cargo bench -p holdfast-core --bench leveldb_calls
 //! ```
 
-#![allow(clippy::print_stdout, clippy::indexing_slicing, reason = "a program for the terminal")]
+#![allow(
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    reason = "a program for the terminal"
+)]
 
 use std::hint::black_box;
 use std::sync::mpsc;

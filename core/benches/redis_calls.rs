@@ -4,7 +4,7 @@
 //! node scripts/with-env.mjs cargo bench -p holdfast-core --bench redis_calls -- redis://127.0.0.1:6379
 //! ```
 
-#![allow(clippy::print_stdout, reason = "a program for the terminal")]
+#![allow(clippy::print_stdout, clippy::cast_precision_loss, reason = "a program for the terminal")]
 
 use std::sync::mpsc;
 use std::time::Instant;

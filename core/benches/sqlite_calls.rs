@@ -4,6 +4,8 @@
 //! node scripts/with-env.mjs cargo bench -p holdfast-core --bench sqlite_calls
 //! ```
 
+#![allow(clippy::print_stdout, clippy::cast_precision_loss, reason = "a program for the terminal")]
+
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -34,8 +36,7 @@ fn set(n: usize, round: usize) -> Op {
 
 fn report(what: &str, elapsed: Duration, operations: usize) {
     let micros = elapsed.as_secs_f64() * 1e6 / operations as f64;
-    let mut out = std::io::stdout();
-    let _ = std::io::Write::write_all(&mut out, format!("{what:<28} {micros:>8.2} us\n").as_bytes());
+    println!("{what:<28} {micros:>8.2} us");
 }
 
 fn many(engine: &dyn Engine, round: usize) -> Result<()> {

@@ -13,7 +13,7 @@
 //! | first byte 1 and up | the models | indexes, manifests, markers |
 //!
 //! Integers are big-endian. `docs/formats/` describes the values. Keys whose first byte is 0 belong to the engine:
-//! `clear` and a replacement of the content leave them alone.
+//! `clear` leaves them alone, and so does a replacement of the content, except that the change log begins anew.
 
 use std::ops::Bound;
 
@@ -57,6 +57,18 @@ pub const MODEL_FOLDERS: [&str; 3] = ["docs/", "graphs/", "objects/"];
 #[must_use]
 pub fn model_folder(key: &[u8]) -> Option<&'static str> {
     MODEL_FOLDERS.into_iter().find(|folder| key.starts_with(folder.as_bytes()))
+}
+
+/// The range of the engine's keys in the internal keyspace.
+#[must_use]
+pub fn engine() -> KeyRange {
+    KeyRange { end: Bound::Excluded(Key::from_static(&[ENGINE + 1])), ..KeyRange::all() }
+}
+
+/// True if a replacement of the content keeps an internal key: those of the engine, but not the change log's entries.
+#[must_use]
+pub fn outlives_replacement(key: &[u8]) -> bool {
+    key.first().is_none_or(|first| *first == ENGINE) && !key.starts_with(CHANGE_LOG_ENTRY)
 }
 
 /// The range of the models' keys in the internal keyspace. `clear` deletes no others there.

@@ -85,6 +85,22 @@ properties! {
     any_bytes_are_refused_or_a_record_of_redis: redis of [
         "\u{1}", "\u{1}j", "\u{1}b", " ", "0 ", "12 ", "2 {}", "{}", "null", "app:", "8abc", "-", "1",
     ];
+    any_bytes_are_refused_or_a_request_of_a_model: model_request of [
+        "{", "}", "\"transfer\":", "\"export\":", "\"import\":", "\"format\":\"jsonl\"", ",", "\"prefix\":\"a\"",
+        "\"maxValueBytes\":9", "{\"transfer\":{\"export\":{\"format\":\"jsonl\"", "}}}", "null", "-1", "1e999", "[",
+        "]", "{\"transfer\":{\"import\":{\"format\":\"jsonl\",\"maxValueBytes\":18446744073709551615",
+        "\"csv\"",
+    ];
+    any_bytes_are_refused_or_a_line: json_line of [
+        "{\"key\":\"a\",\"value\":", "1", "}", "{", ",\"expiresAt\":", ",\"metadata\":", "null", "\"\\ud800\"", "1e999",
+        "-0.5", "{\"$binary\":\"AQI=\"}", "[ 1 ,\"\\n\"]", " ", "\n", "\u{feff}", ",\"\\u006bey\":\"b\"", "\"x\"",
+        "{\"value\":1,\"key\":\"\"", ",\"other\":2",
+    ];
+    an_import_does_not_depend_on_its_chunks: import of [
+        "\u{1}", "\u{7}", "\n", "\r\n", "{\"key\":\"a\",\"value\":1}", "{\"key\":\"b\",\"value\":\"", "\"}",
+        ",\"metadata\":[ 1 ]}", "{\"key\":\"docs/a\",\"value\":1}", "\u{feff}", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        "{\"key\":\"c\",\"value\":{ \"$date\" : 1}", "}\n", ",\"expiresAt\":9e12}\n",
+    ];
     any_bytes_are_refused_or_a_transaction_log: transaction_log of [
         "HFTXLOG\0", "\u{1}\0\0\0", "\u{2}\u{7}", "\u{5}\0", "\u{4}\u{1}\0", "\u{3}\u{1}\0", "\u{6}\u{1}\0\u{1}k\u{1}1",
         "\u{4}\u{1}\u{2}\u{1}k", "\u{1}\u{0}0123456789abcdef\u{1}\u{1}a",

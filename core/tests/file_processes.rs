@@ -17,9 +17,9 @@ use std::path::Path;
 use std::process::Command;
 
 use holdfast_core::engine::file::{FileOptions, open};
-use holdfast_core::engine::registry::Lease;
-use holdfast_core::engine::{Durability, EngineExt, Read, Reply, Request};
-use holdfast_core::{Batch, Code, Error, Key, Op, Result, Space, Value};
+use holdfast_core::engine::{Durability, EngineExt};
+use holdfast_core::testing::{Calls, error_of, json};
+use holdfast_core::{Batch, Code, Op};
 
 use roles::{Stage, said, this_program};
 
@@ -27,27 +27,6 @@ const STAGE: Stage = Stage { test: "role", disk: "4m" };
 
 fn options(path: &Path) -> FileOptions {
     FileOptions { durability: Durability::Normal, ..FileOptions::new(path) }
-}
-
-fn op(key: &str, text: &str) -> Op {
-    let (key, value) = (Key::copy_from_slice(key.as_bytes()), Value::json(text.to_owned()));
-    Op::Set { space: Space::User, key, value, expires_at: None, metadata: None }
-}
-
-fn set(lease: &Lease, ops: Vec<Op>) -> Result<()> {
-    lease.engine().commit(Batch { ops, ..Batch::default() }).map(drop)
-}
-
-fn get(lease: &Lease, key: &str) -> Option<String> {
-    let read = Read::Get(Space::User, Key::copy_from_slice(key.as_bytes()));
-    match lease.engine().wait(Request::Read(read)).unwrap() {
-        Reply::Value(value) => value.map(|value| String::from_utf8(value.to_text().to_vec()).unwrap()),
-        _ => panic!("the reply is of the wrong kind"),
-    }
-}
-
-fn refused(options: FileOptions) -> Error {
-    open(options).err().expect("the store opened")
 }
 
 #[test]
@@ -62,8 +41,8 @@ fn role() {
             let lease = open(options(&path)).unwrap();
             for n in 0_u64.. {
                 let number = spread(n);
-                set(&lease, vec![op("x/first", &number), op("last", &number)]).unwrap();
-                set(&lease, vec![op("plain", &number)]).unwrap();
+                lease.engine().run([Op::set("x/first", json(&number)), Op::set("last", json(&number))]);
+                lease.engine().set("plain", &number);
                 println!("said {n}");
             }
         }
@@ -94,7 +73,7 @@ fn a_killed_process_leaves_whole_batches_and_all_it_was_told_of() {
                 told = number.parse().unwrap();
             }
         }
-        let error = refused(FileOptions { lock_timeout: 20, ..options(root.path()) });
+        let error = error_of(open(FileOptions { lock_timeout: 20, ..options(root.path()) }));
         assert_eq!(error.code(), Code::Locked);
         assert!(error.message().contains(&child.id().to_string()), "the message names the holder: {error}");
         child.kill().unwrap();
@@ -102,8 +81,8 @@ fn a_killed_process_leaves_whole_batches_and_all_it_was_told_of() {
         let numbers = lines.map_while(std::result::Result::ok);
         let told = numbers.filter_map(|line| line.strip_prefix("said ")?.parse().ok()).max().unwrap_or(told);
         let lease = open(options(root.path())).unwrap();
-        let number = |key| {
-            let text = get(&lease, key).unwrap();
+        let number = |name| {
+            let text = lease.engine().value(name).unwrap();
             let number = text.trim_start_matches('[').split([',', ']']).next().unwrap().parse::<u64>().unwrap();
             assert_eq!(text, spread(number), "a torn value");
             number
@@ -126,18 +105,21 @@ fn fill(path: &Path) {
     for durability in [Durability::Full, Durability::Normal] {
         let store = path.join("store");
         let lease = open(FileOptions { durability, ..options(&store) }).unwrap();
-        set(&lease, vec![op("a/k", "\"old\"")]).unwrap();
+        lease.engine().set("a/k", "\"old\"");
         let ballast = path.join("ballast");
         let large = format!("\"{}\"", "x".repeat(1 << 20));
         std::fs::write(&ballast, vec![1; 3 << 20]).unwrap();
-        let one = set(&lease, vec![op("a/k", &large)]).unwrap_err();
+        let one = lease.engine().commit(Batch::one(Op::set("a/k", json(&large)))).unwrap_err();
         println!("said {}", one.code().as_str());
-        let batch = set(&lease, vec![op("b", "1"), op("a/k", &large), op("c", "1")]).unwrap_err();
+        let batch = lease
+            .engine()
+            .commit(Batch::of([Op::set("b", json("1")), Op::set("a/k", json(&large)), Op::set("c", json("1"))]))
+            .unwrap_err();
         println!("said {}", batch.code().as_str());
-        assert_eq!(get(&lease, "a/k").as_deref(), Some("\"old\""));
-        assert_eq!((get(&lease, "b"), get(&lease, "c")), (None, None));
+        assert_eq!(lease.engine().value("a/k").as_deref(), Some("\"old\""));
+        assert_eq!((lease.engine().value("b"), lease.engine().value("c")), (None, None));
         std::fs::remove_file(&ballast).unwrap();
-        set(&lease, vec![op("b", "1"), op("a/k", &large)]).unwrap();
+        lease.engine().run([Op::set("b", json("1")), Op::set("a/k", json(&large))]);
         let report = lease.engine().verify(false, &mut |_, _| Ok(())).unwrap();
         assert!(report.errors.is_empty(), "{:?}", report.errors);
         lease.close().unwrap();
@@ -154,15 +136,15 @@ fn a_full_disk_says_so_and_leaves_the_old_value() {
 fn read_only_medium(path: &Path) {
     let store = path.join("store");
     let lease = open(options(&store)).unwrap();
-    set(&lease, vec![op("a", "1"), op("b", "1")]).unwrap();
+    lease.engine().run([Op::set("a", json("1")), Op::set("b", json("1"))]);
     lease.close().unwrap();
     let remounted = Command::new("mount").args(["-o", "remount,bind,ro"]).arg(path).status().unwrap();
     assert!(remounted.success());
     for path in [store.clone(), path.join("new")] {
-        println!("said {}", refused(options(&path)).code().as_str());
+        println!("said {}", error_of(open(options(&path))).code().as_str());
     }
     let lease = open(FileOptions { read_only: true, ..options(&store) }).unwrap();
-    println!("said {}", get(&lease, "a").unwrap());
+    println!("said {}", lease.engine().value("a").unwrap());
 }
 
 #[test]

@@ -13,59 +13,46 @@ mod model;
 mod processes;
 #[path = "leveldb/records.rs"]
 mod records;
+#[path = "leveldb/replacement.rs"]
+mod replacement;
+#[path = "leveldb/replacement_faults.rs"]
+mod replacement_faults;
 #[path = "shared/roles.rs"]
 mod roles;
 #[path = "leveldb/support.rs"]
 mod support;
 #[path = "leveldb/views.rs"]
 mod views;
-use holdfast_core::EngineExt;
-use holdfast_core::conformance::Fixture;
-use holdfast_core::engine::Durability;
+
 use holdfast_core::engine::leveldb::{LevelDbOptions, open};
-use holdfast_core::engine::registry::Lease;
+use holdfast_core::engine::{Durability, EngineExt, Request};
+use holdfast_core::testing::{TempStore, json};
+use holdfast_core::{Batch, Op, Result};
 
-struct LevelDb {
-    folder: tempfile::TempDir,
-    durability: Durability,
-}
-
-impl LevelDb {
-    fn new(durability: Durability) -> Self {
-        LevelDb { folder: tempfile::tempdir().unwrap(), durability }
-    }
-}
-
-impl Fixture for LevelDb {
-    fn open(&self) -> holdfast_core::Result<Lease> {
-        open(LevelDbOptions { durability: self.durability, ..LevelDbOptions::new(self.folder.path().join("db")) })
-    }
-
-    fn persistent(&self) -> bool {
-        true
-    }
+fn store(durability: Durability) -> TempStore {
+    TempStore::new(move |folder| open(LevelDbOptions { durability, ..LevelDbOptions::new(folder.join("db")) }))
 }
 
 mod at_full {
-    holdfast_core::conformance!(super::LevelDb::new(super::Durability::Full));
+    holdfast_core::conformance!(super::store(super::Durability::Full));
 }
 
 mod at_none {
-    holdfast_core::conformance!(super::LevelDb::new(super::Durability::None));
+    holdfast_core::conformance!(super::store(super::Durability::None));
 }
 
 /// Batches written at once share a sync.
 #[test]
 fn commits_that_wait_for_one_another_share_syncs() {
     for (durability, syncs) in [(Durability::Full, true), (Durability::None, false)] {
-        let fixture = LevelDb::new(durability);
-        let lease = fixture.open().unwrap();
+        let store = store(durability);
+        let lease = store.lease();
         let (sender, receiver) = std::sync::mpsc::channel();
         for n in 0..1000 {
             let sender = sender.clone();
-            let batch = holdfast_core::Batch::one(support::set_op(&n.to_string(), "1"));
-            let done = move |reply: holdfast_core::Result<_>| sender.send(reply.is_ok()).unwrap();
-            lease.engine().submit(holdfast_core::engine::Request::Commit(batch), Box::new(done));
+            let batch = Batch::one(Op::set(n.to_string(), json("1")));
+            let done = move |reply: Result<_>| sender.send(reply.is_ok()).unwrap();
+            lease.engine().submit(Request::Commit(batch), Box::new(done));
         }
         drop(sender);
         assert!(receiver.iter().all(|ok| ok));
@@ -79,8 +66,6 @@ fn commits_that_wait_for_one_another_share_syncs() {
 #[test]
 fn a_damaged_intent_stops_writes_until_it_is_set_aside() {
     for durability in [Durability::Full, Durability::None] {
-        holdfast_core::conformance::intents::a_damaged_intent_stops_writes_until_it_is_set_aside(&LevelDb::new(
-            durability,
-        ));
+        holdfast_core::conformance::intents::a_damaged_intent_stops_writes_until_it_is_set_aside(&store(durability));
     }
 }

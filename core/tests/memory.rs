@@ -5,9 +5,11 @@ use holdfast_core::conformance::Fixture;
 use holdfast_core::engine::intent::Decision;
 use holdfast_core::engine::memory::{Eviction, MemoryOptions, open};
 use holdfast_core::engine::registry::Lease;
-use holdfast_core::engine::{Engine, EngineExt};
+use holdfast_core::engine::{Engine, EngineExt, Staged};
 use holdfast_core::error::{Code, Result};
-use holdfast_core::testing::{Calls, code_of, key};
+use holdfast_core::key::Space;
+use holdfast_core::record::Record;
+use holdfast_core::testing::{Calls, code_of, key, ok};
 use holdfast_core::value::Value;
 
 struct Memory;
@@ -81,4 +83,26 @@ fn memory_stays_in_bounds_when_keys_are_overwritten() {
         assert!(set(&*engine, &format!("k{}", n % 100), 100).is_ok());
     }
     assert_eq!(engine.stats().ok().and_then(|stats| stats.keys), Some(100));
+}
+
+#[test]
+fn a_replacement_keeps_within_the_bound_and_in_the_order_of_use() {
+    let staged = |name: &str, bytes: usize| Staged {
+        space: Space::User,
+        key: key(name),
+        record: Record::bare(Value::Binary(vec![0; bytes].into()), None),
+    };
+    let engine = open(MemoryOptions { max_bytes: Some(10_000), eviction: Eviction::Lru });
+    assert!(set(&*engine, "old", 4000).is_ok());
+    let mut staging = ok(engine.stage());
+    assert_eq!(code_of(staging.write(vec![staged("a", 11_000)])), Some(Code::NoSpace));
+    drop(staging);
+    assert!(engine.has("old"));
+    let mut staging = ok(engine.stage());
+    ok(staging.write(vec![staged("a", 4000), staged("b", 4000)]));
+    ok(staging.swap());
+    assert!(engine.has("a") && engine.has("b") && !engine.has("old"));
+    assert!(engine.has("a"), "it is used last");
+    assert!(set(&*engine, "c", 4000).is_ok());
+    assert!(engine.has("a") && !engine.has("b") && engine.has("c"));
 }

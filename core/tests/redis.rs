@@ -6,6 +6,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
+    clippy::float_cmp,
     reason = "tests stop at a surprise"
 )]
 

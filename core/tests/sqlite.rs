@@ -6,7 +6,7 @@ use holdfast_core::conformance::Fixture;
 use holdfast_core::engine::registry::Lease;
 use holdfast_core::engine::sqlite::{SqliteOptions, open};
 use holdfast_core::error::Result;
-use tempfile::TempDir;
+use holdfast_core::testing::TempStore;
 
 #[path = "sqlite/cache.rs"]
 mod cache;
@@ -20,6 +20,8 @@ mod interop;
 mod options;
 #[path = "sqlite/processes.rs"]
 mod processes;
+#[path = "sqlite/replacement.rs"]
+mod replacement;
 #[path = "sqlite/support.rs"]
 mod support;
 #[path = "sqlite/views.rs"]
@@ -27,29 +29,15 @@ mod views;
 #[path = "sqlite/wal.rs"]
 mod wal;
 
-struct File(TempDir);
-
-impl File {
-    fn new() -> Self {
-        File(tempfile::tempdir().unwrap())
-    }
+fn database() -> TempStore {
+    TempStore::new(|folder| open(SqliteOptions::new(folder.join("data/store.db"))))
 }
 
-impl Fixture for File {
-    fn open(&self) -> Result<Lease> {
-        open(SqliteOptions::new(self.0.path().join("data/store.db")))
-    }
-
-    fn persistent(&self) -> bool {
-        true
-    }
-}
-
-holdfast_core::conformance!(File::new());
+holdfast_core::conformance!(database());
 
 #[test]
 fn a_damaged_intent_stops_writes_until_it_is_set_aside() {
-    holdfast_core::conformance::intents::a_damaged_intent_stops_writes_until_it_is_set_aside(&File::new());
+    holdfast_core::conformance::intents::a_damaged_intent_stops_writes_until_it_is_set_aside(&database());
 }
 
 mod in_memory {

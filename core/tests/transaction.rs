@@ -1,7 +1,7 @@
 //! The branch of a transaction is an engine: it passes the suite, too.
 
 use holdfast_core::conformance::Fixture;
-use holdfast_core::engine::memory;
+use holdfast_core::engine::memory::{self, MemoryOptions};
 use holdfast_core::engine::registry::Lease;
 use holdfast_core::error::Result;
 use holdfast_core::transaction::{Options, Transaction};
@@ -11,7 +11,7 @@ struct Inside;
 impl Fixture for Inside {
     fn open(&self) -> Result<Lease> {
         let transaction = Transaction::new(Options::default(), None);
-        Ok(Lease::private(transaction.on("memory", &memory::open(Default::default()))))
+        Ok(Lease::private(transaction.on("memory", &memory::open(MemoryOptions::default()))))
     }
 
     fn persistent(&self) -> bool {

@@ -11,7 +11,7 @@ const MAX_CAUSES: usize = 8;
 
 /// `{"code":…,"message":…,"engine":…,"key":…,"operation":…,"cause":…}`, without absent fields. A cause is one of our
 /// errors in the same form, `{"errno":…,"message":…}` for an error of the system, or the text of another error.
-pub fn to_json(error: &Error) -> String {
+pub(crate) fn to_json(error: &Error) -> String {
     let mut json = BytesMut::new();
     write(error, MAX_CAUSES, &mut json);
     String::from_utf8_lossy(&json).into_owned()
@@ -51,6 +51,6 @@ fn write(error: &Error, causes: usize, json: &mut BytesMut) {
 }
 
 /// The error that an inline call throws. Its message is the JSON text.
-pub fn thrown(error: &Error) -> napi::Error {
+pub(crate) fn thrown(error: &Error) -> napi::Error {
     napi::Error::from_reason(to_json(error))
 }

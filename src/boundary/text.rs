@@ -17,6 +17,9 @@ pub enum Payload {
     Buffer(Bytes),
 }
 
+/// A copy of the bytes of a Buffer, whose owner may write to it again at once.
+pub struct Chunk(pub Bytes);
+
 impl Payload {
     /// The value.
     pub fn into_value(self) -> Value {
@@ -54,7 +57,7 @@ impl FromNapiValue for Text {
 }
 
 /// Calls `take` with the UTF-8 of a JavaScript string. A short string lies on the stack.
-pub fn with_text<T>(env: sys::napi_env, value: sys::napi_value, take: impl FnOnce(&[u8]) -> T) -> Result<T> {
+pub(crate) fn with_text<T>(env: sys::napi_env, value: sys::napi_value, take: impl FnOnce(&[u8]) -> T) -> Result<T> {
     let mut buffer = SHORT_BUFFER;
     Ok(match short_text(env, value, &mut buffer)? {
         Some(text) => take(text),
@@ -70,7 +73,7 @@ fn short_text(env: sys::napi_env, value: sys::napi_value, buffer: &mut ShortBuff
     let mut length = 0;
     check_status!(
         // SAFETY: the buffer holds SHORT bytes, and Node writes at most that many, the NUL included.
-        unsafe { sys::napi_get_value_string_utf8(env, value, buffer.as_mut_ptr().cast(), SHORT, &mut length) },
+        unsafe { sys::napi_get_value_string_utf8(env, value, buffer.as_mut_ptr().cast(), SHORT, &raw mut length) },
         "expected a string"
     )?;
     // A longer string is cut at a whole character, so up to three bytes of the buffer may be unused.
@@ -84,11 +87,11 @@ fn short_text(env: sys::napi_env, value: sys::napi_value, buffer: &mut ShortBuff
 fn long_text(env: sys::napi_env, value: sys::napi_value) -> Result<Vec<u8>> {
     let mut length = 0;
     // SAFETY: a null buffer asks for the length.
-    check_status!(unsafe { sys::napi_get_value_string_utf8(env, value, ptr::null_mut(), 0, &mut length) })?;
+    check_status!(unsafe { sys::napi_get_value_string_utf8(env, value, ptr::null_mut(), 0, &raw mut length) })?;
     let mut long = vec![0_u8; length + 1];
     // SAFETY: the buffer holds the length and a NUL.
     check_status!(unsafe {
-        sys::napi_get_value_string_utf8(env, value, long.as_mut_ptr().cast(), long.len(), &mut length)
+        sys::napi_get_value_string_utf8(env, value, long.as_mut_ptr().cast(), long.len(), &raw mut length)
     })?;
     long.truncate(length);
     Ok(long)
@@ -110,46 +113,65 @@ impl FromNapiValue for Payload {
     unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> Result<Self> {
         let mut kind = 0;
         // SAFETY: `value` is valid in this callback scope.
-        check_status!(unsafe { sys::napi_typeof(env, value, &mut kind) })?;
+        check_status!(unsafe { sys::napi_typeof(env, value, &raw mut kind) })?;
         if kind == sys::ValueType::napi_string {
             // SAFETY: as above.
             return unsafe { Text::from_napi_value(env, value) }.map(|text| Payload::Text(text.0));
         }
+        // SAFETY: as above.
+        unsafe { Chunk::from_napi_value(env, value) }.map(|chunk| Payload::Buffer(chunk.0))
+    }
+}
+
+impl TypeName for Chunk {
+    fn type_name() -> &'static str {
+        "Buffer"
+    }
+
+    fn value_type() -> ValueType {
+        ValueType::Unknown
+    }
+}
+
+impl ValidateNapiValue for Chunk {}
+
+impl FromNapiValue for Chunk {
+    unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> Result<Self> {
         let (mut data, mut length) = (ptr::null_mut(), 0);
         check_status!(
             // SAFETY: as above. Node refuses a value that is not a Buffer.
-            unsafe { sys::napi_get_buffer_info(env, value, &mut data, &mut length) },
+            unsafe { sys::napi_get_buffer_info(env, value, &raw mut data, &raw mut length) },
             "expected a string or a Buffer"
         )?;
         if data.is_null() || length == 0 {
-            return Ok(Payload::Buffer(Bytes::new()));
+            return Ok(Chunk(Bytes::new()));
         }
         // SAFETY: Node says that `data` holds `length` bytes, and JavaScript does not run meanwhile.
-        Ok(Payload::Buffer(Bytes::copy_from_slice(unsafe { std::slice::from_raw_parts(data.cast::<u8>(), length) })))
+        Ok(Chunk(Bytes::copy_from_slice(unsafe { std::slice::from_raw_parts(data.cast::<u8>(), length) })))
     }
 }
 
 /// A JavaScript string of UTF-8 text. Plain ASCII, the usual case, skips the decoder.
-pub fn to_js(env: sys::napi_env, text: &[u8]) -> Result<sys::napi_value> {
+pub(crate) fn to_js(env: sys::napi_env, text: &[u8]) -> Result<sys::napi_value> {
     let mut value = ptr::null_mut();
-    let (start, length) = (text.as_ptr().cast(), text.len() as isize);
+    let (start, length) = (text.as_ptr().cast(), text.len().cast_signed());
     // SAFETY: `start` holds `length` bytes; `env` is valid on this thread.
     check_status!(unsafe {
         if text.is_ascii() {
-            sys::napi_create_string_latin1(env, start, length, &mut value)
+            sys::napi_create_string_latin1(env, start, length, &raw mut value)
         } else {
-            sys::napi_create_string_utf8(env, start, length, &mut value)
+            sys::napi_create_string_utf8(env, start, length, &raw mut value)
         }
     })?;
     Ok(value)
 }
 
 /// A Buffer with memory of its own, because Electron forbids memory that V8 did not allocate.
-pub fn buffer_to_js(env: sys::napi_env, bytes: &[u8]) -> Result<sys::napi_value> {
+pub(crate) fn buffer_to_js(env: sys::napi_env, bytes: &[u8]) -> Result<sys::napi_value> {
     let (mut value, mut data) = (ptr::null_mut(), ptr::null_mut());
     // SAFETY: `bytes` is copied before the call returns.
     check_status!(unsafe {
-        sys::napi_create_buffer_copy(env, bytes.len(), bytes.as_ptr().cast(), &mut data, &mut value)
+        sys::napi_create_buffer_copy(env, bytes.len(), bytes.as_ptr().cast(), &raw mut data, &raw mut value)
     })?;
     Ok(value)
 }

@@ -1,7 +1,7 @@
 //! The session of one environment: it opens stores, hosts and transaction logs.
 
 mod options;
-pub mod transaction_log;
+pub(crate) mod transaction_log;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,13 +25,13 @@ use crate::store::{NativeStore, OpenStore};
 
 /// The version of the addon. The facade refuses a version other than its own.
 #[napi]
-pub fn version() -> &'static str {
+pub(crate) fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
 
 /// Tells for each of `keys` whether it matches the glob.
 #[napi(catch_unwind)]
-pub fn match_keys(pattern: String, keys: Vec<String>) -> Vec<bool> {
+pub(crate) fn match_keys(pattern: String, keys: Vec<String>) -> Vec<bool> {
     let glob = Glob::new(&pattern);
     keys.iter().map(|key| glob.matches(key)).collect()
 }
@@ -45,7 +45,7 @@ pub struct NativeSession {
 /// Starts the session of the environment. `settle(ids, results)` is called whenever queued calls are done. The id of a
 /// failed call is negative, and its result is the JSON text of the error.
 #[napi(catch_unwind)]
-pub fn init(env: Env, settle: Unknown) -> napi::Result<NativeSession> {
+pub(crate) fn init(env: Env, settle: Unknown) -> napi::Result<NativeSession> {
     Ok(NativeSession { settler: Settler::new(&env, &settle)? })
 }
 
@@ -103,6 +103,7 @@ impl NativeSession {
 
     /// A share of the transaction log in `folder`.
     #[napi(catch_unwind)]
+    #[allow(clippy::unused_self, reason = "a method in JavaScript")]
     pub fn transaction_log(&self, folder: String, durability: String) -> NativeTransactionLog {
         NativeTransactionLog::open(folder, &durability)
     }
@@ -120,7 +121,7 @@ fn open(
 
 /// Opens a store on another thread, and settles the call with it. The end of the environment waits while `opening`
 /// lives.
-pub fn open_queued(
+pub(crate) fn open_queued(
     id: CallId,
     settler: Arc<Settler>,
     opening: Option<Opening>,
@@ -141,7 +142,7 @@ pub fn open_queued(
 }
 
 /// Finishes the transactions that a crash left in a store. If that fails, gives the store back. Blocks.
-pub fn recovered(lease: Lease, recovery: Option<&Recovery>) -> Result<(Lease, Option<String>)> {
+pub(crate) fn recovered(lease: Lease, recovery: Option<&Recovery>) -> Result<(Lease, Option<String>)> {
     match recovery.map(|recovery| recovery.run(lease.engine())).transpose() {
         Ok(recovered) => Ok((lease, recovered)),
         Err(error) => {

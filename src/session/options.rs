@@ -15,7 +15,7 @@ use holdfast_core::error::{Code, Error, Result};
 use serde_json::Value as Json;
 
 /// Receives each statement that an engine runs.
-pub type Verbose = Arc<dyn Fn(&str) + Send + Sync>;
+pub(super) type Verbose = Arc<dyn Fn(&str) + Send + Sync>;
 
 struct Options(Json);
 
@@ -52,7 +52,7 @@ impl Options {
 }
 
 /// The durability of that name; `full` without a name.
-pub fn durability(name: Option<&str>) -> Durability {
+pub(super) fn durability(name: Option<&str>) -> Durability {
     match name {
         Some("normal") => Durability::Normal,
         Some("none") => Durability::None,
@@ -61,7 +61,7 @@ pub fn durability(name: Option<&str>) -> Durability {
 }
 
 /// Opens an engine. Blocks.
-pub fn open(engine: &str, options: &str, verbose: Option<Verbose>) -> Result<Lease> {
+pub(super) fn open(engine: &str, options: &str, verbose: Option<Verbose>) -> Result<Lease> {
     let options = serde_json::from_str(options)
         .map(Options)
         .map_err(|_| Error::new(Code::InvalidArgument, "the facade sent malformed options"))?;

@@ -71,20 +71,20 @@ impl NativeTransactionLog {
 }
 
 /// The folder of the logs that may name an engine, and the application's name of the engine.
-pub struct Recovery {
+pub(crate) struct Recovery {
     pub folder: PathBuf,
     pub name: String,
 }
 
 impl Recovery {
     /// Reads a pair of a folder and a name; `None` for another list.
-    pub fn new(place: Vec<String>) -> Option<Self> {
+    pub(crate) fn new(place: Vec<String>) -> Option<Self> {
         let [folder, name] = <[String; 2]>::try_from(place).ok()?;
         Some(Recovery { folder: folder.into(), name })
     }
 
     /// Finishes the transactions that a crash left. Returns JSON: `{ applied, dropped, undone, problems }`. Blocks.
-    pub fn run(&self, engine: &Arc<dyn Engine>) -> Result<String> {
+    pub(crate) fn run(&self, engine: &Arc<dyn Engine>) -> Result<String> {
         let Recovered { applied, dropped, undone, problems } = recovery::recover(&self.folder, &self.name, engine)?;
         let problems: Vec<String> = problems.iter().map(crate::boundary::error::to_json).collect();
         let problems = problems.join(",");

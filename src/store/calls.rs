@@ -18,14 +18,14 @@ use crate::boundary::text::{Outbound, Payload, Text};
 use crate::wire;
 
 /// A request, and the function that turns its reply into a JavaScript value.
-pub struct Call {
+pub(super) struct Call {
     request: Request,
     settle: fn(Reply) -> Result<Settled>,
 }
 
 impl Call {
     /// The call of a verb. `VERBS` of `ts/native/interface.ts` has the numbers.
-    pub fn new(verb: u32, argument: Text) -> Result<Self> {
+    pub(super) fn new(verb: u32, argument: Text) -> Result<Self> {
         let space = Space::User;
         let request = match verb {
             0 => Request::Read(Read::Get(space, argument.0)),
@@ -43,12 +43,12 @@ impl Call {
     }
 
     /// The call that writes one value.
-    pub fn set(key: Text, value: Payload, expires_at: Option<f64>, metadata: Option<Text>) -> Self {
+    pub(super) fn set(key: Text, value: Payload, expires_at: Option<f64>, metadata: Option<Text>) -> Self {
         Call { request: Request::Commit(set(key, value, expires_at, metadata)), settle: settle_done }
     }
 
     /// Answers at once. `None` if the call has to be submitted.
-    pub fn at_once(self, engine: &dyn Engine) -> Option<Result<Settled>> {
+    pub(super) fn at_once(self, engine: &dyn Engine) -> Option<Result<Settled>> {
         let reply = match &self.request {
             Request::Read(read) => engine.try_read(read)?,
             Request::Commit(batch) => engine.try_commit(batch)?.map(Reply::Commit),
@@ -58,7 +58,7 @@ impl Call {
     }
 
     /// Queues the call, which settles under `id`.
-    pub fn submit(self, store: &Arc<OpenStore>, env: &Env, id: CallId) {
+    pub(super) fn submit(self, store: &Arc<OpenStore>, env: &Env, id: CallId) {
         let Call { request, settle } = self;
         store.settler.expect(env);
         let to = store.clone();
@@ -66,7 +66,7 @@ impl Call {
     }
 
     /// Answers on the caller's thread. Blocks.
-    pub fn wait(self, engine: &dyn Engine) -> Result<Settled> {
+    pub(super) fn wait(self, engine: &dyn Engine) -> Result<Settled> {
         let at_once = match &self.request {
             Request::Read(read) => engine.try_read(read),
             Request::Commit(batch) => engine.try_commit(batch).map(|commit| commit.map(Reply::Commit)),
@@ -76,7 +76,7 @@ impl Call {
     }
 
     /// Answers a read from a view. Blocks.
-    pub fn read_from(self, view: &dyn View) -> Result<Settled> {
+    pub(super) fn read_from(self, view: &dyn View) -> Result<Settled> {
         let reply = match &self.request {
             Request::Read(read) => read.answer(|space, key| view.get(space, key))?,
             Request::Keys(_) | Request::Count(_) => list(view, &self.request)?,
@@ -88,7 +88,7 @@ impl Call {
 
 /// Returns the result of an inline call, or `undefined` if the call has to be submitted. The type is always written
 /// out: napi-rs does not see a `Result` behind an alias, and would return an error instead of throwing it.
-pub fn inline(result: Option<Result<Settled>>) -> napi::Result<Outbound> {
+pub(super) fn inline(result: Option<Result<Settled>>) -> napi::Result<Outbound> {
     match result {
         None => Ok(Outbound(Settled::Undefined)),
         Some(Ok(settled)) => Ok(Outbound(settled)),
@@ -97,25 +97,31 @@ pub fn inline(result: Option<Result<Settled>>) -> napi::Result<Outbound> {
 }
 
 /// Tries a call on the JavaScript thread.
-pub fn try_call(store: &OpenStore, verb: u32, argument: Text) -> napi::Result<Outbound> {
+pub(super) fn try_call(store: &OpenStore, verb: u32, argument: Text) -> napi::Result<Outbound> {
     let call = Call::new(verb, argument).map_err(|error| thrown(&error))?;
     inline(call.at_once(&*store.engine))
 }
 
 /// Queues a call.
-pub fn submit_call(store: &Arc<OpenStore>, env: &Env, id: CallId, verb: u32, argument: Text) -> napi::Result<()> {
+pub(super) fn submit_call(
+    store: &Arc<OpenStore>,
+    env: &Env,
+    id: CallId,
+    verb: u32,
+    argument: Text,
+) -> napi::Result<()> {
     Call::new(verb, argument).map_err(|error| thrown(&error))?.submit(store, env, id);
     Ok(())
 }
 
 /// Makes a view at once, or returns `undefined` if the call has to be submitted.
-pub fn try_view(store: &Arc<OpenStore>) -> napi::Result<Outbound> {
+pub(super) fn try_view(store: &Arc<OpenStore>) -> napi::Result<Outbound> {
     let view = store.engine.try_view();
     inline(view.map(|view| view.map(|view| settled_view(view, store))))
 }
 
 /// Queues a call that makes a view.
-pub fn submit_view(store: &Arc<OpenStore>, env: &Env, id: CallId) {
+pub(super) fn submit_view(store: &Arc<OpenStore>, env: &Env, id: CallId) {
     store.settler.expect(env);
     store.with_view(id, |view, store| Ok(settled_view(view, store)));
 }
@@ -125,7 +131,7 @@ fn settled_view(view: Arc<dyn View>, store: &Arc<OpenStore>) -> Settled {
 }
 
 /// The JavaScript value of a reply.
-pub fn settle(reply: Reply) -> Result<Settled> {
+pub(super) fn settle(reply: Reply) -> Result<Settled> {
     Ok(match reply {
         Reply::Value(value) => settle_value(value),
         Reply::Entry(None) => Settled::Null,
@@ -141,7 +147,7 @@ pub fn settle(reply: Reply) -> Result<Settled> {
 }
 
 /// The JavaScript value of a stored value.
-pub fn settle_value(value: Option<Value>) -> Settled {
+pub(super) fn settle_value(value: Option<Value>) -> Settled {
     match value {
         None => Settled::Null,
         Some(Value::Json(text)) => Settled::Text(text),
@@ -149,12 +155,13 @@ pub fn settle_value(value: Option<Value>) -> Settled {
     }
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "one of the functions of `Call::settle`")]
 fn settle_done(_: Reply) -> Result<Settled> {
     Ok(Settled::Bool(true))
 }
 
 /// The JavaScript value of a delete: true if the key was there.
-pub fn settle_deleted(reply: Reply) -> Result<Settled> {
+pub(super) fn settle_deleted(reply: Reply) -> Result<Settled> {
     match reply {
         Reply::Commit(commit) => {
             Ok(Settled::Bool(matches!(commit.outcomes.first(), Some(Outcome::Deleted { existed: true }))))
@@ -164,7 +171,7 @@ pub fn settle_deleted(reply: Reply) -> Result<Settled> {
 }
 
 /// The batch that writes one value.
-pub fn set(key: Text, value: Payload, expires_at: Option<f64>, metadata: Option<Text>) -> Batch {
+pub(super) fn set(key: Text, value: Payload, expires_at: Option<f64>, metadata: Option<Text>) -> Batch {
     Batch::one(Op::Set {
         space: Space::User,
         key: key.0,
@@ -175,6 +182,6 @@ pub fn set(key: Text, value: Payload, expires_at: Option<f64>, metadata: Option<
 }
 
 /// The batch that deletes one key, and reports whether it was there.
-pub fn delete(key: Text) -> Batch {
+pub(super) fn delete(key: Text) -> Batch {
     Batch::one(Op::Delete { space: Space::User, key: key.0 }).reporting()
 }

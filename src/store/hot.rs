@@ -50,14 +50,14 @@ trait HotCall {
 }
 
 /// Makes `{ tryGet, tryHas, trySet, tryDelete }`. Each function keeps the store alive.
-pub fn of_store(env: &Env, store: &Arc<OpenStore>) -> napi::Result<Functions> {
+pub(super) fn of_store(env: &Env, store: &Arc<OpenStore>) -> napi::Result<Functions> {
     let object = new_object(env)?;
     define_data(env.raw(), object, store)?;
     Ok(Functions(object))
 }
 
 /// Makes the same functions for a slot of transactions, and `{ begin, tryCommit, rollback }`.
-pub fn of_slot(env: &Env, store: &Arc<OpenStore>, slot: &Arc<TransactionSlot>) -> napi::Result<Functions> {
+pub(super) fn of_slot(env: &Env, store: &Arc<OpenStore>, slot: &Arc<TransactionSlot>) -> napi::Result<Functions> {
     let object = new_object(env)?;
     define_data(env.raw(), object, store)?;
     define::<Begin>(env.raw(), object, slot)?;
@@ -69,7 +69,7 @@ pub fn of_slot(env: &Env, store: &Arc<OpenStore>, slot: &Arc<TransactionSlot>) -
 fn new_object(env: &Env) -> napi::Result<sys::napi_value> {
     let mut object = ptr::null_mut();
     // SAFETY: `env` is the running callback's.
-    check_status!(unsafe { sys::napi_create_object(env.raw(), &mut object) })?;
+    check_status!(unsafe { sys::napi_create_object(env.raw(), &raw mut object) })?;
     Ok(object)
 }
 
@@ -85,7 +85,7 @@ fn define<T: HotCall>(env: sys::napi_env, object: sys::napi_value, target: &Arc<
     let (name, mut function) = (T::NAME.as_ptr(), ptr::null_mut());
     // SAFETY: `data` is one count of the Arc; `release` gives it back when the function is collected.
     unsafe {
-        check_status!(sys::napi_create_function(env, name, -1, Some(entry::<T>), data, &mut function))?;
+        check_status!(sys::napi_create_function(env, name, -1, Some(entry::<T>), data, &raw mut function))?;
         let release: sys::napi_finalize = Some(release::<T>);
         check_status!(sys::napi_add_finalizer(env, function, data, release, ptr::null_mut(), ptr::null_mut()))?;
         check_status!(sys::napi_set_named_property(env, object, name, function))
@@ -191,8 +191,9 @@ unsafe extern "C" fn entry<T: HotCall>(env: sys::napi_env, info: sys::napi_callb
     let mut arguments: Arguments = [ptr::null_mut(); 4];
     let (mut count, mut data) = (arguments.len(), ptr::null_mut());
     // SAFETY: Node fills the four places, missing arguments with `undefined`, and gives the data of `define`.
-    let status =
-        unsafe { sys::napi_get_cb_info(env, info, &mut count, arguments.as_mut_ptr(), ptr::null_mut(), &mut data) };
+    let status = unsafe {
+        sys::napi_get_cb_info(env, info, &raw mut count, arguments.as_mut_ptr(), ptr::null_mut(), &raw mut data)
+    };
     if status != sys::Status::napi_ok || data.is_null() {
         return ptr::null_mut();
     }

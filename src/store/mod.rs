@@ -2,6 +2,8 @@
 
 mod calls;
 mod hot;
+mod model;
+mod progress;
 mod share;
 mod slot;
 mod view;
@@ -11,13 +13,14 @@ use std::sync::Arc;
 
 use holdfast_core::engine::EngineExt;
 use holdfast_core::error::{Code, Error, Result};
+use holdfast_core::model::{Control, Progress};
 use holdfast_core::threads::{self, guarded};
 use napi::Env;
 use napi_derive::napi;
 
 use self::calls::{Call, inline};
 use self::hot::Functions;
-pub use self::share::OpenStore;
+pub(crate) use self::share::OpenStore;
 use self::slot::NativeSlot;
 use crate::boundary::error::thrown;
 use crate::boundary::settle::{CallId, Settled};
@@ -124,17 +127,35 @@ impl NativeStore {
         calls::submit_view(&self.store, &env, id);
     }
 
+    /// Queues a call of a model, whose request is JSON text. Settles with a text, or with a `NativeModelCall`. News of
+    /// its progress come under the id `progress`, and in the end an empty text; 0 asks for none.
+    #[napi(catch_unwind)]
+    pub fn submit_model(&self, env: Env, id: CallId, request: Text, progress: CallId) {
+        let engine = self.store.engine.clone();
+        model::submit(&self.store, engine, Arc::default(), &env, id, request, progress);
+    }
+
+    /// Lets a call of a model that has not answered yet end soon, with ABORTED.
+    #[napi(catch_unwind)]
+    pub fn abort_model(&self, id: CallId) {
+        self.store.models.abort(id);
+    }
+
     /// Queues a call that may take long: `stats`, `compact`, `close`, `verify`, or `repair`, which is `verify` with
-    /// repair. News of the progress of a check come under the id `progress`; 0 asks for none.
+    /// repair. News of the progress of a check come under the id `progress`, and in the end an empty text; 0 asks for
+    /// none.
     #[napi(catch_unwind)]
     pub fn submit_maintenance(&self, env: Env, id: CallId, verb: String, progress: CallId) -> napi::Result<()> {
         match verb.as_str() {
             "stats" => {
-                self.long(&env, id, |store| store.engine.stats().map(|stats| Settled::Text(wire::stats_json(stats))))
+                self.long(&env, id, |store| store.engine.stats().map(|stats| Settled::Text(wire::stats_json(stats))));
             }
             "compact" => self.long(&env, id, |store| store.engine.compact().map(|()| Settled::Undefined)),
             "close" => self.long(&env, id, |store| store.release().map(|()| Settled::Undefined)),
-            "verify" | "repair" => self.long(&env, id, move |store| verify(store, verb == "repair", progress)),
+            "verify" | "repair" => {
+                let control = progress::control(&self.store.settler, progress);
+                self.long(&env, id, move |store| verify(store, verb == "repair", &control));
+            }
             _ => {
                 let unknown = Error::new(Code::NotSupported, format!("the addon has no call {verb}"));
                 return Err(thrown(&unknown));
@@ -144,12 +165,9 @@ impl NativeStore {
     }
 }
 
-fn verify(store: &OpenStore, repair: bool, progress: CallId) -> Result<Settled> {
+fn verify(store: &OpenStore, repair: bool, control: &Control) -> Result<Settled> {
     let mut tell = |done: u64, total: u64| {
-        if progress > 0 {
-            let news = format!("{{\"done\":{done},\"total\":{total}}}");
-            store.settler.post(progress, Settled::Progress(news));
-        }
+        control.report(Progress { phase: "verify", done, total: Some(total), bytes: None });
         Ok(())
     };
     let report = store.engine.verify(repair, &mut tell)?;

@@ -9,6 +9,7 @@ use holdfast_core::error::{Error, Result};
 use holdfast_core::threads::{self, guarded};
 use parking_lot::Mutex;
 
+use super::model::ModelCalls;
 use crate::boundary::settle::{CallId, Leaving, Resident, Settled, Settler};
 
 /// An open engine of one environment.
@@ -18,6 +19,8 @@ pub struct OpenStore {
     pub settler: Arc<Settler>,
     /// The watches of this environment. They end with its share.
     watches: Mutex<Vec<Weak<Watch>>>,
+    /// The calls of models, those of its slots included. They end with the share, too.
+    pub models: Arc<ModelCalls>,
     /// The outcome of the recovery of transactions that a crash had left, as JSON.
     pub recovered: Option<String>,
 }
@@ -29,6 +32,7 @@ impl OpenStore {
             lease: Mutex::new(Some(lease)),
             settler: settler.clone(),
             watches: Mutex::default(),
+            models: Arc::default(),
             recovered,
         });
         settler.adopt(Leaving::Last, Arc::downgrade(&store) as Weak<dyn Resident>);
@@ -42,6 +46,7 @@ impl OpenStore {
             lease: Mutex::new(None),
             settler: self.settler.clone(),
             watches: Mutex::default(),
+            models: self.models.clone(),
             recovered: None,
         })
     }
@@ -58,6 +63,7 @@ impl OpenStore {
         for watch in watches.iter().filter_map(Weak::upgrade) {
             watch.close(Error::closed().in_engine(self.engine.name()));
         }
+        self.models.close(&Error::closed().in_engine(self.engine.name()));
         lease.map_or(Ok(()), Lease::close)
     }
 

@@ -6,10 +6,11 @@ use std::sync::{Arc, Weak};
 use holdfast_core::Batch;
 use holdfast_core::batch::Commit;
 use holdfast_core::engine::{
-    Capabilities, Done, Engine, Maintained, Read, Reply, Request, Transactional, View, Watched,
+    Capabilities, Done, Engine, Maintained, Read, Replaceable, Reply, Request, Transactional, View, Watched,
 };
 use holdfast_core::error::{Code, Error, Result};
 use holdfast_core::key::Space;
+use holdfast_core::model::Steps;
 use holdfast_core::transaction::{Coordinator, Finished, Options, Transaction};
 use holdfast_core::value::Value;
 use napi::Env;
@@ -18,6 +19,7 @@ use parking_lot::Mutex;
 
 use super::calls::{self, Call};
 use super::hot::{self, Functions};
+use super::model;
 use super::share::OpenStore;
 use crate::boundary::error::thrown;
 use crate::boundary::settle::{CallId, Settled};
@@ -25,7 +27,7 @@ use crate::boundary::text::{Outbound, Payload, Text};
 use crate::session::transaction_log::NativeTransactionLog;
 
 /// A reusable slot: its calls go to the transaction that began in it most recently.
-pub struct TransactionSlot {
+pub(super) struct TransactionSlot {
     /// The store on which the transactions run.
     pub beneath: Arc<OpenStore>,
     owner: Mutex<Owner>,
@@ -48,7 +50,7 @@ struct Inside {
 }
 
 /// The result of a commit on the caller's thread.
-pub enum Tried {
+pub(super) enum Tried {
     Committed,
     /// The commit has to be queued.
     Queue,
@@ -57,17 +59,17 @@ pub enum Tried {
 }
 
 impl TransactionSlot {
-    pub fn over(beneath: Arc<OpenStore>) -> Arc<Self> {
+    pub(super) fn over(beneath: Arc<OpenStore>) -> Arc<Self> {
         Arc::new(TransactionSlot { beneath, owner: Mutex::default(), inside: Mutex::default() })
     }
 
     /// Sets the engine's name and the coordinator of the transactions that begin here from now on.
-    pub fn serve(&self, name: String, coordinator: Option<Arc<dyn Coordinator>>) {
+    pub(super) fn serve(&self, name: String, coordinator: Option<Arc<dyn Coordinator>>) {
         *self.owner.lock() = Owner { name, coordinator: coordinator.as_ref().map(Arc::downgrade) };
     }
 
     /// Begins a transaction, which gets the calls of the slot from now on.
-    pub fn begin(&self, read_only: bool) {
+    pub(super) fn begin(&self, read_only: bool) {
         let owner = self.owner.lock();
         let coordinator = owner.coordinator.as_ref().and_then(Weak::upgrade);
         let transaction = Transaction::new(Options { read_only }, coordinator);
@@ -75,7 +77,7 @@ impl TransactionSlot {
     }
 
     /// Gives the calls of the slot to the transaction in another slot.
-    pub fn join(&self, other: &TransactionSlot) -> Result<()> {
+    pub(super) fn join(&self, other: &TransactionSlot) -> Result<()> {
         let transaction = other.transaction()?;
         self.enter(&self.owner.lock(), transaction);
         Ok(())
@@ -87,7 +89,7 @@ impl TransactionSlot {
     }
 
     /// Commits on the caller's thread if that is possible, with `writes` behind the earlier writes.
-    pub fn try_commit(&self, writes: Option<&Batch>) -> Result<Tried> {
+    pub(super) fn try_commit(&self, writes: Option<&Batch>) -> Result<Tried> {
         let inside = self.inside.lock();
         let Inside { transaction, branch } = inside.as_ref().ok_or_else(empty)?;
         match writes.map(|writes| branch.try_commit(writes)) {
@@ -103,7 +105,7 @@ impl TransactionSlot {
     }
 
     /// Commits behind the calls made before.
-    pub fn commit(&self, finished: Finished) {
+    pub(super) fn commit(&self, finished: Finished) {
         match self.transaction() {
             Ok(transaction) => transaction.commit(finished),
             Err(error) => finished(Err(error)),
@@ -111,7 +113,7 @@ impl TransactionSlot {
     }
 
     /// Drops the writes of the transaction, at once.
-    pub fn rollback(&self) -> Result<()> {
+    pub(super) fn rollback(&self) -> Result<()> {
         self.transaction()?.rollback()
     }
 
@@ -133,13 +135,15 @@ impl TransactionSlot {
 pub struct NativeSlot {
     store: Arc<OpenStore>,
     slot: Arc<TransactionSlot>,
+    /// The calls of models in one transaction take effect in order.
+    steps: Arc<Steps>,
 }
 
 impl NativeSlot {
     /// A slot for transactions on `beneath`.
     pub fn over(beneath: &Arc<OpenStore>) -> Self {
         let slot = TransactionSlot::over(beneath.clone());
-        NativeSlot { store: beneath.over(slot.clone()), slot }
+        NativeSlot { store: beneath.over(slot.clone()), slot, steps: Arc::default() }
     }
 }
 
@@ -194,6 +198,20 @@ impl NativeSlot {
     #[napi(catch_unwind)]
     pub fn submit_view(&self, env: Env, id: CallId) {
         calls::submit_view(&self.store, &env, id);
+    }
+
+    /// Queues a call of a model, as a store does. It belongs to the transaction that is in the slot now.
+    #[napi(catch_unwind)]
+    pub fn submit_model(&self, env: Env, id: CallId, request: Text, progress: CallId) -> napi::Result<()> {
+        let branch = self.slot.branch().map_err(|error| thrown(&error))?;
+        model::submit(&self.store, branch, self.steps.clone(), &env, id, request, progress);
+        Ok(())
+    }
+
+    /// Lets a call of a model that has not answered yet end soon, with ABORTED.
+    #[napi(catch_unwind)]
+    pub fn abort_model(&self, id: CallId) {
+        self.store.models.abort(id);
     }
 
     /// Commits the transaction in this slot behind the calls made before.
@@ -255,6 +273,10 @@ impl Engine for TransactionSlot {
     }
 
     fn maintained(&self) -> Option<&dyn Maintained> {
+        None
+    }
+
+    fn replaceable(&self) -> Option<&dyn Replaceable> {
         None
     }
 }

@@ -13,7 +13,7 @@ use super::fields::{Fields, malformed, millis};
 use super::range::range;
 
 /// The operations and checks of a batch.
-pub fn batch(text: &Bytes, report: bool) -> Result<Batch> {
+pub(crate) fn batch(text: &Bytes, report: bool) -> Result<Batch> {
     let mut fields = Fields::new(text);
     let mut batch = Batch { report, ..Batch::default() };
     while let Some((&kind, rest)) = fields.rest.split_first() {
@@ -89,7 +89,7 @@ fn set_options(text: &[u8]) -> Result<(Option<Millis>, Option<Bytes>)> {
 }
 
 /// `{"seq":n,"outcomes":[…]}`.
-pub fn commit_json(commit: &Commit) -> Bytes {
+pub(crate) fn commit_json(commit: &Commit) -> Bytes {
     let mut out = BytesMut::from(format!("{{\"seq\":{},\"outcomes\":[", commit.seq).as_bytes());
     for (at, outcome) in commit.outcomes.iter().enumerate() {
         if at > 0 {

@@ -10,7 +10,7 @@ use super::results::quote_key;
 
 /// `[[commit, [0, key, version, value] | [1, key, version] | [2, key] | [3, bounds | null], …], …]`: a set with its
 /// value, a set without it, a delete, a cleared interval.
-pub fn commits_json(commits: &[CommitEvent]) -> Bytes {
+pub(crate) fn commits_json(commits: &[CommitEvent]) -> Bytes {
     let mut out = BytesMut::with_capacity(64 * commits.len());
     out.put_u8(b'[');
     for (at, commit) in commits.iter().enumerate() {

@@ -16,11 +16,11 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    pub fn new(text: &'a Bytes) -> Self {
+    pub(super) fn new(text: &'a Bytes) -> Self {
         Fields { rest: text }
     }
 
-    pub fn take(&mut self) -> Result<&'a [u8]> {
+    pub(super) fn take(&mut self) -> Result<&'a [u8]> {
         let end = memchr::memchr(0, self.rest).ok_or_else(malformed)?;
         let (field, rest) = self.rest.split_at(end);
         self.rest = rest.get(1..).unwrap_or_default();
@@ -28,7 +28,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A key, in which `\x01` and `0` or `1` stand for a NUL or a `\x01`.
-    pub fn key(&mut self) -> Result<Key> {
+    pub(super) fn key(&mut self) -> Result<Key> {
         let field = self.take()?;
         if memchr::memchr(1, field).is_none() {
             return Ok(Bytes::copy_from_slice(field));
@@ -45,17 +45,17 @@ impl<'a> Fields<'a> {
     }
 
     /// A copy of a field, because a value must not keep the whole request in memory.
-    pub fn bytes(&mut self) -> Result<Bytes> {
+    pub(super) fn bytes(&mut self) -> Result<Bytes> {
         Ok(Bytes::copy_from_slice(self.take()?))
     }
 
-    pub fn text(&mut self) -> Result<&'a str> {
+    pub(super) fn text(&mut self) -> Result<&'a str> {
         std::str::from_utf8(self.take()?).map_err(|_| malformed())
     }
 }
 
 /// Keys. A NUL ends each of them.
-pub fn keys(text: &Bytes) -> Result<Vec<Key>> {
+pub(crate) fn keys(text: &Bytes) -> Result<Vec<Key>> {
     let mut fields = Fields::new(text);
     let mut keys = Vec::new();
     while !fields.rest.is_empty() {
@@ -66,6 +66,6 @@ pub fn keys(text: &Bytes) -> Result<Vec<Key>> {
 
 /// A JavaScript time. Times before 1970 become 0.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
-pub fn millis(number: f64) -> Millis {
+pub(crate) fn millis(number: f64) -> Millis {
     number.max(0.0) as Millis
 }

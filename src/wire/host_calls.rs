@@ -6,7 +6,7 @@ use holdfast_core::key::Key;
 use holdfast_core::value::quote_into;
 
 /// `[id, what, …]`, with values as their JSON text.
-pub fn call_json(id: u32, call: &Call) -> String {
+pub(crate) fn call_json(id: u32, call: &Call) -> String {
     let mut out = BytesMut::from(format!("[{id},").as_bytes());
     let quote = |text: &[u8], out: &mut BytesMut| quote_into(&String::from_utf8_lossy(text), out);
     match call {

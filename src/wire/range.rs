@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use super::fields::malformed;
 
 /// A range, from the JSON of the facade.
-pub fn range(json: &[u8]) -> Result<KeyRange> {
+pub(crate) fn range(json: &[u8]) -> Result<KeyRange> {
     let json: Json = serde_json::from_slice(json).map_err(|_| malformed())?;
     let mut range = KeyRange::all();
     let text = |name: &str| json.get(name).and_then(Json::as_str);

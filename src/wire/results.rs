@@ -7,12 +7,12 @@ use holdfast_core::record::Record;
 use holdfast_core::value::{Value, quote_into};
 
 /// A key as a JSON string.
-pub fn quote_key(key: &[u8], out: &mut BytesMut) {
+pub(super) fn quote_key(key: &[u8], out: &mut BytesMut) {
     quote_into(&String::from_utf8_lossy(key), out);
 }
 
 /// `["key",…]`.
-pub fn keys_json<'a>(keys: impl IntoIterator<Item = &'a Key>) -> Bytes {
+pub(crate) fn keys_json<'a>(keys: impl IntoIterator<Item = &'a Key>) -> Bytes {
     let mut out = BytesMut::from(&b"["[..]);
     let mut first = true;
     for key in keys {
@@ -26,7 +26,7 @@ pub fn keys_json<'a>(keys: impl IntoIterator<Item = &'a Key>) -> Bytes {
 }
 
 /// `[value,null,…]`.
-pub fn values_json(values: &[Option<Value>]) -> Bytes {
+pub(crate) fn values_json(values: &[Option<Value>]) -> Bytes {
     let mut out =
         BytesMut::with_capacity(2 + values.iter().map(|value| 5 + value.as_ref().map_or(0, Value::len)).sum::<usize>());
     out.put_u8(b'[');
@@ -44,7 +44,7 @@ pub fn values_json(values: &[Option<Value>]) -> Bytes {
 }
 
 /// `[next|null, k1, v1, …]`, or only keys or only values.
-pub fn page_json(page: &Page, what: Projection, values_only: bool) -> Bytes {
+pub(crate) fn page_json(page: &Page, what: Projection, values_only: bool) -> Bytes {
     let size: usize = page
         .entries
         .iter()
@@ -71,7 +71,7 @@ pub fn page_json(page: &Page, what: Projection, values_only: bool) -> Bytes {
 }
 
 /// `{ value, version, createdAt, updatedAt, expiresAt, metadata }`, with `null` for absent fields.
-pub fn entry_json(record: &Record) -> Bytes {
+pub(crate) fn entry_json(record: &Record) -> Bytes {
     let mut out = BytesMut::from(&b"{\"value\":"[..]);
     record.value.write_text(&mut out);
     out.put_slice(format!(",\"version\":\"{}\"", record.version).as_bytes());

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::boundary::error::to_json;
 
 /// `{ snapshots, atomicBatch, atomicClear, timestamps, watch, multiProcess, sync }`.
-pub fn capabilities_json(can: Capabilities) -> String {
+pub(crate) fn capabilities_json(can: Capabilities) -> String {
     let watch = match can.watch {
         Watching::None => "none",
         Watching::Process => "process",
@@ -27,7 +27,7 @@ pub fn capabilities_json(can: Capabilities) -> String {
 }
 
 /// `{ keys, memoryBytes, diskBytes, counters, commit, logFloor, details }`, with `null` for unknown figures.
-pub fn stats_json(stats: Stats) -> Bytes {
+pub(crate) fn stats_json(stats: Stats) -> Bytes {
     let counts = stats.counts;
     let details: Map<String, Json> =
         stats.details.into_iter().map(|(name, figure)| (name.to_owned(), figure.into())).collect();
@@ -52,7 +52,7 @@ pub fn stats_json(stats: Stats) -> Bytes {
 }
 
 /// `{ checked, errors }`.
-pub fn report_json(report: &Report) -> Bytes {
+pub(crate) fn report_json(report: &Report) -> Bytes {
     let errors: Vec<String> = report.errors.iter().map(to_json).collect();
     format!("{{\"checked\":{},\"errors\":[{}]}}", report.checked, errors.join(",")).into()
 }

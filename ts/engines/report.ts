@@ -40,8 +40,8 @@ export function progressListener(
 ): ((text: string) => void) | undefined {
   if (onProgress === undefined) return undefined;
   return (text) => {
-    const { done, total = null } = JSON.parse(text) as { done: number; total?: number | null };
-    report(onProgress, { phase, done, total, bytes: null });
+    const { done, total = null, bytes = null } = JSON.parse(text) as Partial<Progress> & { done: number };
+    report(onProgress, { phase, done, total, bytes });
   };
 }
 

@@ -1,6 +1,6 @@
 import { abortError } from '../abort.js';
 import { boolean, either, string } from '../arguments/option-types.js';
-import type { Shape } from '../arguments/options.js';
+import type { OptionType, Shape } from '../arguments/options.js';
 import { LONG_CALL_SHAPE } from '../arguments/shapes.js';
 import type { Engine, StorageEngine } from '../engines/contract.js';
 import type { InternalEngine } from '../engines/internal-engine.js';
@@ -30,7 +30,7 @@ export interface CopyResult {
   skipped: number;
 }
 
-const ENGINE = either(string, {
+export const ENGINE: OptionType = either(string, {
   expected: 'an engine',
   accepts: (value) => typeof value === 'object' && value !== null,
 });

@@ -5,9 +5,10 @@ import { checkOptions } from '../arguments/options.js';
 import { VERIFY_SHAPE } from '../arguments/shapes.js';
 import { describeKind } from '../codec/kinds.js';
 import { absolute } from '../engines/built-in/options.js';
-import type { Engine, StorageEngine } from '../engines/contract.js';
+import type { DataMethods, Engine, StorageEngine } from '../engines/contract.js';
 import { JavaScriptEngine } from '../engines/custom/custom-engine.js';
-import { toEngine } from '../engines/custom/wrap.js';
+import { toDataMethods, toEngine } from '../engines/custom/wrap.js';
+import type { AccessibleData } from '../engines/data/access.js';
 import type { EngineHooks } from '../engines/hooks.js';
 import type { InternalEngine } from '../engines/internal-engine.js';
 import { fromNative } from '../errors/from-native.js';
@@ -38,6 +39,8 @@ import type {
   StorageStatsOptions,
   StorageVerifyOptions,
 } from './options.js';
+import { EXPORT_SHAPE, IMPORT_SHAPE, exportRecords, importRecords } from './transfer.js';
+import type { ExportOptions, ExportResult, ImportOptions, ImportResult } from './transfer.js';
 
 /**
  * The engines of an application, with the models and transactions that use them. The constructor does no I/O: engines
@@ -242,6 +245,36 @@ export class StorageManager<
   }
 
   /**
+   * Writes the records of an engine, with expiry and metadata, as JSON Lines (docs/formats/json-lines.md). It reads one
+   * moment where the engine has snapshots, and leaves out the folders of the models. A failed or aborted export leaves
+   * no file.
+   *
+   * @throws NOT_SUPPORTED for another format; IO, NO_SPACE; whatever the target fails with.
+   * @example
+   * await storage.export({ format: 'jsonl', target: './users.jsonl', from: 'sqlite', prefix: 'users/' });
+   */
+  async export(options: ExportOptions): Promise<ExportResult> {
+    this.#refuseClosed('export');
+    checkOptions('export', options, EXPORT_SHAPE);
+    return exportRecords(this.#dataOf(options.from), options);
+  }
+
+  /**
+   * Writes the records of JSON Lines to an engine, over those that have their keys, in batches: it is not atomic. A
+   * line that is no record, or that the engine refuses, is reported and left out. What was written before an abort or a
+   * failure stays. To have all or nothing, import into a transaction.
+   *
+   * @throws NOT_SUPPORTED for another format; whatever the source or the engine fails with.
+   * @example
+   * const { imported, refused } = await storage.import({ format: 'jsonl', source: './users.jsonl', to: 'sqlite' });
+   */
+  async import(options: ImportOptions): Promise<ImportResult> {
+    this.#refuseClosed('import');
+    checkOptions('import', options, IMPORT_SHAPE);
+    return importRecords(this.#dataOf(options.to), options);
+  }
+
+  /**
    * Figures of the engines that are open, by name, and of the transactions.
    *
    * @example
@@ -326,6 +359,12 @@ export class StorageManager<
     if (engine === undefined)
       throw new StorageTypeError(`Expected option ${option} of copy to be a string or an engine; it is missing`);
     return typeof engine === 'string' ? (this.getEngine(engine) as InternalEngine) : toEngine(engine);
+  }
+
+  #dataOf(data: string | StorageEngine | DataMethods | undefined): AccessibleData {
+    return data === undefined || typeof data === 'string'
+      ? (this.getEngine(data) as InternalEngine)
+      : toDataMethods(data);
   }
 
   /** Lets the engine finish what a crash left there as it opens, before anything is read. */

@@ -8,7 +8,7 @@ import type { Caller } from './calls.js';
 import type { Decode } from './results.js';
 import type { SpinWait } from './spin-wait.js';
 
-/** What a lease needs of its engine. */
+/** The part of an engine that its leases need. */
 export interface LeaseHost {
   readonly engine: string;
   readonly retry: RetryPolicy;
@@ -22,12 +22,15 @@ export interface LeaseHost {
 export interface CallHandle {
   call?: QueuedCall;
   abandoned?: unknown;
+  /** Lets the addon end the call soon, where it can. */
+  abort?: () => void;
 }
 
 /** Rejects the call that was started with `handle`. The addon may still carry it out, but nobody hears of it. */
 export function cancelCall(handle: CallHandle, error: Error): void {
   handle.abandoned = error;
   const { call } = handle;
+  handle.abort?.();
   call?.abandon(error);
 }
 
@@ -62,12 +65,25 @@ export abstract class CallQueue implements Caller {
     repeatable = false,
     handle?: CallHandle,
   ): Promise<T> {
+    const promise = this.queueLong(operation, key, decode, submit, repeatable, handle);
+    this.spinWait?.queued();
+    return promise;
+  }
+
+  /** Queues a call that may take long. Nothing looks for its end without sleeping. */
+  queueLong<T>(
+    operation: string,
+    key: string | undefined,
+    decode: Decode<T>,
+    submit: (id: number) => void,
+    repeatable = false,
+    handle?: CallHandle,
+  ): Promise<T> {
     const call = new QueuedCall(this, operation, key, decode);
     if (repeatable) call.repeat = submit;
     if (handle !== undefined) handle.call = call;
     this.hold();
     start(call, submit);
-    this.spinWait?.queued();
     return call.promise as Promise<T>;
   }
 

@@ -96,6 +96,22 @@ export function listenForProgress(listener: (text: string) => void): number {
   return id;
 }
 
+/** Takes an id for progress events that the addon ends by itself, with an empty text. The id is free from then on. */
+export function listenUntilOver(listener: (text: string) => void): number {
+  const id: number = listenForProgress((text) => (text === '' ? forgetProgress(id) : listener(text)));
+  return id;
+}
+
+/** Queues a call that tells its progress. If the addon does not take the call, it will not use the id. */
+export function submitWithProgress(progress: number, submit: () => void): void {
+  try {
+    submit();
+  } catch (error) {
+    forgetProgress(progress);
+    throw error;
+  }
+}
+
 export function forgetProgress(id: number): void {
   release(id);
 }

@@ -40,6 +40,28 @@ export interface NativeDataCalls extends NativeCalls {
   submitSet(id: number, key: string, value: NativeValue, expiresAt?: number, metadata?: string): void;
   tryView(): NativeView | undefined;
   submitView(id: number): void;
+  /**
+   * Starts a call of a model. `request` is the JSON text that `core/src/model/request.rs` decodes. Settles with the
+   * answer, a text, or with a {@link NativeModelCall}. Reports progress under `progressId` as JSON text, and in the end
+   * an empty text; 0: not at all.
+   */
+  submitModel(id: number, request: string, progressId: number): void;
+  /** Lets a call of a model that has not answered yet end soon, with ABORTED. */
+  abortModel(id: number): void;
+}
+
+/** A call of a model whose answer is a stream. Its calls are carried out in order, one at a time. */
+export interface NativeModelCall {
+  /** Settles with a page, which is JSON text, or with a piece of bytes; null at the end. */
+  submitNext(id: number, maxBytes: number): void;
+  /** Copies the chunk at once. Settles with null when there is room for the next one. */
+  submitWrite(id: number, chunk: Uint8Array): void;
+  /** Settles with the answer, a text, or with true if that is a stream, which comes by `submitNext`. */
+  submitFinish(id: number): void;
+  /** Lets the call under way end soon, and every later one at once, with ABORTED. */
+  abort(): void;
+  /** Gives up whatever the call holds. The call under way ends soon. Settles when nothing of it is left. */
+  submitClose(id: number): void;
 }
 
 /**
@@ -66,7 +88,7 @@ export interface NativeStore extends NativeDataCalls {
   slot(): NativeSlot;
   /** Rings under `bell` when there are commits to take. Throws where the engine cannot be watched. */
   watch(bell: number, range: string, since: number | undefined, maxQueue: number): NativeWatch;
-  /** Reports progress under `progressId`, as JSON text; 0: not at all. */
+  /** Reports progress under `progressId`, as JSON text, and in the end an empty text; 0: not at all. */
   submitMaintenance(id: number, verb: MaintenanceVerb, progressId: number): void;
 
   /** Makes a call on this thread, which waits for it. */
@@ -111,7 +133,7 @@ export interface NativeWatch {
   close(): void;
 }
 
-/** What a page holds of each record. */
+/** The part of each record that a page holds. */
 export type PageContent = 'keys' | 'entries' | 'values';
 
 /** A read-only view: a snapshot, and the source of every iterator. */

@@ -3,6 +3,7 @@ import type { ValueRules } from '../codec/rules.js';
 import { cancelCall } from './call-queue.js';
 import type { CallHandle } from './call-queue.js';
 import type { Lease } from './lease.js';
+import type { ModelCall, ModelCallOptions } from './model-call.js';
 import type { StoreLease } from './store-lease.js';
 
 /** Gives data methods the store that they call: the connection of an engine, or the branch of a transaction. */
@@ -34,4 +35,17 @@ export function abortableCall<T, L extends Lease>(
   const handle: CallHandle = {};
   const start = (): Promise<T> => source.withLease(operation, (lease) => run(lease, handle), handle);
   return abortable(signal, source.name, operation, start, (error) => cancelCall(handle, error));
+}
+
+/** Starts a call of a model, which `signal` aborts wherever it has got to. */
+export function callModel<L extends Lease>(
+  source: LeaseSource<L>,
+  operation: string,
+  request: object,
+  options: ModelCallOptions,
+): Promise<string | ModelCall> {
+  const text = JSON.stringify(request);
+  return abortableCall(source, operation, options.signal, (lease, handle) =>
+    lease.model(operation, text, options, handle),
+  );
 }

@@ -1,7 +1,10 @@
 import { CallQueue } from './call-queue.js';
 import type { CallHandle, LeaseHost } from './call-queue.js';
 import { VERBS } from './interface.js';
-import type { NativeDataCalls, NativeHotCalls, NativeValue, NativeView } from './interface.js';
+import { listenUntilOver, submitWithProgress } from './calls.js';
+import type { NativeDataCalls, NativeHotCalls, NativeModelCall, NativeValue, NativeView } from './interface.js';
+import { ModelCall } from './model-call.js';
+import type { ModelCallOptions } from './model-call.js';
 import { DONE, itself, nothing } from './results.js';
 import type { Decode } from './results.js';
 import type { SpinWait } from './spin-wait.js';
@@ -20,13 +23,13 @@ export interface Dependent {
 }
 
 /**
- * The calls of data on a store or in a slot, and the views that they opened. {@link StoreLease} is the use of an open
- * store, a branch of a transaction has a lease over it.
+ * The calls of data and of models on a store or in a slot, and the views and streams that they opened.
+ * {@link StoreLease} is the use of an open store, a branch of a transaction has a lease over it.
  */
 export class Lease extends CallQueue {
   readonly #handle: DataHandle;
   // Made when they are needed: each transaction has a lease of its own.
-  #views: Set<LeasedView> | undefined;
+  #open: Set<LeasedView | ModelCall> | undefined;
   #dependents: Set<Dependent> | undefined;
   #uses = 1;
 
@@ -134,8 +137,8 @@ export class Lease extends CallQueue {
   openView(operation: string): Promise<LeasedView> {
     const { store } = this.call();
     const open = (view: NativeView): LeasedView => {
-      const leased = new LeasedView(this, view, (closed) => this.#views?.delete(closed));
-      (this.#views ??= new Set()).add(leased);
+      const leased = new LeasedView(this, view, (closed) => this.#open?.delete(closed));
+      (this.#open ??= new Set()).add(leased);
       return leased;
     };
     try {
@@ -147,23 +150,48 @@ export class Lease extends CallQueue {
     return this.queue(operation, undefined, open, (id) => store.submitView(id));
   }
 
-  /** Ends the views and waits for the calls under way. */
+  /** Starts a call of a model. Its answer is a text, or a stream. */
+  model(
+    operation: string,
+    request: string,
+    { signal, onProgress }: ModelCallOptions = {},
+    handle: CallHandle = {},
+  ): Promise<string | ModelCall> {
+    const { store } = this.call();
+    const progress = onProgress === undefined ? 0 : listenUntilOver(onProgress);
+    const open = (answer: string | NativeModelCall): string | ModelCall => {
+      if (typeof answer === 'string') return answer;
+      const call = new ModelCall(this, answer, operation, signal, (closed) => this.#open?.delete(closed));
+      (this.#open ??= new Set()).add(call);
+      // Nobody waits for it any more.
+      if (handle.abandoned !== undefined) void call.close();
+      return call;
+    };
+    const submit = (id: number): void => {
+      // Once the call has answered, its id may be that of another one.
+      handle.abort = () => handle.call?.id === id && store.abortModel(id);
+      submitWithProgress(progress, () => store.submitModel(id, request, progress));
+    };
+    return this.queueLong(operation, undefined, open, submit, false, handle);
+  }
+
+  /** Ends the views and streams, and waits for the calls under way. */
   async finish(): Promise<void> {
     this.isEnding = true;
     const uses = this.#uses;
     if (this.#dependents !== undefined) for (const dependent of this.#dependents) dependent.engineEnded();
-    this.#endViews();
+    this.#endOpen();
     if (this.busy) await this.idle();
     if (this.#uses !== uses) return; // resumed meanwhile
     // Those that were being opened.
-    this.#endViews();
+    this.#endOpen();
   }
 
   /** Does the same where nobody waits for it. */
   end(): void {
     if (this.busy) return void this.finish();
     this.isEnding = true;
-    this.#endViews();
+    this.#endOpen();
   }
 
   /** Resumes, for a store that was kept, what {@link finish} ended. */
@@ -172,8 +200,8 @@ export class Lease extends CallQueue {
     this.#uses++;
   }
 
-  #endViews(): void {
-    if (this.#views !== undefined) for (const view of this.#views) view.end();
+  #endOpen(): void {
+    if (this.#open !== undefined) for (const open of this.#open) open.end();
   }
 }
 

@@ -1,5 +1,5 @@
 import type { CallHandle, LeaseHost } from './call-queue.js';
-import { forgetProgress, listenForProgress } from './calls.js';
+import { listenUntilOver, submitWithProgress } from './calls.js';
 import type { MaintenanceVerb, NativeStore } from './interface.js';
 import { Lease } from './lease.js';
 import { itself, nothing } from './results.js';
@@ -34,13 +34,9 @@ export class StoreLease extends Lease {
     return this.#maintain('compact', 'compact', nothing);
   }
 
-  async verify(repair: boolean, onProgress: ((text: string) => void) | undefined, handle: CallHandle): Promise<string> {
-    const progress = onProgress === undefined ? 0 : listenForProgress(onProgress);
-    try {
-      return await this.#maintain('verify', repair ? 'repair' : 'verify', itself<string>, progress, handle);
-    } finally {
-      forgetProgress(progress);
-    }
+  verify(repair: boolean, onProgress: ((text: string) => void) | undefined, handle: CallHandle): Promise<string> {
+    const progress = onProgress === undefined ? 0 : listenUntilOver(onProgress);
+    return this.#maintain('verify', repair ? 'repair' : 'verify', itself<string>, progress, handle);
   }
 
   /** Gives the store back. Nothing may be called afterwards. */
@@ -55,7 +51,8 @@ export class StoreLease extends Lease {
     progress = 0,
     handle?: CallHandle,
   ): Promise<T> {
-    const submit = (id: number): void => this.store.submitMaintenance(id, verb, progress);
+    const submit = (id: number): void =>
+      submitWithProgress(progress, () => this.store.submitMaintenance(id, verb, progress));
     return this.queue(operation, undefined, decode, submit, false, handle);
   }
 }

@@ -3,6 +3,7 @@ import type { CallHandle, LeaseHost } from '../native/call-queue.js';
 import { VERBS } from '../native/interface.js';
 import type { NativeValue } from '../native/interface.js';
 import { Lease } from '../native/lease.js';
+import type { ModelCall, ModelCallOptions } from '../native/model-call.js';
 import { DONE, nothing } from '../native/results.js';
 import type { Decode } from '../native/results.js';
 import type { TransactionSlot } from '../native/transaction-slot.js';
@@ -20,7 +21,7 @@ export class BranchLease extends Lease {
   /** The latest text of each key. */
   #writes: Map<string, string> | undefined;
   #units = 0;
-  /** Batches of gathered writes that had to be queued. It rejects if one failed. */
+  /** Calls of models, and batches of gathered writes that had to be queued. It rejects if one of those failed. */
   #sending: Promise<unknown> | undefined;
 
   /** @param mayGather - Whether writes are gathered: those of a read-only transaction are refused at once. */
@@ -63,6 +64,18 @@ export class BranchLease extends Lease {
       return DONE;
     }
     return super.set(key, value, expiresAt, metadata, handle);
+  }
+
+  /** The commit waits for the answer. */
+  override model(
+    operation: string,
+    request: string,
+    options?: ModelCallOptions,
+    handle?: CallHandle,
+  ): Promise<string | ModelCall> {
+    const answer = super.model(operation, request, options, handle);
+    this.#keep(answer.catch(nothing));
+    return answer;
   }
 
   /** Commits the transaction that began in the slot. True: that was done at once. Throws what went wrong. */

@@ -11,6 +11,7 @@
 #![allow(unreachable_pub, reason = "tests/any_bytes.rs includes these files as a module")]
 
 mod glob;
+mod model;
 mod range;
 mod record;
 mod server;
@@ -18,6 +19,7 @@ mod store;
 mod text;
 
 pub use glob::glob;
+pub use model::{import, json_line, model_request};
 pub use range::range;
 pub use record::{batch, intent, version};
 pub use server::redis;

@@ -12,17 +12,17 @@ use crate::key::KeyRange;
 use crate::testing::{Calls, json, ok};
 
 /// True if the engine has a change log.
-fn logs(engine: &Arc<dyn Engine>) -> bool {
+pub(super) fn logs(engine: &Arc<dyn Engine>) -> bool {
     can_be_watched(engine) && engine.stats().is_ok_and(|stats| stats.commit.is_some())
 }
 
 /// The number of the latest commit.
-fn latest(engine: &Arc<dyn Engine>) -> u64 {
+pub(super) fn latest(engine: &Arc<dyn Engine>) -> u64 {
     ok(engine.stats()).commit.unwrap_or(0)
 }
 
 /// A watch that begins behind a commit.
-fn resume(engine: &Arc<dyn Engine>, since: u64) -> Watcher {
+pub(super) fn resume(engine: &Arc<dyn Engine>, since: u64) -> Watcher {
     Watcher::new(engine, Options { since: Some(since), ..Options::default() })
 }
 

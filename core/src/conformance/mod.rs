@@ -50,6 +50,7 @@ pub mod model;
 pub mod order;
 pub mod overlay;
 pub mod ranges;
+pub mod replacement;
 pub mod transactions;
 pub mod values;
 pub mod views;
@@ -81,7 +82,8 @@ pub trait Fixture: Send + Sync {
 /// Defines one `#[test]` for each case of the suite. The expression makes the fixture of each.
 ///
 /// A word before the expression selects a group: `map` (the behaviour of an ordered map with views), `store` (the
-/// behaviour that outlives a lease), `promises` (intents, watches, the change log, transactions).
+/// behaviour that outlives a lease), `promises` (intents, watches, the change log, transactions,
+/// replacements).
 #[macro_export]
 macro_rules! conformance {
     (map $make:expr) => {
@@ -179,6 +181,14 @@ macro_rules! conformance {
             transactions::calls_are_carried_out_in_order_before_the_commit,
             conflicts::concurrent_transactions_lose_no_update,
             overlay::random_writes_over_an_engine_agree_with_a_map,
+            replacement::a_replacement_is_the_content_at_once,
+            replacement::a_replacement_that_is_dropped_leaves_nothing,
+            replacement::a_replacement_waits_for_no_intent_and_overrides_none,
+            replacement::a_transaction_that_read_replaced_content_conflicts,
+            replacement::a_view_of_replaced_content_keeps_it_or_conflicts,
+            replacement::watches_end_at_a_replacement_and_the_log_begins_anew,
+            replacement::readers_see_one_content_or_the_other,
+            replacement::writes_beside_a_replacement_are_before_or_behind_it,
         );
     };
     (@ $make:expr; $($module:ident :: $case:ident),* $(,)?) => {

@@ -18,7 +18,7 @@ pub(super) struct Pace {
 
 impl Pace {
     /// True if the next call may run on the caller's thread.
-    pub fn is_quick(&self) -> bool {
+    pub(super) fn is_quick(&self) -> bool {
         let resting = self.resting.load(Ordering::Relaxed);
         if resting > 0 {
             self.resting.store(resting - 1, Ordering::Relaxed);
@@ -27,7 +27,7 @@ impl Pace {
     }
 
     /// Counts a call that began at `start`.
-    pub fn count(&self, start: Instant) {
+    pub(super) fn count(&self, start: Instant) {
         self.add(start.elapsed());
     }
 

@@ -41,7 +41,7 @@ pub fn decode(bytes: Vec<u8>, encoding: Encoding) -> Result<Value> {
         Encoding::Utf8 => bytes,
     };
     Ok(match Value::from_text(Bytes::from(text))? {
-        Value::Json(text) => Value::Json(compact(text)),
+        Value::Json(text) => Value::Json(value::compact(text)),
         Value::Binary(bytes) => Value::Binary(bytes),
     })
 }
@@ -53,27 +53,6 @@ fn from_utf16(bytes: &[u8]) -> Result<Vec<u8>> {
         Ok(text) if rest.is_empty() => Ok(text.into_bytes()),
         _ => Err(Error::corrupted("the file is not UTF-16LE text; does the encoding option fit?")),
     }
-}
-
-/// Well-formed JSON without white space between its tokens: the layout of a file does not change a version.
-fn compact(text: Bytes) -> Bytes {
-    if !text.iter().any(u8::is_ascii_whitespace) {
-        return text;
-    }
-    let mut out = Vec::with_capacity(text.len());
-    let mut in_string = false;
-    let mut escaped = false;
-    for byte in text {
-        if in_string {
-            out.push(byte);
-            in_string = escaped || byte != b'"';
-            escaped = !escaped && byte == b'\\';
-        } else if !byte.is_ascii_whitespace() {
-            in_string = byte == b'"';
-            out.push(byte);
-        }
-    }
-    out.into()
 }
 
 #[cfg(test)]

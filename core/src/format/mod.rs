@@ -5,6 +5,7 @@
 
 pub mod file_name;
 pub mod file_text;
+pub mod json_lines;
 pub mod leveldb;
 pub(crate) mod parts;
 pub mod redis;

@@ -42,7 +42,7 @@ pub(super) enum Certainty {
 
 impl Certainty {
     /// The certainty after `engine.prepare` failed with `error`.
-    pub fn after(error: &Error, engine: &dyn Engine) -> Self {
+    pub(super) fn after(error: &Error, engine: &dyn Engine) -> Self {
         match error.code() {
             Code::Conflict
             | Code::Locked

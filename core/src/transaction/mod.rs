@@ -43,27 +43,21 @@ pub use status::Status;
 /// The options of a transaction.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// Writes are refused with READ_ONLY, and reads are not kept to be checked.
+    /// Writes are refused with `READ_ONLY`, and reads are not kept to be checked.
     pub read_only: bool,
 }
 
 /// A transaction over one engine or several.
 ///
 /// ```
-/// use holdfast_core::engine::memory;
+/// use holdfast_core::engine::memory::{self, MemoryOptions};
 /// use holdfast_core::transaction::{Options, Transaction};
 /// use holdfast_core::{Batch, EngineExt, Op, Space, Value};
 ///
-/// let engine = memory::open(Default::default());
+/// let engine = memory::open(MemoryOptions::default());
 /// let transaction = Transaction::new(Options::default(), None);
 /// let inside = transaction.on("memory", &engine);
-/// inside.commit(Batch::one(Op::Set {
-///     space: Space::User,
-///     key: "k".into(),
-///     value: Value::json("1"),
-///     expires_at: None,
-///     metadata: None,
-/// }))?;
+/// inside.commit(Batch::one(Op::set("k", Value::json("1"))))?;
 /// assert!(engine.view()?.get(Space::User, b"k")?.is_none());
 /// transaction.wait()?;
 /// assert!(engine.view()?.get(Space::User, b"k")?.is_some());
@@ -105,6 +99,7 @@ impl Transaction {
         branch
     }
 
+    /// Whether the transaction is over, and how it ended.
     #[must_use]
     pub fn status(&self) -> Status {
         self.state.status()
@@ -161,6 +156,11 @@ impl Transaction {
     }
 
     /// [`commit`](Self::commit), and waits for it. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// CONFLICT if something that was read has changed since, `TRANSACTION_COMPLETED` if the transaction is over
+    /// already, `NOT_SUPPORTED` if it wrote to several engines without a coordinator, or an error of an engine.
     pub fn wait(self: &Arc<Self>) -> Result<()> {
         let (sender, receiver) = mpsc::sync_channel(1);
         self.commit(Box::new(move |result| {
@@ -170,7 +170,11 @@ impl Transaction {
         receiver.recv().unwrap_or_else(|_| Err(Error::closed()))
     }
 
-    /// Drops the writes. TRANSACTION_COMPLETED if the transaction is over already.
+    /// Drops the writes.
+    ///
+    /// # Errors
+    ///
+    /// `TRANSACTION_COMPLETED` if the transaction is over already.
     pub fn rollback(&self) -> Result<()> {
         self.state.roll_back()?;
         let resources = std::mem::take(&mut *self.resources.lock());

@@ -13,7 +13,9 @@ pub type Finished = Box<dyn FnOnce(Result<()>) + Send>;
 pub struct Participant {
     /// The name by which the application knows the engine. Recovery finds the engine by it.
     pub name: String,
+    /// The engine itself, not the branch.
     pub engine: Arc<dyn Engine>,
+    /// The writes, with a check for each read. Without a write the engine was only read.
     pub batch: Batch,
 }
 

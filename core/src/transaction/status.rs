@@ -7,8 +7,12 @@ use crate::error::{Code, Error, Result};
 /// The status of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
+    /// Neither committed nor rolled back, a commit under way included.
     Pending,
+    /// The writes are in the stores.
     Committed,
+    /// It was rolled back, or its commit failed. The writes are dropped, unless the commit's error says that its
+    /// outcome is unknown.
     RolledBack,
 }
 
@@ -25,11 +29,11 @@ pub(super) struct TransactionState {
 }
 
 impl TransactionState {
-    pub fn new(read_only: bool) -> Self {
+    pub(super) fn new(read_only: bool) -> Self {
         TransactionState { read_only, status: AtomicU8::new(PENDING) }
     }
 
-    pub fn status(&self) -> Status {
+    pub(super) fn status(&self) -> Status {
         match self.status.load(Ordering::Acquire) {
             COMMITTED => Status::Committed,
             ROLLED_BACK => Status::RolledBack,
@@ -37,28 +41,28 @@ impl TransactionState {
         }
     }
 
-    /// TRANSACTION_COMPLETED unless new calls may be made.
-    pub fn check_pending(&self) -> Result<()> {
+    /// `TRANSACTION_COMPLETED` unless new calls may be made.
+    pub(super) fn check_pending(&self) -> Result<()> {
         if self.status.load(Ordering::Acquire) == PENDING { Ok(()) } else { Err(completed()) }
     }
 
-    /// TRANSACTION_COMPLETED unless calls made before may still be answered.
-    pub fn check_running(&self) -> Result<()> {
+    /// `TRANSACTION_COMPLETED` unless calls made before may still be answered.
+    pub(super) fn check_running(&self) -> Result<()> {
         if self.status.load(Ordering::Acquire) <= COMMITTING { Ok(()) } else { Err(completed()) }
     }
 
     /// The pending transaction begins its commit.
-    pub fn start_commit(&self) -> Result<()> {
+    pub(super) fn start_commit(&self) -> Result<()> {
         self.leave_pending(COMMITTING)
     }
 
     /// The pending transaction is rolled back.
-    pub fn roll_back(&self) -> Result<()> {
+    pub(super) fn roll_back(&self) -> Result<()> {
         self.leave_pending(ROLLED_BACK)
     }
 
     /// The commit is over.
-    pub fn finish(&self, committed: bool) {
+    pub(super) fn finish(&self, committed: bool) {
         self.status.store(if committed { COMMITTED } else { ROLLED_BACK }, Ordering::Release);
     }
 

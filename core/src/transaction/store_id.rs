@@ -15,7 +15,7 @@ use crate::record::Record;
 use crate::value::Value;
 
 /// The internal key of the id, among those that the engines keep for themselves.
-pub use crate::keyspace::STORE_ID as KEY;
+pub(super) use crate::keyspace::STORE_ID as KEY;
 
 /// The ids of the stores that took part in this process.
 #[derive(Default)]
@@ -33,7 +33,7 @@ struct StoreId {
 
 impl StoreIds {
     /// The id of a store. A store without one gets it now, or by [`keep`](Self::keep) if `late`. Blocks.
-    pub fn identify(&self, engine: &Arc<dyn Engine>, late: bool) -> Result<u128> {
+    pub(super) fn identify(&self, engine: &Arc<dyn Engine>, late: bool) -> Result<u128> {
         let StoreId { id, kept } = self.look_up(engine)?;
         if kept || late {
             return Ok(id);
@@ -63,7 +63,7 @@ impl StoreIds {
     }
 
     /// Has the store keep its id. CONFLICT if another process gave it another one. Blocks.
-    pub fn keep(&self, engine: &Arc<dyn Engine>, id: u128) -> Result<()> {
+    pub(super) fn keep(&self, engine: &Arc<dyn Engine>, id: u128) -> Result<()> {
         if self.find(engine).is_some_and(|known| known.kept) {
             return Ok(());
         }

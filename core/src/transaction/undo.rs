@@ -29,7 +29,7 @@ pub(super) struct Undo {
 
 impl WritePlan {
     /// Plans the effect of `ops`, which hold no additions.
-    pub fn new(view: &dyn View, ops: Vec<Op>) -> Result<Self> {
+    pub(super) fn new(view: &dyn View, ops: Vec<Op>) -> Result<Self> {
         let mut after: BTreeMap<(Space, Key), Op> = BTreeMap::new();
         let delete = |space: Space, key: Key| ((space, key.clone()), Op::Delete { space, key });
         for op in ops {
@@ -71,7 +71,7 @@ impl WritePlan {
     }
 
     /// Makes the writes one by one. CONFLICT for a key that has changed since the plan was made. Blocks.
-    pub fn carry_out(&self, engine: &dyn Engine) -> Result<()> {
+    pub(super) fn carry_out(&self, engine: &dyn Engine) -> Result<()> {
         for (op, version) in self.undo.written.iter().zip(&self.versions) {
             write_if(engine, *version, op)?;
         }
@@ -82,7 +82,7 @@ impl WritePlan {
 impl Undo {
     /// Restores each key that still holds what was written, the last one first. A key that holds something newer stays
     /// as it is. This is right however often it is done, and however many of the writes were made. Blocks.
-    pub fn apply(&self, engine: &dyn Engine) -> Result<()> {
+    pub(super) fn apply(&self, engine: &dyn Engine) -> Result<()> {
         for (written, before) in self.written.iter().zip(&self.before).rev() {
             let Some((space, key)) = written.key() else { continue };
             let found = entry(engine, space, key)?;

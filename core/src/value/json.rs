@@ -1,6 +1,6 @@
 //! The layout of JSON text: indents and quotes it without a tree.
 
-use bytes::BufMut;
+use bytes::{BufMut, Bytes};
 
 /// Lays out well-formed JSON as `JSON.stringify(value, null, 2)` does.
 #[must_use]
@@ -49,6 +49,28 @@ pub fn indent(text: &[u8]) -> Vec<u8> {
         }
     }
     out
+}
+
+/// Well-formed JSON without white space between its tokens: on one line, and the same for every layout.
+#[must_use]
+pub fn compact(text: Bytes) -> Bytes {
+    if !text.iter().any(u8::is_ascii_whitespace) {
+        return text;
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let mut in_string = false;
+    let mut escaped = false;
+    for byte in text {
+        if in_string {
+            out.push(byte);
+            in_string = escaped || byte != b'"';
+            escaped = !escaped && byte == b'\\';
+        } else if !byte.is_ascii_whitespace() {
+            in_string = byte == b'"';
+            out.push(byte);
+        }
+    }
+    out.into()
 }
 
 fn new_line(out: &mut Vec<u8>, depth: usize) {
@@ -114,7 +136,8 @@ mod tests {
             let text = tree.to_string();
             let expected = serde_json::to_string_pretty(&tree).unwrap();
             prop_assert_eq!(String::from_utf8(indent(text.as_bytes())).unwrap(), expected.clone());
-            prop_assert_eq!(String::from_utf8(indent(expected.as_bytes())).unwrap(), expected);
+            prop_assert_eq!(String::from_utf8(indent(expected.as_bytes())).unwrap(), expected.clone());
+            prop_assert_eq!(String::from_utf8(compact(expected.into()).to_vec()).unwrap(), text);
         }
 
         #[test]

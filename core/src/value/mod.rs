@@ -11,7 +11,7 @@ mod validate;
 use bytes::{BufMut, Bytes, BytesMut};
 
 pub use column::Kind;
-pub use json::{indent, quote_into, unquote};
+pub use json::{compact, indent, quote_into, unquote};
 pub use tag::{decode_base64, encode_base64};
 pub use validate::validate;
 

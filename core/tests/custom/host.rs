@@ -13,14 +13,14 @@ use holdfast_core::record::{Record, now};
 
 /// The records, whichever host is open.
 #[derive(Default)]
-pub struct Store {
+pub(crate) struct Store {
     pub records: BTreeMap<Key, Record>,
     pub changes: u64,
 }
 
 /// Decides which writes fail.
 #[derive(Default)]
-pub struct Faults {
+pub(crate) struct Faults {
     /// The number of the write that fails, from now on; 0: none.
     pub after: AtomicUsize,
     /// How many writes fail from that one on.
@@ -41,7 +41,7 @@ impl Faults {
     }
 
     /// The `n`-th write from now on fails, and those after it, `times` in all.
-    pub fn strike_at(&self, n: usize, times: usize) {
+    pub(crate) fn strike_at(&self, n: usize, times: usize) {
         self.times.store(times, Ordering::Release);
         self.after.store(n, Ordering::Release);
     }
@@ -49,13 +49,13 @@ impl Faults {
 
 type Sent = (Call, OnAnswer);
 
-pub struct MapHost {
+pub(crate) struct MapHost {
     traits: Traits,
     calls: Mutex<Option<Sender<Sent>>>,
 }
 
 impl MapHost {
-    pub fn open(store: Arc<Mutex<Store>>, faults: Arc<Faults>, traits: Traits) -> Arc<Self> {
+    pub(crate) fn open(store: Arc<Mutex<Store>>, faults: Arc<Faults>, traits: Traits) -> Arc<Self> {
         let (sender, receiver) = mpsc::channel();
         thread::spawn(move || Worker { store, faults }.work(&receiver));
         Arc::new(MapHost { traits, calls: Mutex::new(Some(sender)) })
@@ -141,7 +141,9 @@ impl Worker {
                 if self.faults.strike() {
                     return Err(Error::new(Code::NoSpace, "the map is full"));
                 }
-                writes.into_iter().for_each(|write| store.write(write));
+                for write in writes {
+                    store.write(write);
+                }
                 store.changes += 1;
                 Answer::Done
             }

@@ -5,15 +5,16 @@ use std::sync::{Arc, RwLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use holdfast_core::batch::{Batch, Op};
 use holdfast_core::engine::custom::{self, Call, Host, OnAnswer, Traits};
 use holdfast_core::engine::{Durability, Engine, EngineExt, Reply, Request};
 use holdfast_core::error::Result;
 use holdfast_core::key::KeyRange;
+use holdfast_core::testing::{Calls, json, key};
 use holdfast_core::threads;
 use holdfast_core::transaction::{Coordinator, Options, Transaction, TransactionLog};
 
 use super::host::MapHost;
-use super::{batch, put, value};
 
 /// More tasks than any tier has threads.
 const TASKS: usize = 256;
@@ -87,10 +88,10 @@ impl Run {
         for place in 0..if n.is_multiple_of(4) { 2 } else { 1 } {
             let at = (n + place) % ENGINES;
             let inside = transaction.on(&format!("engine {at}"), &self.engines[at]);
-            for key in ["a", "b", &own] {
-                assert_eq!(value(&*inside, key)?, None);
+            for name in ["a", "b", &own] {
+                assert_eq!(inside.try_value(name)?, None);
             }
-            inside.commit(batch(vec![put(&own, "1")]))?;
+            inside.commit(Batch::one(Op::set(key(&own), json("1"))))?;
         }
         transaction.wait()
     }
@@ -99,8 +100,8 @@ impl Run {
     fn engine_call(&self, n: usize) -> Result<()> {
         let engine = &self.engines[n % ENGINES];
         let own = format!("waiting {n}");
-        assert_eq!(value(&**engine, &own)?, None);
-        engine.commit(batch(vec![put(&own, "1")])).map(drop)
+        assert_eq!(engine.try_value(&own)?, None);
+        engine.commit(Batch::one(Op::set(key(&own), json("1")))).map(drop)
     }
 }
 
@@ -147,6 +148,6 @@ fn hundreds_of_blocking_calls_end_with_every_tier_saturated() {
         let Reply::Count(count) = engine.wait(Request::Count(KeyRange::all())).unwrap() else { panic!("no count") };
         records += count;
     }
-    assert_eq!(records as usize, TASKS + TASKS / 4 + TASKS, "one record a write");
+    assert_eq!(records, (TASKS + TASKS / 4 + TASKS) as u64, "one record a write");
     log.close();
 }

@@ -8,19 +8,19 @@ fn hand_edits_are_seen_at_once() {
     let lease = open(options(dir.path())).unwrap();
     let engine = lease.engine();
     let path = dir.path().join("k.json");
-    set(engine, "k", "1");
+    engine.set("k", "1");
     for round in 0..200 {
         let text = (round % 7).to_string();
         fs::write(&path, &text).unwrap();
-        assert_eq!(get(engine, "k").unwrap(), text, "round {round}");
+        assert_eq!(engine.value("k").unwrap(), text, "round {round}");
     }
     fs::remove_file(&path).unwrap();
-    assert_eq!(get(engine, "k"), None);
+    assert_eq!(engine.value("k"), None);
     fs::create_dir(dir.path().join("made")).unwrap();
     fs::write(dir.path().join("made/By.json"), "1").unwrap();
     fs::write(dir.path().join("made/by-hand.json"), " [ 1 ] ").unwrap();
-    assert_eq!(keys(engine), ["made/by-hand"]);
-    assert_eq!(get(engine, "made/by-hand").unwrap(), "[1]");
+    assert_eq!(engine.keys(&KeyRange::all()), ["made/by-hand"]);
+    assert_eq!(engine.entry("made/by-hand").unwrap().value, json("[1]"));
 }
 
 #[test]
@@ -29,25 +29,19 @@ fn an_edit_takes_expiry_and_metadata_away_and_reformatting_does_not() {
     let lease = open(options(dir.path())).unwrap();
     let engine = lease.engine();
     let at = now() + 60_000;
-    let write = Op::Set {
-        space: Space::User,
-        key: Key::from_static(b"k"),
-        value: Value::json("{\"a\":1}"),
-        expires_at: Some(at),
-        metadata: Some(Bytes::from_static(b"{\"m\":1}")),
-    };
-    engine.commit(Batch::one(write)).unwrap();
-    let version = entry(engine, "k").unwrap().unwrap().version;
+    let metadata = Bytes::from_static(b"{\"m\":1}");
+    engine.run(Op::set("k", json("{\"a\":1}")).expiring(at).with_metadata(metadata.clone()));
+    let version = engine.entry("k").unwrap().version;
     fs::write(dir.path().join("k.json"), "{\"a\":1}").unwrap();
-    let record = entry(engine, "k").unwrap().unwrap();
+    let record = engine.entry("k").unwrap();
     assert_eq!((record.expires_at, record.version), (Some(at), version));
-    assert_eq!(record.metadata.as_deref(), Some(&b"{\"m\":1}"[..]));
+    assert_eq!(record.metadata, Some(metadata));
     fs::write(dir.path().join("k.json"), "{\"a\":2}").unwrap();
-    let record = entry(engine, "k").unwrap().unwrap();
+    let record = engine.entry("k").unwrap();
     assert_eq!((record.expires_at, record.metadata), (None, None));
     // A plain write of the first value is a new record: nothing of the old one comes back.
-    set(engine, "k", "{\"a\":1}");
-    assert_eq!(entry(engine, "k").unwrap().unwrap().expires_at, None);
+    engine.set("k", "{\"a\":1}");
+    assert_eq!(engine.entry("k").unwrap().expires_at, None);
 }
 
 #[test]
@@ -57,13 +51,13 @@ fn a_file_that_is_no_json_is_corrupted_and_stays_until_it_is_set() {
     let engine = lease.engine();
     for broken in ["", "{\"a\":", "\0\0\0"] {
         fs::write(dir.path().join("k.json"), broken).unwrap();
-        let error = entry(engine, "k").unwrap_err();
+        let error = engine.try_entry("k").unwrap_err();
         assert_eq!((error.code(), error.key(), error.engine()), (Code::Corrupted, Some("k"), Some("file")));
         assert!(error.message().contains("k.json"), "{error}");
         assert_eq!(fs::read_to_string(dir.path().join("k.json")).unwrap(), broken);
     }
-    set(engine, "k", "1");
-    assert_eq!(get(engine, "k").unwrap(), "1");
+    engine.set("k", "1");
+    assert_eq!(engine.value("k").unwrap(), "1");
 }
 
 #[test]
@@ -72,7 +66,7 @@ fn verify_reports_each_damaged_file_and_repair_sets_it_aside() {
     let lease = open(options(dir.path())).unwrap();
     let engine = lease.engine();
     for key in ["a", "b", "c/d"] {
-        set(engine, key, "1");
+        engine.set(key, "1");
     }
     fs::write(dir.path().join("b.json"), "{").unwrap();
     fs::write(dir.path().join("c/d.json"), "").unwrap();
@@ -83,7 +77,7 @@ fn verify_reports_each_damaged_file_and_repair_sets_it_aside() {
     let damaged: Vec<_> = report.errors.iter().filter_map(|error| error.key()).collect();
     assert_eq!(damaged, ["b", "c/d"]);
     assert_eq!(report.errors.len(), 4, "{:?}", report.errors);
-    assert_eq!(keys(engine), ["a"]);
+    assert_eq!(engine.keys(&KeyRange::all()), ["a"]);
     assert_eq!(fs::read_to_string(dir.path().join(".holdfast/quarantine/b.json")).unwrap(), "{");
     assert!(dir.path().join("Not A Key.json").exists());
     let report = engine.verify(false, &mut |_, _| Ok(())).unwrap();
@@ -95,24 +89,17 @@ fn expired_keys_are_absent_at_once_and_swept_with_their_files() {
     let dir = tempfile::tempdir().unwrap();
     let lease = open(options(dir.path())).unwrap();
     let engine = lease.engine();
-    let expiring = |key: &'static str, at| Op::Set {
-        space: Space::User,
-        key: Key::from_static(key.as_bytes()),
-        value: Value::json("1"),
-        expires_at: Some(at),
-        metadata: None,
-    };
-    let ops = vec![expiring("gone", now() - 1), expiring("edited", now() - 1), expiring("stays", now() + 60_000)];
-    engine.commit(Batch { ops, ..Batch::default() }).unwrap();
-    assert_eq!(keys(engine), ["stays"]);
-    assert_eq!(get(engine, "gone"), None);
+    let expiring = |name: &str, at| Op::set(key(name), json("1")).expiring(at);
+    engine.run([expiring("gone", now() - 1), expiring("edited", now() - 1), expiring("stays", now() + 60_000)]);
+    assert_eq!(engine.keys(&KeyRange::all()), ["stays"]);
+    assert_eq!(engine.value("gone"), None);
     fs::write(dir.path().join("edited.json"), "2").unwrap();
     let start = std::time::Instant::now();
     while dir.path().join("gone.json").exists() {
         assert!(start.elapsed().as_secs() < 10, "no sweep came");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
-    assert_eq!(keys(engine), ["edited", "stays"], "the newer value, written by hand, is no victim");
+    assert_eq!(engine.keys(&KeyRange::all()), ["edited", "stays"], "the newer value, written by hand, is no victim");
 }
 
 #[cfg(unix)]
@@ -124,20 +111,20 @@ fn a_file_with_a_second_name_is_replaced_and_any_other_written_in_place_below_fu
     let engine = lease.engine();
     let path = dir.path().join("a.json");
     let inode = || fs::metadata(&path).unwrap().ino();
-    set(engine, "a", "\"a long text\"");
+    engine.set("a", "\"a long text\"");
     let first = inode();
     for value in ["\"short\"", "\"other\"", "[1,2,3,4,5,6,7,8,9]", "1"] {
         let before = now();
-        set(engine, "a", value);
-        assert_eq!(get(engine, "a").as_deref(), Some(value));
-        assert!(entry(engine, "a").unwrap().unwrap().updated_at >= Some(before));
+        engine.set("a", value);
+        assert_eq!(engine.value("a").as_deref(), Some(value));
+        assert!(engine.entry("a").unwrap().updated_at >= Some(before));
         assert_eq!(inode(), first);
     }
     assert_eq!(fs::read_to_string(&path).unwrap(), "1", "nothing of a longer value is left");
     fs::hard_link(&path, dir.path().join("Second")).unwrap();
-    set(engine, "a", "2");
+    engine.set("a", "2");
     assert_eq!(fs::read_to_string(dir.path().join("Second")).unwrap(), "1");
-    assert_eq!(get(engine, "a").as_deref(), Some("2"));
+    assert_eq!(engine.value("a").as_deref(), Some("2"));
     lease.close().unwrap();
 }
 
@@ -145,7 +132,7 @@ fn a_file_with_a_second_name_is_replaced_and_any_other_written_in_place_below_fu
 fn compact_removes_what_takes_room_for_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let lease = open(options(dir.path())).unwrap();
-    set(lease.engine(), "a/b", "1");
+    lease.engine().set("a/b", "1");
     fs::create_dir_all(dir.path().join("empty/below")).unwrap();
     fs::create_dir_all(dir.path().join("Foreign")).unwrap();
     fs::write(dir.path().join("a/.tmp-0123456789abcdef"), "1").unwrap();
@@ -153,5 +140,5 @@ fn compact_removes_what_takes_room_for_nothing() {
     assert!(!dir.path().join("empty").exists());
     assert!(!dir.path().join("a/.tmp-0123456789abcdef").exists());
     assert!(dir.path().join("Foreign").exists());
-    assert_eq!(keys(lease.engine()), ["a/b"]);
+    assert_eq!(lease.engine().keys(&KeyRange::all()), ["a/b"]);
 }

@@ -6,10 +6,10 @@ use super::*;
 fn a_key_is_an_indented_json_file_where_one_looks_for_it() {
     let dir = tempfile::tempdir().unwrap();
     let lease = open(options(dir.path())).unwrap();
-    set(lease.engine(), "users/alice", "{\"age\":30}");
+    lease.engine().set("users/alice", "{\"age\":30}");
     assert_eq!(fs::read_to_string(dir.path().join("users/alice.json")).unwrap(), "{\n  \"age\": 30\n}");
-    assert_eq!(get(lease.engine(), "users/alice").unwrap(), "{\"age\":30}");
-    lease.engine().commit(Batch::one(delete("users/alice"))).unwrap();
+    assert_eq!(lease.engine().entry("users/alice").unwrap().value, json("{\"age\":30}"));
+    lease.engine().run(Op::delete("users/alice"));
     assert!(!dir.path().join("users").exists(), "the folder went with its last file");
     assert!(dir.path().exists());
 }
@@ -18,10 +18,10 @@ fn a_key_is_an_indented_json_file_where_one_looks_for_it() {
 fn the_other_encoding_is_utf16_with_or_without_a_mark() {
     let dir = tempfile::tempdir().unwrap();
     let lease = open(FileOptions { encoding: Encoding::Utf16Le, ..options(dir.path()) }).unwrap();
-    set(lease.engine(), "k", "\"\u{e9}\"");
+    lease.engine().set("k", "\"\u{e9}\"");
     assert_eq!(fs::read(dir.path().join("k.json")).unwrap(), b"\"\0\xe9\0\"\0");
     fs::write(dir.path().join("k.json"), b"\xff\xfe1\0").unwrap();
-    assert_eq!(get(lease.engine(), "k").unwrap(), "1");
+    assert_eq!(lease.engine().value("k").unwrap(), "1");
 }
 
 #[test]
@@ -55,20 +55,20 @@ fn keys_are_in_the_order_of_their_bytes_whatever_their_names_on_disk() {
         &long,
         &deep,
     ];
-    engine.commit(Batch { ops: expected.iter().map(|key| op(key, "1")).collect(), ..Batch::default() }).unwrap();
+    engine.run(expected.iter().map(|name| Op::set(key(name), json("1"))).collect::<Batch>());
     expected.sort_unstable();
-    assert_eq!(keys(engine), expected);
+    assert_eq!(engine.keys(&KeyRange::all()), expected);
     let mut reverse = KeyRange::all();
     reverse.reverse = true;
     expected.reverse();
-    assert_eq!(keys_of(engine, &reverse), expected);
+    assert_eq!(engine.keys(&reverse), expected);
     for key in &expected {
-        assert_eq!(get(engine, key).as_deref(), Some("1"), "{key:?}");
+        assert_eq!(engine.value(key).as_deref(), Some("1"), "{key:?}");
     }
     lease.close().unwrap();
     let lease = open(options(dir.path())).unwrap();
     expected.reverse();
-    assert_eq!(keys(lease.engine()), expected, "long keys too outlive the process");
+    assert_eq!(lease.engine().keys(&KeyRange::all()), expected, "long keys too outlive the process");
 }
 
 #[cfg(unix)]
@@ -81,13 +81,13 @@ fn symbolic_links_are_not_followed() {
     let engine = lease.engine();
     std::os::unix::fs::symlink(outside.path().join("secret.json"), dir.path().join("k.json")).unwrap();
     std::os::unix::fs::symlink(outside.path(), dir.path().join("folder")).unwrap();
-    assert_eq!(get(engine, "k"), None);
-    assert_eq!(get(engine, "folder/secret"), None);
-    assert_eq!(keys(engine), Vec::<String>::new());
-    assert!(engine.commit(Batch::one(op("folder/secret", "2"))).is_err());
-    set(engine, "k", "2");
+    assert_eq!(engine.value("k"), None);
+    assert_eq!(engine.value("folder/secret"), None);
+    assert_eq!(engine.keys(&KeyRange::all()), Vec::<String>::new());
+    assert!(engine.commit(Batch::one(Op::set("folder/secret", json("2")))).is_err());
+    engine.set("k", "2");
     assert_eq!(fs::read_to_string(outside.path().join("secret.json")).unwrap(), "1", "the link was replaced");
-    assert_eq!(get(engine, "k").unwrap(), "2");
+    assert_eq!(engine.value("k").unwrap(), "2");
 }
 
 #[cfg(unix)]
@@ -96,7 +96,7 @@ fn what_is_made_is_for_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();
     let lease = open(options(&dir.path().join("deep/base"))).unwrap();
-    set(lease.engine(), "a/b", "1");
+    lease.engine().set("a/b", "1");
     for (path, mode) in
         [("deep", 0o700), ("deep/base/a", 0o700), ("deep/base/a/b.json", 0o600), ("deep/base/.holdfast", 0o700)]
     {

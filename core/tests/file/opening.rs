@@ -6,13 +6,13 @@ use super::*;
 fn the_time_of_making_outlives_overwriting_and_the_process() {
     let dir = tempfile::tempdir().unwrap();
     let lease = open(options(dir.path())).unwrap();
-    set(lease.engine(), "k", "1");
-    let made = entry(lease.engine(), "k").unwrap().unwrap().created_at.unwrap();
+    lease.engine().set("k", "1");
+    let made = lease.engine().entry("k").unwrap().created_at.unwrap();
     std::thread::sleep(std::time::Duration::from_millis(20));
-    set(lease.engine(), "k", "2");
+    lease.engine().set("k", "2");
     lease.close().unwrap();
     let lease = open(options(dir.path())).unwrap();
-    let record = entry(lease.engine(), "k").unwrap().unwrap();
+    let record = lease.engine().entry("k").unwrap();
     assert_eq!(record.created_at, Some(made));
     assert!(record.updated_at.unwrap() >= made + 10);
 }
@@ -21,10 +21,10 @@ fn the_time_of_making_outlives_overwriting_and_the_process() {
 fn the_sequence_goes_on_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let lease = open(options(dir.path())).unwrap();
-    let first = lease.engine().commit(Batch::one(op("k", "1"))).unwrap().seq;
+    let first = lease.engine().run(Op::set("k", json("1"))).seq;
     lease.close().unwrap();
     let lease = open(options(dir.path())).unwrap();
-    assert!(lease.engine().commit(Batch::one(op("k", "2"))).unwrap().seq > first);
+    assert!(lease.engine().run(Op::set("k", json("2"))).seq > first);
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn a_damaged_or_foreign_database_is_refused_and_left_alone() {
     for (damage, code) in damages.into_iter().zip(codes) {
         let dir = tempfile::tempdir().unwrap();
         let lease = open(options(dir.path())).unwrap();
-        set(lease.engine(), "k", "1");
+        lease.engine().set("k", "1");
         lease.close().unwrap();
         let path = dir.path().join(".holdfast/store.db");
         damage(&path);
@@ -63,7 +63,7 @@ fn a_damaged_or_foreign_database_is_refused_and_left_alone() {
 fn a_read_only_store_is_read_without_a_trace() {
     let dir = tempfile::tempdir().unwrap();
     let lease = open(options(dir.path())).unwrap();
-    set(lease.engine(), "a/b", "1");
+    lease.engine().set("a/b", "1");
     lease.close().unwrap();
     let list = || {
         let mut names: Vec<_> = fs::read_dir(dir.path().join(".holdfast"))
@@ -76,9 +76,9 @@ fn a_read_only_store_is_read_without_a_trace() {
     };
     let before = list();
     let lease = open(FileOptions { read_only: true, ..options(dir.path()) }).unwrap();
-    assert_eq!(keys(lease.engine()), ["a/b"]);
-    assert_eq!(get(lease.engine(), "a/b").unwrap(), "1");
-    let error = lease.engine().commit(Batch::one(op("c", "1"))).unwrap_err();
+    assert_eq!(lease.engine().keys(&KeyRange::all()), ["a/b"]);
+    assert_eq!(lease.engine().value("a/b").unwrap(), "1");
+    let error = lease.engine().commit(Batch::one(Op::set("c", json("1")))).unwrap_err();
     assert_eq!(error.code(), Code::ReadOnly);
     assert_eq!(list(), before);
     lease.close().unwrap();
@@ -86,7 +86,7 @@ fn a_read_only_store_is_read_without_a_trace() {
     let plain = tempfile::tempdir().unwrap();
     fs::write(plain.path().join("k.json"), "1").unwrap();
     let lease = open(FileOptions { read_only: true, ..options(plain.path()) }).unwrap();
-    assert_eq!(keys(lease.engine()), ["k"]);
+    assert_eq!(lease.engine().keys(&KeyRange::all()), ["k"]);
     assert!(!plain.path().join(".holdfast").exists());
 }
 

@@ -3,9 +3,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use holdfast_core::engine::Durability;
 use holdfast_core::engine::leveldb::{Compression, LevelDbOptions, open};
-use holdfast_core::{Batch, Code, EngineExt, KeyRange, Op, Space};
+use holdfast_core::engine::{Durability, Request};
+use holdfast_core::testing::{Calls, code_of, error_of, json};
+use holdfast_core::{Batch, Code, EngineExt, KeyRange, Op};
 
 use super::support::*;
 
@@ -30,12 +31,16 @@ fn file(path: &Path, matches: impl Fn(&str) -> bool) -> PathBuf {
     files(path, matches).into_iter().max_by_key(|file| fs::metadata(file).unwrap().len()).unwrap()
 }
 
+fn has_extension(name: &str, extension: &str) -> bool {
+    Path::new(name).extension().is_some_and(|found| found == extension)
+}
+
 fn is_log(name: &str) -> bool {
-    name.ends_with(".log")
+    has_extension(name, "log")
 }
 
 fn is_table(name: &str) -> bool {
-    name.ends_with(".sst")
+    has_extension(name, "sst")
 }
 
 fn is_manifest(name: &str) -> bool {
@@ -46,7 +51,7 @@ fn is_manifest(name: &str) -> bool {
 fn filled(path: &Path, in_tables: bool) {
     let lease = open(LevelDbOptions { compression: Compression::None, ..options(path) }).unwrap();
     for n in 0..500 {
-        set(&lease, &format!("k{n:03}"), &format!("\"{}\"", n.to_string().repeat(40))).unwrap();
+        lease.engine().set(&format!("k{n:03}"), &format!("\"{}\"", n.to_string().repeat(40)));
     }
     if in_tables {
         lease.engine().compact().unwrap();
@@ -66,7 +71,7 @@ fn cut(file: &Path, keep: u64) {
 
 fn assert_corrupted_and_untouched(path: &Path, what: &str) {
     let before = data(path);
-    let error = refused(options(path));
+    let error = error_of(open(options(path)));
     assert_eq!(error.code(), Code::Corrupted, "{what}: {error}");
     assert_eq!(error.engine(), Some("leveldb"));
     assert!(data(path) == before, "{what}: opening changed the folder");
@@ -102,14 +107,17 @@ fn a_log_damaged_in_its_middle_is_corrupted_at_full_and_ends_there_below_it() {
     let log = file(root.path(), is_log);
     flip(&log, usize::try_from(fs::metadata(&log).unwrap().len()).unwrap() / 2);
     let before = data(root.path());
-    let error = refused(LevelDbOptions { durability: Durability::Full, ..options(root.path()) });
+    let error = error_of(open(LevelDbOptions { durability: Durability::Full, ..options(root.path()) }));
     assert_eq!(error.code(), Code::Corrupted, "{error}");
     assert!(data(root.path()) == before, "opening changed the folder");
     // After power loss the disk may have any part of what was not synced.
     let lease = start(root.path());
-    let found = keys(&lease, &KeyRange::all()).unwrap();
+    let found = lease.engine().keys(&KeyRange::all());
     assert!((200..300).contains(&found.len()), "{}", found.len());
-    assert!((0..found.len()).all(|n| get(&lease, &format!("k{n:03}")).is_some()), "the commits before it, all of them");
+    assert!(
+        (0..found.len()).all(|n| lease.engine().value(&format!("k{n:03}")).is_some()),
+        "the commits before it, all of them"
+    );
 }
 
 #[test]
@@ -119,11 +127,11 @@ fn a_log_torn_at_its_end_loses_the_torn_record_alone() {
     let log = file(root.path(), is_log);
     cut(&log, fs::metadata(&log).unwrap().len() - 5);
     let lease = start(root.path());
-    assert_eq!(keys(&lease, &KeyRange::all()).unwrap().len(), 499);
-    assert!(get(&lease, "k498").is_some());
-    set(&lease, "k499", "1").unwrap();
+    assert_eq!(lease.engine().keys(&KeyRange::all()).len(), 499);
+    assert!(lease.engine().value("k498").is_some());
+    lease.engine().set("k499", "1");
     lease.close().unwrap();
-    assert_eq!(keys(&start(root.path()), &KeyRange::all()).unwrap().len(), 500);
+    assert_eq!(start(root.path()).engine().keys(&KeyRange::all()).len(), 500);
 }
 
 /// Power loss leaves some sectors of the last write, and not others.
@@ -133,8 +141,8 @@ fn a_log_whose_last_record_has_holes_loses_that_record_alone_at_any_durability()
         let root = tempfile::tempdir().unwrap();
         let options = || LevelDbOptions { durability, ..options(root.path()) };
         let lease = open(options()).unwrap();
-        set(&lease, "first", "1").unwrap();
-        set(&lease, "last", &format!("\"{}\"", "x".repeat(100_000))).unwrap();
+        lease.engine().set("first", "1");
+        lease.engine().set("last", &format!("\"{}\"", "x".repeat(100_000)));
         lease.close().unwrap();
         let log = file(root.path(), is_log);
         let mut bytes = fs::read(&log).unwrap();
@@ -142,10 +150,14 @@ fn a_log_whose_last_record_has_holes_loses_that_record_alone_at_any_durability()
         bytes[hole..hole + 512].fill(0);
         fs::write(&log, bytes).unwrap();
         let lease = open(options()).unwrap();
-        assert_eq!((get(&lease, "first").as_deref(), get(&lease, "last")), (Some("1"), None), "{durability:?}");
-        set(&lease, "last", "2").unwrap();
+        assert_eq!(
+            (lease.engine().value("first").as_deref(), lease.engine().value("last")),
+            (Some("1"), None),
+            "{durability:?}"
+        );
+        lease.engine().set("last", "2");
         lease.close().unwrap();
-        assert_eq!(get(&open(options()).unwrap(), "last").as_deref(), Some("2"));
+        assert_eq!(open(options()).unwrap().engine().value("last").as_deref(), Some("2"));
     }
 }
 
@@ -155,15 +167,15 @@ fn a_damaged_block_is_corrupted_where_it_is_read_and_verify_names_it() {
     filled(root.path(), true);
     flip(&file(root.path(), is_table), 20_000);
     let lease = start(root.path());
-    let damaged: Vec<_> = (0..500).filter(|n| entry(&lease, &format!("k{n:03}")).is_err()).collect();
+    let damaged: Vec<_> = (0..500).filter(|n| lease.engine().try_entry(&format!("k{n:03}")).is_err()).collect();
     assert!((10..200).contains(&damaged.len()), "{}", damaged.len());
-    let error = entry(&lease, &format!("k{:03}", damaged[0])).unwrap_err();
+    let error = lease.engine().try_entry(&format!("k{:03}", damaged[0])).unwrap_err();
     assert_eq!(error.code(), Code::Corrupted);
     assert_eq!(error.key(), Some(format!("k{:03}", damaged[0]).as_str()));
-    assert_eq!(keys(&lease, &KeyRange::all()).unwrap_err().code(), Code::Corrupted);
+    assert_eq!(code_of(lease.engine().wait(Request::Keys(KeyRange::all()))), Some(Code::Corrupted));
     let report = lease.engine().verify(false, &mut |_, _| Ok(())).unwrap();
     assert!(report.errors.iter().any(|error| error.code() == Code::Corrupted), "{report:?}");
-    assert!(entry(&lease, "k000").unwrap().is_some());
+    assert!(lease.engine().entry("k000").is_some());
 }
 
 #[test]
@@ -181,8 +193,8 @@ fn verify_names_each_record_that_is_none() {
     let found: Vec<_> = report.errors.iter().map(|error| (error.key(), error.code())).collect();
     assert_eq!(found, [(Some("k100"), Code::UnsupportedFormat), (Some("k200"), Code::UnsupportedFormat)]);
     assert_eq!(report.checked, 501, "all records and the format marker");
-    assert_eq!(entry(&lease, "k200").unwrap_err().code(), Code::UnsupportedFormat);
-    assert!(entry(&lease, "k101").unwrap().is_some());
+    assert_eq!(lease.engine().try_entry("k200").unwrap_err().code(), Code::UnsupportedFormat);
+    assert!(lease.engine().entry("k101").is_some());
 }
 
 #[test]
@@ -197,7 +209,7 @@ fn a_leveldb_database_is_refused_and_left_alone() {
             fs::write(root.path().join(table), b"\x57\xfb\x80\x8b\x24\x75\x47\xdb").unwrap();
         }
         let before = fs::read_dir(root.path()).unwrap().count();
-        let error = refused(options(root.path()));
+        let error = error_of(open(options(root.path())));
         assert_eq!(error.code(), Code::UnsupportedFormat);
         assert!(error.message().contains("LevelDB"), "{error}");
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), before);
@@ -209,7 +221,7 @@ fn another_programs_rocksdb_database_is_refused_and_left_alone() {
     let root = tempfile::tempdir().unwrap();
     rocksdb::DB::open_default(root.path()).unwrap().put("a", "b").unwrap();
     let before = data(root.path());
-    let error = refused(options(root.path()));
+    let error = error_of(open(options(root.path())));
     assert_eq!(error.code(), Code::UnsupportedFormat);
     assert!(error.message().contains("RocksDB"), "{error}");
     assert!(data(root.path()) == before && !root.path().join(".holdfast.lock").exists());
@@ -224,7 +236,7 @@ fn a_store_of_a_newer_format_is_refused() {
     let db = rocksdb::DB::open_cf_descriptors(&rocksdb::Options::default(), root.path(), families).unwrap();
     db.put_cf(db.cf_handle("engine").unwrap(), "format", "holdfast 2").unwrap();
     drop(db);
-    let error = refused(options(root.path()));
+    let error = error_of(open(options(root.path())));
     assert_eq!(error.code(), Code::UnsupportedFormat);
     assert!(error.message().contains("newer"), "{error}");
 }
@@ -234,11 +246,11 @@ fn a_store_whose_making_was_interrupted_is_made() {
     let root = tempfile::tempdir().unwrap();
     fs::write(root.path().join(".holdfast.lock"), "").unwrap();
     drop(rocksdb::DB::open_default(root.path()).unwrap());
-    set(&start(root.path()), "a", "1").unwrap();
+    start(root.path()).engine().set("a", "1");
     let other = tempfile::tempdir().unwrap();
     fs::write(other.path().join("MANIFEST-000001"), "").unwrap();
     fs::write(other.path().join("app.log"), "a log of the user's own").unwrap();
-    set(&start(other.path()), "a", "1").unwrap();
+    start(other.path()).engine().set("a", "1");
 }
 
 #[test]
@@ -249,32 +261,29 @@ fn paths_that_cannot_be_a_store_are_refused() {
     let archive = root.path().join("app.asar");
     fs::write(&archive, "mine").unwrap();
     for path in [file.clone(), file.join("below"), archive.clone(), archive.join("data"), PathBuf::new()] {
-        assert_eq!(refused(options(&path)).code(), Code::InvalidArgument, "{}", path.display());
+        assert_eq!(error_of(open(options(&path))).code(), Code::InvalidArgument, "{}", path.display());
     }
     assert_eq!(fs::read(&file).unwrap(), b"mine");
     let tiny = LevelDbOptions { cache_size: 1000, ..options(&root.path().join("db")) };
-    assert_eq!(refused(tiny).code(), Code::InvalidArgument);
+    assert_eq!(error_of(open(tiny)).code(), Code::InvalidArgument);
     assert!(!root.path().join("db").exists());
     let parents = root.path().join("with/its/parents");
-    set(&start(&parents), "a", "1").unwrap();
+    start(&parents).engine().set("a", "1");
 }
 
 #[test]
 fn a_read_only_store_reads_and_refuses_every_write() {
     let root = tempfile::tempdir().unwrap();
     let read_only = || LevelDbOptions { read_only: true, ..options(root.path()) };
-    assert_eq!(refused(read_only()).code(), Code::Io, "there is nothing to read yet");
+    assert_eq!(error_of(open(read_only())).code(), Code::Io, "there is nothing to read yet");
     assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
     filled(root.path(), false);
     let before = data(root.path());
     let lease = open(read_only()).unwrap();
-    assert_eq!(get(&lease, "k001").map(|text| text.len()), Some(42));
-    assert_eq!(keys(&lease, &KeyRange::all()).unwrap().len(), 500);
-    let batches = [
-        Batch::one(set_op("a", "1")),
-        Batch::one(Op::DeleteRange { space: Space::User, range: KeyRange::all() }),
-        Batch::default(),
-    ];
+    assert_eq!(lease.engine().value("k001").map(|text| text.len()), Some(42));
+    assert_eq!(lease.engine().keys(&KeyRange::all()).len(), 500);
+    let batches =
+        [Batch::one(Op::set("a", json("1"))), Batch::one(Op::delete_range(KeyRange::all())), Batch::default()];
     for batch in batches {
         assert_eq!(lease.engine().commit(batch).unwrap_err().code(), Code::ReadOnly);
     }

@@ -3,10 +3,9 @@ use std::collections::BTreeMap;
 
 use holdfast_core::engine::leveldb::{LevelDbOptions, open};
 use holdfast_core::engine::{Durability, EngineExt, Item, Projection, for_each_page};
+use holdfast_core::testing::{Calls, json, key};
 use holdfast_core::{Batch, Check, Code, KeyRange, Op, Space, Value, Version};
 use proptest::prelude::*;
-
-use super::support::{entry, key};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -48,21 +47,16 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn op(write: &Write) -> Op {
-    let space = Space::User;
     match write {
-        Write::Set(k, v) => {
-            Op::Set { space, key: key(&name(*k)), value: Value::json(v.to_string()), expires_at: None, metadata: None }
-        }
-        Write::SetExpired(k) => {
-            Op::Set { space, key: key(&name(*k)), value: Value::json("0"), expires_at: Some(1), metadata: None }
-        }
-        Write::Add(k) => Op::Add { space, key: key(&name(*k)), by: 1.0, expires_at: None, metadata: None },
-        Write::Delete(k) => Op::Delete { space, key: key(&name(*k)) },
+        Write::Set(k, v) => Op::set(name(*k), json(v.to_string())),
+        Write::SetExpired(k) => Op::set(name(*k), json("0")).expiring(1),
+        Write::Add(k) => Op::add(name(*k), 1.0),
+        Write::Delete(k) => Op::delete(name(*k)),
         Write::DeleteRange(a, b) => {
             let mut range = KeyRange::all();
             range.raise_start(std::ops::Bound::Included(key(&name(*a))));
             range.lower_end(std::ops::Bound::Excluded(key(&name(*b))));
-            Op::DeleteRange { space, range }
+            Op::delete_range(range)
         }
     }
 }
@@ -98,13 +92,13 @@ proptest! {
             let before: Vec<_> = model.iter().map(|(key, (number, _))| (key.clone(), number.to_string())).collect();
             match &step {
                 Step::Commit { check, ops } => {
-                    let mut batch = Batch { ops: ops.iter().map(op).collect(), report: true, ..Batch::default() };
+                    let mut batch = Batch::of(ops.iter().map(op)).reporting();
                     let mut holds = true;
                     if let Some((k, honest)) = check {
                         let current = model.get(&name(*k)).map(|(_, version)| *version);
                         let version = if *honest { current } else { Some(Version::of_commit(u64::MAX)) };
                         holds = *honest;
-                        batch.checks.push(Check { space: Space::User, key: key(&name(*k)), version });
+                        batch.checks.push(Check::new(name(*k), version));
                     }
                     match lease.engine().commit(batch) {
                         Ok(commit) => {
@@ -140,7 +134,7 @@ proptest! {
                 prop_assert_eq!(seen, before, "a view taken before the step");
             }
             for n in 0..24 {
-                let found = entry(&lease, &name(n)).unwrap();
+                let found = lease.engine().entry(&name(n));
                 let found = found.map(|record| (record.value, record.version));
                 let expected = model.get(&name(n)).map(|(v, version)| (Value::json(v.to_string()), *version));
                 prop_assert_eq!(found, expected);

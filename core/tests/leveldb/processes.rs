@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use holdfast_core::engine::Durability;
 use holdfast_core::engine::leveldb::{LevelDbOptions, open};
-use holdfast_core::{Batch, Code, EngineExt, KeyRange};
+use holdfast_core::testing::{Calls, error_of, json};
+use holdfast_core::{Batch, Code, EngineExt, KeyRange, Op};
 
 use super::roles::{self, Stage, said, this_program};
 use super::support::*;
@@ -37,11 +38,11 @@ fn role() {
             let filler = format!("\"{}\"", "x".repeat(5000));
             for n in 0.. {
                 let ops = vec![
-                    set_op("n", &n.to_string()),
-                    set_op(&format!("f{}", n % 50), &filler),
-                    set_op("m", &n.to_string()),
+                    Op::set("n", json(n.to_string())),
+                    Op::set(format!("f{}", n % 50), json(&filler)),
+                    Op::set("m", json(n.to_string())),
                 ];
-                lease.engine().commit(Batch { ops, ..Batch::default() }).unwrap();
+                lease.engine().run(ops);
                 println!("said {n}");
             }
         }
@@ -63,13 +64,13 @@ fn a_second_process_is_locked_out_until_the_first_is_gone() {
     let mut holder = STAGE.start(&mut this_program(), "hold", root.path());
     let mut lines = BufReader::new(holder.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap() == "said opened"));
-    let error = refused(options(root.path()));
+    let error = error_of(open(options(root.path())));
     assert_eq!(error.code(), Code::Locked);
     assert!(error.code().retryable());
     let readers = LevelDbOptions { read_only: true, ..options(root.path()) };
-    assert_eq!(refused(readers).code(), Code::Locked);
+    assert_eq!(error_of(open(readers)).code(), Code::Locked);
     let start = Instant::now();
-    assert_eq!(refused(LevelDbOptions { lock_timeout: 200, ..options(root.path()) }).code(), Code::Locked);
+    assert_eq!(error_of(open(LevelDbOptions { lock_timeout: 200, ..options(root.path()) })).code(), Code::Locked);
     assert!(start.elapsed() >= Duration::from_millis(200));
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| open(LevelDbOptions { lock_timeout: 20_000, ..options(root.path()) }).map(drop));
@@ -102,7 +103,7 @@ fn a_killed_process_never_leaves_half_a_batch_and_above_none_loses_nothing_ackno
             let acknowledged =
                 lines.filter_map(|line| line.ok()?.strip_prefix("said ")?.parse().ok()).last().or(acknowledged);
             let lease = start(root.path());
-            let (n, m) = (get(&lease, "n"), get(&lease, "m"));
+            let (n, m) = (lease.engine().value("n"), lease.engine().value("m"));
             assert_eq!(n, m, "half a batch after {role}");
             if role != "write at none" {
                 assert!(n.unwrap().parse::<u64>().ok() >= acknowledged);
@@ -121,7 +122,7 @@ fn fill(path: &Path) {
         let value = format!("\"{}\"", "x".repeat(50_000));
         let mut written = 0;
         let error = loop {
-            match set(&lease, &format!("k{written:04}"), &value) {
+            match lease.engine().commit(Batch::one(Op::set(format!("k{written:04}"), json(&value)))) {
                 Ok(_) => written += 1,
                 Err(error) => break error,
             }
@@ -129,15 +130,15 @@ fn fill(path: &Path) {
         };
         println!("said {}", error.code().as_str());
         // Every acknowledged record is still read.
-        assert_eq!(get(&lease, "k0000").as_ref(), Some(&value));
-        assert_eq!(keys(&lease, &KeyRange::all()).unwrap().len(), written);
+        assert_eq!(lease.engine().value("k0000").as_ref(), Some(&value));
+        assert_eq!(lease.engine().keys(&KeyRange::all()).len(), written);
         let _ = lease.close();
         std::fs::remove_file(&ballast).unwrap();
         let lease = open(LevelDbOptions { durability, ..options(&path) }).unwrap();
         if durability == Durability::Full {
-            assert_eq!(keys(&lease, &KeyRange::all()).unwrap().len(), written);
+            assert_eq!(lease.engine().keys(&KeyRange::all()).len(), written);
         }
-        set(&lease, "after", "1").unwrap();
+        lease.engine().set("after", "1");
         lease.close().unwrap();
         std::fs::remove_dir_all(&path).unwrap();
     }
@@ -151,14 +152,14 @@ fn a_full_disk_says_so_and_loses_nothing_acknowledged() {
 
 fn read_only_medium(path: &Path) {
     let store = path.join("store");
-    set(&start(&store), "a", "1").unwrap();
+    start(&store).engine().set("a", "1");
     let remounted = Command::new("mount").args(["-o", "remount,bind,ro"]).arg(path).status().unwrap();
     assert!(remounted.success());
     for path in [store.clone(), path.join("new")] {
-        println!("said {}", refused(options(&path)).code().as_str());
+        println!("said {}", error_of(open(options(&path))).code().as_str());
     }
     let lease = open(LevelDbOptions { read_only: true, ..options(&store) }).unwrap();
-    println!("said {}", get(&lease, "a").unwrap());
+    println!("said {}", lease.engine().value("a").unwrap());
 }
 
 #[test]
@@ -180,20 +181,20 @@ int fdatasync(int fd) { if (fails()) { errno = EIO; return -1; } return syscall(
 
 fn fail_sync(path: &Path) {
     let lease = open(LevelDbOptions { durability: Durability::Full, ..options(path) }).unwrap();
-    set(&lease, "a", "1").unwrap();
+    lease.engine().set("a", "1");
     let marker = PathBuf::from(std::env::var_os("HOLDFAST_TEST_FAIL").unwrap());
     std::fs::write(&marker, "").unwrap();
-    println!("said {}", set(&lease, "b", "1").unwrap_err().code().as_str());
+    println!("said {}", lease.engine().commit(Batch::one(Op::set("b", json("1")))).unwrap_err().code().as_str());
     std::fs::remove_file(&marker).unwrap();
-    let error = set(&lease, "c", "1").unwrap_err();
+    let error = lease.engine().commit(Batch::one(Op::set("c", json("1")))).unwrap_err();
     println!("said {}", error.code().as_str());
     assert!(error.message().contains("refused"), "{error}");
-    assert_eq!(get(&lease, "a").as_deref(), Some("1"), "reads go on");
-    assert_eq!(keys(&lease, &KeyRange::prefix("a")).unwrap(), ["a"]);
+    assert_eq!(lease.engine().value("a").as_deref(), Some("1"), "reads go on");
+    assert_eq!(lease.engine().keys(&KeyRange::prefix("a")), ["a"]);
     let _ = lease.close();
     let lease = open(LevelDbOptions { durability: Durability::Full, ..options(path) }).unwrap();
-    set(&lease, "c", "1").unwrap();
-    println!("said {}", get(&lease, "a").unwrap());
+    lease.engine().set("c", "1");
+    println!("said {}", lease.engine().value("a").unwrap());
 }
 
 #[cfg(target_os = "linux")]

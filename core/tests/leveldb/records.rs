@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use holdfast_core::engine::leveldb::{Compression, LevelDbOptions, open};
 use holdfast_core::record::now;
-use holdfast_core::{Batch, Code, EngineExt, KeyRange, Op, Space, Value, Version};
+use holdfast_core::testing::{Calls, error_of, json};
+use holdfast_core::{Code, EngineExt, KeyRange, Op, Space, Value, Version};
 use rocksdb::{ColumnFamilyDescriptor, DB, Options};
 
 use super::support::*;
@@ -18,8 +19,8 @@ fn raw(path: &std::path::Path) -> DB {
 fn records_lie_under_their_own_keys_in_the_documented_bytes() {
     let root = tempfile::tempdir().unwrap();
     let lease = start(root.path());
-    set(&lease, "a/b", "{\"n\":1}").unwrap();
-    let written = entry(&lease, "a/b").unwrap().unwrap();
+    lease.engine().set("a/b", "{\"n\":1}");
+    let written = lease.engine().entry("a/b").unwrap();
     lease.close().unwrap();
     let db = raw(root.path());
     let bytes = db.get("a/b").unwrap().unwrap();
@@ -39,7 +40,7 @@ fn records_of_format_1_are_read() {
         \x02\0\0\0{}\x00\xff";
     db.put("k", golden).unwrap();
     drop(db);
-    let record = entry(&start(root.path()), "k").unwrap().unwrap();
+    let record = start(root.path()).engine().entry("k").unwrap();
     assert_eq!(record.value, Value::Binary(Bytes::from_static(b"\x00\xff")));
     assert_eq!(record.version, Version::of_commit(42));
     assert_eq!((record.updated_at, record.created_at), (Some(10_000), Some(5_000)));
@@ -51,19 +52,19 @@ fn records_of_format_1_are_read() {
 fn created_at_outlives_overwriting_and_restarts_and_ends_with_the_record() {
     let root = tempfile::tempdir().unwrap();
     let lease = start(root.path());
-    set(&lease, "k", "1").unwrap();
-    let created = entry(&lease, "k").unwrap().unwrap().created_at;
+    lease.engine().set("k", "1");
+    let created = lease.engine().entry("k").unwrap().created_at;
     assert!(created.is_some());
     lease.close().unwrap();
     std::thread::sleep(Duration::from_millis(5));
     let lease = start(root.path());
-    set(&lease, "k", "2").unwrap();
-    let record = entry(&lease, "k").unwrap().unwrap();
+    lease.engine().set("k", "2");
+    let record = lease.engine().entry("k").unwrap();
     assert_eq!(record.created_at, created);
     assert!(record.updated_at > created);
-    lease.engine().commit(Batch::one(Op::Delete { space: Space::User, key: key("k") })).unwrap();
-    set(&lease, "k", "3").unwrap();
-    assert!(entry(&lease, "k").unwrap().unwrap().created_at > created);
+    lease.engine().run(Op::delete("k"));
+    lease.engine().set("k", "3");
+    assert!(lease.engine().entry("k").unwrap().created_at > created);
 }
 
 #[test]
@@ -71,15 +72,15 @@ fn expired_records_are_gone_at_once_and_freed_by_the_sweep() {
     let root = tempfile::tempdir().unwrap();
     let lease = start(root.path());
     let soon = now() + 30;
-    set_until(&lease, "gone", "1", soon).unwrap();
-    set_until(&lease, "renewed", "1", soon).unwrap();
-    set_until(&lease, "renewed", "2", now() + 3_600_000).unwrap();
-    set_until(&lease, "kept", "1", soon).unwrap();
-    set(&lease, "kept", "2").unwrap();
+    lease.engine().run(Op::set("gone", json("1")).expiring(soon));
+    lease.engine().run(Op::set("renewed", json("1")).expiring(soon));
+    lease.engine().run(Op::set("renewed", json("2")).expiring(now() + 3_600_000));
+    lease.engine().run(Op::set("kept", json("1")).expiring(soon));
+    lease.engine().set("kept", "2");
     let view = lease.engine().view().unwrap();
     assert_eq!(view.count(Space::User, &KeyRange::all()).unwrap(), 3);
     std::thread::sleep(Duration::from_millis(40));
-    assert_eq!(get(&lease, "gone"), None);
+    assert_eq!(lease.engine().value("gone"), None);
     assert_eq!(view.count(Space::User, &KeyRange::all()).unwrap(), 2, "a view too goes by the clock");
     // The process-wide sweep runs once a second; its writes too take sequence numbers.
     let deadline = Instant::now() + Duration::from_secs(10);
@@ -96,21 +97,21 @@ fn expired_records_are_gone_at_once_and_freed_by_the_sweep() {
     assert_eq!(left.len(), 1, "only the renewed key has an expiry to come");
     drop(db);
     let lease = start(root.path());
-    assert_eq!(get(&lease, "renewed").as_deref(), Some("2"));
-    assert_eq!(get(&lease, "kept").as_deref(), Some("2"));
+    assert_eq!(lease.engine().value("renewed").as_deref(), Some("2"));
+    assert_eq!(lease.engine().value("kept").as_deref(), Some("2"));
 }
 
 #[test]
 fn every_compression_reads_what_another_wrote() {
     let root = tempfile::tempdir().unwrap();
     let all = [Compression::None, Compression::Snappy, Compression::Lz4, Compression::Zstd];
-    for (n, compression) in all.into_iter().enumerate() {
-        let lease = open(LevelDbOptions { compression, bloom_bits: 4 * n as u32, ..options(root.path()) }).unwrap();
+    for (n, compression) in (0..).zip(all) {
+        let lease = open(LevelDbOptions { compression, bloom_bits: 4 * n, ..options(root.path()) }).unwrap();
         let value = format!("\"{}\"", "text ".repeat(1000));
-        set(&lease, &format!("k{n}"), &value).unwrap();
+        lease.engine().set(&format!("k{n}"), &value);
         lease.engine().compact().unwrap();
         for earlier in 0..=n {
-            assert_eq!(get(&lease, &format!("k{earlier}")).as_ref(), Some(&value));
+            assert_eq!(lease.engine().value(&format!("k{earlier}")).as_ref(), Some(&value));
         }
         lease.close().unwrap();
     }
@@ -121,12 +122,12 @@ fn one_path_is_one_store_if_the_options_agree() {
     let root = tempfile::tempdir().unwrap();
     let lease = start(root.path());
     let same = start(&root.path().join("."));
-    set(&lease, "a", "1").unwrap();
-    assert_eq!(get(&same, "a").as_deref(), Some("1"));
+    lease.engine().set("a", "1");
+    assert_eq!(same.engine().value("a").as_deref(), Some("1"));
     let other = LevelDbOptions { cache_size: 64 << 20, ..options(root.path()) };
-    assert_eq!(refused(other).code(), Code::InvalidArgument);
+    assert_eq!(error_of(open(other)).code(), Code::InvalidArgument);
     lease.close().unwrap();
-    assert_eq!(get(&same, "a").as_deref(), Some("1"));
+    assert_eq!(same.engine().value("a").as_deref(), Some("1"));
 }
 
 #[test]
@@ -135,7 +136,7 @@ fn figures_say_what_is_there() {
     let lease = start(root.path());
     let value = format!("\"{}\"", "x".repeat(1000));
     for n in 0..1000 {
-        set(&lease, &format!("k{n}"), &value).unwrap();
+        lease.engine().set(&format!("k{n}"), &value);
     }
     let stats = lease.engine().stats().unwrap();
     assert_eq!(stats.keys, Some(1000));

@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use holdfast_core::engine::redis::{RedisOptions, open};
 use holdfast_core::engine::registry::Lease;
-use holdfast_core::engine::{Engine, EngineExt, Projection, Read, Reply, Request, for_each_page};
-use holdfast_core::{Batch, Error, Key, KeyRange, Op, Outcome, Record, Result, Space, Value};
+use holdfast_core::engine::{Engine, EngineExt};
+use holdfast_core::testing::{json, key};
+use holdfast_core::{Batch, Op, Outcome, Result};
 
-pub fn options(port: u16) -> RedisOptions {
+pub(crate) fn options(port: u16) -> RedisOptions {
     RedisOptions {
         port: Some(port),
         key_prefix: "app:".into(),
@@ -17,67 +18,24 @@ pub fn options(port: u16) -> RedisOptions {
     }
 }
 
-pub fn connect(port: u16) -> Lease {
+pub(crate) fn connect(port: u16) -> Lease {
     open(options(port)).expect("a connection")
 }
 
-pub fn failure(options: RedisOptions) -> Error {
-    match open(options) {
-        Ok(_) => panic!("the connection must fail"),
-        Err(error) => error,
-    }
+/// Writes, and may fail. Returns the number of the commit.
+pub(crate) fn set(engine: &dyn Engine, name: &str, text: &str) -> Result<u64> {
+    engine.commit(Batch::one(Op::set(key(name), json(text)))).map(|commit| commit.seq)
 }
 
-pub fn set_op(key: &str, text: &str) -> Op {
-    let value = Value::json(text.to_owned());
-    Op::Set { space: Space::User, key: Key::from(key.to_owned()), value, expires_at: None, metadata: None }
-}
-
-pub fn set(engine: &dyn Engine, key: &str, text: &str) -> Result<u64> {
-    engine.commit(Batch::one(set_op(key, text))).map(|commit| commit.seq)
-}
-
-pub fn get(engine: &dyn Engine, key: &str) -> Result<Option<Value>> {
-    match engine.wait(Request::Read(Read::Get(Space::User, Key::from(key.to_owned()))))? {
-        Reply::Value(value) => Ok(value),
-        _ => panic!("a value was asked for"),
-    }
-}
-
-pub fn entry(engine: &dyn Engine, key: &str) -> Option<Record> {
-    match engine.wait(Request::Read(Read::Entry(Space::User, Key::from(key.to_owned())))).expect("an entry") {
-        Reply::Entry(record) => record,
-        _ => panic!("an entry was asked for"),
-    }
-}
-
-pub fn json(text: &str) -> Option<Value> {
-    Some(Value::json(text.to_owned()))
-}
-
-pub fn keys(engine: &dyn Engine, range: &KeyRange) -> Vec<String> {
-    let mut keys = Vec::new();
-    let view = engine.view().expect("a view");
-    for_each_page(&*view, Space::User, range, Projection::Keys, |page| {
-        keys.extend(page.into_iter().map(|(key, _)| String::from_utf8(key.to_vec()).expect("UTF-8")));
-        Ok(true)
-    })
-    .expect("a scan");
-    keys
-}
-
-pub fn add(key: &str, by: f64) -> Op {
-    Op::Add { space: Space::User, key: Key::from(key.to_owned()), by, expires_at: None, metadata: None }
-}
-
-pub fn increment(engine: &dyn Engine, key: &str, by: f64) -> Result<f64> {
-    match engine.commit(Batch::one(add(key, by)).reporting())?.outcomes.as_slice() {
+/// Adds, and may fail. Returns the sum.
+pub(crate) fn increment(engine: &dyn Engine, name: &str, by: f64) -> Result<f64> {
+    match engine.commit(Batch::one(Op::add(key(name), by)).reporting())?.outcomes.as_slice() {
         [Outcome::Added { value, .. }] => Ok(*value),
         other => panic!("an addition was asked for: {other:?}"),
     }
 }
 
-pub fn until_ok<T>(mut call: impl FnMut() -> Result<T>) -> T {
+pub(crate) fn until_ok<T>(mut call: impl FnMut() -> Result<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
         match call() {

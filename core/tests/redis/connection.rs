@@ -1,5 +1,5 @@
 //! Connections that fail, hang, lie or end.
-use crate::calls::{connect, failure, get, increment, json, keys, options, set, set_op, until_ok};
+use crate::calls::{connect, increment, options, set, until_ok};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,8 @@ use crate::proxy::{CUT_REPLIES, DROP_REPLIES, HOLD, NO_HELLO, PASS, Proxy, REFUS
 use crate::redis_server::{RedisServer, free_port};
 use holdfast_core::engine::redis::{RedisOptions, TlsOptions, open};
 use holdfast_core::engine::{EngineExt, Projection, Read, Reply, Request};
-use holdfast_core::{Batch, Code, Error, Key, KeyRange, Result, Space};
+use holdfast_core::testing::{Calls, error_of, json};
+use holdfast_core::{Batch, Code, Error, Key, KeyRange, Op, Result, Space};
 
 #[test]
 fn a_password_is_never_shown() {
@@ -25,7 +26,7 @@ fn a_password_is_never_shown() {
         ),
         (options(server.port), "none"),
     ] {
-        let error = failure(options);
+        let error = error_of(open(options));
         assert_eq!(error.code(), Code::Connection, "{what}: {error}");
         assert!(!shown(&error).contains("staple"), "{error:?}");
         assert!(error.message().contains("password"), "{error}");
@@ -33,16 +34,16 @@ fn a_password_is_never_shown() {
     let url = format!("redis://:battery-staple@127.0.0.1:{}/0", server.port);
     let wrong = RedisOptions { url: Some(url), ..RedisOptions::default() };
     assert!(!format!("{wrong:?}").contains("staple"));
-    assert!(!shown(&failure(wrong)).contains("staple"));
+    assert!(!shown(&error_of(open(wrong))).contains("staple"));
     let url = format!("redis://:correct-horse@127.0.0.1:{}/1", server.port);
     let lease = open(RedisOptions { url: Some(url), ..RedisOptions::default() }).unwrap();
-    set(lease.engine().as_ref(), "k", "1").unwrap();
+    lease.engine().set("k", "1");
 }
 
 #[test]
 fn a_port_nobody_listens_on_fails_fast() {
     let start = Instant::now();
-    let error = failure(options(free_port()));
+    let error = error_of(open(options(free_port())));
     assert_eq!(error.code(), Code::Connection);
     assert!(start.elapsed() < Duration::from_secs(1));
 }
@@ -52,7 +53,7 @@ fn a_server_that_never_greets_fails_after_the_connect_timeout() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
     let start = Instant::now();
-    let error = failure(RedisOptions { connect_timeout: Duration::from_millis(200), ..options(port) });
+    let error = error_of(open(RedisOptions { connect_timeout: Duration::from_millis(200), ..options(port) }));
     assert_eq!(error.code(), Code::Connection);
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
 }
@@ -63,20 +64,20 @@ fn a_write_whose_reply_is_lost_has_an_unknown_outcome() {
     let proxy = Proxy::to(server.port);
     let lease = connect(proxy.port);
     let engine = lease.engine().as_ref();
-    set(engine, "k", "1").unwrap();
+    engine.set("k", "1");
     proxy.set(CUT_REPLIES);
     assert_eq!(set(engine, "k", "2").unwrap_err().code(), Code::UnknownOutcome);
     proxy.set(PASS);
-    assert_eq!(until_ok(|| get(engine, "k")), json("2"), "it was applied, this time");
+    assert_eq!(until_ok(|| engine.try_value("k")).as_deref(), Some("2"), "it was applied, this time");
     proxy.set(CUT_REPLIES);
-    let error = get(engine, "k").unwrap_err();
+    let error = engine.try_value("k").unwrap_err();
     assert_eq!(error.code(), Code::Connection);
     proxy.set(PASS);
     until_ok(|| increment(engine, "n", 1.0));
     proxy.set(CUT_REPLIES);
     assert_eq!(increment(engine, "n", 1.0).unwrap_err().code(), Code::UnknownOutcome);
     proxy.set(PASS);
-    assert_eq!(until_ok(|| get(engine, "n")), json("2"), "an increment is never sent twice");
+    assert_eq!(until_ok(|| engine.try_value("n")).as_deref(), Some("2"), "an increment is never sent twice");
 }
 
 #[test]
@@ -85,7 +86,7 @@ fn a_call_during_an_outage_waits_and_then_says_connection() {
     let proxy = Proxy::to(server.port);
     let lease = open(RedisOptions { connect_timeout: Duration::from_millis(400), ..options(proxy.port) }).unwrap();
     let engine = lease.engine().as_ref();
-    set(engine, "k", "1").unwrap();
+    engine.set("k", "1");
     proxy.set(REFUSE);
     std::thread::sleep(Duration::from_millis(150));
     let start = Instant::now();
@@ -105,13 +106,13 @@ fn a_server_that_hangs_times_out_and_is_used_again_when_it_wakes() {
     let server = RedisServer::start(&[]);
     let lease = open(RedisOptions { command_timeout: Duration::from_millis(300), ..options(server.port) }).unwrap();
     let engine = lease.engine().as_ref();
-    set(engine, "k", "\"old\"").unwrap();
+    engine.set("k", "\"old\"");
     server.freeze();
     let start = Instant::now();
-    assert_eq!(get(engine, "k").unwrap_err().code(), Code::Timeout);
+    assert_eq!(engine.try_value("k").unwrap_err().code(), Code::Timeout);
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     server.thaw();
-    assert_eq!(until_ok(|| get(engine, "k")), json("\"old\""));
+    assert_eq!(until_ok(|| engine.try_value("k")).as_deref(), Some("\"old\""));
     server.freeze();
     assert_eq!(set(engine, "k", "\"late\"").unwrap_err().code(), Code::UnknownOutcome);
     server.thaw();
@@ -124,14 +125,14 @@ fn a_write_given_up_does_not_arrive_after_a_newer_one() {
     let proxy = Proxy::to(server.port);
     let lease = open(RedisOptions { command_timeout: Duration::from_millis(200), ..options(proxy.port) }).unwrap();
     let engine = lease.engine().as_ref();
-    set(engine, "k", "\"first\"").unwrap();
+    engine.set("k", "\"first\"");
     proxy.set(HOLD);
     assert_eq!(set(engine, "k", "\"late\"").unwrap_err().code(), Code::UnknownOutcome);
     proxy.set(PASS);
     until_ok(|| set(engine, "k", "\"new\""));
     proxy.set(RELEASE);
     std::thread::sleep(Duration::from_millis(200));
-    assert_eq!(get(engine, "k").unwrap(), json("\"new\""));
+    assert_eq!(engine.value("k").as_deref(), Some("\"new\""));
 }
 
 #[test]
@@ -143,7 +144,7 @@ fn closing_during_an_outage_ends_and_answers_what_waits() {
     let (sender, receiver) = mpsc::channel();
     for _ in 0..100 {
         let sender = sender.clone();
-        let request = Request::Commit(Batch::one(set_op("k", "1")));
+        let request = Request::Commit(Batch::one(Op::set("k", json("1"))));
         engine.submit(request, Box::new(move |reply| sender.send(reply.map(drop).unwrap_err().code()).unwrap()));
     }
     drop(sender);
@@ -165,7 +166,7 @@ fn an_engine_let_go_without_closing_answers_what_is_under_way_and_disconnects() 
     server.freeze();
     let (sender, receiver) = mpsc::channel();
     let done = move |reply: Result<Reply>| sender.send(reply.map(drop).unwrap_err().code()).unwrap();
-    lease.engine().submit(Request::Commit(Batch::one(set_op("k", "1"))), Box::new(done));
+    lease.engine().submit(Request::Commit(Batch::one(Op::set("k", json("1")))), Box::new(done));
     drop(lease);
     assert_eq!(receiver.recv_timeout(Duration::from_secs(1)), Ok(Code::UnknownOutcome));
     server.thaw();
@@ -177,11 +178,11 @@ fn a_crashed_server_is_found_again_and_has_its_script_again() {
     let mut server = RedisServer::start(&[]);
     let lease = connect(server.port);
     let engine = lease.engine().as_ref();
-    assert_eq!(increment(engine, "n", 1.0).unwrap(), 1.0);
+    assert_eq!(engine.add("n", 1.0), 1.0);
     server.crash_and_restart();
     assert_eq!(until_ok(|| increment(engine, "n", 1.0)), 1.0);
     server.raw(&[b"SCRIPT", b"FLUSH"]);
-    assert_eq!(increment(engine, "n", 1.0).unwrap(), 2.0);
+    assert_eq!(engine.add("n", 1.0), 2.0);
 }
 
 #[test]
@@ -190,8 +191,7 @@ fn ten_thousand_calls_under_way_never_get_each_others_replies() {
     let proxy = Proxy::to(server.port);
     let lease = open(RedisOptions { command_timeout: Duration::from_millis(200), ..options(proxy.port) }).unwrap();
     let engine = lease.engine();
-    let ops = (0..1000).map(|i| set_op(&format!("k{i}"), &i.to_string())).collect();
-    engine.commit(Batch { ops, ..Batch::default() }).unwrap();
+    engine.run(Batch::of((0..1000).map(|i| Op::set(format!("k{i}"), json(i.to_string())))));
     let (sender, receiver) = mpsc::channel();
     let total = 10_000;
     let meddling = std::thread::spawn(move || {
@@ -207,7 +207,7 @@ fn ten_thousand_calls_under_way_never_get_each_others_replies() {
         if i == total * 9 / 10 {
             // However the disturbances fell, the last calls are made after them, over a connection that has healed.
             proxy = meddling.take().map(|meddling| meddling.join().unwrap());
-            assert!((0..50).any(|_| get(engine.as_ref(), "k1").is_ok()), "the connection heals");
+            assert!((0..50).any(|_| engine.try_value("k1").is_ok()), "the connection heals");
         }
         let sender = sender.clone();
         let key = Key::from(format!("k{}", i % 1000));
@@ -224,7 +224,7 @@ fn ten_thousand_calls_under_way_never_get_each_others_replies() {
         answered[i] += 1;
         match reply {
             Ok(Reply::Value(value)) => {
-                assert_eq!(value, json(&(i % 1000).to_string()));
+                assert_eq!(value, Some(json((i % 1000).to_string())));
                 good += 1;
             }
             Ok(_) => panic!("a reply of another kind"),
@@ -248,15 +248,15 @@ fn closing_answers_everything_and_refuses_what_comes() {
     for i in 0..2000 {
         let sender = sender.clone();
         let done = move |reply: Result<Reply>| drop(sender.send(reply.map(drop)));
-        engine.submit(Request::Commit(Batch::one(set_op(&format!("k{i}"), "1"))), Box::new(done));
+        engine.submit(Request::Commit(Batch::one(Op::set(format!("k{i}"), json("1")))), Box::new(done));
     }
     drop(sender);
     let view = engine.view().unwrap();
     lease.close().unwrap();
     let error = view.scan(Space::User, &KeyRange::all(), Projection::Keys, None, 1000).unwrap_err();
     assert_eq!(error.code(), Code::Closed);
-    assert_eq!(receiver.iter().filter(Result::is_ok).count(), 2000);
-    assert_eq!(get(engine.as_ref(), "k1").unwrap_err().code(), Code::Closed);
+    assert_eq!(receiver.iter().flatten().count(), 2000);
+    assert_eq!(engine.try_value("k1").unwrap_err().code(), Code::Closed);
     engine.close().unwrap();
 }
 
@@ -288,9 +288,9 @@ fn tls_shows_the_clients_certificate_to_a_server_that_asks() {
     let trusting = TlsOptions { ca: Some(cert.clone()), ..TlsOptions::default() };
     let shown = TlsOptions { cert: Some(cert.clone()), key: Some(key.clone()), ..trusting.clone() };
     let lease = open(over_tls(port, shown.clone())).unwrap();
-    set(lease.engine().as_ref(), "k", "1").unwrap();
-    assert_eq!(get(lease.engine().as_ref(), "k").unwrap(), json("1"));
-    assert_eq!(failure(over_tls(port, trusting.clone())).code(), Code::Connection);
+    lease.engine().set("k", "1");
+    assert_eq!(lease.engine().value("k").as_deref(), Some("1"));
+    assert_eq!(error_of(open(over_tls(port, trusting.clone()))).code(), Code::Connection);
     let other = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
     let other = Some(other.signing_key.serialize_pem().into_bytes());
     for wrong in [
@@ -300,7 +300,7 @@ fn tls_shows_the_clients_certificate_to_a_server_that_asks() {
         TlsOptions { key: Some(cert.clone()), ..shown.clone() },
         TlsOptions { key: other, ..shown },
     ] {
-        let error = failure(over_tls(port, wrong));
+        let error = error_of(open(over_tls(port, wrong)));
         assert_eq!(error.code(), Code::InvalidArgument, "{error}");
         assert!(error.message().contains("tls."), "{error}");
         assert!(!format!("{error:?}").contains("PRIVATE"), "{error:?}");
@@ -314,13 +314,13 @@ fn tls_trusts_the_given_authority_and_nobody_else() {
     let lease = open(with(TlsOptions { ca: Some(pem), ..TlsOptions::default() })).unwrap();
     let engine = lease.engine().as_ref();
     let large = format!("\"{}\"", "x".repeat(3 << 20));
-    set(engine, "large", &large).unwrap();
-    assert_eq!(get(engine, "large").unwrap(), json(&large));
+    engine.set("large", &large);
+    assert_eq!(engine.value("large"), Some(large));
     for i in 0..200 {
-        set(engine, &format!("k{i}"), "1").unwrap();
+        engine.set(&format!("k{i}"), "1");
     }
-    assert_eq!(keys(engine, &KeyRange::prefix(&b"k"[..])).len(), 200);
-    let error = failure(with(TlsOptions::default()));
+    assert_eq!(engine.keys(&KeyRange::prefix("k")).len(), 200);
+    let error = error_of(open(with(TlsOptions::default())));
     assert_eq!(error.code(), Code::Connection, "{error}");
     assert!(open(with(TlsOptions { insecure: true, ..TlsOptions::default() })).is_ok());
 }
@@ -337,10 +337,10 @@ fn the_newer_protocol_is_spoken_where_hello_is_known_and_the_older_one_elsewhere
             let options = RedisOptions { password: password.clone(), ..options(proxy.port) };
             let lease = open(options).unwrap();
             let engine = lease.engine().as_ref();
-            set(engine, "k", "1").unwrap();
-            assert_eq!(increment(engine, "k", 1.5).unwrap(), 2.5);
-            assert_eq!(get(engine, "k").unwrap(), json("2.5"));
-            assert_eq!(keys(engine, &KeyRange::all()), ["k"]);
+            engine.set("k", "1");
+            assert_eq!(engine.add("k", 1.5), 2.5);
+            assert_eq!(engine.value("k").as_deref(), Some("2.5"));
+            assert_eq!(engine.keys(&KeyRange::all()), ["k"]);
             assert!(engine.verify(false, &mut |_, _| Ok(())).unwrap().errors.is_empty());
             assert!(engine.stats().unwrap().memory_bytes.is_some());
             if password.is_none() {
@@ -353,6 +353,6 @@ fn the_newer_protocol_is_spoken_where_hello_is_known_and_the_older_one_elsewhere
         }
         proxy.set(NO_HELLO);
         let wrong = RedisOptions { password: Some("battery-staple".into()), ..options(proxy.port) };
-        assert_eq!(failure(wrong).code(), Code::Connection, "over the older protocol, too");
+        assert_eq!(error_of(open(wrong)).code(), Code::Connection, "over the older protocol, too");
     }
 }

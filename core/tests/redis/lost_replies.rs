@@ -8,12 +8,13 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use crate::calls::{add, connect, get, increment, options, set, set_op, until_ok};
+use crate::calls::{connect, increment, options, set, until_ok};
 use crate::proxy::{DROP_REPLIES, HOLD, PASS, Proxy, REFUSE, RELEASE};
 use crate::redis_server::RedisServer;
 use holdfast_core::engine::redis::{RedisOptions, open};
 use holdfast_core::engine::{Engine, Reply, Request};
-use holdfast_core::{Batch, Check, Code, Commit, Error, Key, Op, Outcome, Space};
+use holdfast_core::testing::{Calls, json, key};
+use holdfast_core::{Batch, Check, Code, Commit, Error, Op, Outcome};
 
 /// A fixed sequence that looks random.
 struct Dice(u64);
@@ -23,10 +24,6 @@ impl Dice {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % end
     }
-}
-
-fn key(name: &str) -> Key {
-    Key::from(name.to_owned())
 }
 
 /// A commit in flight, and what is true if it was applied.
@@ -42,13 +39,13 @@ enum Call {
 
 impl Call {
     fn batch(&self) -> Batch {
-        let absent = |key: Key| vec![Check { space: Space::User, key, version: None }];
+        let set = |name: &str| Batch::one(Op::set(key(name), json("1")));
         match self {
-            Call::Set(name) => Batch::one(set_op(name, "1")),
-            Call::SetAbsent(name) => Batch { checks: absent(key(name)), ..Batch::one(set_op(name, "1")) }.reporting(),
-            Call::Refused(name) => Batch { checks: absent(key("there")), ..Batch::one(set_op(name, "1")) },
-            Call::Delete(name) => Batch::one(Op::Delete { space: Space::User, key: key(name) }).reporting(),
-            Call::Add => Batch::one(add("n", 1.0)).reporting(),
+            Call::Set(name) => set(name),
+            Call::SetAbsent(name) => set(name).with_checks([Check::absent(key(name))]).reporting(),
+            Call::Refused(name) => set(name).with_checks([Check::absent("there")]),
+            Call::Delete(name) => Batch::one(Op::delete(key(name))).reporting(),
+            Call::Add => Batch::one(Op::add("n", 1.0)).reporting(),
         }
     }
 }
@@ -64,6 +61,24 @@ struct Tally {
     unknown_of_cuts: u64,
 }
 
+/// A dozen commits. What they delete is there.
+fn calls(truth: &dyn Engine, round: u64, dice: &mut Dice) -> Vec<Call> {
+    let draw = |i| {
+        let name = format!("r{round}/{i}");
+        match dice.below(8) {
+            0 | 1 => Call::Set(name),
+            2 => Call::SetAbsent(name),
+            3 => Call::Refused(name),
+            4 => {
+                truth.set(&name, "0");
+                Call::Delete(name)
+            }
+            _ => Call::Add,
+        }
+    };
+    (0..12).map(draw).collect()
+}
+
 /// Submits a dozen commits between `arm` and `fault`, and checks each answer: the keys that must never be there.
 fn strike(
     [engine, truth]: [&dyn Engine; 2],
@@ -75,21 +90,7 @@ fn strike(
 ) -> Vec<String> {
     until_ok(|| set(engine, "there", "1"));
     let before = number(truth);
-    let calls: Vec<Call> = (0..12)
-        .map(|i| {
-            let name = format!("r{round}/{i}");
-            match dice.below(8) {
-                0 | 1 => Call::Set(name),
-                2 => Call::SetAbsent(name),
-                3 => Call::Refused(name),
-                4 => {
-                    set(truth, &name, "0").unwrap();
-                    Call::Delete(name)
-                }
-                _ => Call::Add,
-            }
-        })
-        .collect();
+    let calls = calls(truth, round, dice);
     let (sender, receiver) = mpsc::channel();
     arm();
     for (i, call) in calls.iter().enumerate() {
@@ -141,7 +142,7 @@ fn strike(
                 _ => panic!("round {round}: {error}"),
             },
         };
-        let there = |name: &str| until_ok(|| get(truth, name)).is_some();
+        let there = |name: &str| until_ok(|| truth.try_value(name)).is_some();
         match call {
             Call::Set(name) | Call::SetAbsent(name) => {
                 if let Some(applied) = applied {
@@ -184,7 +185,7 @@ fn strike(
 }
 
 fn number(engine: &dyn Engine) -> f64 {
-    until_ok(|| get(engine, "n")).and_then(|value| value.as_number()).unwrap_or(0.0)
+    until_ok(|| engine.try_value("n")).map_or(0.0, |text| text.parse().unwrap())
 }
 
 fn hasty(port: u16) -> RedisOptions {
@@ -203,7 +204,8 @@ fn network(seed: u64, faults: u64) -> Tally {
     let mut never = Vec::new();
     for round in 0..faults {
         let kind = dice.below(20);
-        let (replies, requests) = (dice.below(400) as u32, dice.below(9000) as u32);
+        let mut bytes = |below| u32::try_from(dice.below(below)).unwrap();
+        let (replies, requests) = (bytes(400), bytes(9000));
         let pause = Duration::from_millis(if kind < 19 { dice.below(600) } else { dice.below(60) });
         let unknown = tally.unknown;
         let arm = || match kind {
@@ -237,7 +239,7 @@ fn network(seed: u64, faults: u64) -> Tally {
         }
     }
     for name in never {
-        assert_eq!(get(truth, &name).unwrap(), None, "what was told as not applied never appears");
+        assert_eq!(truth.value(&name), None, "what was told as not applied never appears");
     }
     let sure = number(truth);
     assert_eq!(until_ok(|| increment(engine, "n", 1.0)), sure + 1.0);

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::calls::{connect, get, json, set, set_op};
+use crate::calls::{connect, set};
 use crate::redis_server::RedisServer;
 use holdfast_core::engine::{Engine, EngineExt, Projection, View, for_each_page};
+use holdfast_core::testing::{Calls, json, key};
 use holdfast_core::transaction::{Options, Transaction};
 use holdfast_core::{Batch, Code, Key, KeyRange, Op, RangeCheck, Result, Space, Value};
 
@@ -20,9 +21,8 @@ fn read(view: &dyn View, key: &str) -> Result<Option<Value>> {
     view.get(Space::User, key.as_bytes()).map(|record| record.map(|record| record.value))
 }
 
-fn internal(key: &str, text: &str) -> Batch {
-    let (key, value) = (Key::from(key.to_owned()), Value::json(text.to_owned()));
-    Batch::one(Op::Set { space: Space::Internal, key, value, expires_at: None, metadata: None })
+fn internal(name: &str, text: &str) -> Op {
+    Op::set(key(name), json(text)).in_space(Space::Internal)
 }
 
 fn count(view: &dyn View, range: &KeyRange) -> Result<usize> {
@@ -61,22 +61,22 @@ fn reads_that_fit_move_on_with_the_store_and_others_conflict() {
     let server = RedisServer::start(&[]);
     let (ours, theirs) = (connect(server.port), connect(server.port));
     let (ours, theirs) = (ours.engine(), theirs.engine().as_ref());
-    set(theirs, "a", "1").unwrap();
-    set(theirs, "b", "1").unwrap();
+    theirs.set("a", "1");
+    theirs.set("b", "1");
     let view = begin(ours);
     assert_eq!(view.seq(), 0);
-    assert_eq!(read(&*view, "a").unwrap(), json("1"));
+    assert_eq!(read(&*view, "a").unwrap(), Some(json("1")));
     assert_eq!(read(&*view, "absent").unwrap(), None);
     let before = view.seq();
-    set(theirs, "b", "2").unwrap();
-    assert_eq!(read(&*view, "b").unwrap(), json("2"), "the newest state that fits");
+    theirs.set("b", "2");
+    assert_eq!(read(&*view, "b").unwrap(), Some(json("2")), "the newest state that fits");
     assert_eq!(view.seq(), before + 1);
-    set(theirs, "c", "1").unwrap();
-    set(theirs, "a", "2").unwrap();
+    theirs.set("c", "1");
+    theirs.set("a", "2");
     conflict(read(&*view, "c"));
     let view = begin(ours);
     assert_eq!(read(&*view, "absent").unwrap(), None);
-    set(theirs, "absent", "1").unwrap();
+    theirs.set("absent", "1");
     conflict(read(&*view, "c"));
     conflict(read(&*view, "absent"));
 }
@@ -86,13 +86,11 @@ fn two_keys_written_together_are_never_seen_apart() {
     let server = RedisServer::start(&[]);
     let (ours, theirs) = (connect(server.port), connect(server.port));
     let (ours, theirs) = (ours.engine(), theirs.engine().as_ref());
-    theirs.commit(internal("i", "1")).unwrap();
-    set(theirs, "a", "1").unwrap();
+    theirs.run(internal("i", "1"));
+    theirs.set("a", "1");
     let view = begin(ours);
     assert!(view.get(Space::Internal, b"i").unwrap().is_some());
-    theirs
-        .commit(Batch { ops: [internal("i", "2").ops, vec![set_op("a", "2")]].concat(), ..Batch::default() })
-        .unwrap();
+    theirs.run([internal("i", "2"), Op::set("a", json("2"))]);
     conflict(read(&*view, "a"));
 }
 
@@ -102,17 +100,17 @@ fn after_a_range_any_commit_conflicts_and_until_then_its_check_holds() {
     let (ours, theirs) = (connect(server.port), connect(server.port));
     let (ours, theirs) = (ours.engine(), theirs.engine().as_ref());
     for i in 0..50 {
-        set(theirs, &format!("k{i:02}"), "1").unwrap();
+        theirs.set(&format!("k{i:02}"), "1");
     }
-    set(theirs, "first", "1").unwrap();
-    let range = KeyRange::prefix(&b"k"[..]);
+    theirs.set("first", "1");
+    let range = KeyRange::prefix("k");
     let guarded = |view: &dyn View| {
-        let check = RangeCheck { space: Space::User, range: range.clone(), since: view.seq() };
-        ours.commit(Batch { range_checks: vec![check], ..Batch::one(set_op("out", "1")) })
+        let check = RangeCheck::new(range.clone(), view.seq());
+        ours.commit(Batch::one(Op::set("out", json("1"))).with_range_checks([check]))
     };
     let view = begin(ours);
     read(&*view, "first").unwrap();
-    set(theirs, "other", "1").unwrap();
+    theirs.set("other", "1");
     assert_eq!(count(&*view, &range).unwrap(), 50, "a range may come after a commit that fits");
     let some = KeyRange { start: Bound::Included(Key::from_static(b"k40")), ..range.clone() };
     assert_eq!(count(&*view, &some).unwrap(), 10);
@@ -121,17 +119,17 @@ fn after_a_range_any_commit_conflicts_and_until_then_its_check_holds() {
 
     let view = begin(ours);
     assert_eq!(count(&*view, &range).unwrap(), 50);
-    set(theirs, "k99", "1").unwrap();
+    theirs.set("k99", "1");
     conflict(guarded(&*view));
     conflict(count(&*view, &range));
-    conflict(count(&*view, &KeyRange::prefix(&b"none"[..])));
+    conflict(count(&*view, &KeyRange::prefix("none")));
 }
 
 #[test]
 fn what_another_program_changed_does_not_fit() {
     let server = RedisServer::start(&[]);
     let ours = connect(server.port);
-    set(ours.engine().as_ref(), "a", "1").unwrap();
+    ours.engine().set("a", "1");
     let view = begin(ours.engine());
     read(&*view, "a").unwrap();
     server.raw(&[b"SET", b"app:a", b"2"]);
@@ -145,32 +143,32 @@ fn a_transaction_sees_what_was_requested_before_it() {
     let engine = lease.engine();
     for i in 0..2000 {
         engine.submit(
-            holdfast_core::engine::Request::Commit(Batch::one(set_op(&format!("k{i}"), "1"))),
+            holdfast_core::engine::Request::Commit(Batch::one(Op::set(format!("k{i}"), json("1")))),
             Box::new(|_| ()),
         );
     }
-    let clear = Op::DeleteRange { space: Space::User, range: KeyRange::prefix(&b"k"[..]) };
+    let clear = Op::delete_range(KeyRange::prefix("k"));
     engine.submit(holdfast_core::engine::Request::Commit(Batch::one(clear)), Box::new(|_| ()));
-    engine.submit(holdfast_core::engine::Request::Commit(Batch::one(set_op("last", "1"))), Box::new(|_| ()));
+    engine.submit(holdfast_core::engine::Request::Commit(Batch::one(Op::set("last", json("1")))), Box::new(|_| ()));
     let view = begin(engine);
     assert_eq!(read(&*view, "k1999").unwrap(), None);
-    assert_eq!(read(&*view, "last").unwrap(), json("1"));
+    assert_eq!(read(&*view, "last").unwrap(), Some(json("1")));
 }
 
 /// Each client adds by reading and writing; two fields of one account move against each other.
 #[test]
 fn two_clients_add_exactly_and_their_sums_stand() {
-    const EACH: u64 = 400;
-    const ACCOUNTS: u64 = 5;
+    const EACH: u32 = 400;
+    const ACCOUNTS: u32 = 5;
     let server = RedisServer::start(&[]);
     let setup = connect(server.port);
     for i in 0..ACCOUNTS {
-        set(setup.engine().as_ref(), &format!("account/{i}"), "100").unwrap();
+        setup.engine().set(&format!("account/{i}"), "100");
     }
     let stop = AtomicBool::new(false);
     let (conflicts, sums) = (AtomicU64::new(0), AtomicU64::new(0));
     thread::scope(|scope| {
-        let workers: Vec<_> = (0..2_u64)
+        let workers: Vec<_> = (0..2_u32)
             .map(|client| {
                 let (server, conflicts) = (&server, &conflicts);
                 scope.spawn(move || {
@@ -178,7 +176,7 @@ fn two_clients_add_exactly_and_their_sums_stand() {
                     for round in 0..EACH {
                         let met = until_committed(lease.engine(), |inside| {
                             let number = |key: &str| -> Result<f64> {
-                                Ok(get(inside, key)?.and_then(|value| value.as_number()).unwrap_or(0.0))
+                                Ok(inside.try_value(key)?.map_or(0.0, |text| text.parse().unwrap()))
                             };
                             let sum = number("counter")? + 1.0;
                             set(inside, "counter", &sum.to_string())?;
@@ -202,23 +200,18 @@ fn two_clients_add_exactly_and_their_sums_stand() {
             while !stop.load(Ordering::Relaxed) {
                 let view = begin(lease.engine());
                 let mut sum = 0.0;
-                let all = for_each_page(
-                    &*view,
-                    Space::User,
-                    &KeyRange::prefix(&b"account/"[..]),
-                    Projection::Values,
-                    |page| {
+                let all =
+                    for_each_page(&*view, Space::User, &KeyRange::prefix("account/"), Projection::Values, |page| {
                         for (_, item) in page {
                             if let holdfast_core::engine::Item::Value(value) = item {
                                 sum += value.as_number().unwrap_or(0.0);
                             }
                         }
                         Ok(true)
-                    },
-                );
+                    });
                 match all {
                     Ok(()) => {
-                        assert_eq!(sum, 100.0 * ACCOUNTS as f64, "a range is of one moment");
+                        assert_eq!(sum, 100.0 * f64::from(ACCOUNTS), "a range is of one moment");
                         sums.fetch_add(1, Ordering::Relaxed);
                     }
                     Err(error) => assert_eq!(error.code(), Code::Conflict, "{error}"),
@@ -230,7 +223,7 @@ fn two_clients_add_exactly_and_their_sums_stand() {
                 });
                 match single.collect::<Result<Vec<f64>>>() {
                     Ok(values) => {
-                        assert_eq!(values.iter().sum::<f64>(), 100.0 * ACCOUNTS as f64, "so are single reads")
+                        assert_eq!(values.iter().sum::<f64>(), 100.0 * f64::from(ACCOUNTS), "so are single reads");
                     }
                     Err(error) => assert_eq!(error.code(), Code::Conflict, "{error}"),
                 }
@@ -241,7 +234,7 @@ fn two_clients_add_exactly_and_their_sums_stand() {
         }
         stop.store(true, Ordering::Relaxed);
     });
-    assert_eq!(get(setup.engine().as_ref(), "counter").unwrap(), json(&(2 * EACH).to_string()));
+    assert_eq!(setup.engine().value("counter"), Some((2 * EACH).to_string()));
     println!(
         "2 clients, {} transactions, {} conflicts, {} sums over a range met 0 torn ones",
         2 * EACH,

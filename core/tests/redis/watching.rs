@@ -2,30 +2,17 @@
 
 use std::sync::Arc;
 
-use crate::calls::{connect, increment, options, set, set_op};
+use crate::calls::{connect, options, set};
 use crate::proxy::{CUT_REPLIES, PASS, Proxy};
 use crate::redis_server::RedisServer;
-use holdfast_core::conformance::watching::Watcher;
 use holdfast_core::engine::redis::open;
 use holdfast_core::engine::watch::{Change, CommitEvent, Options};
 use holdfast_core::engine::{Engine, EngineExt};
-use holdfast_core::{Batch, Code, Key, KeyRange, Op, Space};
+use holdfast_core::testing::{Calls, Watcher, json};
+use holdfast_core::{Batch, Code, KeyRange, Op};
 
 fn watch(engine: &Arc<dyn Engine>) -> Watcher {
     Watcher::new(engine, Options { max_commits: 100_000, ..Options::default() })
-}
-
-fn shown(commit: &CommitEvent) -> String {
-    let change = |change: &Change| match change {
-        Change::Set { key, value, .. } => {
-            let value =
-                value.as_ref().map_or("?".into(), |value| String::from_utf8_lossy(&value.to_text()).into_owned());
-            format!("{}={value}", String::from_utf8_lossy(key))
-        }
-        Change::Delete { key } => format!("-{}", String::from_utf8_lossy(key)),
-        Change::Clear { .. } => "clear".into(),
-    };
-    commit.changes.iter().map(change).collect::<Vec<_>>().join(" ")
 }
 
 #[test]
@@ -37,14 +24,15 @@ fn commits_of_other_clients_are_told_whole_and_in_order() {
         for client in [&ours, &theirs] {
             scope.spawn(move || {
                 for _ in 0..500 {
-                    increment(client.engine().as_ref(), "n", 1.0).unwrap();
+                    client.engine().add("n", 1.0);
                 }
             });
         }
     });
     let commits = watcher.next(1000).unwrap();
-    let told: Vec<String> = commits.iter().map(shown).collect();
-    assert_eq!(told, (1..=1000).map(|n| format!("n={n}")).collect::<Vec<_>>());
+    let shown = |commit: &CommitEvent| commit.changes.iter().map(Watcher::shown).collect();
+    let told: Vec<Vec<String>> = commits.iter().map(shown).collect();
+    assert_eq!(told, (1..=1000).map(|n| vec![format!("n={n}")]).collect::<Vec<_>>());
     assert!(commits.windows(2).all(|pair| pair[0].seq + 1 == pair[1].seq));
 }
 
@@ -54,21 +42,18 @@ fn a_large_batch_is_one_commit_and_large_values_are_read_by_their_keys() {
     let (ours, theirs) = (connect(server.port), connect(server.port));
     let watcher = watch(ours.engine());
     let large = format!("\"{}\"", "x".repeat(100_000));
-    let mut ops: Vec<Op> = (0..5000).map(|i| set_op(&format!("k{i}"), &i.to_string())).collect();
-    ops.push(set_op("large", &large));
-    let batch = Batch { ops, ..Batch::default() };
-    theirs.engine().commit(batch).unwrap();
+    let small = (0..5000).map(|i| Op::set(format!("k{i}"), json(i.to_string())));
+    theirs.engine().run(Batch::of(small.chain([Op::set("large", json(&large))])));
     let commits = watcher.next(1).unwrap();
     assert_eq!(commits[0].changes.len(), 5001);
     assert!(commits[0].changes.iter().all(|change| matches!(change, Change::Set { value: Some(_), .. })));
     // More than a feed keeps at once, by several steps.
     for i in 0..3 {
-        set(theirs.engine().as_ref(), "large", &large.replace('x', &i.to_string())).unwrap();
+        theirs.engine().set("large", &large.replace('x', &i.to_string()));
     }
-    let told = watcher.next(3).unwrap();
-    assert!(shown(&told[2]).contains("222"), "the last value is there");
-    let clear = Op::DeleteRange { space: Space::User, range: KeyRange::prefix(&b"k"[..]) };
-    theirs.engine().commit(Batch::one(clear)).unwrap();
+    let told = watcher.told(3);
+    assert!(told[2][0].contains("222"), "the last value is there");
+    theirs.engine().run(Op::delete_range(KeyRange::prefix("k")));
     let mut gone = 0;
     loop {
         let commit = watcher.next(1).unwrap().remove(0);
@@ -93,13 +78,13 @@ fn a_lost_connection_and_a_lost_feed_end_a_watch() {
 
     let lease = open(options(server.port)).unwrap();
     let watcher = watch(lease.engine());
-    set(lease.engine().as_ref(), "a", "1").unwrap();
-    assert_eq!(shown(&watcher.next(1).unwrap()[0]), "a=1");
+    lease.engine().set("a", "1");
+    assert_eq!(watcher.told(1), [["a=1"]]);
     server.raw(&[b"FLUSHALL"]);
     assert_eq!(watcher.error().code(), Code::Connection);
     let again = watch(lease.engine());
-    set(lease.engine().as_ref(), "b", "1").unwrap();
-    assert_eq!(shown(&again.next(1).unwrap()[0]), "b=1");
+    lease.engine().set("b", "1");
+    assert_eq!(again.told(1), [["b=1"]]);
 }
 
 #[test]
@@ -108,7 +93,7 @@ fn a_commit_that_is_missing_from_the_feed_ends_a_watch() {
     let lease = connect(server.port);
     let watcher = watch(lease.engine());
     server.raw(&[b"INCR", b"app:\xffholdfast:seq"]);
-    set(lease.engine().as_ref(), "a", "1").unwrap();
+    lease.engine().set("a", "1");
     assert_eq!(watcher.error().code(), Code::Connection);
 }
 
@@ -117,9 +102,9 @@ fn a_log_that_was_trimmed_says_where_it_can_be_resumed() {
     let server = RedisServer::start(&[]);
     let lease = connect(server.port);
     let engine = lease.engine();
-    let start = set(engine.as_ref(), "n", "0").unwrap();
+    let start = engine.set("n", "0").seq;
     assert!(engine.logged(start, 1 << 20).unwrap().commits.is_empty());
-    let commits: Vec<u64> = (0..50).map(|n| set(engine.as_ref(), "n", &n.to_string()).unwrap()).collect();
+    let commits: Vec<u64> = (0..50).map(|n| engine.set("n", &n.to_string()).seq).collect();
     assert_eq!(engine.logged(start, 1 << 20).unwrap().commits.len(), 50);
     server.raw(&[b"XTRIM", b"app:\xffholdfast:log", b"MAXLEN", b"10"]);
     let error = engine.logged(start, 1 << 20).unwrap_err();
@@ -135,7 +120,7 @@ fn an_engine_that_nobody_watches_writes_no_feed() {
     let server = RedisServer::start(&[]);
     let lease = connect(server.port);
     let exists = || server.raw(&[b"EXISTS", b"app:\xffholdfast:feed", b"app:\xffholdfast:log"]);
-    set(lease.engine().as_ref(), "a", "1").unwrap();
+    lease.engine().set("a", "1");
     assert_eq!(exists(), b":0\r\n");
     let watcher = watch(lease.engine());
     assert_eq!(exists(), b":1\r\n");
@@ -143,6 +128,5 @@ fn an_engine_that_nobody_watches_writes_no_feed() {
     let left: u64 = String::from_utf8_lossy(&left).trim_matches([':', '\r', '\n']).parse().unwrap();
     assert!(left > 0 && left <= 60_000, "it ends by itself");
     drop(watcher);
-    let key = Key::from_static(b"a");
-    lease.engine().commit(Batch::one(Op::Delete { space: Space::User, key })).unwrap();
+    lease.engine().run(Op::delete("a"));
 }

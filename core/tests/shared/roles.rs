@@ -8,7 +8,7 @@ const ROLE: &str = "HOLDFAST_TEST_ROLE";
 const FOLDER: &str = "HOLDFAST_TEST_FOLDER";
 
 /// A test that plays whatever role its process was started for, and is empty otherwise.
-pub struct Stage {
+pub(crate) struct Stage {
     /// The test's name.
     pub test: &'static str,
     /// Size of a small disk.
@@ -17,7 +17,7 @@ pub struct Stage {
 
 impl Stage {
     /// Starts `command`, this program in some way, as `role` on `path`.
-    pub fn start(&self, command: &mut Command, role: &str, path: &Path) -> Child {
+    pub(crate) fn start(&self, command: &mut Command, role: &str, path: &Path) -> Child {
         command
             .args(["--exact", self.test, "--nocapture", "--test-threads", "1"])
             .env(ROLE, role)
@@ -28,7 +28,7 @@ impl Stage {
     }
 
     /// Runs `role` in a mount namespace of its own where `path` is a small disk: as root, also of a user namespace.
-    pub fn on_a_small_disk(&self, role: &str, path: &Path) -> Vec<String> {
+    pub(crate) fn on_a_small_disk(&self, role: &str, path: &Path) -> Vec<String> {
         let mut command = Command::new("unshare");
         // Only root may read this.
         if std::fs::read("/proc/1/environ").is_err() {
@@ -46,19 +46,19 @@ impl Stage {
 }
 
 /// The role this process was started for, and where.
-pub fn given() -> Option<(String, PathBuf)> {
+pub(crate) fn given() -> Option<(String, PathBuf)> {
     let given = (std::env::var(ROLE).ok()?, std::env::var_os(FOLDER).map(PathBuf::from)?);
     // The harness may have printed the test's name without a new line.
     println!();
     Some(given)
 }
 
-pub fn this_program() -> Command {
+pub(crate) fn this_program() -> Command {
     Command::new(std::env::current_exe().unwrap())
 }
 
 /// What the other process said, line by line.
-pub fn said(mut child: Child) -> Vec<String> {
+pub(crate) fn said(mut child: Child) -> Vec<String> {
     let mut text = String::new();
     child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
     assert!(child.wait().unwrap().success(), "the other process failed: {text}");

@@ -3,18 +3,20 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use holdfast_core::Version;
 use holdfast_core::batch::{Batch, Check, Op};
 use holdfast_core::engine::sqlite::open;
-use holdfast_core::engine::{Engine, EngineExt, Read, Reply, Request};
-use holdfast_core::key::{Key, KeyRange, Space};
+use holdfast_core::engine::{Engine, EngineExt, Request};
+use holdfast_core::key::{KeyRange, Space};
 use holdfast_core::record::{Record, now};
-use holdfast_core::{Value, Version};
+use holdfast_core::testing::{Calls, json, key};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use rusqlite::Connection;
 
 use super::support::normal;
 
+const METADATA: Bytes = Bytes::from_static(b"{\"of\":\"ours\"}");
 const KEYS: [&str; 6] = ["a", "b", "b/1", "b/2", "c", "\u{e9}"];
 
 #[derive(Clone, Debug)]
@@ -48,34 +50,25 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn key(name: &str) -> Key {
-    Key::copy_from_slice(name.as_bytes())
-}
-
-fn set(name: &str, value: String, expires_at: Option<u64>, metadata: bool) -> Op {
-    let metadata = metadata.then(|| Bytes::from_static(b"{\"of\":\"ours\"}"));
-    Op::Set { space: Space::User, key: key(name), value: Value::json(value), expires_at, metadata }
-}
-
 fn run(engine: &dyn Engine, other: &Connection, step: &Step) {
     let commit = |op| drop(engine.commit(Batch::one(op)));
     match step {
-        Step::Set(at, value, expires_in, metadata) => {
-            commit(set(at, value.to_string(), expires_in.map(|by| now() + u64::from(by)), *metadata));
-        }
-        Step::SetLarge(at) => commit(set(at, format!("\"{}\"", "x".repeat(70_000)), None, false)),
-        Step::Add(at) => {
-            commit(Op::Add { space: Space::User, key: key(at), by: 1.0, expires_at: None, metadata: None });
-        }
-        Step::Delete(at) => commit(Op::Delete { space: Space::User, key: key(at) }),
-        Step::DeleteRange => commit(Op::DeleteRange { space: Space::User, range: KeyRange::prefix(&b"b/"[..]) }),
+        Step::Set(at, value, expires_in, metadata) => commit(
+            Op::set(key(at), json(value.to_string()))
+                .expiring(expires_in.map(|by| now() + u64::from(by)))
+                .with_metadata(metadata.then_some(METADATA)),
+        ),
+        Step::SetLarge(at) => commit(Op::set(key(at), json(format!("\"{}\"", "x".repeat(70_000))))),
+        Step::Add(at) => commit(Op::add(key(at), 1.0)),
+        Step::Delete(at) => commit(Op::delete(key(at))),
+        Step::DeleteRange => commit(Op::delete_range(KeyRange::prefix("b/"))),
         Step::Group(a, b, value) => {
             let (sender, receiver) = std::sync::mpsc::channel();
-            let stale = Check { space: Space::User, key: key(a), version: Some(Version::of_commit(u64::MAX)) };
+            let stale = Check::new(key(a), Version::of_commit(u64::MAX));
             let batches = [
-                Batch::one(set(a, value.to_string(), None, false)),
-                Batch { checks: vec![stale], ..Batch::one(set(b, "\"refused\"".into(), None, true)) },
-                Batch::one(Op::Add { space: Space::User, key: key(b), by: 2.0, expires_at: None, metadata: None }),
+                Batch::one(Op::set(key(a), json(value.to_string()))),
+                Batch::one(Op::set(key(b), json("\"refused\"")).with_metadata(METADATA)).with_checks([stale]),
+                Batch::one(Op::add(key(b), 2.0)),
             ];
             for batch in batches {
                 let sender = sender.clone();
@@ -90,10 +83,6 @@ fn run(engine: &dyn Engine, other: &Connection, step: &Step) {
             other.execute(sql, (at, value.to_string())).unwrap();
         }
     }
-}
-
-fn ask(engine: &dyn Engine, read: Read) -> Reply {
-    engine.try_read(&read).unwrap_or_else(|| engine.wait(Request::Read(read))).unwrap()
 }
 
 /// All that a record says, to be compared.
@@ -113,15 +102,13 @@ fn cached_rows_follow_the_database() {
         .run(&prop::collection::vec(step(), 1..40), |steps| {
             for step in steps {
                 for at in KEYS {
-                    ask(engine, Read::Get(Space::User, key(at)));
+                    engine.value(at);
                 }
                 run(engine, &other, &step);
                 for at in KEYS {
-                    let entry = Read::Entry(Space::User, key(at));
                     // A view's own read goes to the database.
                     let uncached = || engine.view().unwrap().get(Space::User, &key(at)).unwrap();
-                    let (before, cached, after) = (uncached(), ask(engine, entry), uncached());
-                    let Reply::Entry(cached) = cached else { panic!("not an entry") };
+                    let (before, cached, after) = (uncached(), engine.entry(at), uncached());
                     let cached = told(cached);
                     prop_assert!(cached == told(before) || cached == told(after), "{at}: {cached:?}");
                 }
@@ -147,9 +134,8 @@ fn a_trigger_of_another_program_is_seen() {
     let lease = open(normal(&path)).unwrap();
     let engine = &**lease.engine();
     for value in ["1", "60"] {
-        engine.commit(Batch::one(set("a", value.into(), None, false))).unwrap();
-        ask(engine, Read::Get(Space::User, key("a")));
+        engine.set("a", value);
+        engine.value("a");
     }
-    let Reply::Value(Some(value)) = ask(engine, Read::Get(Space::User, key("a"))) else { panic!("no value") };
-    assert_eq!(&value.to_text()[..], b"120");
+    assert_eq!(engine.value("a").as_deref(), Some("120"));
 }

@@ -2,14 +2,14 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use super::File;
-use super::support::{SPECIFIED, code, get, keys, normal, set};
+use super::database;
+use super::support::{SPECIFIED, normal};
 use holdfast_core::EngineExt;
-use holdfast_core::batch::Batch;
-use holdfast_core::conformance::Fixture;
+use holdfast_core::batch::{Batch, Op};
 use holdfast_core::engine::sqlite::{SqliteOptions, open};
 use holdfast_core::error::Code;
 use holdfast_core::key::{KeyRange, Space};
+use holdfast_core::testing::{Calls, code_of, json};
 use rusqlite::Connection;
 
 #[test]
@@ -37,26 +37,25 @@ fn what_is_no_database_of_ours_is_refused_and_left_as_it_is() {
         ("newer", Code::UnsupportedFormat),
     ] {
         let before = fs::read(path(name)).unwrap();
-        assert_eq!(code(open(SqliteOptions::new(path(name)))), Some(expected), "{name}");
+        assert_eq!(code_of(open(SqliteOptions::new(path(name)))), Some(expected), "{name}");
         assert_eq!(fs::read(path(name)).unwrap(), before, "{name} was changed");
     }
 }
 
 #[test]
 fn a_damaged_database_is_told_and_left_as_it_is() {
-    let file = File::new();
-    let path = file.0.path().join("data/store.db");
-    let lease = file.open().unwrap();
-    let ops =
-        (0..2000).map(|n| set(&format!("key{n:05}"), &format!("\"{}\"", "v".repeat(200))).ops.remove(0)).collect();
-    lease.engine().commit(Batch { ops, ..Batch::default() }).unwrap();
+    let file = database();
+    let path = file.path().join("data/store.db");
+    let lease = file.lease();
+    let value = json(format!("\"{}\"", "v".repeat(200)));
+    lease.engine().run(Batch::of((0..2000).map(|n| Op::set(format!("key{n:05}"), value.clone()))));
     lease.close().unwrap();
     let whole = fs::read(&path).unwrap();
 
     fs::write(&path, &whole[..whole.len() / 2]).unwrap();
     let truncated = open(SqliteOptions::new(&path))
         .map(|lease| lease.engine().view().and_then(|view| view.count(Space::User, &KeyRange::all())));
-    let told = truncated.and_then(|count| count).err().map(|error| error.code());
+    let told = code_of(truncated.and_then(|count| count));
     assert_eq!(told, Some(Code::Corrupted));
     assert_eq!(fs::metadata(&path).unwrap().len(), whole.len() as u64 / 2);
 
@@ -64,7 +63,7 @@ fn a_damaged_database_is_told_and_left_as_it_is() {
     let page = 4096 * 40;
     damaged[page..page + 4096].fill(0xA5);
     fs::write(&path, &damaged).unwrap();
-    let lease = file.open().unwrap();
+    let lease = file.lease();
     let report = lease.engine().verify(false, &mut |_, _| Ok(()));
     assert!(
         report.as_ref().map_or_else(|error| error.code() == Code::Corrupted, |report| !report.errors.is_empty()),
@@ -77,24 +76,24 @@ fn a_damaged_database_is_told_and_left_as_it_is() {
 
 #[test]
 fn a_row_that_is_not_of_its_type_is_told_by_key_and_set_aside_on_demand() {
-    let file = File::new();
-    let lease = file.open().unwrap();
-    let engine = &**lease.engine();
-    engine.commit(set("good", "1")).unwrap();
-    let theirs = Connection::open(file.0.path().join("data/store.db")).unwrap();
+    let file = database();
+    let lease = file.lease();
+    let engine = lease.engine();
+    engine.set("good", "1");
+    let theirs = Connection::open(file.path().join("data/store.db")).unwrap();
     theirs
         .execute_batch(
             "INSERT INTO storage VALUES ('bad', '{', 'json', 0, 0, NULL, NULL, NULL); \
              INSERT INTO storage VALUES (CAST(x'ff' AS TEXT), '1', 'number', 0, 0, NULL, NULL, NULL)",
         )
         .unwrap();
-    let error = get(engine, "bad").unwrap_err();
+    let error = engine.try_value("bad").unwrap_err();
     assert_eq!((error.code(), error.key()), (Code::Corrupted, Some("bad")));
-    assert_eq!(get(engine, "good").unwrap().as_deref(), Some("1"));
+    assert_eq!(engine.value("good").as_deref(), Some("1"));
     let report = engine.verify(true, &mut |_, _| Ok(())).unwrap();
     assert_eq!(report.errors.len(), 2, "{report:?}");
     assert!(report.errors.iter().any(|error| error.key() == Some("bad")));
-    assert_eq!(keys(engine), ["good"]);
+    assert_eq!(engine.keys(&KeyRange::all()), ["good"]);
     assert!(engine.verify(false, &mut |_, _| Ok(())).unwrap().errors.is_empty());
     let aside: i64 = theirs.query_row("SELECT count(*) FROM storage_damaged", [], |row| row.get(0)).unwrap();
     assert_eq!(aside, 2);
@@ -104,16 +103,16 @@ fn a_row_that_is_not_of_its_type_is_told_by_key_and_set_aside_on_demand() {
 fn a_path_that_cannot_be_a_database_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    assert_eq!(code(open(SqliteOptions::new(path))), Some(Code::InvalidArgument));
+    assert_eq!(code_of(open(SqliteOptions::new(path))), Some(Code::InvalidArgument));
     fs::write(path.join("app.asar"), "x").unwrap();
-    assert_eq!(code(open(SqliteOptions::new(path.join("app.asar/store.db")))), Some(Code::InvalidArgument));
+    assert_eq!(code_of(open(SqliteOptions::new(path.join("app.asar/store.db")))), Some(Code::InvalidArgument));
     for name in ["a\"b", "x; DROP TABLE y", "sqlite_master", ""] {
         let options = SqliteOptions { table_name: name.into(), ..SqliteOptions::new(path.join("t.db")) };
-        assert_eq!(code(open(options)), Some(Code::InvalidArgument), "{name}");
+        assert_eq!(code_of(open(options)), Some(Code::InvalidArgument), "{name}");
     }
     assert!(!path.join("t.db").exists());
     let missing = SqliteOptions { read_only: true, ..SqliteOptions::new(path.join("none/t.db")) };
-    assert_eq!(code(open(missing)), Some(Code::Io));
+    assert_eq!(code_of(open(missing)), Some(Code::Io));
     assert!(!path.join("none").exists());
 }
 
@@ -125,33 +124,33 @@ fn waiting_for_another_writer_ends_in_a_timeout() {
     let theirs = Connection::open(&path).unwrap();
     theirs.execute_batch("BEGIN IMMEDIATE").unwrap();
     let start = Instant::now();
-    let error = lease.engine().commit(set("k", "1")).unwrap_err();
+    let error = lease.engine().commit(Batch::one(Op::set("k", json("1")))).unwrap_err();
     assert_eq!(error.code(), Code::Timeout);
     assert!(start.elapsed() >= Duration::from_millis(90));
     theirs.execute_batch("COMMIT").unwrap();
-    lease.engine().commit(set("k", "2")).unwrap();
-    assert_eq!(get(&**lease.engine(), "k").unwrap().as_deref(), Some("2"));
+    lease.engine().set("k", "2");
+    assert_eq!(lease.engine().value("k").as_deref(), Some("2"));
 }
 
 #[test]
 fn a_store_opened_read_only_reads_and_refuses_writes() {
-    let file = File::new();
-    let path = file.0.path().join("data/store.db");
-    let lease = file.open().unwrap();
-    lease.engine().commit(set("k", "1")).unwrap();
+    let file = database();
+    let path = file.path().join("data/store.db");
+    let lease = file.lease();
+    lease.engine().set("k", "1");
     lease.close().unwrap();
     let before = fs::read(&path).unwrap();
     let lease = open(SqliteOptions { read_only: true, ..SqliteOptions::new(&path) }).unwrap();
-    assert_eq!(get(&**lease.engine(), "k").unwrap().as_deref(), Some("1"));
-    assert_eq!(lease.engine().commit(set("k", "2")).unwrap_err().code(), Code::ReadOnly);
+    assert_eq!(lease.engine().value("k").as_deref(), Some("1"));
+    assert_eq!(lease.engine().commit(Batch::one(Op::set("k", json("2")))).unwrap_err().code(), Code::ReadOnly);
     lease.close().unwrap();
     assert_eq!(fs::read(&path).unwrap(), before);
 
     // A database made by the specification's own code lacks our columns and tables. It stays so.
-    let path = file.0.path().join("spec.db");
+    let path = file.path().join("spec.db");
     Connection::open(&path).unwrap().execute_batch(SPECIFIED).unwrap();
     let lease = open(SqliteOptions { read_only: true, ..SqliteOptions::new(&path) }).unwrap();
-    assert_eq!(get(&**lease.engine(), "k").unwrap(), None);
+    assert_eq!(lease.engine().value("k"), None);
     let view = lease.engine().view().unwrap();
     assert_eq!((view.seq(), view.count(Space::Internal, &KeyRange::all()).unwrap()), (0, 0));
 }
@@ -160,9 +159,9 @@ fn a_store_opened_read_only_reads_and_refuses_writes() {
 #[test]
 fn a_new_database_is_its_owners_alone() {
     use std::os::unix::fs::PermissionsExt;
-    let file = File::new();
-    let lease = file.open().unwrap();
-    lease.engine().commit(set("k", "1")).unwrap();
-    let mode = |name: &str| fs::metadata(file.0.path().join(name)).unwrap().permissions().mode() & 0o777;
+    let file = database();
+    let lease = file.lease();
+    lease.engine().set("k", "1");
+    let mode = |name: &str| fs::metadata(file.path().join(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("data"), mode("data/store.db"), mode("data/store.db-wal")), (0o700, 0o600, 0o600));
 }

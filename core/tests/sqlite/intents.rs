@@ -5,13 +5,15 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use super::processes::{another_process, given_path};
-use super::support::{code, get, keys, normal, set};
-use holdfast_core::batch::{Batch, IntentId, Role};
+use super::support::normal;
+use holdfast_core::batch::{Batch, IntentId, Op, Role};
 use holdfast_core::engine::intent::{self, Decision, Intent};
 use holdfast_core::engine::sqlite::{SqliteOptions, open};
 use holdfast_core::engine::{Engine, EngineExt};
 use holdfast_core::error::Code;
+use holdfast_core::key::KeyRange;
 use holdfast_core::record::now;
+use holdfast_core::testing::{Calls, code_of, json, key};
 use rusqlite::Connection;
 
 const THEIRS: IntentId = IntentId { log: 7, number: 1 };
@@ -22,16 +24,16 @@ fn prepare_long_ago(engine: &dyn Engine, id: IntentId, batch: Batch) {
     let value = Intent { id, at: now() - 60_000, ops: batch.ops }.to_value();
     let prepared = intent::prepare(id, Batch::default());
     let mut ops = prepared.ops.clone();
-    if let [holdfast_core::Op::Set { value: stored, .. }] = ops.as_mut_slice() {
+    if let [Op::Set { value: stored, .. }] = ops.as_mut_slice() {
         *stored = value;
     }
     assert_eq!(prepared.role, Role::Prepare(id));
     engine.commit(Batch { ops, ..prepared }).unwrap();
 }
 
-/// The code with which a write of `key` fails, if it fails.
-fn write(engine: &dyn Engine, key: &str) -> Option<Code> {
-    engine.commit(set(key, "\"later\"")).err().map(|error| error.code())
+/// The code with which a write of the key `name` fails, if it fails.
+fn write(engine: &dyn Engine, name: &str) -> Option<Code> {
+    code_of(engine.commit(Batch::one(Op::set(key(name), json("\"later\"")))))
 }
 
 /// Another process, which obeys orders to make and resolve intents.
@@ -69,15 +71,15 @@ fn does_what_it_is_told() {
     let lease = open(normal(&given_path(&folder))).unwrap();
     let engine = &**lease.engine();
     let obey = |order: &str| match order {
-        "prepare" => drop(engine.prepare(THEIRS, set("held", "\"intended\"")).unwrap()),
-        "prepare long ago" => prepare_long_ago(engine, THEIRS, set("held", "\"intended\"")),
+        "prepare" => drop(engine.prepare(THEIRS, Batch::one(Op::set("held", json("\"intended\"")))).unwrap()),
+        "prepare long ago" => prepare_long_ago(engine, THEIRS, Batch::one(Op::set("held", json("\"intended\"")))),
         "apply" => assert!(engine.resolve(THEIRS, Decision::Apply).unwrap().is_some()),
-        "write" => drop(engine.commit(set("written", "1")).unwrap()),
+        "write" => drop(engine.set("written", "1")),
         order => panic!("no order {order}"),
     };
     if std::env::var_os("HOLDFAST_TEST_DATABASE").is_none() {
         ["prepare", "write", "apply"].into_iter().for_each(obey);
-        assert_eq!(get(engine, "held").unwrap().as_deref(), Some("\"intended\""));
+        assert_eq!(engine.value("held").as_deref(), Some("\"intended\""));
         return;
     }
     for order in std::io::stdin().lines() {
@@ -97,7 +99,7 @@ fn the_intent_of_another_process_holds_its_keys_until_it_ends() {
         let engine = &**lease.engine();
         for n in 0..200 {
             // Some on this thread and some in the queue, so that both have seen the database before.
-            engine.commit(set("mine", &n.to_string())).unwrap();
+            engine.set("mine", &n.to_string());
         }
         let mut other = Other::start(&path);
         other.tell("prepare");
@@ -105,11 +107,11 @@ fn the_intent_of_another_process_holds_its_keys_until_it_ends() {
             assert_eq!(write(engine, "held"), Some(Code::Conflict), "a young intent of a living process");
             assert_eq!(write(engine, "mine"), None);
         }
-        assert_eq!(engine.prepare(OWN, set("held", "1")).err().map(|error| error.code()), Some(Code::Conflict));
+        assert_eq!(code_of(engine.prepare(OWN, Batch::one(Op::set("held", json("1"))))), Some(Code::Conflict));
         other.tell("apply");
-        assert_eq!(get(engine, "held").unwrap().as_deref(), Some("\"intended\""));
+        assert_eq!(engine.value("held").as_deref(), Some("\"intended\""));
         assert_eq!(write(engine, "held"), None);
-        assert_eq!(get(engine, "held").unwrap().as_deref(), Some("\"later\""));
+        assert_eq!(engine.value("held").as_deref(), Some("\"later\""));
         other.kill();
         lease.close().unwrap();
     }
@@ -132,12 +134,12 @@ fn what_a_killed_process_intended_is_locked_until_it_is_ended_here() {
     let mut other = Other::start(&path);
     other.tell("prepare long ago");
     other.kill();
-    let error = engine.commit(set("held", "1")).unwrap_err();
+    let error = engine.commit(Batch::one(Op::set("held", json("1")))).unwrap_err();
     assert_eq!(error.code(), Code::Locked);
     assert!(error.message().contains("0000000000000007"), "it names the log: {error}");
-    assert_eq!(get(engine, "held").unwrap().as_deref(), Some("\"later\""), "reads go on");
+    assert_eq!(engine.value("held").as_deref(), Some("\"later\""), "reads go on");
     assert!(engine.resolve(THEIRS, Decision::Apply).unwrap().is_some());
-    assert_eq!(get(engine, "held").unwrap().as_deref(), Some("\"intended\""));
+    assert_eq!(engine.value("held").as_deref(), Some("\"intended\""));
     assert_eq!(write(engine, "held"), None);
 }
 
@@ -147,7 +149,7 @@ fn own_intents_stay_own_while_others_come_and_go() {
     let path = folder.path().join("shared.db");
     let lease = open(normal(&path)).unwrap();
     let engine = &**lease.engine();
-    prepare_long_ago(engine, OWN, set("own", "\"intended\""));
+    prepare_long_ago(engine, OWN, Batch::one(Op::set("own", json("\"intended\""))));
     let mut other = Other::start(&path);
     for order in ["prepare", "write"] {
         other.tell(order);
@@ -157,7 +159,7 @@ fn own_intents_stay_own_while_others_come_and_go() {
     other.tell("apply");
     assert_eq!((write(engine, "own"), write(engine, "held")), (Some(Code::Conflict), None));
     assert!(engine.resolve(OWN, Decision::Apply).unwrap().is_some());
-    assert_eq!(get(engine, "own").unwrap().as_deref(), Some("\"intended\""));
+    assert_eq!(engine.value("own").as_deref(), Some("\"intended\""));
     other.kill();
 }
 
@@ -166,7 +168,7 @@ fn a_store_made_before_intents_gets_what_it_lacks() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("old.db");
     let lease = open(normal(&path)).unwrap();
-    lease.engine().commit(set("k", "1")).unwrap();
+    lease.engine().set("k", "1");
     let seq = lease.engine().view().unwrap().seq();
     lease.close().unwrap();
     let theirs = Connection::open(&path).unwrap();
@@ -175,16 +177,16 @@ fn a_store_made_before_intents_gets_what_it_lacks() {
 
     let lease = open(SqliteOptions { read_only: true, ..normal(&path) }).unwrap();
     assert_eq!(lease.engine().view().unwrap().seq(), seq);
-    assert_eq!(keys(&**lease.engine()), ["k"]);
+    assert_eq!(lease.engine().keys(&KeyRange::all()), ["k"]);
     lease.close().unwrap();
     let lease = open(normal(&path)).unwrap();
     let engine = &**lease.engine();
-    engine.prepare(OWN, set("k", "2")).unwrap();
+    engine.prepare(OWN, Batch::one(Op::set("k", json("2")))).unwrap();
     assert_eq!(write(engine, "k"), Some(Code::Conflict));
     assert!(engine.resolve(OWN, Decision::Apply).unwrap().is_some());
-    assert_eq!(get(engine, "k").unwrap().as_deref(), Some("2"));
+    assert_eq!(engine.value("k").as_deref(), Some("2"));
     lease.close().unwrap();
-    assert_eq!(code(open(normal(&path))), None);
+    assert_eq!(code_of(open(normal(&path))), None);
 }
 
 #[test]
@@ -196,16 +198,16 @@ fn an_intent_that_fails_to_be_carried_out_still_stands() {
     let theirs = Connection::open(&path).unwrap();
     let refuse =
         "CREATE TRIGGER refuse BEFORE INSERT ON storage WHEN NEW.key = 'k' BEGIN SELECT RAISE(ABORT, 'no'); END";
-    engine.prepare(OWN, set("k", "1")).unwrap();
+    engine.prepare(OWN, Batch::one(Op::set("k", json("1")))).unwrap();
     theirs.execute_batch(refuse).unwrap();
     assert!(engine.resolve(OWN, Decision::Apply).is_err());
     theirs.execute_batch("DROP TRIGGER refuse").unwrap();
     assert_eq!(write(engine, "k"), Some(Code::Conflict));
     assert!(engine.resolve(OWN, Decision::Apply).unwrap().is_some());
-    assert_eq!(get(engine, "k").unwrap().as_deref(), Some("1"));
+    assert_eq!(engine.value("k").as_deref(), Some("1"));
     // An intent that fails to be made holds nothing.
     theirs.execute_batch(&refuse.replace("storage", "storage_internal").replace("= 'k'", "IS NOT NULL")).unwrap();
-    assert!(engine.prepare(OWN, set("k", "2")).is_err());
+    assert!(engine.prepare(OWN, Batch::one(Op::set("k", json("2")))).is_err());
     theirs.execute_batch("DROP TRIGGER refuse").unwrap();
     assert_eq!(write(engine, "k"), None);
 }

@@ -1,9 +1,9 @@
 //! What other programs write is read, and what the engine writes is what they expect.
-use super::File;
-use super::support::{SPECIFIED, entry, get, keys, set};
-use holdfast_core::EngineExt;
-use holdfast_core::conformance::Fixture;
+use super::database;
+use super::support::SPECIFIED;
 use holdfast_core::engine::sqlite::{SqliteOptions, open};
+use holdfast_core::key::KeyRange;
+use holdfast_core::testing::Calls;
 use rusqlite::Connection;
 
 #[test]
@@ -21,7 +21,7 @@ fn a_database_of_the_specifications_own_schema_is_used_as_it_is() {
         )
         .unwrap();
     let lease = open(SqliteOptions::new(&path)).unwrap();
-    let engine = &**lease.engine();
+    let engine = lease.engine();
     for (key, text) in [
         ("s", "\"plain \\\"text\\\"\""),
         ("n", "1.5"),
@@ -29,15 +29,15 @@ fn a_database_of_the_specifications_own_schema_is_used_as_it_is() {
         ("b", "{\"$binary\":\"AQI=\"}"),
         ("j", "{\"a\":[1]}"),
     ] {
-        assert_eq!(get(engine, key).unwrap().as_deref(), Some(text));
+        assert_eq!(engine.value(key).as_deref(), Some(text));
     }
-    let old = entry(engine, "s");
+    let old = engine.entry("s").unwrap();
     assert_eq!((old.created_at, old.updated_at, old.version.seq()), (Some(5), Some(6), None));
-    engine.commit(set("s", "\"new\"")).unwrap();
-    let new = entry(engine, "s");
+    engine.set("s", "\"new\"");
+    let new = engine.entry("s").unwrap();
     assert_eq!(new.created_at, Some(5));
     assert!(new.updated_at > Some(6) && new.version.seq().is_some());
-    assert_eq!(keys(engine), ["b", "d", "j", "n", "s"]);
+    assert_eq!(engine.keys(&KeyRange::all()), ["b", "d", "j", "n", "s"]);
 
     // The specification's own statement still works, and what it writes is seen at once.
     theirs
@@ -47,19 +47,19 @@ fn a_database_of_the_specifications_own_schema_is_used_as_it_is() {
             [],
         )
         .unwrap();
-    assert_eq!(get(engine, "s").unwrap().as_deref(), Some("\"theirs\""));
-    assert_ne!(entry(engine, "s").version, new.version);
+    assert_eq!(engine.value("s").as_deref(), Some("\"theirs\""));
+    assert_ne!(engine.entry("s").unwrap().version, new.version);
 }
 
 #[test]
 fn the_six_columns_are_what_other_programs_expect() {
-    let file = File::new();
-    let lease = file.open().unwrap();
-    let engine = &**lease.engine();
-    engine.commit(set("text", "\"a\\nb\"")).unwrap();
-    engine.commit(set("flag", "true")).unwrap();
-    engine.commit(set("list", "[1,2]")).unwrap();
-    let theirs = Connection::open(file.0.path().join("data/store.db")).unwrap();
+    let file = database();
+    let lease = file.lease();
+    let engine = lease.engine();
+    engine.set("text", "\"a\\nb\"");
+    engine.set("flag", "true");
+    engine.set("list", "[1,2]");
+    let theirs = Connection::open(file.path().join("data/store.db")).unwrap();
     let mut statement =
         theirs.prepare("SELECT key, value, type, created_at, updated_at, metadata FROM storage ORDER BY key").unwrap();
     let rows: Vec<(String, String, String, Option<String>)> = statement

@@ -1,9 +1,9 @@
 //! Options: statements shown to the caller, and several tables in one file.
 use std::sync::Arc;
 
-use super::support::{get, normal, set};
-use holdfast_core::EngineExt;
+use super::support::normal;
 use holdfast_core::engine::sqlite::{SqliteOptions, open};
+use holdfast_core::testing::Calls;
 use parking_lot::Mutex;
 
 #[test]
@@ -14,8 +14,8 @@ fn verbose_shows_statements_and_never_values() {
     let mut options = normal(&folder.path().join("verbose.db"));
     options.verbose = Some(Arc::new(move |sql| log.lock().push(sql.to_owned())));
     let lease = open(options).unwrap();
-    lease.engine().commit(set("secret-key", "\"secret-value\"")).unwrap();
-    assert!(get(&**lease.engine(), "secret-key").unwrap().is_some());
+    lease.engine().set("secret-key", "\"secret-value\"");
+    assert!(lease.engine().value("secret-key").is_some());
     let seen = seen.lock();
     assert!(seen.iter().any(|sql| sql.starts_with("INSERT INTO \"storage\"") && sql.contains("?1")));
     assert!(seen.iter().any(|sql| sql.starts_with("SELECT") && sql.contains("key = ?1")));
@@ -30,7 +30,7 @@ fn tables_of_one_file_are_stores_of_their_own_whatever_the_case_of_their_names()
         open(options).unwrap()
     };
     let (a, b, same) = (table("a"), table("b"), table("A"));
-    a.engine().commit(set("k", "1")).unwrap();
-    assert_eq!(get(&**b.engine(), "k").unwrap(), None);
+    a.engine().set("k", "1");
+    assert_eq!(b.engine().value("k"), None);
     assert!(Arc::ptr_eq(a.engine(), same.engine()));
 }

@@ -2,13 +2,13 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
-use super::support::{code, get, keys, normal, set};
-use bytes::Bytes;
+use super::support::normal;
 use holdfast_core::EngineExt;
 use holdfast_core::batch::{Batch, Op, RangeCheck};
 use holdfast_core::engine::sqlite::{SqliteOptions, open};
 use holdfast_core::error::Code;
-use holdfast_core::key::{KeyRange, Space};
+use holdfast_core::key::KeyRange;
+use holdfast_core::testing::{Calls, code_of, json};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -17,14 +17,14 @@ fn spawn(test: &str, path: &Path) -> Child {
 }
 
 /// This test binary again, as another process that runs `test` alone on `path`.
-pub fn another_process(test: &str, path: &Path) -> Command {
+pub(crate) fn another_process(test: &str, path: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--nocapture"]).env("HOLDFAST_TEST_DATABASE", path);
     command
 }
 
 /// The path that the parent process gave. Without a parent, the test runs by itself, on a database of its own.
-pub fn given_path(folder: &TempDir) -> PathBuf {
+pub(crate) fn given_path(folder: &TempDir) -> PathBuf {
     std::env::var_os("HOLDFAST_TEST_DATABASE").map_or_else(|| folder.path().join("own.db"), PathBuf::from)
 }
 
@@ -48,11 +48,11 @@ fn a_cached_read_sees_every_commit_of_others() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("shared.db");
     let lease = open(normal(&path)).unwrap();
-    let engine = &**lease.engine();
+    let engine = lease.engine();
     let theirs = Connection::open(&path).unwrap();
     for n in 0..500 {
         if n % 3 == 0 {
-            engine.commit(set("k", &n.to_string())).unwrap();
+            engine.set("k", &n.to_string());
         } else {
             theirs
                 .execute(
@@ -62,24 +62,22 @@ fn a_cached_read_sees_every_commit_of_others() {
                 .unwrap();
         }
         for _ in 0..3 {
-            assert_eq!(get(engine, "k").unwrap(), Some(n.to_string()));
+            assert_eq!(engine.value("k"), Some(n.to_string()));
         }
     }
     assert!(engine.stats().unwrap().details.contains(&("cachedRows", 1)), "the cache was never used");
     theirs.execute("DELETE FROM storage", []).unwrap();
-    assert_eq!(get(engine, "k").unwrap(), None);
+    assert_eq!(engine.value("k"), None);
 }
 
 #[test]
 fn counts_a_thousand_times() {
     let folder = tempfile::tempdir().unwrap();
     let lease = open(normal(&given_path(&folder))).unwrap();
-    let count =
-        Op::Add { space: Space::User, key: Bytes::from_static(b"counter"), by: 1.0, expires_at: None, metadata: None };
     for n in 0..1000 {
-        let before: u64 = get(&**lease.engine(), "counter").unwrap().map_or(0, |text| text.parse().unwrap());
+        let before: u64 = lease.engine().value("counter").map_or(0, |text| text.parse().unwrap());
         assert!(before >= n);
-        lease.engine().commit(Batch::one(count.clone())).unwrap();
+        lease.engine().run(Op::add("counter", 1.0));
     }
     lease.close().unwrap();
 }
@@ -93,15 +91,14 @@ fn two_processes_count_exactly() {
         assert!(child.wait().unwrap().success());
     }
     let lease = open(normal(&path)).unwrap();
-    assert_eq!(get(&**lease.engine(), "counter").unwrap().as_deref(), Some("2000"));
+    assert_eq!(lease.engine().value("counter").as_deref(), Some("2000"));
 }
 
 #[test]
 fn deletes_a_key() {
     let folder = tempfile::tempdir().unwrap();
     let lease = open(normal(&given_path(&folder))).unwrap();
-    let delete = Op::Delete { space: Space::User, key: Bytes::from_static(b"b/1") };
-    assert!(lease.engine().commit(Batch::one(delete)).unwrap().seq > 0);
+    assert!(lease.engine().run(Op::delete("b/1")).seq > 0);
 }
 
 #[test]
@@ -121,21 +118,19 @@ fn a_range_check_sees_the_deletion_of_another_process() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ranges.db");
     let lease = open(normal(&path)).unwrap();
-    let engine = &**lease.engine();
-    engine.commit(set("b/1", "1")).unwrap();
-    engine.commit(set("c", "1")).unwrap();
+    let engine = lease.engine();
+    engine.set("b/1", "1");
+    engine.set("c", "1");
     let since = engine.view().unwrap().seq();
-    let guarded = |key: &str, since| Batch {
-        range_checks: vec![RangeCheck { space: Space::User, range: KeyRange::prefix(&b"b/"[..]), since }],
-        ..set(key, "2")
-    };
-    engine.commit(guarded("x", since)).unwrap();
+    let guarded =
+        |since| Batch::one(Op::set("x", json("2"))).with_range_checks([RangeCheck::new(KeyRange::prefix("b/"), since)]);
+    engine.run(guarded(since));
     let since = engine.view().unwrap().seq();
     assert!(spawn("deletes_a_key", &path).wait().unwrap().success());
-    assert_eq!(engine.commit(guarded("x", since)).err().map(|error| error.code()), Some(Code::Conflict));
+    assert_eq!(code_of(engine.commit(guarded(since))), Some(Code::Conflict));
     let since = engine.view().unwrap().seq();
-    engine.commit(set("c", "3")).unwrap();
-    engine.commit(guarded("x", since)).unwrap();
+    engine.set("c", "3");
+    engine.run(guarded(since));
 }
 
 /// Fills the disk if the parent gave a small one, else writes what fits.
@@ -144,12 +139,12 @@ fn writes_until_full() {
     let folder = tempfile::tempdir().unwrap();
     let small = std::env::var_os("HOLDFAST_TEST_DATABASE").is_some();
     let lease = open(SqliteOptions::new(given_path(&folder))).unwrap();
-    let engine = &**lease.engine();
+    let engine = lease.engine();
     let text = format!("\"{}\"", "x".repeat(100_000));
     let mut written = Vec::new();
     let mut refused = None;
     for n in 0..40 {
-        match engine.commit(set(&format!("k{n:02}"), &text)) {
+        match engine.commit(Batch::one(Op::set(format!("k{n:02}"), json(&text)))) {
             Ok(_) => written.push(format!("k{n:02}")),
             Err(error) => {
                 refused = Some(error.code());
@@ -159,11 +154,11 @@ fn writes_until_full() {
     }
     assert_eq!(refused, small.then_some(Code::NoSpace));
     assert!(!written.is_empty());
-    assert_eq!(keys(engine), written);
-    assert_eq!(get(engine, "k00").unwrap(), Some(text.clone()));
+    assert_eq!(engine.keys(&KeyRange::all()), written);
+    assert_eq!(engine.value("k00"), Some(text.clone()));
     lease.close().ok();
     let lease = open(SqliteOptions::new(given_path(&folder))).unwrap();
-    assert_eq!(keys(&**lease.engine()), written);
+    assert_eq!(lease.engine().keys(&KeyRange::all()), written);
     assert!(lease.engine().verify(false, &mut |_, _| Ok(())).unwrap().errors.is_empty());
 }
 
@@ -180,17 +175,17 @@ fn reads_a_medium_that_cannot_be_written() {
     let small = std::env::var_os("HOLDFAST_TEST_DATABASE").is_some();
     let path = given_path(&folder);
     let lease = open(SqliteOptions::new(&path)).unwrap();
-    lease.engine().commit(set("k", "1")).unwrap();
+    lease.engine().set("k", "1");
     lease.close().unwrap();
     if small {
         let medium = path.parent().unwrap();
         assert!(Command::new("mount").args(["-o", "remount,ro"]).arg(medium).status().unwrap().success());
-        assert_eq!(code(open(SqliteOptions::new(&path))), Some(Code::ReadOnly));
-        assert_eq!(code(open(SqliteOptions::new(medium.join("new.db")))), Some(Code::ReadOnly));
+        assert_eq!(code_of(open(SqliteOptions::new(&path))), Some(Code::ReadOnly));
+        assert_eq!(code_of(open(SqliteOptions::new(medium.join("new.db")))), Some(Code::ReadOnly));
     }
     let lease = open(SqliteOptions { read_only: true, ..SqliteOptions::new(&path) }).unwrap();
-    assert_eq!(get(&**lease.engine(), "k").unwrap().as_deref(), Some("1"));
-    assert_eq!(keys(&**lease.engine()), ["k"]);
+    assert_eq!(lease.engine().value("k").as_deref(), Some("1"));
+    assert_eq!(lease.engine().keys(&KeyRange::all()), ["k"]);
 }
 
 #[cfg(target_os = "linux")]

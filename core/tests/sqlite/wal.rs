@@ -1,29 +1,28 @@
 //! The size of the database and of its WAL.
-use super::File;
-use super::support::{get, keys, normal, set};
+use super::database;
+use super::support::normal;
 use holdfast_core::EngineExt;
-use holdfast_core::batch::{Batch, Op};
-use holdfast_core::conformance::Fixture;
+use holdfast_core::batch::Op;
 use holdfast_core::engine::sqlite::{SqliteOptions, open};
-use holdfast_core::key::{KeyRange, Space};
+use holdfast_core::key::KeyRange;
+use holdfast_core::testing::Calls;
 use rusqlite::Connection;
 
 #[test]
 fn compacting_gives_space_back() {
-    let file = File::new();
-    let lease = file.open().unwrap();
-    let engine = &**lease.engine();
+    let file = database();
+    let lease = file.lease();
+    let engine = lease.engine();
     let text = format!("\"{}\"", "x".repeat(1 << 20));
     for n in 0..8 {
-        engine.commit(set(&format!("k{n}"), &text)).unwrap();
+        engine.set(&format!("k{n}"), &text);
     }
-    let all = Op::DeleteRange { space: Space::User, range: KeyRange::prefix(&b"k"[..]) };
-    engine.commit(set("kept", "1")).unwrap();
-    engine.commit(Batch::one(all)).unwrap();
-    engine.commit(set("kept", "1")).unwrap();
+    engine.set("kept", "1");
+    engine.run(Op::delete_range(KeyRange::prefix("k")));
+    engine.set("kept", "1");
     engine.compact().unwrap();
     assert!(engine.stats().unwrap().disk_bytes.unwrap() < 200_000);
-    assert_eq!(get(engine, "kept").unwrap().as_deref(), Some("1"));
+    assert_eq!(engine.value("kept").as_deref(), Some("1"));
 }
 
 #[test]
@@ -32,16 +31,16 @@ fn at_full_the_wal_has_room_ahead_of_its_frames_and_is_read_as_any_other() {
     let path = folder.path().join("data.db");
     let wal = folder.path().join("data.db-wal");
     let store = open(SqliteOptions::new(&path)).unwrap();
-    store.engine().commit(set("first", "1")).unwrap();
-    store.engine().commit(set("second", "2")).unwrap();
+    store.engine().set("first", "1");
+    store.engine().set("second", "2");
     let size = || std::fs::metadata(&wal).unwrap().len();
     let ahead = size();
     assert!(ahead > 1 << 20, "{ahead} bytes");
     for number in 0..19 {
-        store.engine().commit(set(&format!("k{number}"), &number.to_string())).unwrap();
+        store.engine().set(&format!("k{number}"), &number.to_string());
     }
     assert_eq!(size(), ahead, "nothing grows while there is room");
-    store.engine().commit(set("large", &format!("{:?}", "x".repeat(3 << 20)))).unwrap();
+    store.engine().set("large", &format!("{:?}", "x".repeat(3 << 20)));
     assert!(size() > 3 << 20);
 
     // What a crash leaves: the files as they are now, opened by SQLite alone and by the engine.
@@ -51,7 +50,7 @@ fn at_full_the_wal_has_room_ahead_of_its_frames_and_is_read_as_any_other() {
         std::fs::copy(&wal, folder.path().join(format!("{name}-wal"))).unwrap();
         if ours {
             let copy = open(SqliteOptions::new(&copy)).unwrap();
-            assert_eq!(keys(&**copy.engine()).len(), 22);
+            assert_eq!(copy.engine().keys(&KeyRange::all()).len(), 22);
             assert!(copy.engine().verify(false, &mut |_, _| Ok(())).unwrap().errors.is_empty());
             copy.close().unwrap();
         } else {
@@ -63,15 +62,15 @@ fn at_full_the_wal_has_room_ahead_of_its_frames_and_is_read_as_any_other() {
         }
     }
     store.engine().compact().unwrap();
-    store.engine().commit(set("last", "1")).unwrap();
+    store.engine().set("last", "1");
     assert!(size() < 1 << 20, "what was cut is not written over before a sync");
-    store.engine().commit(set("last", "2")).unwrap();
+    store.engine().set("last", "2");
     assert!(size() > 1 << 20, "room is made anew");
     store.close().unwrap();
     assert!(!wal.exists());
 
     let store = open(normal(&path)).unwrap();
-    store.engine().commit(set("first", "2")).unwrap();
+    store.engine().set("first", "2");
     assert!(size() < 1 << 20, "below full nothing is synced, and nothing is written for it");
     store.close().unwrap();
 }

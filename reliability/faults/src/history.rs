@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
+pub(crate) enum Event {
     /// A batch is about to be requested.
     Begun(u64),
     /// A batch was acknowledged.
@@ -20,7 +20,7 @@ pub enum Event {
 
 /// The events so far.
 #[derive(Clone, Debug, Default)]
-pub struct History {
+pub(crate) struct History {
     pub begun: BTreeSet<u64>,
     pub acknowledged: BTreeSet<u64>,
     pub failed: BTreeSet<u64>,
@@ -32,7 +32,7 @@ pub struct History {
 }
 
 impl History {
-    pub fn note(&mut self, event: Event) {
+    pub(crate) fn note(&mut self, event: Event) {
         match event {
             Event::Begun(number) => drop(self.begun.insert(number)),
             Event::Acknowledged(number) => drop(self.acknowledged.insert(number)),
@@ -43,7 +43,7 @@ impl History {
     }
 
     /// Reads lines of a workload.
-    pub fn hear(&mut self, text: &[u8]) {
+    pub(crate) fn hear(&mut self, text: &[u8]) {
         for line in String::from_utf8_lossy(text).lines() {
             let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
             let number = rest.split(' ').next().unwrap_or_default().parse().unwrap_or(u64::MAX);
@@ -64,26 +64,26 @@ impl History {
 
     /// One behind the last batch that was acknowledged.
     #[must_use]
-    pub fn told(&self) -> u64 {
+    pub(crate) fn told(&self) -> u64 {
         self.acknowledged.last().map_or(0, |last| last + 1)
     }
 
     /// One behind the last batch that was requested.
     #[must_use]
-    pub fn asked(&self) -> u64 {
+    pub(crate) fn asked(&self) -> u64 {
         self.begun.last().map_or(0, |last| last + 1)
     }
 }
 
 /// Says one line, by one system call.
-pub fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     let mut out = io::stdout().lock();
     // The listener is gone only when this process is about to be killed.
     let _ = out.write_all(format!("{line}\n").as_bytes()).and_then(|()| out.flush());
 }
 
 /// Says an event.
-pub fn tell(event: Event) {
+pub(crate) fn tell(event: Event) {
     match event {
         Event::Begun(number) => say(&format!("begun {number}")),
         Event::Acknowledged(number) => say(&format!("acknowledged {number}")),

@@ -14,7 +14,7 @@ use crate::store::{Store, Subject};
 
 /// The promises that a store has to keep.
 #[derive(Clone, Copy, Debug)]
-pub struct Rule {
+pub(crate) struct Rule {
     /// Every acknowledged batch is there.
     pub durable: bool,
     /// A batch is there only if every one before it is.
@@ -23,7 +23,7 @@ pub struct Rule {
 
 /// A broken promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     NotOpened(String),
     /// An acknowledged batch is not there.
     Lost(String),
@@ -46,7 +46,7 @@ impl fmt::Display for Fault {
 
 /// Opens the store of `subject` below `root` and says what is wrong with it. With `again` it is opened once more
 /// afterwards.
-pub fn examine(
+pub(crate) fn examine(
     subject: Subject,
     root: &Path,
     plan: &Plan,
@@ -88,7 +88,7 @@ fn open_and_judge(
 }
 
 /// Says whether `plan` may have left `state` after `history`.
-pub fn judge(plan: &Plan, state: &State, history: &History, rule: Rule) -> Result<(), Fault> {
+pub(crate) fn judge(plan: &Plan, state: &State, history: &History, rule: Rule) -> Result<(), Fault> {
     if rule.in_order {
         let found = digest(state);
         let least = if rule.durable { history.told() } else { 0 };
@@ -112,15 +112,20 @@ pub fn judge(plan: &Plan, state: &State, history: &History, rule: Rule) -> Resul
     Ok(())
 }
 
-/// Judges which batches are there by their markers, and each key that is written alone by itself.
+/// Judges which batches are there by their markers, and each key that is written alone by itself. The latest
+/// replacement of the content that is there takes the place of all before it.
 fn judge_batches(plan: &Plan, state: &State, history: &History, durable: bool) -> Result<(), Fault> {
     let mut expected = State::new();
     let mut alone = BTreeSet::new();
+    let replaced_by = replacement_there(plan, state);
     for job in plan.jobs() {
         let Some(marker) = &job.marker else {
             alone.extend(job.writes.iter().filter_map(single_key));
             continue;
         };
+        if replaced_by.is_some_and(|number| job.number < number) {
+            continue;
+        }
         if state.contains_key(marker) {
             if !history.begun.contains(&job.number) || matches!(job.guard, Guard::Stale(_)) {
                 return Err(Fault::Partial(format!("batch {} is there and must not be", job.number)));
@@ -132,24 +137,35 @@ fn judge_batches(plan: &Plan, state: &State, history: &History, durable: bool) -
     }
     let mut found = state.clone();
     found.retain(|(space, key), _| *space != Space::User || !alone.contains(key));
+    expected.retain(|(space, key), _| *space != Space::User || !alone.contains(key));
     if found != expected {
         return Err(Fault::Partial(difference(&expected, &found)));
     }
     alone.into_iter().try_for_each(|key| judge_key(plan, state, history, durable, &key))
 }
 
-/// Judges a key that only batches of one key write.
+/// The number of the latest replacement of the content that is there.
+fn replacement_there(plan: &Plan, state: &State) -> Option<u64> {
+    let there = |job: &&Job| job.replaces && job.marker.as_ref().is_some_and(|marker| state.contains_key(marker));
+    plan.jobs().filter(there).last().map(|job| job.number)
+}
+
+/// Judges a key that only batches of one key and replacements write.
 fn judge_key(plan: &Plan, state: &State, history: &History, durable: bool, key: &Key) -> Result<(), Fault> {
     let place = (Space::User, key.clone());
     let found = state.get(&place);
     let mut allowed: Vec<(u64, Option<Held>)> = vec![(0, None)];
     let mut earlier: Vec<Option<Held>> = Vec::new();
-    let writes =
-        |job: &&Job| job.marker.is_none() && job.writes.iter().filter_map(single_key).any(|other| other == *key);
-    for job in plan.jobs().filter(writes).filter(|job| history.begun.contains(&job.number)) {
+    let replaced_by = replacement_there(plan, state);
+    let writes = |job: &&Job| {
+        let writes_alone = job.marker.is_none() && job.writes.iter().filter_map(single_key).any(|other| other == *key);
+        writes_alone && history.begun.contains(&job.number) || Some(job.number) == replaced_by
+    };
+    for job in plan.jobs().filter(writes) {
         let mut after = State::new();
         apply(&mut after, job);
-        if durable && history.acknowledged.contains(&job.number) {
+        let must_be = job.replaces || durable && history.acknowledged.contains(&job.number);
+        if must_be {
             earlier.extend(allowed.drain(..).map(|(_, held)| held));
         }
         allowed.push((job.number, after.remove(&place)));

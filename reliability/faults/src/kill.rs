@@ -59,7 +59,7 @@ impl Observer for Killer {
 
 /// The promises of a killed store: all acknowledged batches unless its durability is `none`.
 #[must_use]
-pub fn rule(script: &Script) -> Rule {
+pub(crate) fn rule(script: &Script) -> Rule {
     Rule {
         durable: script.subject.level != Level::None,
         // The file engine writes batches of one key on their own, within a group too; all others are in the order of
@@ -69,7 +69,7 @@ pub fn rule(script: &Script) -> Rule {
 }
 
 /// Runs `script` once to its end, then once for each crash point in this process's `share`, at most `points` in all.
-pub fn run(script: &Script, points: usize, share: (usize, usize), report: &mut Report) -> Outcome<()> {
+pub(crate) fn run(script: &Script, points: usize, share: (usize, usize), report: &mut Report) -> Outcome<()> {
     let lab = Lab::new()?;
     let subject = script.subject;
     let disk = lab.empty_disk()?;
@@ -108,7 +108,7 @@ fn one(lab: &Lab, script: &Script, point: Point, twice: Option<u64>, report: &mu
     let midway = if point.midway { " midway" } else { "" };
     let case = format!("seed {} call {} ({label}){midway}", script.seed, point.call);
     if !killer.history.wrong.is_empty() || !killer.history.errors.is_empty() {
-        report.wrong(subject, format!("{case}: {:?} {:?}", killer.history.wrong, killer.history.errors));
+        report.wrong(subject, &format!("{case}: {:?} {:?}", killer.history.wrong, killer.history.errors));
     }
     match ending {
         Ending::Signalled(libc::SIGKILL) => {
@@ -118,7 +118,7 @@ fn one(lab: &Lab, script: &Script, point: Point, twice: Option<u64>, report: &mu
         }
         // Threads ran in another order than the first time, and the call was not reached.
         Ending::Exited(0) => report.count(subject, "not reached", 1),
-        other => report.wrong(subject, format!("{case}: ended with {other:?}: {}", lab.complaint())),
+        other => report.wrong(subject, &format!("{case}: ended with {other:?}: {}", lab.complaint())),
     }
     if let Some(call) = twice {
         again(lab, script, &disk, call, report)?;
@@ -137,7 +137,7 @@ fn again(lab: &Lab, script: &Script, disk: &Path, call: u64, report: &mut Report
         Ending::Exited(0) if killer.history.errors.is_empty() => {}
         other => {
             let said = (killer.history.errors, lab.complaint());
-            report.wrong(script.subject, format!("opening after a kill ended with {other:?}: {said:?}"));
+            report.wrong(script.subject, &format!("opening after a kill ended with {other:?}: {said:?}"));
         }
     }
     Ok(())

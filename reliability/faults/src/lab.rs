@@ -12,41 +12,41 @@ use crate::store::Subject;
 use crate::workload::Manner;
 
 /// One experiment after another in one folder.
-pub struct Lab {
+pub(crate) struct Lab {
     folder: TempDir,
 }
 
 /// The parameters of a workload.
 #[derive(Clone, Copy, Debug)]
-pub struct Script {
-    pub subject: Subject,
-    pub seed: u64,
-    pub batches: u64,
-    pub manner: Manner,
+pub(crate) struct Script {
+    pub(crate) subject: Subject,
+    pub(crate) seed: u64,
+    pub(crate) batches: u64,
+    pub(crate) manner: Manner,
 }
 
 impl Script {
     #[must_use]
-    pub fn plan(&self) -> Plan {
-        Plan::new(self.seed, self.batches)
+    pub(crate) fn plan(&self) -> Plan {
+        Plan::new(self.seed, self.batches, self.subject.kind.has_replacements())
     }
 }
 
 impl Lab {
     /// In memory where the system has a folder for that: no experiment depends on a real disk.
-    pub fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let memory = Path::new("/dev/shm");
         let folder = if memory.is_dir() { TempDir::with_prefix_in("holdfast-", memory)? } else { tempfile::tempdir()? };
         Ok(Lab { folder })
     }
 
     /// The folder that counts as the disk, with all links in its path resolved.
-    pub fn disk(&self) -> io::Result<PathBuf> {
+    pub(crate) fn disk(&self) -> io::Result<PathBuf> {
         Ok(self.folder.path().canonicalize()?.join("disk"))
     }
 
     /// The same folder, emptied.
-    pub fn empty_disk(&self) -> io::Result<PathBuf> {
+    pub(crate) fn empty_disk(&self) -> io::Result<PathBuf> {
         let disk = self.disk()?;
         if disk.exists() {
             fs::remove_dir_all(&disk)?;
@@ -56,7 +56,7 @@ impl Lab {
     }
 
     /// The program that runs `script` on the disk.
-    pub fn workload(&self, script: &Script) -> io::Result<Command> {
+    pub(crate) fn workload(&self, script: &Script) -> io::Result<Command> {
         let mut command = self.program("workload", script)?;
         if script.manner.persist {
             command.arg("--persist");
@@ -68,7 +68,7 @@ impl Lab {
     }
 
     /// The program that opens the store and closes it.
-    pub fn reopening(&self, script: &Script) -> io::Result<Command> {
+    pub(crate) fn reopening(&self, script: &Script) -> io::Result<Command> {
         self.program("reopen", script)
     }
 
@@ -82,7 +82,7 @@ impl Lab {
 
     /// The messages of the last program about a panic or an abort.
     #[must_use]
-    pub fn complaint(&self) -> String {
+    pub(crate) fn complaint(&self) -> String {
         let text = fs::read_to_string(self.folder.path().join("said")).unwrap_or_default();
         text.lines().take(4).collect::<Vec<_>>().join(" | ")
     }

@@ -1,15 +1,51 @@
-//! Runs an experiment and prints its figures ([`USAGE`]). The other commands are the programs that experiments run.
+//! Shows what stores keep after crashes: `kill -9` at every change of the disk, power loss, and failing system calls.
+//!
+//! A workload (`plan`, `workload`) runs as a program of its own and says which batches were acknowledged (`history`).
+//! `trace` stands between it and the kernel. Afterwards the store is opened and compared with a model (`judge`,
+//! `model`). `docs/reliability.md` states the rules.
+//!
+//! The program runs an experiment and prints its figures ([`USAGE`]). Its other commands are the programs that
+//! experiments run.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program's figures")]
+#![cfg_attr(
+    not(all(target_os = "linux", target_arch = "x86_64")),
+    allow(dead_code, reason = "calls of the system are watched on Linux x64 only")
+)]
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod disk;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod experiments;
+mod history;
+mod judge;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod kill;
+mod lab;
+mod model;
+mod plan;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod power;
+mod random;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod refusal;
+mod report;
+mod store;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod strace;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod trace;
+mod workload;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use holdfast_reliability::Outcome;
-use holdfast_reliability::lab::Script;
-use holdfast_reliability::plan::Plan;
-use holdfast_reliability::store::{Kind, Level, Subject};
-use holdfast_reliability::workload::{self, Manner};
+use lab::Script;
+use store::{Kind, Level, Subject};
+use workload::Manner;
+
+/// The result of a step of an experiment.
+type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 const USAGE: &str = "\
 npm run reliability -- kill|power|io [options]
@@ -125,113 +161,19 @@ fn run(options: &Options) -> Outcome<bool> {
         }
         ("workload", Some(subject)) => {
             let script = options.script(subject, options.seed, 1);
-            workload::run(subject, &options.disk, &Plan::new(script.seed, script.batches), options.manner);
+            workload::run(subject, &options.disk, &script.plan(), options.manner);
             Ok(true)
         }
         ("reopen", Some(subject)) => {
             workload::reopen(subject, &options.disk);
             Ok(true)
         }
+        #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
         _ => experiments::run(options),
-    }
-}
-
-#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
-mod experiments {
-    pub fn run(_: &super::Options) -> super::Outcome<bool> {
-        println!("not run: calls of the system are watched on Linux x64 only");
-        Ok(true)
-    }
-}
-
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-mod experiments {
-    use std::time::Instant;
-
-    use holdfast_reliability::refusal::{self, Refusal};
-    use holdfast_reliability::report::{Report, share};
-    use holdfast_reliability::{kill, power, strace};
-
-    use super::{Kind, Level, Options, Outcome, Subject};
-
-    const KILL: &[&str] = &["killed", "midway", "twice", "strace", "lost", "partial", "not opened", "damaged", "wrong"];
-    const POWER: &[&str] = &["recordings", "changes", "cases", "lost", "partial", "not opened", "damaged", "wrong"];
-    const IO: &[&str] = &["cases", "told", "no matter", "power", "lost", "partial", "not opened", "damaged", "wrong"];
-    /// Points of each engine and durability at which strace kills, at most.
-    const STRACE: usize = 90;
-    /// Disks that are tried of one recording.
-    const CASES: usize = 250;
-
-    pub fn run(options: &Options) -> Outcome<bool> {
-        let columns = match options.command.as_str() {
-            "kill" => KILL,
-            "power" => POWER,
-            "io" => IO,
-            other => return Err(format!("{other:?} is no command: kill, power or io").into()),
-        };
-        let Some(part) = options.share else {
-            let start = Instant::now();
-            let args: Vec<String> = std::env::args().skip(1).collect();
-            let report = share(&args, options.jobs)?;
-            println!("{} (seed {}, {:.0} s)", options.command, options.seed, start.elapsed().as_secs_f64());
-            println!("{}", report.table(columns, options.shown));
-            if report.total("strace is missing") > 0 {
-                println!("strace is missing: nothing was killed from outside (Debian: apt-get install strace)");
-            }
-            return Ok(report.faults.is_empty());
-        };
-        let mut report = Report::default();
-        match options.command.as_str() {
-            "kill" => {
-                let outside = strace::is_there();
-                for subject in options.subjects(|_| true) {
-                    let script = options.script(subject, options.seed, 40);
-                    kill::run(&script, options.points, part, &mut report)?;
-                    if outside {
-                        strace::run(&script, options.points.min(STRACE), part, &mut report)?;
-                    } else {
-                        report.count(subject, "strace is missing", 1);
-                    }
-                }
-            }
-            "power" => {
-                for subject in options.subjects(survives_power_loss) {
-                    powers(options, subject, part, &mut report)?;
-                }
-            }
-            _ => {
-                for subject in options.subjects(|subject| subject.level != Level::None) {
-                    let mut script = options.script(subject, options.seed, 16);
-                    script.manner.persist = true;
-                    for refusal in Refusal::ALL {
-                        refusal::run(&script, refusal, options.points, part, &mut report)?;
-                    }
-                }
-            }
+        #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+        _ => {
+            println!("not run: calls of the system are watched on Linux x64 only");
+            Ok(true)
         }
-        print!("{}", report.lines());
-        Ok(true)
-    }
-
-    /// The file engine promises nothing of power loss below `full`.
-    fn survives_power_loss(subject: Subject) -> bool {
-        !has_files(subject) || subject.level == Level::Full
-    }
-
-    fn has_files(subject: Subject) -> bool {
-        matches!(subject.kind, Kind::File | Kind::Transactions)
-    }
-
-    fn powers(options: &Options, subject: Subject, part: (usize, usize), report: &mut Report) -> Outcome<()> {
-        // What SQLite and RocksDB write is there to compare.
-        let by_default = if has_files(subject) { 10_000 } else { 2_000 };
-        let wanted = if options.points == usize::MAX { by_default } else { options.points };
-        let recordings = wanted.div_ceil(CASES);
-        for number in (0..recordings).filter(|number| number % part.1 == part.0) {
-            let cases = CASES.min(wanted - number * CASES);
-            let script = options.script(subject, options.seed + number as u64, 40);
-            power::run(&script, cases, options.lying, report)?;
-        }
-        Ok(())
     }
 }

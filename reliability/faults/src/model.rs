@@ -10,17 +10,20 @@ use crate::plan::{Guard, Job, Plan, Write};
 
 /// The record of one key, as far as every engine keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
-    pub value: Value,
-    pub expires_at: Option<u64>,
-    pub metadata: Option<Bytes>,
+pub(crate) struct Held {
+    pub(crate) value: Value,
+    pub(crate) expires_at: Option<u64>,
+    pub(crate) metadata: Option<Bytes>,
 }
 
 /// All records of a store, in both keyspaces.
-pub type State = BTreeMap<(Space, Key), Held>;
+pub(crate) type State = BTreeMap<(Space, Key), Held>;
 
 /// Applies a batch to a map.
-pub fn apply(state: &mut State, job: &Job) {
+pub(crate) fn apply(state: &mut State, job: &Job) {
+    if job.replaces {
+        state.clear();
+    }
     for write in &job.writes {
         match write {
             Write::Set { space, key, value, expires_at, metadata } => {
@@ -44,7 +47,7 @@ pub fn apply(state: &mut State, job: &Job) {
 
 /// A number that tells states apart.
 #[must_use]
-pub fn digest(state: &State) -> u64 {
+pub(crate) fn digest(state: &State) -> u64 {
     let mut hasher = DefaultHasher::new();
     for ((space, key), held) in state {
         (space, key, held.expires_at, &held.metadata).hash(&mut hasher);
@@ -59,7 +62,7 @@ pub fn digest(state: &State) -> u64 {
 
 /// The digests of the state after the first 0, 1, 2, … batches of a plan.
 #[must_use]
-pub fn prefixes(plan: &Plan) -> Vec<u64> {
+pub(crate) fn prefixes(plan: &Plan) -> Vec<u64> {
     let mut state = State::new();
     let mut digests = vec![digest(&state)];
     for job in plan.jobs() {

@@ -1,8 +1,8 @@
 //! The plan of a workload, made from a seed: numbered batches, and the events between them.
 //!
 //! Every batch carries its number in all it writes. A batch of several keys also writes a marker of its own, which
-//! nothing touches again: the markers tell which batches a store holds. A batch of one key writes a key that only such
-//! batches write.
+//! nothing but a replacement of the whole content touches again: the markers tell which batches a store holds. A batch
+//! of one key writes a key that only such batches and replacements write.
 
 use bytes::Bytes;
 use holdfast_core::{Key, Space, Value};
@@ -10,10 +10,10 @@ use holdfast_core::{Key, Space, Value};
 use crate::random::Random;
 
 /// Far in the future: such a record carries side data and never expires.
-pub const EXPIRY: u64 = 4_102_444_800_000;
+pub(crate) const EXPIRY: u64 = 4_102_444_800_000;
 
 #[derive(Clone, Debug)]
-pub enum Write {
+pub(crate) enum Write {
     Set { space: Space, key: Key, value: Value, expires_at: Option<u64>, metadata: Option<Bytes> },
     Add { space: Space, key: Key, by: f64 },
     Delete { space: Space, key: Key },
@@ -22,7 +22,7 @@ pub enum Write {
 
 /// The condition of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Guard {
+pub(crate) enum Guard {
     None,
     /// The key has the version it was just seen with: holds.
     Current(Key),
@@ -31,27 +31,33 @@ pub enum Guard {
 }
 
 #[derive(Clone, Debug)]
-pub struct Job {
+pub(crate) struct Job {
     /// Its place among all batches of the plan.
-    pub number: u64,
-    pub writes: Vec<Write>,
-    pub guard: Guard,
+    pub(crate) number: u64,
+    pub(crate) writes: Vec<Write>,
+    pub(crate) guard: Guard,
     /// The key of its marker; `None` for a batch of one key.
-    pub marker: Option<(Space, Key)>,
+    pub(crate) marker: Option<(Space, Key)>,
+    /// The writes, all of them sets, replace the whole content of the store.
+    pub(crate) replaces: bool,
 }
 
 #[derive(Clone, Debug)]
-pub enum Step {
+pub(crate) enum Step {
     One(Job),
     /// Requested together, without waiting: they may be committed as one group.
     Burst(Vec<Job>),
+    /// Replaces the content.
+    Replace(Job),
+    /// Stages a content, and drops it.
+    Abandon(Job),
     Compact,
     Reopen,
 }
 
 #[derive(Clone, Debug)]
-pub struct Plan {
-    pub steps: Vec<Step>,
+pub(crate) struct Plan {
+    pub(crate) steps: Vec<Step>,
 }
 
 const USER: [&str; 10] = ["a/0", "a/1", "a/2", "b/deep/er/0", "b/deep/er/1", "b/x", "c", "A", "b/\u{e9}", "LONG"];
@@ -62,9 +68,9 @@ const PREFIXES: [&str; 4] = ["a/", "b/deep/", "i/", "j/"];
 const LENGTHS: [usize; 12] = [1, 1, 12, 40, 150, 150, 600, 600, 3_000, 5_000, 18_000, 100_000];
 
 impl Plan {
-    /// A plan of `batches` batches.
+    /// A plan of `batches` batches, some of them replacements of the content where the store `has_replacements`.
     #[must_use]
-    pub fn new(seed: u64, batches: u64) -> Self {
+    pub(crate) fn new(seed: u64, batches: u64, has_replacements: bool) -> Self {
         let mut random = Random::of(seed, 1);
         let mut steps = Vec::new();
         let mut number = 0;
@@ -82,6 +88,8 @@ impl Plan {
                 }
                 36..41 => Step::Compact,
                 41..47 => Step::Reopen,
+                47..54 if has_replacements => Step::Replace(content(&mut random, next(&mut number), &mut large)),
+                54..57 if has_replacements => Step::Abandon(content(&mut random, number, &mut large)),
                 _ => Step::One(several(&mut random, &mut number, &mut large, true)),
             };
             steps.push(step);
@@ -89,11 +97,11 @@ impl Plan {
         Plan { steps }
     }
 
-    pub fn jobs(&self) -> impl Iterator<Item = &Job> {
+    pub(crate) fn jobs(&self) -> impl Iterator<Item = &Job> {
         self.steps.iter().flat_map(|step| match step {
-            Step::One(job) => std::slice::from_ref(job),
+            Step::One(job) | Step::Replace(job) => std::slice::from_ref(job),
             Step::Burst(jobs) => jobs.as_slice(),
-            Step::Compact | Step::Reopen => &[],
+            Step::Abandon(_) | Step::Compact | Step::Reopen => &[],
         })
     }
 }
@@ -145,7 +153,7 @@ fn alone(random: &mut Random, number: &mut u64) -> Job {
         let mut none = 0;
         Write::Set { space, key, value: value(random, number, name, &mut none), expires_at: None, metadata: None }
     };
-    Job { number, writes: vec![write], guard: Guard::None, marker: None }
+    Job { number, writes: vec![write], guard: Guard::None, marker: None, replaces: false }
 }
 
 /// A batch of several writes over both keyspaces.
@@ -165,7 +173,9 @@ fn several(random: &mut Random, number: &mut u64, large: &mut u32, guarded: bool
                 let space = if prefix.starts_with(['i', 'j']) { Space::Internal } else { Space::User };
                 Write::DeletePrefix { space, prefix: key(prefix) }
             }
-            26..34 => Write::Add { space, key: key("count"), by: 1.0 + random.below(9) as f64 },
+            26..34 => {
+                Write::Add { space, key: key("count"), by: 1.0 + f64::from(u8::try_from(random.below(9)).unwrap_or(0)) }
+            }
             _ => Write::Set {
                 space,
                 key: key(name),
@@ -191,5 +201,22 @@ fn several(random: &mut Random, number: &mut u64, large: &mut u32, guarded: bool
         15..22 => Guard::Stale(key(random.pick(&USER))),
         _ => Guard::None,
     };
-    Job { number, writes, guard, marker: Some(marker) }
+    Job { number, writes, guard, marker: Some(marker), replaces: false }
+}
+
+/// A whole content, over both keyspaces.
+fn content(random: &mut Random, number: u64, large: &mut u32) -> Job {
+    let user = USER.iter().chain(&ALONE).map(|name| (Space::User, *name));
+    let names: Vec<_> =
+        user.chain(INTERNAL.map(|name| (Space::Internal, name))).filter(|_| random.chance(60)).collect();
+    let set = |space, key, value, expires_at, metadata| Write::Set { space, key, value, expires_at, metadata };
+    let mut writes = Vec::new();
+    for (space, name) in names {
+        let expires_at = random.chance(15).then_some(EXPIRY);
+        let metadata = random.chance(15).then(|| Bytes::from(format!("{{\"content\":{number}}}")));
+        writes.push(set(space, key(name), value(random, number, name, large), expires_at, metadata));
+    }
+    let marker = (Space::User, Key::from(format!("m/{number:05}")));
+    writes.push(set(marker.0, marker.1.clone(), Value::json(number.to_string()), None, None));
+    Job { number, writes, guard: Guard::None, marker: Some(marker), replaces: true }
 }

@@ -39,7 +39,7 @@ fn record(lab: &Lab, script: &Script, lying: bool) -> Outcome<Vec<Change>> {
 }
 
 /// Records `script` once and tries `cases` disks.
-pub fn run(script: &Script, cases: usize, lying: bool, report: &mut Report) -> Outcome<()> {
+pub(crate) fn run(script: &Script, cases: usize, lying: bool, report: &mut Report) -> Outcome<()> {
     let lab = Lab::new()?;
     let changes = record(&lab, script, lying)?;
     report.count(script.subject, "recordings", 1);

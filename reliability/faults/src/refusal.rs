@@ -12,7 +12,7 @@ use crate::trace::{self, Call, Ending, Verdict};
 
 /// A way in which calls fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// A write or a sync, or any other change, with EIO: once.
     Broken,
     /// A call that needs space, with ENOSPC: once.
@@ -22,7 +22,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    pub const ALL: [Refusal; 3] = [Refusal::Broken, Refusal::Full, Refusal::FullForGood];
+    pub(crate) const ALL: [Refusal; 3] = [Refusal::Broken, Refusal::Full, Refusal::FullForGood];
 
     fn concerns(self, call: &Call) -> bool {
         match self {
@@ -38,7 +38,7 @@ impl Refusal {
 }
 
 /// Runs `script` once for each call in this process's share, at most about `points` of them.
-pub fn run(
+pub(crate) fn run(
     script: &Script,
     refusal: Refusal,
     points: usize,
@@ -90,22 +90,22 @@ fn one(lab: &Lab, script: &Script, refusal: Refusal, number: u64, report: &mut R
     }
     let case = format!("seed {} {refusal:?} call {number} ({})", script.seed, failed.as_deref().unwrap_or("none"));
     if ending != Ending::Exited(0) {
-        report.wrong(subject, format!("{case}: ended with {ending:?}: {}", lab.complaint()));
+        report.wrong(subject, &format!("{case}: ended with {ending:?}: {}", lab.complaint()));
     }
     for wrong in history.wrong.iter().chain(&trouble) {
-        report.wrong(subject, format!("{case}: {wrong}"));
+        report.wrong(subject, &format!("{case}: {wrong}"));
     }
     if ending == Ending::Hung {
         return Ok((seen, true));
     }
     if failed.is_none() {
         if let Some(error) = history.errors.first() {
-            report.wrong(subject, format!("{case}: {error}"));
+            report.wrong(subject, &format!("{case}: {error}"));
         }
         return Ok((seen, false));
     }
     if !history.finished && history.errors.is_empty() {
-        report.wrong(subject, format!("{case}: the workload ended early and said nothing"));
+        report.wrong(subject, &format!("{case}: the workload ended early and said nothing"));
     }
     report.count(subject, if history.errors.is_empty() { "no matter" } else { "told" }, 1);
     let plan = script.plan();

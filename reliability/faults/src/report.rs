@@ -10,18 +10,18 @@ use crate::store::Subject;
 
 /// Counts under names, and faults in words.
 #[derive(Default)]
-pub struct Report {
+pub(crate) struct Report {
     counts: BTreeMap<Subject, BTreeMap<String, u64>>,
     pub faults: Vec<String>,
 }
 
 impl Report {
-    pub fn count(&mut self, subject: Subject, what: &str, by: u64) {
+    pub(crate) fn count(&mut self, subject: Subject, what: &str, by: u64) {
         *self.counts.entry(subject).or_default().entry(what.to_owned()).or_default() += by;
     }
 
     /// Counts the findings of one case, which `case` describes.
-    pub fn judged(&mut self, subject: Subject, case: &str, found: Result<(), Fault>) {
+    pub(crate) fn judged(&mut self, subject: Subject, case: &str, found: Result<(), Fault>) {
         self.count(subject, "cases", 1);
         let Err(fault) = found else { return };
         let column = match &fault {
@@ -35,19 +35,19 @@ impl Report {
     }
 
     /// Counts something that has no other column.
-    pub fn wrong(&mut self, subject: Subject, what: String) {
+    pub(crate) fn wrong(&mut self, subject: Subject, what: &str) {
         self.count(subject, "wrong", 1);
         self.faults.push(format!("{subject} {what}"));
     }
 
     #[must_use]
-    pub fn total(&self, what: &str) -> u64 {
+    pub(crate) fn total(&self, what: &str) -> u64 {
         self.counts.values().filter_map(|counts| counts.get(what)).sum()
     }
 
     /// The figures as lines that another process reads.
     #[must_use]
-    pub fn lines(&self) -> String {
+    pub(crate) fn lines(&self) -> String {
         let mut text = String::new();
         for (subject, counts) in &self.counts {
             for (what, count) in counts {
@@ -75,9 +75,11 @@ impl Report {
 
     /// A table with these columns, and the first `shown` faults.
     #[must_use]
-    pub fn table(&self, columns: &[&str], shown: usize) -> String {
+    pub(crate) fn table(&self, columns: &[&str], shown: usize) -> String {
         let mut text = format!("{:<16}", "");
-        columns.iter().for_each(|column| text.push_str(&format!("{column:>14}")));
+        for column in columns {
+            text.push_str(&format!("{column:>14}"));
+        }
         for (subject, counts) in &self.counts {
             text.push_str(&format!("\n{:<16}", subject.to_string()));
             for column in columns {
@@ -85,7 +87,9 @@ impl Report {
             }
         }
         text.push_str(&format!("\n{:<16}", "total"));
-        columns.iter().for_each(|column| text.push_str(&format!("{:>14}", self.total(column))));
+        for column in columns {
+            text.push_str(&format!("{:>14}", self.total(column)));
+        }
         for fault in self.faults.iter().take(shown) {
             text.push_str(&format!("\n  {fault}"));
         }
@@ -97,7 +101,7 @@ impl Report {
 }
 
 /// Runs this program with `args` in `jobs` processes, each doing its share, and adds their figures up.
-pub fn share(args: &[String], jobs: usize) -> Outcome<Report> {
+pub(crate) fn share(args: &[String], jobs: usize) -> Outcome<Report> {
     let mut workers = Vec::new();
     for job in 0..jobs {
         let mut command = Command::new(std::env::current_exe()?);

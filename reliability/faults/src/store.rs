@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use holdfast_core::engine::registry::Lease;
 use holdfast_core::engine::{
-    self, Done, Durability, Engine, EngineExt, Item, Projection, Read, Reply, Request, for_each_page,
+    self, Done, Durability, Engine, EngineExt, Item, Projection, Read, Reply, Request, Staged, Staging, for_each_page,
 };
+use holdfast_core::record::Record;
 use holdfast_core::transaction::recovery::recover;
 use holdfast_core::transaction::{Options, Transaction, TransactionLog};
 use holdfast_core::{Batch, Check, Code, Error, Key, KeyRange, Op, Result, Space, Version};
@@ -19,7 +20,7 @@ use crate::model::{Held, State};
 use crate::plan::{Guard, Job, Write};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub(crate) enum Kind {
     File,
     Sqlite,
     LevelDb,
@@ -28,10 +29,10 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Kind; 4] = [Kind::File, Kind::Sqlite, Kind::LevelDb, Kind::Transactions];
+    pub(crate) const ALL: [Kind; 4] = [Kind::File, Kind::Sqlite, Kind::LevelDb, Kind::Transactions];
 
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Kind::File => "file",
             Kind::Sqlite => "sqlite",
@@ -39,25 +40,31 @@ impl Kind {
             Kind::Transactions => "transactions",
         }
     }
+
+    /// True if the whole content can be replaced in one step.
+    #[must_use]
+    pub(crate) fn has_replacements(self) -> bool {
+        self != Kind::Transactions
+    }
 }
 
 /// The subject of an experiment: an engine at a durability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Subject {
-    pub kind: Kind,
-    pub level: Level,
+pub(crate) struct Subject {
+    pub(crate) kind: Kind,
+    pub(crate) level: Level,
 }
 
 /// [`Durability`], with an order and a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub(crate) enum Level {
     Full,
     Normal,
     None,
 }
 
 impl Level {
-    pub const ALL: [Level; 3] = [Level::Full, Level::Normal, Level::None];
+    pub(crate) const ALL: [Level; 3] = [Level::Full, Level::Normal, Level::None];
 
     fn durability(self) -> Durability {
         match self {
@@ -97,7 +104,7 @@ impl FromStr for Subject {
 }
 
 /// An open store.
-pub struct Store {
+pub(crate) struct Store {
     /// One engine, or those that transactions go over.
     parts: Vec<(&'static str, Lease)>,
     log: Option<Arc<TransactionLog>>,
@@ -105,7 +112,7 @@ pub struct Store {
 
 impl Store {
     /// Opens the store of `subject` below the folder `root`, or makes it.
-    pub fn open(subject: Subject, root: &Path) -> Result<Self> {
+    pub(crate) fn open(subject: Subject, root: &Path) -> Result<Self> {
         let durability = subject.level.durability();
         if subject.kind != Kind::Transactions {
             let lease = open_engine(subject.kind, durability, &root.join("store"))?;
@@ -131,7 +138,7 @@ impl Store {
     }
 
     /// The batch of `job`, its condition read from the store now.
-    pub fn batch(&self, job: &Job) -> Result<Batch> {
+    pub(crate) fn batch(&self, job: &Job) -> Result<Batch> {
         let mut batch = Batch { ops: job.writes.iter().map(op).collect(), ..Batch::default() };
         let space = Space::User;
         match &job.guard {
@@ -155,7 +162,7 @@ impl Store {
         }
     }
 
-    pub fn commit(&self, batch: Batch) -> Result<()> {
+    pub(crate) fn commit(&self, batch: Batch) -> Result<()> {
         let Some(log) = &self.log else { return self.engine(b"")?.commit(batch).map(drop) };
         let transaction = Transaction::new(Options::default(), Some(log.clone()));
         for (name, lease) in &self.parts {
@@ -172,9 +179,18 @@ impl Store {
         transaction.wait()
     }
 
+    /// Stages the content of `job`, in a few pieces.
+    pub(crate) fn stage(&self, job: &Job) -> Result<Box<dyn Staging>> {
+        let mut staging = self.engine(b"")?.stage()?;
+        for piece in job.writes.chunks(5) {
+            staging.write(piece.iter().filter_map(staged).collect())?;
+        }
+        Ok(staging)
+    }
+
     /// Requests a commit without waiting for it. Transactions are committed one after the other: of two that write the
     /// same keys at the same time one is refused.
-    pub fn submit(&self, batch: Batch, done: Done) {
+    pub(crate) fn submit(&self, batch: Batch, done: Done) {
         match self.parts.as_slice() {
             [(_, lease)] => lease.engine().submit(Request::Commit(batch), done),
             _ => done(self.commit(batch).map(|()| Reply::Has(true))),
@@ -182,7 +198,7 @@ impl Store {
     }
 
     /// All records of the store, but for those that transactions keep there for themselves.
-    pub fn read(&self) -> Result<State> {
+    pub(crate) fn read(&self) -> Result<State> {
         let mut state = BTreeMap::new();
         for (_, lease) in &self.parts {
             let view = lease.engine().view()?;
@@ -204,7 +220,7 @@ impl Store {
     }
 
     /// An error unless the store finds itself in order and nothing is undecided.
-    pub fn verify(&self) -> Result<()> {
+    pub(crate) fn verify(&self) -> Result<()> {
         for (name, lease) in &self.parts {
             let report = lease.engine().verify(false, &mut |_, _| Ok(()))?;
             if let Some(error) = report.errors.first() {
@@ -218,23 +234,25 @@ impl Store {
         Ok(())
     }
 
-    /// Writes a key and reads it again, as every store must still be able to.
-    pub fn probe(&self) -> Result<()> {
+    /// Writes a key and reads it again, and begins a replacement, as every store must still be able to.
+    pub(crate) fn probe(&self) -> Result<()> {
         let key = Key::from_static(b"z/probe");
         let (space, value) = (Space::User, holdfast_core::Value::json("\"works\""));
         let set = Op::Set { space, key: key.clone(), value: value.clone(), expires_at: None, metadata: None };
         self.commit(Batch::one(set))?;
         match self.engine(&key)?.wait(Request::Read(Read::Get(space, key.clone())))? {
-            Reply::Value(Some(found)) if found == value => Ok(()),
-            _ => Err(Error::new(Code::Corrupted, "what was just written cannot be read")),
+            Reply::Value(Some(found)) if found == value => {}
+            _ => return Err(Error::new(Code::Corrupted, "what was just written cannot be read")),
         }
+        // A replacement that a crash has left must not be in the way of the next one.
+        if self.log.is_none() { self.engine(b"")?.stage().map(drop) } else { Ok(()) }
     }
 
-    pub fn compact(&self) -> Result<()> {
+    pub(crate) fn compact(&self) -> Result<()> {
         self.parts.iter().try_for_each(|(_, lease)| lease.engine().compact())
     }
 
-    pub fn close(self) -> Result<()> {
+    pub(crate) fn close(self) -> Result<()> {
         if let Some(log) = self.log {
             log.close();
         }
@@ -270,6 +288,13 @@ fn first_key(op: &Op) -> &[u8] {
         },
         other => other.key().map_or(&[], |(_, key)| key),
     }
+}
+
+/// The record of a set; nothing else can be staged.
+fn staged(write: &Write) -> Option<Staged> {
+    let Write::Set { space, key, value, expires_at, metadata } = write.clone() else { return None };
+    let record = Record { metadata, ..Record::bare(value, expires_at) };
+    Some(Staged { space, key, record })
 }
 
 fn op(write: &Write) -> Op {

@@ -16,13 +16,13 @@ const CALLS: [&str; 9] =
 
 /// True if strace is installed and may be used.
 #[must_use]
-pub fn is_there() -> bool {
+pub(crate) fn is_there() -> bool {
     let tried = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).stderr(Stdio::null()).status();
     tried.is_ok_and(|status| status.success())
 }
 
 /// Kills `script` at calls of each kind: those in this process's `share`, at most `points` in all.
-pub fn run(script: &Script, points: usize, share: (usize, usize), report: &mut Report) -> Outcome<()> {
+pub(crate) fn run(script: &Script, points: usize, share: (usize, usize), report: &mut Report) -> Outcome<()> {
     let lab = Lab::new()?;
     let each = points.div_ceil(CALLS.len());
     for call in CALLS {
@@ -59,7 +59,7 @@ fn one(lab: &Lab, script: &Script, call: &str, number: usize, report: &mut Repor
     report.count(script.subject, "strace", 1);
     let case = format!("seed {} strace {call} {number}", script.seed);
     for wrong in history.wrong.iter().chain(&history.errors) {
-        report.wrong(script.subject, format!("{case}: {wrong}"));
+        report.wrong(script.subject, &format!("{case}: {wrong}"));
     }
     let found = examine(script.subject, &disk, &script.plan(), &history, kill::rule(script), number.is_multiple_of(4));
     report.judged(script.subject, &case, found);

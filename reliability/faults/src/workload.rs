@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::mpsc;
 
-use holdfast_core::engine::Reply;
+use holdfast_core::engine::{Reply, Staging};
 use holdfast_core::{Code, Error, Result};
 
 use crate::history::{Event, History, say, tell};
@@ -13,7 +13,7 @@ use crate::store::{Kind, Store, Subject};
 
 /// The manner of a workload.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Manner {
+pub(crate) struct Manner {
     /// Goes on after an error, and looks after each whether the same handle still reads what it must.
     pub persist: bool,
     /// Acknowledges before it commits: a defect that the experiments must find.
@@ -30,7 +30,7 @@ struct Run<'a> {
 }
 
 /// Runs `plan` on the store of `subject` below `root`.
-pub fn run(subject: Subject, root: &Path, plan: &Plan, manner: Manner) {
+pub(crate) fn run(subject: Subject, root: &Path, plan: &Plan, manner: Manner) {
     let mut run = Run { subject, root, manner, plan, history: History::default(), store: None };
     for step in &plan.steps {
         if !run.step(step) {
@@ -44,7 +44,7 @@ pub fn run(subject: Subject, root: &Path, plan: &Plan, manner: Manner) {
 }
 
 /// Opens the store of `subject` below `root` and closes it again.
-pub fn reopen(subject: Subject, root: &Path) {
+pub(crate) fn reopen(subject: Subject, root: &Path) {
     match Store::open(subject, root).and_then(Store::close) {
         Ok(()) => tell(Event::Finished),
         Err(error) => say(&format!("error {error}")),
@@ -65,6 +65,11 @@ impl Run<'_> {
         match step {
             Step::One(job) => self.one(job),
             Step::Burst(jobs) => self.burst(jobs),
+            Step::Replace(job) => self.replace(job),
+            Step::Abandon(job) => match self.store.as_ref().map(|store| store.stage(job)) {
+                Some(Err(error)) => self.failed(None, &error),
+                _ => true,
+            },
             Step::Compact => match self.store.as_ref().map(Store::compact) {
                 Some(Err(error)) => self.failed(None, &error),
                 _ => true,
@@ -114,6 +119,25 @@ impl Run<'_> {
         }
         let result = store.commit(batch);
         self.history.note(Event::Begun(job.number));
+        self.settle(job, result)
+    }
+
+    fn replace(&mut self, job: &Job) -> bool {
+        let Some(store) = &self.store else { return false };
+        tell(Event::Begun(job.number));
+        if self.manner.hasty {
+            tell(Event::Acknowledged(job.number));
+        }
+        let result = store.stage(job).and_then(Staging::swap).map(drop);
+        self.history.note(Event::Begun(job.number));
+        let is_unknown = matches!(&result, Err(error) if error.code() == Code::UnknownOutcome);
+        if is_unknown && self.manner.persist {
+            // Only the next opening knows which content there is. The handle promises nothing until then.
+            self.close();
+            if !self.open() {
+                return false;
+            }
+        }
         self.settle(job, result)
     }
 

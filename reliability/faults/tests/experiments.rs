@@ -16,7 +16,7 @@ fn run(args: &[&str]) -> (bool, String) {
 /// The sum of a column, in the last line of the table.
 fn total(table: &str, column: &str) -> u64 {
     let rows: Vec<&str> = table.lines().collect();
-    let of = |row: &str| row.len().checked_sub(16).map(|length| length / 14).unwrap_or(0);
+    let of = |row: &str| row.len().checked_sub(16).map_or(0, |length| length / 14);
     let header = rows.get(1).unwrap();
     let at = (0..of(header)).find(|at| header[16 + at * 14..30 + at * 14].trim() == column);
     let sums = rows.iter().find(|row| row.starts_with("total")).unwrap();

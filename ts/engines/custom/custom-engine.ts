@@ -6,6 +6,7 @@ import { StorageError } from '../../errors/storage-error.js';
 import { access, connection, setHooks } from '../../internal.js';
 import { PageIterator } from '../../iteration/page-iterator.js';
 import type { PageContent } from '../../native/interface.js';
+import { callModel } from '../../native/lease-source.js';
 import { toEngineDeletion } from '../../range/deletion.js';
 import { toRange } from '../../range/range.js';
 import type { InnerRange } from '../../range/range.js';
@@ -88,6 +89,8 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
       count: (range, signal) => this.#runner.queue('count', signal, () => this.#compound.count(range)),
       iterate: (range, what, strip, signal) => this.#iterate(range, what, strip, signal),
       clear: (range, signal) => this.#runner.queue('clear', signal, () => this.#compound.clear(range)),
+      maxValueBytes: () => this.#hooks.rules.maxBytes,
+      model: (operation, request, options) => callModel(this.#connection, operation, request, options),
       watch: (range, strip, options) => this.#watch(range, strip, options),
     };
   }
@@ -302,7 +305,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
     this.#hooks = hooks;
   }
 
-  /** What the runner and the connection need of this engine. */
+  /** The part of this engine that the runner and the connection need. */
   #owner(name: string) {
     const hooks = (): EngineHooks => this.#hooks;
     const isReady = (): boolean => this.isConnected;

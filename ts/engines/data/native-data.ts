@@ -19,7 +19,7 @@ import {
   setText,
 } from '../../native/batch-text.js';
 import type { NativeValue, PageContent } from '../../native/interface.js';
-import { abortableCall } from '../../native/lease-source.js';
+import { abortableCall, callModel } from '../../native/lease-source.js';
 import type { LeaseSource } from '../../native/lease-source.js';
 import { decodeFound, itself, nothing, outcomes, parseKeys } from '../../native/results.js';
 import type { ReadOperation } from '../../native/view.js';
@@ -244,6 +244,8 @@ export class NativeData implements DataMethods {
       iterate: (range, what, strip, signal) => this.#iterate(range, what, strip, signal),
       clear: (range, signal) =>
         this.#batch('clear', undefined, clearRangeText(rangeText(range)), false, nothing, signal),
+      maxValueBytes: () => this.#source.rules.maxBytes,
+      model: (operation, request, options) => callModel(this.#source, operation, request, options),
     };
   }
 

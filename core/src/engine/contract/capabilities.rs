@@ -2,7 +2,6 @@ use crate::engine::watch::Watching;
 
 /// The abilities of an engine. A caller that depends on one asks for it first, as the conformance suite does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools, reason = "a table of independent facts")]
 pub struct Capabilities {
     /// A view is one moment of the store.
     pub snapshots: bool,

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Capabilities, Done, Maintained, Read, Reply, Request, Transactional, View, Watched};
+use super::{Capabilities, Done, Maintained, Read, Replaceable, Reply, Request, Transactional, View, Watched};
 use crate::batch::{Batch, Commit};
 use crate::error::Result;
 use crate::key::Space;
@@ -70,4 +70,7 @@ pub trait Engine: Send + Sync {
 
     /// The facet for statistics, verification and compaction.
     fn maintained(&self) -> Option<&dyn Maintained>;
+
+    /// The facet for replacements of the whole content.
+    fn replaceable(&self) -> Option<&dyn Replaceable>;
 }

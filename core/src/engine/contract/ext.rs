@@ -1,7 +1,8 @@
 use std::sync::{Arc, mpsc};
 
 use super::{
-    Engine, Maintained, Progress, Reply, Report, Request, Stats, Transactional, View, Watched, unexpected_reply,
+    Engine, Maintained, Progress, Reply, Report, Request, Staging, Stats, Transactional, View, Watched,
+    unexpected_reply,
 };
 use crate::batch::{Batch, Commit, IntentId};
 use crate::engine::intent::{Decision, Intent};
@@ -162,6 +163,18 @@ pub trait EngineExt: Engine {
     /// Those of [`Maintained::compact`]; `NOT_SUPPORTED` without the facet.
     fn compact(&self) -> Result<()> {
         maintained(self, "compact")?.compact()
+    }
+
+    /// Begins a replacement of the whole content: [`Replaceable::stage`](super::Replaceable::stage).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Replaceable::stage`](super::Replaceable::stage); `NOT_SUPPORTED` without the facet.
+    fn stage(&self) -> Result<Box<dyn Staging>> {
+        match self.replaceable() {
+            Some(engine) => engine.stage(),
+            None => Err(lacks(self, "the content of this engine cannot be replaced in one step".into())),
+        }
     }
 }
 

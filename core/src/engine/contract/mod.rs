@@ -9,6 +9,7 @@
 //! | [`Transactional`] | views for transactions, write intents | a transaction's own branch |
 //! | [`Watched`] | subscriptions, the change log | engines of the user's own, branches |
 //! | [`Maintained`] | stats, verify, compact | branches |
+//! | [`Replaceable`] | replacement of the whole content | redis, engines of the user's own, branches |
 //!
 //! [`EngineExt`] is for the callers of an engine. It waits for answers, and it calls a facet or fails with
 //! `NOT_SUPPORTED`.
@@ -17,6 +18,7 @@ mod capabilities;
 mod engine;
 mod ext;
 mod maintained;
+mod replaceable;
 mod request;
 mod transactional;
 mod view;
@@ -26,7 +28,8 @@ pub use capabilities::{Capabilities, Durability};
 pub use engine::Engine;
 pub use ext::EngineExt;
 pub use maintained::{Maintained, Progress, Report, Stats};
-pub use request::{Done, Read, Reply, Request, unexpected_reply};
+pub use replaceable::{Replaceable, Staged, Staging};
+pub use request::{Done, Found, Read, Reply, Request, unexpected_reply};
 pub use transactional::Transactional;
 pub use view::{Gathering, Item, PAGE_BYTES, Page, Projection, View, count_by_pages, for_each_page, list};
 pub use watched::Watched;

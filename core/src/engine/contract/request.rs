@@ -36,14 +36,14 @@ impl Read {
     /// # Errors
     ///
     /// The first error of `get`.
-    pub fn answer(&self, mut get: impl FnMut(Space, &Key) -> Result<Option<Record>>) -> Result<Reply> {
+    pub fn answer<R: Found>(&self, mut get: impl FnMut(Space, &Key) -> Result<Option<R>>) -> Result<Reply> {
         self.try_answer(|space, key| Some(get(space, key))).unwrap_or_else(|| Err(unexpected_reply()))
     }
 
     /// Answers the read as [`answer`](Read::answer) does. `None` as soon as `get` gives `None`.
-    pub fn try_answer(
+    pub fn try_answer<R: Found>(
         &self,
-        mut get: impl FnMut(Space, &Key) -> Option<Result<Option<Record>>>,
+        mut get: impl FnMut(Space, &Key) -> Option<Result<Option<R>>>,
     ) -> Option<Result<Reply>> {
         let (space, key) = match self {
             Read::Get(space, key) | Read::Entry(space, key) | Read::Has(space, key) => (*space, key),
@@ -51,7 +51,7 @@ impl Read {
                 let mut values = Vec::with_capacity(keys.len());
                 for key in keys {
                     match get(*space, key)? {
-                        Ok(record) => values.push(record.map(|record| record.value)),
+                        Ok(record) => values.push(record.map(R::into_value)),
                         Err(error) => return Some(Err(error)),
                     }
                 }
@@ -59,10 +59,49 @@ impl Read {
             }
         };
         Some(get(space, key)?.map(|record| match self {
-            Read::Entry(..) => Reply::Entry(record),
+            Read::Entry(..) => Reply::Entry(record.map(R::into_record)),
             Read::Has(..) => Reply::Has(record.is_some()),
-            Read::Get(..) | Read::Many(..) => Reply::Value(record.map(|record| record.value)),
+            Read::Get(..) | Read::Many(..) => Reply::Value(record.map(R::into_value)),
         }))
+    }
+}
+
+/// A record as an engine finds it: its own, borrowed or shared. An answer copies the part that it needs.
+pub trait Found {
+    /// The value.
+    fn into_value(self) -> Value;
+
+    /// The record.
+    fn into_record(self) -> Record;
+}
+
+impl Found for Record {
+    fn into_value(self) -> Value {
+        self.value
+    }
+
+    fn into_record(self) -> Record {
+        self
+    }
+}
+
+impl Found for &Record {
+    fn into_value(self) -> Value {
+        self.value.clone()
+    }
+
+    fn into_record(self) -> Record {
+        self.clone()
+    }
+}
+
+impl Found for Arc<Record> {
+    fn into_value(self) -> Value {
+        self.value.clone()
+    }
+
+    fn into_record(self) -> Record {
+        Arc::unwrap_or_clone(self)
     }
 }
 

@@ -111,15 +111,28 @@ impl Gathering {
         self.bytes >= self.max_bytes
     }
 
+    /// The size of an entry of a page, in bytes, by the sizes of its key and its item.
+    #[must_use]
+    pub const fn entry_bytes(key: usize, item: usize) -> usize {
+        ENTRY_BYTES + key + item
+    }
+
     /// Adds an entry.
     pub fn push(&mut self, key: Key, item: Item) {
-        self.bytes += ENTRY_BYTES + key.len() + item.len();
+        self.bytes += Self::entry_bytes(key.len(), item.len());
         self.page.entries.push((key, item));
     }
 
     /// The page, which is the last of its range.
     #[must_use]
     pub fn last(self) -> Page {
+        self.page
+    }
+
+    /// The page, behind which the next one starts at `key`: the last one that the scan looked at.
+    #[must_use]
+    pub fn continued_behind(mut self, key: Key) -> Page {
+        self.page.next = Some(key);
         self.page
     }
 

@@ -28,12 +28,12 @@ pub(super) struct KnownIntents {
 }
 
 impl HostClient {
-    pub fn new(host: Arc<dyn Host>) -> Self {
+    pub(super) fn new(host: Arc<dyn Host>) -> Self {
         HostClient { traits: host.traits(), host, intents: Mutex::default() }
     }
 
     /// Makes a call and waits for its answer. Blocks.
-    pub fn call(&self, call: Call) -> Result<Answered> {
+    pub(super) fn call(&self, call: Call) -> Result<Answered> {
         let (sender, receiver) = mpsc::sync_channel(1);
         self.host.call(
             call,
@@ -47,7 +47,7 @@ impl HostClient {
     }
 
     /// The live record of a key, and the number of changes it was read at. Blocks.
-    pub fn get(&self, space: Space, key: &[u8], inside: bool) -> Result<(Option<Record>, u64)> {
+    pub(super) fn get(&self, space: Space, key: &[u8], inside: bool) -> Result<(Option<Record>, u64)> {
         let answered = self.call(Call::Get { key: key_encoding::encode(space, key)?, inside })?;
         let Answer::Record(record) = answered.answer else { return Err(unexpected_reply()) };
         let record = record.filter(|record| !record.has_expired()).map(|record| {
@@ -58,7 +58,7 @@ impl HostClient {
     }
 
     /// Every key of a keyspace, in order, and the number of changes they were listed at. Blocks.
-    pub fn keys(&self, space: Space, inside: bool) -> Result<(Vec<Key>, u64)> {
+    pub(super) fn keys(&self, space: Space, inside: bool) -> Result<(Vec<Key>, u64)> {
         let answered = self.call(Call::Keys { inside })?;
         let Answer::Keys(stored) = answered.answer else { return Err(unexpected_reply()) };
         let mut keys: Vec<Key> = stored.into_iter().filter_map(|key| key_encoding::decode(space, &key)).collect();
@@ -69,7 +69,7 @@ impl HostClient {
 
     /// Makes the calls of `run` in one step: until its end the engine answers nobody else. `run` gets the number of
     /// changes that the engine had made at the beginning. Blocks.
-    pub fn in_step<T>(&self, run: impl FnOnce(u64) -> Result<T>) -> Result<T> {
+    pub(super) fn in_step<T>(&self, run: impl FnOnce(u64) -> Result<T>) -> Result<T> {
         let begun = self.call(Call::Begin)?;
         let result = guarded(|| run(begun.changes));
         // An engine that fails here is closed. The next call tells that; the writes of the step stand.
@@ -78,7 +78,7 @@ impl HostClient {
     }
 
     /// The write intents that stand. Read inside a step, where they are not known. Blocks.
-    pub fn standing_intents(&self) -> Result<Intents> {
+    pub(super) fn standing_intents(&self) -> Result<Intents> {
         let mut known = self.intents.lock();
         if !known.certain {
             known.intents.replace(Found::read(|range, _| {
@@ -96,7 +96,7 @@ impl HostClient {
     }
 
     /// Closes the host.
-    pub fn close(&self) {
+    pub(super) fn close(&self) {
         self.host.close();
     }
 }

@@ -31,9 +31,17 @@ pub enum Call {
         kept: bool,
     },
     /// The record of a key, `None` if it is absent or has expired.
-    Get { key: Key, inside: bool },
+    Get {
+        /// The key that the engine stores.
+        key: Key,
+        /// The call belongs to the step that was begun.
+        inside: bool,
+    },
     /// Every key but the expired ones, in any order.
-    Keys { inside: bool },
+    Keys {
+        /// The call belongs to the step that was begun.
+        inside: bool,
+    },
     /// One write, inside a step.
     Write(Write),
     /// All of these writes or none, inside a step. Only for an engine with atomic batches. Each key is named once.
@@ -43,8 +51,22 @@ pub enum Call {
 /// A write. The key is the one that the engine stores.
 #[derive(Clone, Debug)]
 pub enum Write {
-    Set { key: Key, value: Value, expires_at: Option<Millis>, metadata: Option<Bytes> },
-    Delete { key: Key },
+    /// Stores a record in place of the one that is there.
+    Set {
+        /// The key.
+        key: Key,
+        /// The new value.
+        value: Value,
+        /// When the record expires, in milliseconds since 1970; never if absent.
+        expires_at: Option<Millis>,
+        /// The new metadata as JSON text; none if absent.
+        metadata: Option<Bytes>,
+    },
+    /// Removes the record of a key. Nothing happens if there is none.
+    Delete {
+        /// The key.
+        key: Key,
+    },
 }
 
 /// The answer to a call.
@@ -61,7 +83,9 @@ pub enum Answer {
 /// An answer, and the number of changes that the engine had made by then.
 #[derive(Clone, Debug)]
 pub struct Answered {
+    /// The answer.
     pub answer: Answer,
+    /// The changes since the engine was opened, whoever made them.
     pub changes: u64,
 }
 
@@ -70,6 +94,7 @@ pub type OnAnswer = Box<dyn FnOnce(Result<Answered>) + Send>;
 
 /// An engine of the user's own. It makes calls one at a time and in order, and counts its changes, whoever made them.
 pub trait Host: Send + Sync {
+    /// The abilities of the engine, the same at every call.
     fn traits(&self) -> Traits;
 
     /// Makes a call; never blocks.

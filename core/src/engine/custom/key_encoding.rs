@@ -8,7 +8,7 @@ pub const PREFIX: &[u8] = b".holdfast~";
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-/// The key that the engine stores. INVALID_KEY for a user key that would be one of ours.
+/// The key that the engine stores. `INVALID_KEY` for a user key that would be one of ours.
 pub(super) fn encode(space: Space, key: &[u8]) -> Result<Key> {
     match space {
         Space::User if key.starts_with(PREFIX) => {

@@ -13,8 +13,8 @@ use crate::batch::{Batch, Commit, IntentId};
 use crate::engine::intent::{self, Decision, Intent};
 use crate::engine::watch::Watching;
 use crate::engine::{
-    Capabilities, Done, Engine, EngineExt, Maintained, Progress, Read, Reply, Report, Request, Stats, Transactional,
-    View, Watched, list,
+    Capabilities, Done, Engine, EngineExt, Maintained, Progress, Read, Replaceable, Reply, Report, Request, Stats,
+    Transactional, View, Watched, list,
 };
 use crate::error::{Error, Result};
 use crate::key::Space;
@@ -43,7 +43,7 @@ struct RequestQueue {
 }
 
 impl CustomStore {
-    pub fn new(host: Arc<dyn Host>) -> Self {
+    pub(super) fn new(host: Arc<dyn Host>) -> Self {
         let inner = StoreInner {
             client: Arc::new(HostClient::new(host)),
             queue: Mutex::default(),
@@ -158,6 +158,10 @@ impl Engine for CustomStore {
 
     fn maintained(&self) -> Option<&dyn Maintained> {
         Some(self)
+    }
+
+    fn replaceable(&self) -> Option<&dyn Replaceable> {
+        None
     }
 }
 

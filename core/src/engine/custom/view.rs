@@ -33,12 +33,12 @@ struct ViewState {
 
 impl CustomView {
     /// A view of what is there.
-    pub fn new(client: &Arc<HostClient>) -> Self {
+    pub(super) fn new(client: &Arc<HostClient>) -> Self {
         CustomView { client: client.clone(), validates: false, state: Mutex::default() }
     }
 
     /// The view of a transaction: a read that does not belong to the moment of those before it fails with CONFLICT.
-    pub fn of_transaction(client: &Arc<HostClient>) -> Self {
+    pub(super) fn of_transaction(client: &Arc<HostClient>) -> Self {
         CustomView { validates: true, ..Self::new(client) }
     }
 

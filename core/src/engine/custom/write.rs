@@ -101,7 +101,7 @@ impl StagedBatch<'_> {
         Ok(changes)
     }
 
-    /// NOT_SUPPORTED for a record that the engine would not store completely.
+    /// `NOT_SUPPORTED` for a record that the engine would not store completely.
     fn check_traits(&self, key: &[u8], record: Option<&Record>) -> Result<()> {
         let Some(record) = record else { return Ok(()) };
         let traits = &self.client.traits;

@@ -1,12 +1,13 @@
 //! Carries out submitted calls: at once in the pool, or in their turn of the queue.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Weak, mpsc};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::Store;
-use super::queue::{QueueState, Work};
+use super::queue::{Alone, QueueState, Queued, Work};
+use super::replacement::Stages;
 use crate::batch::Batch;
 use crate::engine::sweep::Sweep;
 use crate::engine::{Done, Read, Reply, Request, View, list, unexpected_reply, watch};
@@ -14,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::record::Millis;
 use crate::threads::{self, guarded};
 
-pub(super) struct Dispatch<S> {
+pub(super) struct Dispatch<S: Store> {
     pub(super) store: S,
     me: Weak<Dispatch<S>>,
     /// The number of requests in the queue and in the running group.
@@ -27,6 +28,7 @@ pub(super) struct Dispatch<S> {
     state: Mutex<QueueState>,
     /// Notified when a task is over that `close` may wait for.
     quiet: Condvar,
+    pub(super) stages: Stages<S::Stage>,
 }
 
 impl<S: Store> Dispatch<S> {
@@ -40,6 +42,7 @@ impl<S: Store> Dispatch<S> {
             closed: AtomicBool::new(false),
             state: Mutex::default(),
             quiet: Condvar::new(),
+            stages: Stages::default(),
         })
     }
 
@@ -93,7 +96,7 @@ impl<S: Store> Dispatch<S> {
                     state.count_writes(batch);
                 }
                 self.queued.fetch_add(1, Ordering::AcqRel);
-                state.queue.push_back((request, done));
+                state.queue.push_back(Queued::Call(request, done));
                 self.start_drain(state);
             }
         }
@@ -110,6 +113,7 @@ impl<S: Store> Dispatch<S> {
             return Ok(());
         }
         drop(state);
+        self.stages.end();
         self.store.feed().end(&self.closed_error(), true);
         self.store.close().map_err(|error| self.name_it(error))
     }
@@ -128,6 +132,29 @@ impl<S: Store> Dispatch<S> {
         let _state = self.state.lock();
         self.quiet.notify_all();
         result.map_err(|error| self.name_it(error))
+    }
+
+    /// Runs a call in its turn of the queue, while no other call of the store runs. Blocks.
+    pub(super) fn alone<T: Send + 'static>(
+        self: &Arc<Self>,
+        call: impl FnOnce(&S) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let dispatch = self.clone();
+        let task: Alone = Box::new(move |started| {
+            let result = started.and_then(|()| guarded(|| call(&dispatch.store)));
+            // The receiver waits below.
+            Box::new(move || sender.send(result).unwrap_or(()))
+        });
+        let mut state = self.state.lock();
+        if self.closed.load(Ordering::Acquire) {
+            return Err(self.closed_error());
+        }
+        state.count_alone();
+        self.queued.fetch_add(1, Ordering::AcqRel);
+        state.queue.push_back(Queued::Alone(task));
+        self.start_drain(state);
+        receiver.recv().unwrap_or_else(|_| Err(Error::closed())).map_err(|error| self.name_it(error))
     }
 
     fn in_the_pool(&self) -> bool {
@@ -198,6 +225,12 @@ impl<S: Store> Dispatch<S> {
                 Work::Nothing => {}
                 Work::Writes(batches, dones) => self.run_writes(&batches, dones),
                 Work::One(request, done) => self.run_one(request, done),
+                Work::Alone(task) => {
+                    let tell = task(Ok(()));
+                    self.state.lock().uncount_alone();
+                    self.queued.fetch_sub(1, Ordering::AcqRel);
+                    tell();
+                }
             }
         }
     }
@@ -208,17 +241,22 @@ impl<S: Store> Dispatch<S> {
             let mut state = self.state.lock();
             state.draining = false;
             let refused = std::mem::take(&mut state.queue);
-            for (request, _) in &refused {
-                if let Request::Commit(batch) = request {
-                    state.uncount_writes(batch);
+            for queued in &refused {
+                match queued {
+                    Queued::Call(Request::Commit(batch), _) => state.uncount_writes(batch),
+                    Queued::Call(..) => {}
+                    Queued::Alone(_) => state.uncount_alone(),
                 }
             }
             self.queued.fetch_sub(refused.len(), Ordering::AcqRel);
             self.quiet.notify_all();
             refused
         };
-        for (_, done) in refused {
-            done(Err(self.name_it(error.clone())));
+        for queued in refused {
+            match queued {
+                Queued::Call(_, done) => done(Err(self.name_it(error.clone()))),
+                Queued::Alone(task) => task(Err(error.clone()))(),
+            }
         }
     }
 

@@ -6,28 +6,30 @@
 //! - A write is unresolved from `submit` until its `done` is about to be called. Until then no read of its key is
 //!   answered.
 //! - A write never starts while an earlier read of its key is in the pool.
+//! - A task that runs alone starts when no read is in the pool, and later calls wait for it.
 //! - Tasks of the pool never wait for one another. A drain that has to let reads finish ends, and the last of those
 //!   reads starts it again.
 
 mod dispatch;
 mod facets;
 mod queue;
+mod replacement;
 mod store;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use self::dispatch::Dispatch;
-pub use self::store::Store;
+pub use self::store::{Stage, Store};
 use super::sweep;
-use super::{Capabilities, Done, Engine, Maintained, Read, Reply, Request, Transactional, View, Watched};
+use super::{Capabilities, Done, Engine, Maintained, Read, Replaceable, Reply, Request, Transactional, View, Watched};
 use crate::batch::{Batch, Commit};
 use crate::error::{Error, Result};
 use crate::key::{Key, Space};
 use crate::value::Value;
 
 /// An engine in this process: a [`Store`] with a queue in front of it.
-pub struct Embedded<S> {
+pub struct Embedded<S: Store> {
     dispatch: Arc<Dispatch<S>>,
 }
 
@@ -128,6 +130,10 @@ impl<S: Store> Engine for Embedded<S> {
     }
 
     fn maintained(&self) -> Option<&dyn Maintained> {
+        Some(self)
+    }
+
+    fn replaceable(&self) -> Option<&dyn Replaceable> {
         Some(self)
     }
 }

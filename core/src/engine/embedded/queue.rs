@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::batch::Batch;
 use crate::engine::{Done, Read, Request};
+use crate::error::Result;
 use crate::key::{Key, Space};
 
 /// The number of batches in one group at most.
@@ -15,7 +16,7 @@ const GROUP_BYTES: usize = 16 << 20;
 /// The queue, and the keys of unanswered writes and reads.
 #[derive(Default)]
 pub(super) struct QueueState {
-    pub(super) queue: VecDeque<(Request, Done)>,
+    pub(super) queue: VecDeque<Queued>,
     /// True while a task works through the queue.
     pub(super) draining: bool,
     /// The number of unresolved writes of each key.
@@ -28,11 +29,24 @@ pub(super) struct QueueState {
     pub(super) finished: bool,
 }
 
+/// A call that waits for its turn.
+pub(super) enum Queued {
+    Call(Request, Done),
+    Alone(Alone),
+}
+
+/// A task that runs while no other call of the store does. Its result tells the caller.
+pub(super) type Alone = Box<dyn FnOnce(Result<()>) -> Tell + Send>;
+
+/// Tells a caller that its call is over.
+pub(super) type Tell = Box<dyn FnOnce() + Send>;
+
 /// The next piece of work.
 pub(super) enum Work {
     Nothing,
     Writes(Vec<Batch>, Vec<Done>),
     One(Request, Done),
+    Alone(Alone),
 }
 
 impl QueueState {
@@ -83,27 +97,43 @@ impl QueueState {
         for_each_key(read, |space, key| uncount(&mut self.reads, space, key));
     }
 
-    /// Takes the next read or view, or the longest run of writes that may be written as one group.
+    /// Counts a task that runs alone: every later read waits for it.
+    pub(super) fn count_alone(&mut self) {
+        self.wide_writes += 1;
+    }
+
+    pub(super) fn uncount_alone(&mut self) {
+        self.wide_writes -= 1;
+    }
+
+    /// Takes the next read, view or task, or the longest run of writes that may be written as one group.
     pub(super) fn take_work(&mut self) -> Work {
         let mut batches = Vec::new();
         let mut dones = Vec::new();
         let mut bytes = 0;
         while batches.len() < GROUP_BATCHES && bytes < GROUP_BYTES {
             match self.queue.front() {
-                Some((Request::Commit(batch), _)) if !self.blocks_write(batch) => {}
-                Some((Request::Commit(_), _)) | None => break,
-                Some(_) if batches.is_empty() => {
-                    return self.queue.pop_front().map_or(Work::Nothing, |(request, done)| Work::One(request, done));
-                }
+                Some(Queued::Call(Request::Commit(batch), _)) if !self.blocks_write(batch) => {}
+                Some(Queued::Call(Request::Commit(_), _)) | None => break,
+                Some(Queued::Alone(_)) if !self.reads.is_empty() => break,
+                Some(_) if batches.is_empty() => return self.take_one(),
                 Some(_) => break,
             }
-            if let Some((Request::Commit(batch), done)) = self.queue.pop_front() {
+            if let Some(Queued::Call(Request::Commit(batch), done)) = self.queue.pop_front() {
                 bytes += batch.size();
                 batches.push(batch);
                 dones.push(done);
             }
         }
         if batches.is_empty() { Work::Nothing } else { Work::Writes(batches, dones) }
+    }
+
+    fn take_one(&mut self) -> Work {
+        match self.queue.pop_front() {
+            Some(Queued::Call(request, done)) => Work::One(request, done),
+            Some(Queued::Alone(task)) => Work::Alone(task),
+            None => Work::Nothing,
+        }
     }
 }
 

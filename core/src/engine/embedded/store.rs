@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::batch::{Batch, Commit};
 use crate::engine::watch::{Feed, Limits};
-use crate::engine::{Capabilities, Counters, Progress, Read, Reply, Report, Stats, View, value_of};
+use crate::engine::{Capabilities, Counters, Progress, Read, Reply, Report, Staged, Stats, View, value_of};
 use crate::error::Result;
 use crate::key::{Key, Space};
 use crate::record::Millis;
@@ -16,6 +16,9 @@ use crate::value::Value;
 /// Several threads call a store at once. Only one of them calls `write_group` at a time; another may call `try_write`
 /// meanwhile.
 pub trait Store: Send + Sync + 'static {
+    /// A content that is staged to replace that of the store.
+    type Stage: Stage;
+
     /// The name that errors carry.
     fn name(&self) -> &'static str;
 
@@ -106,10 +109,41 @@ pub trait Store: Send + Sync + 'static {
     /// An error of the medium.
     fn compact(&self) -> Result<()>;
 
+    /// Begins a replacement of the content. Removes what an unfinished one has left. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// `LOCKED` if another process has one staged; `CONFLICT` or `LOCKED` while an intent holds keys; an error of the
+    /// medium.
+    fn stage(&self) -> Result<Self::Stage>;
+
+    /// Replaces the content by the staged one, in one step: [`Staging::swap`](crate::engine::Staging::swap). No other
+    /// call of the queue runs meanwhile, but views read, and one [`try_write`](Store::try_write) may be under way.
+    /// Blocks.
+    ///
+    /// The commit takes two numbers. If the change log is on, the second one has an entry without changes, behind which
+    /// the log is complete.
+    ///
+    /// # Errors
+    ///
+    /// `CONFLICT` or `LOCKED` while an intent holds keys, or an error of the medium. The old content stands then,
+    /// unless the error is `UNKNOWN_OUTCOME`.
+    fn swap(&self, stage: Self::Stage) -> Result<Commit>;
+
     /// Syncs, and gives up locks. No call of the store runs or follows, but views may still be held. Blocks.
     ///
     /// # Errors
     ///
     /// An error of the medium. The store is closed all the same.
     fn close(&self) -> Result<()>;
+}
+
+/// The content that a store has staged. Its drop removes it.
+pub trait Stage: Send + 'static {
+    /// Adds records, whose keys were [checked](Staged::check). Blocks.
+    ///
+    /// # Errors
+    ///
+    /// `NO_SPACE`, or an error of the medium. Nothing follows then but the drop.
+    fn write(&mut self, records: Vec<Staged>) -> Result<()>;
 }

@@ -30,31 +30,35 @@ pub(super) struct RecordCache {
 }
 
 impl RecordCache {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let expected = usize::try_from(CACHE_BYTES / RECORD_BYTES).unwrap_or(usize::MAX);
         RecordCache { records: Cache::with_weighter(expected, CACHE_BYTES, Weight) }
     }
 
-    pub fn get(&self, key: &Key) -> Option<Arc<CachedRecord>> {
+    pub(super) fn get(&self, key: &Key) -> Option<Arc<CachedRecord>> {
         self.records.get(key)
     }
 
-    pub fn insert(&self, key: Key, record: Arc<CachedRecord>) {
+    pub(super) fn insert(&self, key: Key, record: Arc<CachedRecord>) {
         self.records.insert(key, record);
     }
 
     /// Caches `record`, which was just written to a file that has `stamp` now.
-    pub fn insert_written(&self, key: &Key, record: &Record, stamp: Stamp) {
+    pub(super) fn insert_written(&self, key: &Key, record: &Record, stamp: Stamp) {
         let record = Record { updated_at: Some(stamp.millis()), ..record.clone() };
         self.insert(key.clone(), Arc::new(CachedRecord { record, stamp, racy: true }));
     }
 
-    pub fn remove(&self, key: &Key) {
+    pub(super) fn remove(&self, key: &Key) {
         self.records.remove(key);
     }
 
+    pub(super) fn clear(&self) {
+        self.records.clear();
+    }
+
     /// Bytes of the cached records.
-    pub fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         self.records.weight()
     }
 }

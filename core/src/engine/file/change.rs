@@ -36,19 +36,19 @@ pub(super) struct InPlace {
 }
 
 impl FileChange {
-    pub fn new(key: Key, path: FilePath, record: Option<Record>) -> Self {
+    pub(super) fn new(key: Key, path: FilePath, record: Option<Record>) -> Self {
         FileChange { key, path, record, prepared: Prepared::Nothing }
     }
 
     /// The name of the temporary file, if there is one.
-    pub fn temporary(&self) -> Option<&str> {
+    pub(super) fn temporary(&self) -> Option<&str> {
         match &self.prepared {
             Prepared::Temporary { name, .. } => Some(name),
             Prepared::Nothing | Prepared::InPlace(_) => None,
         }
     }
 
-    pub fn is_in_place(&self) -> bool {
+    pub(super) fn is_in_place(&self) -> bool {
         matches!(self.prepared, Prepared::InPlace(_))
     }
 }

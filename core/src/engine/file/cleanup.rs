@@ -1,7 +1,9 @@
 //! Removal of what takes room and belongs to no record: temporary files and empty folders.
 
-use super::layout::join;
-use super::os::Kind;
+use std::io;
+
+use super::layout::{QUARANTINE_FOLDER, join};
+use super::os::{Folder, Kind};
 use super::tree::FileTree;
 use crate::error::Result;
 use crate::format::file_name;
@@ -38,6 +40,20 @@ pub(super) fn remove_empty_folders(tree: &FileTree, path: &str) -> Result<()> {
         folder.remove_folder(&name).map_err(|error| tree.fault("remove the folder", &inner, &error))?;
     }
     Ok(())
+}
+
+/// Moves the file or folder `name` in `folder`, the folder at `path`, to the quarantine, where it gets a free name.
+pub(super) fn set_aside(tree: &FileTree, folder: &Folder, path: &str, name: &str) -> Result<()> {
+    let failed = |error: io::Error| tree.fault("set aside", &join(path, name), &error);
+    let quarantine = tree.make_folder(QUARANTINE_FOLDER, &mut Vec::new()).map_err(failed)?;
+    let (stem, ending) = name.strip_suffix(".json").map_or((name, ""), |stem| (stem, ".json"));
+    let mut free = name.to_owned();
+    let mut number = 0;
+    while quarantine.stat(&free).map_err(failed)?.is_some() {
+        number += 1;
+        free = format!("{stem}-{number}{ending}");
+    }
+    folder.rename(name, &quarantine, &free).map_err(failed)
 }
 
 /// True if keys may have a folder `name` in the folder `path`.

@@ -31,17 +31,17 @@ pub(super) struct Committer {
 
 impl Committer {
     /// Without a `writer` the store is read-only. With `inline`, small writes may run on the caller's thread.
-    pub fn new(records: Arc<Records>, writer: Option<Writer>, inline: bool) -> Self {
+    pub(super) fn new(records: Arc<Records>, writer: Option<Writer>, inline: bool) -> Self {
         let read_only = writer.is_none();
         Committer { records, writer: Mutex::new(writer), read_only, inline, pace: Pace::default() }
     }
 
-    pub fn is_read_only(&self) -> bool {
+    pub(super) fn is_read_only(&self) -> bool {
         self.read_only
     }
 
     /// Writes batches in order, each whole or not at all.
-    pub fn write_group(&self, batches: &[Batch]) -> Vec<Result<Commit>> {
+    pub(super) fn write_group(&self, batches: &[Batch]) -> Vec<Result<Commit>> {
         match self.writer.lock().as_mut() {
             Some(writer) => writer.write_group(batches),
             None => vec![Err(self.no_writer()); batches.len()],
@@ -49,7 +49,7 @@ impl Committer {
     }
 
     /// Writes one small plain batch below `full`, unless something has to be waited for.
-    pub fn try_write(&self, batch: &Batch) -> Option<Result<Commit>> {
+    pub(super) fn try_write(&self, batch: &Batch) -> Option<Result<Commit>> {
         if !self.inline || !is_small(batch) || !self.pace.is_quick() {
             return None;
         }
@@ -66,7 +66,7 @@ impl Committer {
     }
 
     /// Runs `write` under the writer's lock.
-    pub fn with_writer<T>(&self, write: impl FnOnce(&mut Writer) -> Result<T>) -> Result<T> {
+    pub(super) fn with_writer<T>(&self, write: impl FnOnce(&mut Writer) -> Result<T>) -> Result<T> {
         match self.writer.lock().as_mut() {
             Some(writer) => write(writer),
             None => Err(self.no_writer()),
@@ -74,17 +74,17 @@ impl Committer {
     }
 
     /// Keeps every write away for as long as the answer is held.
-    pub fn pause(&self) -> impl Sized + '_ {
+    pub(super) fn pause(&self) -> impl Sized + '_ {
         self.writer.lock()
     }
 
     /// Takes the writer out, to be closed. Writes are CLOSED from now on.
-    pub fn take_writer(&self) -> Option<Writer> {
+    pub(super) fn take_writer(&self) -> Option<Writer> {
         self.writer.lock().take()
     }
 
-    /// The error of a write without a writer: READ_ONLY or CLOSED.
-    pub fn no_writer(&self) -> Error {
+    /// The error of a write without a writer: `READ_ONLY` or CLOSED.
+    pub(super) fn no_writer(&self) -> Error {
         if self.read_only { fault::read_only() } else { Error::closed() }
     }
 }

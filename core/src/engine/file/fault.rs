@@ -44,6 +44,11 @@ pub(super) fn damaged_database(finding: impl Display) -> Error {
     Error::corrupted(format!("store.db: {finding}"))
 }
 
+/// A connection of this process reads the database where none may.
+pub(super) fn busy_database() -> Error {
+    Error::new(Code::Locked, "cannot write store.db back: it is being read")
+}
+
 pub(super) fn foreign_database() -> Error {
     Error::new(Code::UnsupportedFormat, "the database is not one of this engine")
 }
@@ -66,6 +71,42 @@ pub(super) fn foreign_redo_operation(path: impl Display) -> Error {
 pub(super) fn unfinished_batch() -> Error {
     let message = "a crash left a batch half done; open the store once for writing to finish it";
     Error::new(Code::ReadOnly, message)
+}
+
+/// A store opened read-only cannot finish the replacement of its content.
+pub(super) fn unfinished_replacement() -> Error {
+    let message = "a crash left a replacement of the content half done; open the store once for writing to finish it";
+    Error::new(Code::ReadOnly, message)
+}
+
+/// The content of a view was replaced.
+pub(super) fn content_replaced() -> Error {
+    Error::new(Code::Conflict, "the content of the store was replaced meanwhile; read it again")
+}
+
+/// A replacement of the content failed behind its commit point, or the database could not be opened again. The next
+/// opening finishes it, or finds the old content.
+pub(super) fn halted() -> Error {
+    let message = "a replacement of the content could not be finished; close the store, and open it again";
+    Error::new(Code::Io, message)
+}
+
+/// `cause` ended a replacement of the content behind its commit point.
+pub(super) fn replacement_unfinished(cause: &Error) -> Error {
+    let message =
+        format!("the replacement of the content could not be finished; open the store again for that: {cause}");
+    Error::new(Code::UnknownOutcome, message).caused_by(cause)
+}
+
+/// The staged content was removed by somebody else.
+pub(super) fn stage_is_gone() -> Error {
+    Error::new(Code::Conflict, "the content that was staged is gone; stage it again")
+}
+
+/// A foreign file or folder lies where one of the new content belongs.
+pub(super) fn in_the_way(path: impl Display) -> Error {
+    let message = format!("{path} belongs to no key, and lies where a file or folder of the new content belongs");
+    Error::new(Code::Io, message)
 }
 
 pub(super) fn read_only() -> Error {

@@ -21,14 +21,14 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    pub fn removals(&self) -> &HashSet<String> {
+    pub(super) fn removals(&self) -> &HashSet<String> {
         &self.removals
     }
 
     /// Writes a group as a whole.
     ///
     /// After an error nothing is written, or the store is poisoned and the next opening finishes the group.
-    pub fn write(&mut self, metadata: &mut MetadataDb, tree: &TreeWriter, plan: &mut CommitPlan) -> Result<()> {
+    pub(super) fn write(&mut self, metadata: &mut MetadataDb, tree: &TreeWriter, plan: &mut CommitPlan) -> Result<()> {
         prepare(tree, plan).inspect_err(|_| tree.remove_temporaries(&plan.changes))?;
         if tree.sync().is_full() {
             // The new journal replaces the one that vouches for these.
@@ -71,7 +71,7 @@ impl Journal {
     }
 
     /// Syncs the folders that only the journal vouches for.
-    pub fn sync(&self, tree: &TreeWriter) -> Result<()> {
+    pub(super) fn sync(&self, tree: &TreeWriter) -> Result<()> {
         tree.sync().folders(&self.unsynced_folders)
     }
 }

@@ -19,6 +19,16 @@ pub(super) const LONG_FOLDER: &str = ".holdfast/long";
 /// The folder of damaged files that `verify` has moved away.
 pub(super) const QUARANTINE_FOLDER: &str = ".holdfast/quarantine";
 
+/// The folder of a content that is staged to replace that of the store.
+pub(super) const STAGED_FOLDER: &str = ".holdfast/staged";
+
+/// The staged files: those of keys that have a path of their own, and those of long keys.
+pub(super) const STAGED_TREE: &str = ".holdfast/staged/tree";
+pub(super) const STAGED_LONG: &str = ".holdfast/staged/long";
+
+/// The folder of files and folders that a replacement has moved away, to be deleted.
+pub(super) const REPLACED_FOLDER: &str = ".holdfast/replaced";
+
 /// The redo log.
 pub(super) const REDO_PATH: &str = ".holdfast/redo";
 
@@ -26,6 +36,9 @@ pub(super) const REDO_PATH: &str = ".holdfast/redo";
 pub(super) const REDO_FILE: &str = "redo";
 pub(super) const LOCK_FILE: &str = "lock";
 pub(super) const DATABASE_FILE: &str = "store.db";
+
+/// The name of [`LONG_FOLDER`] in [`STORE_FOLDER`], and of [`STAGED_LONG`] in [`STAGED_FOLDER`].
+pub(super) const LONG_NAME: &str = "long";
 
 /// The path of `name` in `folder`; the base folder is "".
 pub(super) fn join(folder: &str, name: &str) -> String {
@@ -45,7 +58,7 @@ struct Names {
 }
 
 impl LongNames {
-    pub fn new(entries: Vec<(Key, String)>) -> Self {
+    pub(super) fn new(entries: Vec<(Key, String)>) -> Self {
         let names = LongNames::default();
         for (key, name) in entries {
             names.insert(key, name);
@@ -53,13 +66,18 @@ impl LongNames {
         names
     }
 
-    pub fn insert(&self, key: Key, name: String) {
+    /// Replaces all names by those of `other`.
+    pub(super) fn replace(&self, other: LongNames) {
+        *self.names.write() = other.names.into_inner();
+    }
+
+    pub(super) fn insert(&self, key: Key, name: String) {
         let mut names = self.names.write();
         names.taken.insert(name.clone());
         names.by_key.insert(key, name);
     }
 
-    pub fn remove(&self, key: &[u8]) {
+    pub(super) fn remove(&self, key: &[u8]) {
         let mut names = self.names.write();
         if let Some(name) = names.by_key.remove(key) {
             names.taken.remove(&name);
@@ -67,12 +85,12 @@ impl LongNames {
     }
 
     /// The path of the file of `key`, if the key has a name.
-    pub fn path(&self, key: &[u8]) -> Option<FilePath> {
+    pub(super) fn path(&self, key: &[u8]) -> Option<FilePath> {
         self.names.read().by_key.get(key).map(|name| FilePath::new(LONG_FOLDER, name))
     }
 
     /// The name that a new key gets: its hash, and a number where the store or `pending` has that name for another key.
-    pub fn name_for(&self, key: &[u8], pending: &[(Key, String)]) -> String {
+    pub(super) fn name_for(&self, key: &[u8], pending: &[(Key, String)]) -> String {
         let hash = xxh3_128(key);
         let mut stem = format!("{hash:032x}");
         let mut number = 1;
@@ -93,7 +111,7 @@ impl LongNames {
     }
 
     /// The next key of `range`, in its direction. Its file need not exist.
-    pub fn next(&self, range: &KeyRange) -> Option<Key> {
+    pub(super) fn next(&self, range: &KeyRange) -> Option<Key> {
         if range.is_empty() {
             return None;
         }
@@ -105,7 +123,7 @@ impl LongNames {
     }
 
     /// The keys that `range` contains. Their files need not exist.
-    pub fn keys(&self, range: &KeyRange) -> Vec<Key> {
+    pub(super) fn keys(&self, range: &KeyRange) -> Vec<Key> {
         self.names.read().by_key.keys().filter(|key| range.contains(key)).cloned().collect()
     }
 }

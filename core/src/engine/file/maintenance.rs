@@ -20,6 +20,16 @@ const CHUNK: u32 = 512;
 
 /// Counts the files of keys and their bytes, and those of the store itself.
 pub(super) fn stats(records: &Arc<Records>) -> Result<Stats> {
+    loop {
+        match count(records) {
+            // The content was replaced meanwhile.
+            Err(error) if error.code() == Code::Conflict => {}
+            stats => return stats,
+        }
+    }
+}
+
+fn count(records: &Arc<Records>) -> Result<Stats> {
     let tree = records.tree();
     let mut keys = 0;
     let mut bytes = 0;

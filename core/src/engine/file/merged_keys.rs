@@ -44,7 +44,7 @@ enum Head {
 }
 
 impl<'a> MergedKeys<'a> {
-    pub fn new(
+    pub(super) fn new(
         records: &'a Records,
         reading: &'a Reading<'a>,
         view: ViewId,
@@ -60,7 +60,7 @@ impl<'a> MergedKeys<'a> {
     }
 
     /// The next key, with its record where that was read from a row.
-    pub fn next(&mut self) -> Result<Option<(Key, Option<Record>)>> {
+    pub(super) fn next(&mut self) -> Result<Option<(Key, Option<Record>)>> {
         let mut best: Option<Key> = None;
         for at in 0..self.heads.len() {
             let head = self.head(at)?;

@@ -40,7 +40,8 @@ mod process_lock;
 mod records;
 mod recover;
 mod redo_log;
-mod replace;
+mod rename;
+mod replacement;
 mod sidecar_buffer;
 mod staging;
 mod store;
@@ -66,11 +67,14 @@ use crate::error::Result;
 pub use self::options::FileOptions;
 pub use crate::format::file_text::Encoding;
 
-/// Opens the store of `options`, or shares it if this process has it open.
+/// Opens the store of `options`, or shares it if this process has it open. Blocks.
 ///
-/// INVALID_ARGUMENT for a path that is no folder or lies in an asar archive, LOCKED while another process has the
-/// store open, READ_ONLY for a store that cannot be written without `read_only`, CORRUPTED or UNSUPPORTED_FORMAT for
-/// a `.holdfast/store.db` that cannot be read.
+/// # Errors
+///
+/// `INVALID_ARGUMENT` for a path that is no folder or lies in an asar archive, LOCKED while another process has the
+/// store open, `READ_ONLY` for a store that cannot be written without `read_only`, CORRUPTED or `UNSUPPORTED_FORMAT`
+/// for a `.holdfast/store.db` that cannot be read.
+#[allow(clippy::needless_pass_by_value, reason = "every engine takes its options so")]
 pub fn open(options: FileOptions) -> Result<Lease> {
     let base = std::path::absolute(&options.base_path).unwrap_or_else(|_| options.base_path.clone());
     prepare_folder(

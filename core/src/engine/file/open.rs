@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::committer::Committer;
 use super::fault;
 use super::layout::{DATABASE_FILE, LOCK_FILE, LongNames, REDO_FILE, STORE_FOLDER};
-use super::metadata::{MetadataDb, MetadataReader};
+use super::metadata::{Format, MetadataDb, MetadataReader};
 use super::options::FileOptions;
 use super::os::Root;
 use super::overwrite::Overwriter;
@@ -39,6 +39,9 @@ fn open_read_only(base: &Path, root: Root, options: &FileOptions) -> Result<File
     let folder = base.join(STORE_FOLDER);
     let lock = ProcessLock::shared(&folder.join(LOCK_FILE), Duration::from_millis(options.lock_timeout))?;
     let metadata = MetadataDb::open_read_only(&folder.join(DATABASE_FILE))?;
+    if metadata.format()? != Format::Plain {
+        return Err(fault::unfinished_replacement());
+    }
     let pending = metadata.meta("clean")? != Some(1) && !redo_log::pending(&folder.join(REDO_FILE))?.is_empty();
     if pending || !metadata.journal()?.is_empty() {
         return Err(fault::unfinished_batch());

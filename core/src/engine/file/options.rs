@@ -10,11 +10,13 @@ use crate::format::file_text::Encoding;
 pub struct FileOptions {
     /// The folder of the store, made with its parents where missing.
     pub base_path: PathBuf,
+    /// The encoding of the user's `.json` files.
     pub encoding: Encoding,
     /// Opens what is there without writing anything.
     pub read_only: bool,
     /// Milliseconds to wait at most for another process to close the store.
     pub lock_timeout: u64,
+    /// The failure that a finished write survives.
     pub durability: Durability,
 }
 

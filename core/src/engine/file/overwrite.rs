@@ -48,14 +48,14 @@ impl LastFolder {
 }
 
 impl Overwriter {
-    pub fn new(redo: RedoLog) -> Self {
+    pub(super) fn new(redo: RedoLog) -> Self {
         Overwriter { redo }
     }
 
     /// Writes a group, as a whole unless its batches are independent. Returns the changes that could not be made.
     ///
     /// After an error nothing is written, or the store is poisoned and the next opening finishes the group.
-    pub fn write<'t>(
+    pub(super) fn write<'t>(
         &mut self,
         tree: &'t TreeWriter,
         plan: &mut CommitPlan,
@@ -91,6 +91,14 @@ impl Overwriter {
         }
         installing.finish(plan.seq);
         Ok(failed)
+    }
+
+    /// Makes it durable that nothing is pending: after a power loss, an old record must not undo what is synced next.
+    pub(super) fn sync(&self, tree: &TreeWriter) -> Result<()> {
+        self.redo.sync().map_err(|error| {
+            tree.records().poison();
+            tree.records().tree().fault("sync", REDO_PATH, &error)
+        })
     }
 
     /// Makes `ops` pending; after an error nothing is, and no temporary file is left.

@@ -32,7 +32,7 @@ pub(super) struct CommitPlan {
 impl CommitPlan {
     /// Plans the changes of `group`. `removals` are the paths that recovery would remove: writing one needs a new
     /// journal. `full` says that commits survive power loss.
-    pub fn new(records: &Records, group: &StagedGroup, removals: &HashSet<String>, full: bool) -> Result<Self> {
+    pub(super) fn new(records: &Records, group: &StagedGroup, removals: &HashSet<String>, full: bool) -> Result<Self> {
         let StagedGroup { seq, independent, .. } = *group;
         let mut plan = CommitPlan {
             seq,
@@ -97,26 +97,26 @@ impl CommitPlan {
     }
 
     /// Drops the changes that failed.
-    pub fn retain_prepared(&mut self, failed: &Failures) {
+    pub(super) fn retain_prepared(&mut self, failed: &Failures) {
         self.changes.retain(|change| !failed.contains_key(&change.key));
     }
 
     /// Keeps for the open views what is about to be overwritten.
-    pub fn keep_before_images(&self, records: &Records, installing: &Installing<'_>) {
+    pub(super) fn keep_before_images(&self, records: &Records, installing: &Installing<'_>) {
         if !installing.has_views() {
             return;
         }
         let user = self.changes.iter().map(|change| (Space::User, &change.key));
         let internal = self.write_set.internal.iter().map(|(key, _)| (Space::Internal, key));
         for (space, key) in user.chain(internal) {
-            // What cannot be read is absent from the views: nothing is left that could show it.
+            // A record that cannot be read is absent from the views: nothing is left that could show it.
             let image = records.get(space, key).unwrap_or_default();
             installing.keep_before_image(self.seq, space, key.clone(), image);
         }
     }
 
     /// Keeps for every reader what was committed, from the change numbered `first` on, and could not be put in place.
-    pub fn keep_after_images(&self, first: usize, installing: &Installing<'_>) {
+    pub(super) fn keep_after_images(&self, first: usize, installing: &Installing<'_>) {
         for change in self.changes.iter().skip(first) {
             installing.keep_after_image(change.key.clone(), change.record.clone());
         }
@@ -124,7 +124,7 @@ impl CommitPlan {
 }
 
 /// The sidecar that `record` needs; `None` if its file tells everything.
-fn sidecar(record: &Record) -> Option<Sidecar> {
+pub(super) fn sidecar(record: &Record) -> Option<Sidecar> {
     let created_at = record.created_at.filter(|created| Some(*created) != record.updated_at);
     let version = Version::digest(&record.value, None);
     let sidecar = Sidecar { version, expires_at: record.expires_at, metadata: record.metadata.clone(), created_at };

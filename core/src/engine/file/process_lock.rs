@@ -25,7 +25,7 @@ impl Drop for ProcessLock {
 
 impl ProcessLock {
     /// Takes the lock at `path` for this process alone, waiting at most `timeout`.
-    pub fn exclusive(path: &Path, timeout: Duration) -> Result<Self> {
+    pub(super) fn exclusive(path: &Path, timeout: Duration) -> Result<Self> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         #[cfg(unix)]
@@ -43,7 +43,7 @@ impl ProcessLock {
     }
 
     /// Takes the lock at `path` together with other readers; `None` if there is no lock file.
-    pub fn shared(path: &Path, timeout: Duration) -> Result<Option<Self>> {
+    pub(super) fn shared(path: &Path, timeout: Duration) -> Result<Option<Self>> {
         let mut file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),

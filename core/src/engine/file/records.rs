@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::cache::{CachedRecord, RecordCache};
 use super::fault;
+use super::layout::LongNames;
 use super::metadata::{MetadataReader, Sidecar};
 use super::os::Stamp;
 use super::sidecar_buffer::SidecarBuffer;
@@ -29,6 +30,8 @@ pub(super) struct Records {
     view_pace: Pace,
     /// Set when a write or a sync failed in a way that only the next opening can repair.
     poisoned: AtomicBool,
+    /// Set when a replacement of the content stopped halfway: the files are those of both contents.
+    halted: AtomicBool,
 }
 
 /// A user key as the cache and one `stat` know it.
@@ -42,7 +45,7 @@ pub(super) enum Lookup {
 }
 
 impl Records {
-    pub fn new(tree: FileTree, metadata: MetadataReader, versions: Versions, any_sidecars: bool) -> Self {
+    pub(super) fn new(tree: FileTree, metadata: MetadataReader, versions: Versions, any_sidecars: bool) -> Self {
         Records {
             tree,
             cache: RecordCache::new(),
@@ -52,47 +55,55 @@ impl Records {
             counters: Arc::default(),
             view_pace: Pace::default(),
             poisoned: AtomicBool::new(false),
+            halted: AtomicBool::new(false),
         }
     }
 
-    pub fn tree(&self) -> &FileTree {
+    /// Forgets everything of a content that was replaced, but for the versions.
+    pub(super) fn replace(&self, long_names: LongNames, any_sidecars: bool) {
+        self.cache.clear();
+        self.sidecars.reset(any_sidecars);
+        self.tree.long_names().replace(long_names);
+    }
+
+    pub(super) fn tree(&self) -> &FileTree {
         &self.tree
     }
 
-    pub fn cache(&self) -> &RecordCache {
+    pub(super) fn cache(&self) -> &RecordCache {
         &self.cache
     }
 
-    pub fn sidecars(&self) -> &SidecarBuffer {
+    pub(super) fn sidecars(&self) -> &SidecarBuffer {
         &self.sidecars
     }
 
-    pub fn metadata(&self) -> &MetadataReader {
+    pub(super) fn metadata(&self) -> &MetadataReader {
         &self.metadata
     }
 
-    pub fn versions(&self) -> &Versions {
+    pub(super) fn versions(&self) -> &Versions {
         &self.versions
     }
 
-    pub fn counters(&self) -> &Arc<Counters> {
+    pub(super) fn counters(&self) -> &Arc<Counters> {
         &self.counters
     }
 
-    pub fn view_pace(&self) -> &Pace {
+    pub(super) fn view_pace(&self) -> &Pace {
         &self.view_pace
     }
 
     /// The record of a key of either keyspace, expired or not.
-    pub fn get(&self, space: Space, key: &Key) -> Result<Option<Record>> {
+    pub(super) fn get(&self, space: Space, key: &Key) -> Result<Option<Record>> {
         match space {
             Space::User => self.user(key),
-            Space::Internal => self.metadata.internal(key),
+            Space::Internal => self.check_readable().and_then(|()| self.metadata.internal(key)),
         }
     }
 
     /// The record of a user key, expired or not.
-    pub fn user(&self, key: &Key) -> Result<Option<Record>> {
+    pub(super) fn user(&self, key: &Key) -> Result<Option<Record>> {
         self.try_user(key).unwrap_or_else(|| {
             self.counters.cache_misses.one();
             self.load(key)
@@ -100,7 +111,7 @@ impl Records {
     }
 
     /// The record of a user key, expired or not; the outer `None` where the disk would have to be read.
-    pub fn try_user(&self, key: &Key) -> Option<Result<Option<Record>>> {
+    pub(super) fn try_user(&self, key: &Key) -> Option<Result<Option<Record>>> {
         match self.lookup(key) {
             Ok(Lookup::Absent) => Some(Ok(None)),
             Ok(Lookup::Fresh(cached)) => {
@@ -116,13 +127,14 @@ impl Records {
         }
     }
 
-    pub fn lookup(&self, key: &Key) -> Result<Lookup> {
-        if self.is_poisoned()
-            && let Some(image) = self.versions.after_image(key)
-        {
-            let stamp = Stamp { modified: 0, changed: 0, size: 0, inode: 0 };
-            let fresh = |record| Lookup::Fresh(Arc::new(CachedRecord { record, stamp, racy: false }));
-            return Ok(image.map_or(Lookup::Absent, fresh));
+    pub(super) fn lookup(&self, key: &Key) -> Result<Lookup> {
+        if self.is_poisoned() {
+            self.check_readable()?;
+            if let Some(image) = self.versions.after_image(key) {
+                let stamp = Stamp { modified: 0, changed: 0, size: 0, inode: 0 };
+                let fresh = |record| Lookup::Fresh(Arc::new(CachedRecord { record, stamp, racy: false }));
+                return Ok(image.map_or(Lookup::Absent, fresh));
+            }
         }
         let Some(stamp) = self.tree.stat(key)? else { return Ok(Lookup::Absent) };
         Ok(match self.cache.get(key) {
@@ -133,7 +145,7 @@ impl Records {
     }
 
     /// Reads the file of a user key.
-    pub fn load(&self, key: &Key) -> Result<Option<Record>> {
+    pub(super) fn load(&self, key: &Key) -> Result<Option<Record>> {
         let Some(path) = self.tree.path(key) else { return Ok(None) };
         let Some(content) = self.tree.read(&path).map_err(|error| error.at_key(key))? else {
             self.cache.remove(key);
@@ -164,7 +176,7 @@ impl Records {
     }
 
     /// The sidecar of a user key, pending or stored, whatever its file holds.
-    pub fn sidecar(&self, key: &Key) -> Result<Option<Sidecar>> {
+    pub(super) fn sidecar(&self, key: &Key) -> Result<Option<Sidecar>> {
         if let Some(pending) = self.sidecars.pending(key) {
             return Ok(pending);
         }
@@ -175,16 +187,27 @@ impl Records {
     }
 
     /// Refuses writes until the store is opened again.
-    pub fn poison(&self) {
+    pub(super) fn poison(&self) {
         self.poisoned.store(true, Ordering::Release);
     }
 
-    pub fn is_poisoned(&self) -> bool {
+    pub(super) fn is_poisoned(&self) -> bool {
         self.poisoned.load(Ordering::Acquire)
     }
 
+    /// Refuses reads and writes until the store is opened again.
+    pub(super) fn halt(&self) {
+        self.halted.store(true, Ordering::Release);
+        self.poison();
+    }
+
+    /// IO if the store is halted.
+    pub(super) fn check_readable(&self) -> Result<()> {
+        if self.halted.load(Ordering::Acquire) { Err(fault::halted()) } else { Ok(()) }
+    }
+
     /// IO if the store is poisoned.
-    pub fn check_writable(&self) -> Result<()> {
+    pub(super) fn check_writable(&self) -> Result<()> {
         if self.is_poisoned() { Err(fault::poisoned()) } else { Ok(()) }
     }
 }

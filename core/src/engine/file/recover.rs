@@ -1,5 +1,5 @@
-//! Recovery: the opening for writing finishes the commits in the journal and in the redo log, and removes the temporary
-//! files of writes that nobody was told of.
+//! Recovery: the opening for writing finishes a replacement of the content and the commits in the journal and in the
+//! redo log, and removes the temporary files of writes that nobody was told of.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read};
@@ -13,6 +13,7 @@ use super::fault;
 use super::layout::{LONG_FOLDER, REDO_FILE, REDO_PATH, STORE_FOLDER};
 use super::metadata::{JournalEntry, MetadataDb, WriteSet};
 use super::redo_log::{self, RedoLog};
+use super::replacement::{finish, remove_leftovers};
 use super::tree::FileTree;
 use super::tree_writer::TreeWriter;
 use crate::batch::Op;
@@ -24,6 +25,8 @@ use crate::record::{Record, now};
 pub(super) fn recover(metadata: &mut MetadataDb, tree: &TreeWriter, redo: &Path) -> Result<Option<RedoLog>> {
     let files = tree.records().tree();
     let full = tree.sync().is_full();
+    let replaced = finish(metadata, tree)?;
+    remove_leftovers(files)?;
     let journal = metadata.journal()?;
     let mut touched = BTreeSet::new();
     for entry in &journal {
@@ -33,7 +36,7 @@ pub(super) fn recover(metadata: &mut MetadataDb, tree: &TreeWriter, redo: &Path)
     let mark = metadata.meta("clean")?;
     let clean = mark == Some(1);
     let pending = redo_log::pending(redo)?;
-    let recoveries = u64::from(!journal.is_empty()) + u64::from(!clean && !pending.is_empty());
+    let recoveries = u64::from(replaced) + u64::from(!journal.is_empty()) + u64::from(!clean && !pending.is_empty());
     tree.records().counters().recoveries.add(recoveries);
     if !clean {
         remove_temporaries(files, "")?;

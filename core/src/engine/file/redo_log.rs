@@ -33,7 +33,7 @@ pub(super) struct RedoLog {
 
 impl RedoLog {
     /// Opens the file for writing, making it where there is none.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub(super) fn open(path: &Path) -> Result<Self> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         #[cfg(unix)]
@@ -47,7 +47,7 @@ impl RedoLog {
 
     /// Makes `ops` pending and returns the length of the record. After an error the caller has to
     /// [`clear`](Self::clear); only if that fails too may something be pending.
-    pub fn write(&mut self, ops: &[Op]) -> std::io::Result<usize> {
+    pub(super) fn write(&mut self, ops: &[Op]) -> std::io::Result<usize> {
         let body = codec::encode(ops);
         let mut record = Vec::with_capacity(HEADER + body.len());
         record.extend_from_slice(MAGIC);
@@ -60,7 +60,7 @@ impl RedoLog {
     }
 
     /// Makes nothing pending. `length` is that of the record, as [`write`](Self::write) returned it.
-    pub fn clear(&mut self, length: usize) -> std::io::Result<()> {
+    pub(super) fn clear(&mut self, length: usize) -> std::io::Result<()> {
         if length > MAX_KEPT {
             os::step()?;
             return self.file.set_len(0);
@@ -68,11 +68,16 @@ impl RedoLog {
         self.file.seek(SeekFrom::Start(MAGIC.len() as u64))?;
         os::write(&mut self.file, &[0; 8])
     }
+
+    /// Makes it durable that nothing is pending.
+    pub(super) fn sync(&self) -> std::io::Result<()> {
+        os::sync(&self.file)
+    }
 }
 
 /// The pending operations in the file at `path`, if there are any.
 ///
-/// UNSUPPORTED_FORMAT if a newer version wrote them.
+/// `UNSUPPORTED_FORMAT` if a newer version wrote them.
 pub(super) fn pending(path: &Path) -> Result<Vec<Op>> {
     let mut bytes = Vec::new();
     match File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)) {

@@ -24,17 +24,17 @@ pub(super) struct SidecarBuffer {
 }
 
 impl SidecarBuffer {
-    pub fn new(any_stored: bool) -> Self {
+    pub(super) fn new(any_stored: bool) -> Self {
         SidecarBuffer { any_stored: AtomicBool::new(any_stored), ..SidecarBuffer::default() }
     }
 
     /// The pending sidecar of `key`; `Some(None)` is a pending removal.
-    pub fn pending(&self, key: &Key) -> Option<Option<Sidecar>> {
+    pub(super) fn pending(&self, key: &Key) -> Option<Option<Sidecar>> {
         self.pending.lock().get(key).cloned()
     }
 
     /// Adds a sidecar, or its removal. Returns how many are pending.
-    pub fn defer(&self, key: Key, sidecar: Option<Sidecar>) -> usize {
+    pub(super) fn defer(&self, key: Key, sidecar: Option<Sidecar>) -> usize {
         self.busy.store(true, Ordering::Relaxed);
         let mut pending = self.pending.lock();
         pending.insert(key, sidecar);
@@ -43,31 +43,37 @@ impl SidecarBuffer {
 
     /// True if no sidecar became pending since the last call. Storing sidecars competes with writes for the disk, and
     /// that of a key that is written again would be stored again.
-    pub fn is_quiet(&self) -> bool {
+    pub(super) fn is_quiet(&self) -> bool {
         !self.busy.swap(false, Ordering::Relaxed)
     }
 
-    pub fn any_stored(&self) -> bool {
+    pub(super) fn any_stored(&self) -> bool {
         self.any_stored.load(Ordering::Acquire)
     }
 
     /// Says that the database holds, or is about to hold, a sidecar.
-    pub fn mark_stored(&self) {
+    pub(super) fn mark_stored(&self) {
         self.any_stored.store(true, Ordering::Release);
     }
 
     /// Drops the pending sidecar of `key`: a transaction of the database has written a newer one.
-    pub fn discard(&self, key: &Key) {
+    pub(super) fn discard(&self, key: &Key) {
         self.pending.lock().remove(key);
     }
 
+    /// Drops what is pending: the database is another one.
+    pub(super) fn reset(&self, any_stored: bool) {
+        self.pending.lock().clear();
+        self.any_stored.store(any_stored, Ordering::Release);
+    }
+
     /// Up to `limit` of the pending sidecars. They stay pending until [`remove_stored`](Self::remove_stored).
-    pub fn peek(&self, limit: usize) -> Vec<(Key, Option<Sidecar>)> {
+    pub(super) fn peek(&self, limit: usize) -> Vec<(Key, Option<Sidecar>)> {
         self.pending.lock().iter().take(limit).map(|(key, sidecar)| (key.clone(), sidecar.clone())).collect()
     }
 
     /// Removes sidecars that the database holds now. One that has changed since stays pending.
-    pub fn remove_stored(&self, stored: &[(Key, Option<Sidecar>)]) {
+    pub(super) fn remove_stored(&self, stored: &[(Key, Option<Sidecar>)]) {
         let mut pending = self.pending.lock();
         for (key, sidecar) in stored {
             if pending.get(key) == Some(sidecar) {

@@ -48,7 +48,7 @@ pub(super) struct Staging<'a> {
 
 impl<'a> Staging<'a> {
     /// The state that a batch finds at time `now`; `group` are the writes of the batches before it.
-    pub fn new(
+    pub(super) fn new(
         records: &'a Records,
         metadata: &'a MetadataDb,
         recent: &'a Recent,
@@ -61,7 +61,7 @@ impl<'a> Staging<'a> {
     }
 
     /// The writes of the batch.
-    pub fn into_changes(self) -> Changes {
+    pub(super) fn into_changes(self) -> Changes {
         self.own
     }
 

@@ -1,13 +1,16 @@
 //! The store: its parts, composed to a [`Store`] for the queue in front of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use super::committer::Committer;
 use super::process_lock::ProcessLock;
 use super::records::Records;
+use super::replacement::{FileStage, Leftovers};
 use super::view::FileView;
+use super::write::Writer;
 use super::{expiry, maintenance};
 use crate::batch::{Batch, Commit};
 use crate::engine::embedded::Store;
@@ -23,22 +26,34 @@ pub(super) const NAME: &str = "file";
 /// Keys answered at once on the caller's thread at most: each costs a call of the system.
 const MAX_INLINE_KEYS: usize = 64;
 
+/// The time in which a sweep removes old files at most.
+const REMOVING: Duration = Duration::from_millis(100);
+
 /// An open store.
 pub(super) struct FileStore {
     committer: Committer,
     records: Arc<Records>,
     feed: Arc<Feed>,
+    leftovers: Leftovers,
     /// The lock of a store opened read-only. A writer has a lock of its own.
     shared_lock: Mutex<Option<ProcessLock>>,
 }
 
 impl FileStore {
-    pub fn new(records: Arc<Records>, committer: Committer, feed: Arc<Feed>, shared_lock: Option<ProcessLock>) -> Self {
-        FileStore { committer, records, feed, shared_lock: Mutex::new(shared_lock) }
+    pub(super) fn new(
+        records: Arc<Records>,
+        committer: Committer,
+        feed: Arc<Feed>,
+        shared_lock: Option<ProcessLock>,
+    ) -> Self {
+        let leftovers = Leftovers::new(records.clone());
+        FileStore { committer, records, feed, leftovers, shared_lock: Mutex::new(shared_lock) }
     }
 }
 
 impl Store for FileStore {
+    type Stage = FileStage;
+
     fn name(&self) -> &'static str {
         NAME
     }
@@ -83,7 +98,9 @@ impl Store for FileStore {
     }
 
     fn sweep(&self, now: Millis) -> Result<u64> {
-        expiry::sweep(&self.records, &self.committer, now)
+        let freed = expiry::sweep(&self.records, &self.committer, now);
+        self.leftovers.remove_some(REMOVING)?;
+        freed
     }
 
     fn feed(&self) -> &Arc<Feed> {
@@ -106,12 +123,29 @@ impl Store for FileStore {
         maintenance::compact(&self.committer)
     }
 
+    fn stage(&self) -> Result<FileStage> {
+        let full = self.committer.with_writer(|writer| {
+            writer.refuse_replacement()?;
+            Ok(writer.tree().sync().is_full())
+        })?;
+        self.leftovers.remove_all()?;
+        FileStage::begin(self.records.clone(), full)
+    }
+
+    fn swap(&self, stage: FileStage) -> Result<Commit> {
+        let commit = self.committer.with_writer(|writer| writer.swap(stage))?;
+        self.leftovers.add();
+        Ok(commit)
+    }
+
     /// Idempotent.
     fn close(&self) -> Result<()> {
+        // The next opening removes the rest.
+        let _ = self.leftovers.remove_some(Duration::MAX);
         let writer = self.committer.take_writer();
         let closed = self.records.metadata().close();
         drop(self.shared_lock.lock().take());
-        closed.and(writer.map_or(Ok(()), |writer| writer.close()))
+        closed.and(writer.map_or(Ok(()), Writer::close))
     }
 }
 

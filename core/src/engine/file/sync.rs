@@ -24,21 +24,21 @@ pub(super) struct TreeSync {
 
 impl TreeSync {
     /// `full` says that commits survive power loss.
-    pub fn new(records: Arc<Records>, full: bool) -> Self {
+    pub(super) fn new(records: Arc<Records>, full: bool) -> Self {
         TreeSync { records, full, unsynced_parents: RefCell::default() }
     }
 
-    pub fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.full
     }
 
     /// True if no folder waits for its sync.
-    pub fn is_complete(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         self.unsynced_parents.borrow().is_empty()
     }
 
     /// The folder at `path`, made with its parents where missing.
-    pub fn make_folder(&self, path: &str) -> io::Result<Folder> {
+    pub(super) fn make_folder(&self, path: &str) -> io::Result<Folder> {
         let mut parents = Vec::new();
         let folder = self.records.tree().make_folder(path, &mut parents);
         if self.full {
@@ -48,13 +48,13 @@ impl TreeSync {
     }
 
     /// Syncs the content of an open file.
-    pub fn file(&self, file: &File) -> io::Result<()> {
+    pub(super) fn file(&self, file: &File) -> io::Result<()> {
         self.records.counters().fsyncs.one();
         os::sync(file).inspect_err(|_| self.records.poison())
     }
 
     /// Syncs the temporary files of `changes`, or the whole file system. True if it was that, which includes folders.
-    pub fn temporaries(&self, changes: &[FileChange]) -> Result<bool> {
+    pub(super) fn temporaries(&self, changes: &[FileChange]) -> Result<bool> {
         if self.file_system()? {
             return Ok(true);
         }
@@ -71,7 +71,7 @@ impl TreeSync {
     }
 
     /// Syncs the names in `folders`.
-    pub fn folders<'f>(&self, folders: impl IntoIterator<Item = &'f String>) -> Result<()> {
+    pub(super) fn folders<'f>(&self, folders: impl IntoIterator<Item = &'f String>) -> Result<()> {
         let tree = self.records.tree();
         for path in folders {
             // A folder that is gone was removed with its last file, and its parent is in the list.
@@ -86,7 +86,7 @@ impl TreeSync {
     }
 
     /// Syncs the names in `folders`, and the folders made since the last such sync.
-    pub fn folders_and_parents(&self, folders: &BTreeSet<String>) -> Result<()> {
+    pub(super) fn folders_and_parents(&self, folders: &BTreeSet<String>) -> Result<()> {
         let parents = self.unsynced_parents.borrow().clone();
         self.folders(folders.union(&parents))?;
         self.unsynced_parents.borrow_mut().clear();
@@ -95,7 +95,7 @@ impl TreeSync {
 
     /// Syncs every folder of the user's, or the whole file system: after a crash nobody knows which of their names are
     /// durable.
-    pub fn tree(&self) -> Result<()> {
+    pub(super) fn tree(&self) -> Result<()> {
         if self.file_system()? {
             return Ok(());
         }
@@ -103,7 +103,7 @@ impl TreeSync {
     }
 
     /// Syncs the whole file system; false where that cannot be done.
-    pub fn file_system(&self) -> Result<bool> {
+    pub(super) fn file_system(&self) -> Result<bool> {
         self.records.counters().fsyncs.one();
         let synced = self.records.tree().sync_file_system().inspect_err(|_| self.records.poison())?;
         if synced {

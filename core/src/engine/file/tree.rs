@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::fault;
 use super::layout::{LongNames, STORE_FOLDER, join};
@@ -17,8 +17,8 @@ const MAX_READS: usize = 8;
 
 pub(super) struct FileTree {
     root: Root,
-    /// The base folder as the user wrote it, for messages.
-    base: String,
+    /// The base folder as the user wrote it.
+    base: PathBuf,
     encoding: Encoding,
     long_names: LongNames,
 }
@@ -32,30 +32,30 @@ pub(super) struct FileContent {
 }
 
 impl FileTree {
-    pub fn new(root: Root, base: &Path, encoding: Encoding, long_names: LongNames) -> Self {
-        FileTree { root, base: base.display().to_string(), encoding, long_names }
+    pub(super) fn new(root: Root, base: &Path, encoding: Encoding, long_names: LongNames) -> Self {
+        FileTree { root, base: base.to_owned(), encoding, long_names }
     }
 
-    pub fn long_names(&self) -> &LongNames {
+    pub(super) fn long_names(&self) -> &LongNames {
         &self.long_names
     }
 
     /// The path of the file of `key`; `None` if no file of it can exist.
-    pub fn path(&self, key: &[u8]) -> Option<FilePath> {
+    pub(super) fn path(&self, key: &[u8]) -> Option<FilePath> {
         file_name::path_of(key).or_else(|| self.long_names.path(key))
     }
 
-    pub fn folder(&self, path: &str) -> Result<Option<Folder>> {
+    pub(super) fn folder(&self, path: &str) -> Result<Option<Folder>> {
         self.root.folder(path).map_err(|error| self.fault("open the folder", path, &error))
     }
 
     /// The folder at `path`, made with its parents where missing. The folders in which it made one go to `parents`.
-    pub fn make_folder(&self, path: &str, parents: &mut Vec<String>) -> io::Result<Folder> {
+    pub(super) fn make_folder(&self, path: &str, parents: &mut Vec<String>) -> io::Result<Folder> {
         self.root.make_folder(path, parents)
     }
 
     /// The stamp of a key's file; `None` if there is none.
-    pub fn stat(&self, key: &[u8]) -> Result<Option<Stamp>> {
+    pub(super) fn stat(&self, key: &[u8]) -> Result<Option<Stamp>> {
         let Some(path) = self.path(key) else { return Ok(None) };
         let Some(folder) = self.folder(path.folder())? else { return Ok(None) };
         let found =
@@ -64,7 +64,7 @@ impl FileTree {
     }
 
     /// The content of the file at `path`. CORRUPTED if that is no value.
-    pub fn read(&self, path: &FilePath) -> Result<Option<FileContent>> {
+    pub(super) fn read(&self, path: &FilePath) -> Result<Option<FileContent>> {
         let Some((bytes, stamp, racy)) = self.read_bytes(path)? else { return Ok(None) };
         let value = file_text::decode(bytes, self.encoding)
             .map_err(|error| fault::in_file(self.display(path.as_str()), &error))?;
@@ -72,7 +72,7 @@ impl FileTree {
     }
 
     /// The bytes of a file that holds `value`.
-    pub fn encode(&self, value: &Value) -> Vec<u8> {
+    pub(super) fn encode(&self, value: &Value) -> Vec<u8> {
         file_text::encode(value, self.encoding)
     }
 
@@ -96,12 +96,12 @@ impl FileTree {
     }
 
     /// The names in `folder`, the folder at `path`, in no order.
-    pub fn list(&self, folder: &Folder, path: &str, take: impl FnMut(&str, Kind)) -> Result<()> {
+    pub(super) fn list(&self, folder: &Folder, path: &str, take: impl FnMut(&str, Kind)) -> Result<()> {
         folder.list(take).map_err(|error| self.fault("list", path, &error))
     }
 
     /// The folder `path` and those below, except the store's own.
-    pub fn folders_below(&self, path: &str) -> Result<BTreeSet<String>> {
+    pub(super) fn folders_below(&self, path: &str) -> Result<BTreeSet<String>> {
         let mut all = BTreeSet::new();
         let mut paths = vec![path.to_owned()];
         while let Some(path) = paths.pop() {
@@ -116,18 +116,28 @@ impl FileTree {
         Ok(all)
     }
 
+    /// True if the whole file system can be synced at once.
+    pub(super) fn can_sync_file_system(&self) -> bool {
+        self.root.can_sync_all()
+    }
+
     /// Syncs the whole file system; false where that cannot be done, or reports no errors.
-    pub fn sync_file_system(&self) -> Result<bool> {
+    pub(super) fn sync_file_system(&self) -> Result<bool> {
         self.root.sync_all().map_err(|error| self.fault("sync", "", &error))
     }
 
     /// A path below the base folder as messages show it.
-    pub fn display(&self, path: &str) -> String {
-        format!("{}/{path}", self.base)
+    pub(super) fn display(&self, path: &str) -> String {
+        format!("{}/{path}", self.base.display())
+    }
+
+    /// A path below the base folder for calls that take no open folder.
+    pub(super) fn full_path(&self, path: &str) -> PathBuf {
+        self.base.join(path)
     }
 
     /// The system's error of `action` on what lies at `path`.
-    pub fn fault(&self, action: &str, path: &str, error: &io::Error) -> Error {
+    pub(super) fn fault(&self, action: &str, path: &str, error: &io::Error) -> Error {
         fault::io(action, self.display(path), error)
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::change::{FileChange, Prepared};
+use super::cleanup::set_aside;
 use super::fault;
 use super::layout::{LONG_FOLDER, QUARANTINE_FOLDER};
 use super::os::{self, Kind};
@@ -31,35 +32,35 @@ pub(super) struct TreeWriter {
 
 impl TreeWriter {
     /// `full` says that commits survive power loss.
-    pub fn new(records: Arc<Records>, right: InstallRight, full: bool) -> Self {
+    pub(super) fn new(records: Arc<Records>, right: InstallRight, full: bool) -> Self {
         let sync = TreeSync::new(records.clone(), full);
         TreeWriter { records, right, sync, has_leftovers: Cell::new(false) }
     }
 
-    pub fn records(&self) -> &Arc<Records> {
+    pub(super) fn records(&self) -> &Arc<Records> {
         &self.records
     }
 
-    pub fn right(&self) -> &InstallRight {
+    pub(super) fn right(&self) -> &InstallRight {
         &self.right
     }
 
-    pub fn sync(&self) -> &TreeSync {
+    pub(super) fn sync(&self) -> &TreeSync {
         &self.sync
     }
 
     /// Waits until files may be put in place.
-    pub fn begin_install(&self) -> Installing<'_> {
+    pub(super) fn begin_install(&self) -> Installing<'_> {
         self.records.versions().begin_install(&self.right)
     }
 
     /// True if the next opening need not look for temporary files, nor sync folders.
-    pub fn is_clean(&self) -> bool {
+    pub(super) fn is_clean(&self) -> bool {
         !self.has_leftovers.get() && self.sync.is_complete()
     }
 
     /// Writes the content of `change` to a temporary file, if it has any, and syncs that with `sync`.
-    pub fn write_temporary(&self, change: &mut FileChange, sync: bool) -> Result<()> {
+    pub(super) fn write_temporary(&self, change: &mut FileChange, sync: bool) -> Result<()> {
         let Some(record) = &change.record else { return Ok(()) };
         let failed = |error: io::Error| self.fault("write", change, &error);
         let content = self.records.tree().encode(&record.value);
@@ -72,7 +73,7 @@ impl TreeWriter {
         }
         if let Err(error) = written {
             drop(file);
-            // What cannot be removed here is removed by the next opening.
+            // The next opening removes the rest.
             self.has_leftovers.set(true);
             let _ = folder.remove(&name);
             return Err(failed(error));
@@ -83,7 +84,7 @@ impl TreeWriter {
 
     /// Renames the temporary file of `change` to its name, or removes what is there. Folders whose names changed go to
     /// `touched`.
-    pub fn install(&self, change: &FileChange, touched: &mut BTreeSet<String>) -> Result<()> {
+    pub(super) fn install(&self, change: &FileChange, touched: &mut BTreeSet<String>) -> Result<()> {
         let failed = |error: io::Error| self.fault("replace", change, &error);
         let (key, path, cache) = (&change.key, &change.path, self.records.cache());
         touched.insert(path.folder().to_owned());
@@ -108,7 +109,7 @@ impl TreeWriter {
     }
 
     /// Removes the folder `path` and its parents as long as they are empty.
-    pub fn remove_empty_parents(&self, path: &str, touched: &mut BTreeSet<String>) -> Result<()> {
+    pub(super) fn remove_empty_parents(&self, path: &str, touched: &mut BTreeSet<String>) -> Result<()> {
         let tree = self.records.tree();
         let mut path = path;
         while !path.is_empty() && path != LONG_FOLDER {
@@ -125,7 +126,7 @@ impl TreeWriter {
     }
 
     /// An error if a folder lies where the file of `change` belongs.
-    pub fn refuse_folder(&self, change: &FileChange) -> Result<()> {
+    pub(super) fn refuse_folder(&self, change: &FileChange) -> Result<()> {
         let tree = self.records.tree();
         let Some(folder) = tree.folder(change.path.folder())? else { return Ok(()) };
         match folder.stat(change.path.name()) {
@@ -137,31 +138,23 @@ impl TreeWriter {
     }
 
     /// Removes the temporary files of `changes`.
-    pub fn remove_temporaries(&self, changes: &[FileChange]) {
+    pub(super) fn remove_temporaries(&self, changes: &[FileChange]) {
         self.has_leftovers.set(true);
         for change in changes {
             if let (Some(temporary), Ok(Some(folder))) =
                 (change.temporary(), self.records.tree().folder(change.path.folder()))
             {
-                // What stays is removed by the next opening after a crash, or by `compact`.
+                // The next opening after a crash removes the rest, or `compact`.
                 let _ = folder.remove(temporary);
             }
         }
     }
 
     /// Moves the file at `path` to the quarantine.
-    pub fn quarantine(&self, path: &FilePath) -> Result<()> {
+    pub(super) fn quarantine(&self, path: &FilePath) -> Result<()> {
         let tree = self.records.tree();
-        let failed = |error: io::Error| tree.fault("set aside", path.as_str(), &error);
-        let quarantine = tree.make_folder(QUARANTINE_FOLDER, &mut Vec::new()).map_err(failed)?;
         let Some(folder) = tree.folder(path.folder())? else { return Ok(()) };
-        let mut name = path.name().to_owned();
-        let mut number = 0;
-        while quarantine.stat(&name).map_err(failed)?.is_some() {
-            number += 1;
-            name = format!("{}-{number}.json", path.name().trim_end_matches(".json"));
-        }
-        folder.rename(path.name(), &quarantine, &name).map_err(failed)?;
+        set_aside(tree, &folder, path.folder(), path.name())?;
         let mut touched = BTreeSet::from([path.folder().to_owned()]);
         self.remove_empty_parents(path.folder(), &mut touched)?;
         if self.sync.is_full() {
@@ -171,7 +164,7 @@ impl TreeWriter {
     }
 
     /// The system's error of `action` on the file of `change`.
-    pub fn fault(&self, action: &str, change: &FileChange, error: &io::Error) -> Error {
+    pub(super) fn fault(&self, action: &str, change: &FileChange, error: &io::Error) -> Error {
         self.records.tree().fault(action, change.path.as_str(), error).at_key(&change.key)
     }
 }

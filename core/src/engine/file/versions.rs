@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use super::fault;
+use crate::error::Result;
 use crate::key::{Key, KeyRange, Space};
 use crate::record::Record;
 
@@ -23,6 +25,8 @@ const AFTER_ALL: u64 = u64::MAX;
 pub(super) struct Versions {
     /// The number of the latest commit.
     seq: AtomicU64,
+    /// The commit that replaced the whole content last.
+    replaced: AtomicU64,
     files: RwLock<()>,
     old: Mutex<OldVersions>,
 }
@@ -40,48 +44,49 @@ pub(super) struct ViewId {
 
 impl ViewId {
     /// The commit that the view stands at.
-    pub fn seq(self) -> u64 {
+    pub(super) fn seq(self) -> u64 {
         self.seq
     }
 }
 
 impl Versions {
     /// The versions of a store that stands at commit `seq`.
-    pub fn new(seq: u64) -> (Self, InstallRight) {
-        let versions = Versions { seq: AtomicU64::new(seq), files: RwLock::new(()), old: Mutex::default() };
+    pub(super) fn new(seq: u64) -> (Self, InstallRight) {
+        let (files, old) = (RwLock::new(()), Mutex::default());
+        let versions = Versions { seq: AtomicU64::new(seq), replaced: AtomicU64::new(0), files, old };
         (versions, InstallRight(()))
     }
 
-    pub fn seq(&self) -> u64 {
+    pub(super) fn seq(&self) -> u64 {
         self.seq.load(Ordering::Acquire)
     }
 
     /// Waits until no commit puts files in place.
-    pub fn read(&self) -> Reading<'_> {
+    pub(super) fn read(&self) -> Reading<'_> {
         Reading { versions: self, _files: self.files.read() }
     }
 
     /// The same without waiting.
-    pub fn try_read(&self) -> Option<Reading<'_>> {
+    pub(super) fn try_read(&self) -> Option<Reading<'_>> {
         Some(Reading { versions: self, _files: self.files.try_read()? })
     }
 
     /// Waits until nobody reads several files as one moment.
-    pub fn begin_install(&self, _right: &InstallRight) -> Installing<'_> {
+    pub(super) fn begin_install(&self, _right: &InstallRight) -> Installing<'_> {
         Installing { versions: self, _files: self.files.write() }
     }
 
     /// The same without waiting.
-    pub fn try_begin_install(&self, _right: &InstallRight) -> Option<Installing<'_>> {
+    pub(super) fn try_begin_install(&self, _right: &InstallRight) -> Option<Installing<'_>> {
         Some(Installing { versions: self, _files: self.files.try_write()? })
     }
 
     /// The record that the last commit left in `key`, if it could not put the file in place.
-    pub fn after_image(&self, key: &Key) -> Option<Image> {
+    pub(super) fn after_image(&self, key: &Key) -> Option<Image> {
         self.old.lock().image(AFTER_ALL - 1, Space::User, key).cloned()
     }
 
-    pub fn close_view(&self, view: ViewId) {
+    pub(super) fn close_view(&self, view: ViewId) {
         self.old.lock().close(view.id);
     }
 }
@@ -94,18 +99,23 @@ pub(super) struct Reading<'a> {
 
 impl Reading<'_> {
     /// Opens a view of this moment.
-    pub fn open_view(&self) -> ViewId {
+    pub(super) fn open_view(&self) -> ViewId {
         let seq = self.versions.seq();
         ViewId { id: self.versions.old.lock().open(seq), seq }
     }
 
+    /// CONFLICT if the content of the view's moment was replaced.
+    pub(super) fn check_view(&self, view: ViewId) -> Result<()> {
+        if view.seq < self.versions.replaced.load(Ordering::Acquire) { Err(fault::content_replaced()) } else { Ok(()) }
+    }
+
     /// The record of `key` at the view's moment, if a later commit overwrote it.
-    pub fn image(&self, view: ViewId, space: Space, key: &Key) -> Option<Image> {
+    pub(super) fn image(&self, view: ViewId, space: Space, key: &Key) -> Option<Image> {
         self.versions.old.lock().image(view.seq, space, key).cloned()
     }
 
     /// The next key of `range`, in its direction, that was there at the view's moment and overwritten since.
-    pub fn next_key(&self, view: ViewId, space: Space, range: &KeyRange) -> Option<Key> {
+    pub(super) fn next_key(&self, view: ViewId, space: Space, range: &KeyRange) -> Option<Key> {
         self.versions.old.lock().next(view.seq, space, range)
     }
 }
@@ -118,12 +128,12 @@ pub(super) struct Installing<'a> {
 
 impl Installing<'_> {
     /// True if the commit must keep what it overwrites.
-    pub fn has_views(&self) -> bool {
+    pub(super) fn has_views(&self) -> bool {
         !self.versions.old.lock().views.is_empty()
     }
 
     /// Keeps the record of `key` before commit `seq`, for the views that are still open.
-    pub fn keep_before_image(&self, seq: u64, space: Space, key: Key, image: Image) {
+    pub(super) fn keep_before_image(&self, seq: u64, space: Space, key: Key, image: Image) {
         let mut old = self.versions.old.lock();
         if !old.views.is_empty() {
             old.keep(seq, space, key, image);
@@ -132,13 +142,20 @@ impl Installing<'_> {
 
     /// Keeps the record that the commit left in a user key whose file could not be put in place. Every view from this
     /// commit on reads it, until the store is opened again and the file is in place.
-    pub fn keep_after_image(&self, key: Key, image: Image) {
+    pub(super) fn keep_after_image(&self, key: Key, image: Image) {
         self.versions.old.lock().keep(AFTER_ALL, Space::User, key, image);
     }
 
     /// Makes `seq` the number of the latest commit.
-    pub fn finish(self, seq: u64) {
+    pub(super) fn finish(self, seq: u64) {
         self.versions.seq.store(seq, Ordering::Release);
+    }
+
+    /// Makes `seq` the number of the latest commit, which replaced the whole content. Earlier views show nothing more.
+    pub(super) fn finish_replacement(self, seq: u64) {
+        self.versions.old.lock().images.clear();
+        self.versions.replaced.store(seq, Ordering::Release);
+        self.finish(seq);
     }
 }
 

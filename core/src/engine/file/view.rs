@@ -9,7 +9,7 @@ use super::merged_keys::MergedKeys;
 use super::records::Records;
 use super::versions::{Reading, ViewId};
 use super::walk::Listings;
-use crate::engine::{Item, Page, Projection, View, count_by_pages};
+use crate::engine::{Gathering, Item, Page, Projection, View, count_by_pages};
 use crate::error::Result;
 use crate::format::file_name;
 use crate::key::{Key, KeyRange, Space};
@@ -28,12 +28,12 @@ pub(super) struct FileView {
 
 impl FileView {
     /// A view of the store as it is now.
-    pub fn open(records: &Arc<Records>) -> Self {
+    pub(super) fn open(records: &Arc<Records>) -> Self {
         FileView::new(records, records.versions().read().open_view())
     }
 
     /// The same without waiting for a writer.
-    pub fn try_open(records: &Arc<Records>) -> Option<Self> {
+    pub(super) fn try_open(records: &Arc<Records>) -> Option<Self> {
         let reading = records.versions().try_read()?;
         Some(FileView::new(records, reading.open_view()))
     }
@@ -42,9 +42,16 @@ impl FileView {
         FileView { records: records.clone(), id, listings: Mutex::default() }
     }
 
+    /// An error if the view shows nothing more: the store is closed, or the content was replaced.
+    fn check(&self, reading: &Reading<'_>) -> Result<()> {
+        self.records.metadata().check_open()?;
+        self.records.check_readable()?;
+        reading.check_view(self.id)
+    }
+
     /// The live record of `key` at the view's moment.
     fn record(&self, reading: &Reading<'_>, space: Space, key: &[u8]) -> Result<Option<Record>> {
-        self.records.metadata().check_open()?;
+        self.check(reading)?;
         let key = Key::copy_from_slice(key);
         let record = match reading.image(self.id, space, &key) {
             Some(image) => image,
@@ -124,40 +131,25 @@ impl View for FileView {
         }
         let range = after.map_or_else(|| range.clone(), |key| range.after(key));
         let reading = self.records.versions().read();
-        self.records.metadata().check_open()?;
+        self.check(&reading)?;
         let mut keys = MergedKeys::new(&self.records, &reading, self.id, (space, &range), &mut listings)?;
-        let mut page = Page::default();
-        let mut bytes = 0;
-        for _ in 0..MAX_STEPS {
-            let Some((key, row)) = keys.next()? else {
-                page.next = None;
-                return Ok(page);
-            };
-            page.next = Some(key.clone());
-            if !range.selects(&key) {
-                continue;
+        let mut page = Gathering::new(max_bytes);
+        for step in 1.. {
+            let Some((key, row)) = keys.next()? else { break };
+            if range.selects(&key)
+                && let Some(item) = self.item(&reading, (space, &key, row), what, now)?
+            {
+                page.push(key.clone(), item);
             }
-            let Some(item) = self.item(&reading, (space, &key, row), what, now)? else { continue };
-            bytes += key.len() + size(&item);
-            page.entries.push((key, item));
-            if bytes >= max_bytes {
-                break;
+            if page.is_full() || step == MAX_STEPS {
+                return Ok(page.continued_behind(key));
             }
         }
-        Ok(page)
+        Ok(page.last())
     }
 
     fn count(&self, space: Space, range: &KeyRange) -> Result<u64> {
         count_by_pages(self, space, range)
-    }
-}
-
-/// About how many bytes an item takes in a page.
-fn size(item: &Item) -> usize {
-    match item {
-        Item::Key => 16,
-        Item::Value(value) => value.len(),
-        Item::Record(record) => record.value.len() + record.metadata.as_ref().map_or(0, |text| text.len()),
     }
 }
 

@@ -41,7 +41,7 @@ struct Level {
 }
 
 impl<'a> Walk<'a> {
-    pub fn new(tree: &'a FileTree, range: &'a KeyRange, listings: &mut Listings) -> Result<Self> {
+    pub(super) fn new(tree: &'a FileTree, range: &'a KeyRange, listings: &mut Listings) -> Result<Self> {
         let mut walk = Walk { tree, range, stack: Vec::new() };
         if !range.is_empty() {
             walk.enter(String::new(), String::new(), listings)?;
@@ -50,7 +50,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The next key of the interval.
-    pub fn next(&mut self, listings: &mut Listings) -> Result<Option<Key>> {
+    pub(super) fn next(&mut self, listings: &mut Listings) -> Result<Option<Key>> {
         while let Some(level) = self.stack.last_mut() {
             let entry = if self.range.reverse {
                 level.at.checked_sub(1).and_then(|at| level.listing.get(at))

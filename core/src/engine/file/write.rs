@@ -1,6 +1,6 @@
 //! Writing a group of batches: it is applied in memory, planned, and written in the way that its plan needs.
 //!
-//! At `full`, a group of independent plain writes renames temporary files (`replace.rs`); below it, plain writes of any
+//! At `full`, a group of independent plain writes renames temporary files (`rename.rs`); below it, plain writes of any
 //! number of keys overwrite their files (`overwrite.rs`). Any other group goes through the journal (`journal.rs`).
 
 use std::slice;
@@ -12,7 +12,8 @@ use super::overwrite::Overwriter;
 use super::plan::CommitPlan;
 use super::process_lock::ProcessLock;
 use super::records::Records;
-use super::replace;
+use super::rename;
+use super::replacement::{self, FileStage, Target};
 use super::sidecar_buffer::MAX_PENDING;
 use super::staging::{Changes, StagedGroup, Staging};
 use super::tree_writer::TreeWriter;
@@ -63,7 +64,7 @@ struct Written {
 
 impl Writer {
     /// The writer of a store that has used sequence numbers up to `seq`.
-    pub fn new(
+    pub(super) fn new(
         metadata: MetadataDb,
         tree: TreeWriter,
         overwriter: Option<Overwriter>,
@@ -77,30 +78,30 @@ impl Writer {
     }
 
     /// The right to put files in place, for a caller that must not wait for it.
-    pub fn right(&self) -> &InstallRight {
+    pub(super) fn right(&self) -> &InstallRight {
         self.tree.right()
     }
 
-    pub fn tree(&self) -> &TreeWriter {
+    pub(super) fn tree(&self) -> &TreeWriter {
         &self.tree
     }
 
-    pub fn metadata(&mut self) -> &mut MetadataDb {
+    pub(super) fn metadata(&mut self) -> &mut MetadataDb {
         &mut self.metadata
     }
 
     /// True if commits go to the change log, and so need the database.
-    pub fn logs_changes(&self, now: Millis) -> bool {
+    pub(super) fn logs_changes(&self, now: Millis) -> bool {
         self.capture.logs(now)
     }
 
     /// Writes batches in order, each whole or not at all.
-    pub fn write_group(&mut self, batches: &[Batch]) -> Vec<Result<Commit>> {
+    pub(super) fn write_group(&mut self, batches: &[Batch]) -> Vec<Result<Commit>> {
         self.write(batches, None).unwrap_or_default()
     }
 
     /// Writes one batch on the caller's thread; `None` with nothing written where the database is needed.
-    pub fn try_write(&mut self, batch: &Batch, installing: Installing<'_>) -> Option<Result<Commit>> {
+    pub(super) fn try_write(&mut self, batch: &Batch, installing: Installing<'_>) -> Option<Result<Commit>> {
         self.write(slice::from_ref(batch), Some(installing))?.pop()
     }
 
@@ -157,7 +158,7 @@ impl Writer {
         } else if let Some(overwriter) = &mut self.overwriter {
             overwriter.write(&self.tree, &mut plan, installing)
         } else {
-            replace::write(&self.tree, &mut plan)
+            rename::write(&self.tree, &mut plan)
         };
         if outcome.is_ok() {
             self.defer(plan.deferred);
@@ -206,6 +207,27 @@ impl Writer {
         Ok((Commit { seq, outcomes }, keys))
     }
 
+    /// An error if the content cannot be replaced now.
+    pub(super) fn refuse_replacement(&self) -> Result<()> {
+        self.records().check_writable()?;
+        self.intents.refuse_replacement(now())
+    }
+
+    /// Replaces the content by the staged one.
+    pub(super) fn swap(&mut self, stage: FileStage) -> Result<Commit> {
+        self.refuse_replacement()?;
+        if let Some(overwriter) = &self.overwriter {
+            overwriter.sync(&self.tree)?;
+        }
+        let seq = self.records().versions().seq() + 2;
+        let target = Target { seq, reserved: self.reserved.max(seq) + RESERVED, logged: self.capture.logs(now()) };
+        replacement::swap(&mut self.metadata, &self.tree, stage, &target)?;
+        self.reserved = target.reserved;
+        self.recent = Recent::new(seq);
+        self.journal = Journal::default();
+        Ok(Commit { seq, outcomes: Vec::new() })
+    }
+
     /// Makes sure that `seq` was never used, however the process ends.
     fn reserve(&mut self, seq: u64) -> Result<()> {
         if seq > self.reserved {
@@ -222,13 +244,13 @@ impl Writer {
             pending = self.records().sidecars().defer(key, sidecar);
         }
         if pending > MAX_PENDING {
-            // What fails here fails again in the sweep, and costs no more than the time when a key was made.
+            // A failure here comes again in the sweep, and costs no more than the time when a key was made.
             let _ = self.store_sidecars(OVERFLOW_CHUNK);
         }
     }
 
     /// Stores up to `limit` pending sidecars. True if more are pending.
-    pub fn store_sidecars(&mut self, limit: usize) -> Result<bool> {
+    pub(super) fn store_sidecars(&mut self, limit: usize) -> Result<bool> {
         let pending = self.records().sidecars().peek(limit);
         if pending.is_empty() {
             return Ok(false);
@@ -239,20 +261,20 @@ impl Writer {
         Ok(pending.len() == limit)
     }
 
-    pub fn store_all_sidecars(&mut self) -> Result<()> {
+    pub(super) fn store_all_sidecars(&mut self) -> Result<()> {
         while self.store_sidecars(CHUNK)? {}
         Ok(())
     }
 
     /// Stores pending sidecars, closes the database and releases the lock.
-    pub fn close(mut self) -> Result<()> {
+    pub(super) fn close(mut self) -> Result<()> {
         let finished = self.finish();
         finished.and(self.metadata.close())
     }
 
     fn finish(&mut self) -> Result<()> {
         if self.records().is_poisoned() {
-            // What the journal still holds is for the next opening.
+            // The next opening applies the rest of the journal.
             return Ok(());
         }
         self.store_all_sidecars()?;

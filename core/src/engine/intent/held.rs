@@ -165,6 +165,16 @@ impl Intents {
         Ok(())
     }
 
+    /// Refuses a replacement of the whole content while an intent holds a key.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`refuse`](Intents::refuse).
+    pub fn refuse_replacement(&self, now: Millis) -> Result<()> {
+        let delete_all = |space| Op::delete_range(KeyRange::all()).in_space(space);
+        self.refuse(&Batch::of([Space::User, Space::Internal].map(delete_all)), now)
+    }
+
     /// Notes the effect of `batch` on the intents.
     ///
     /// # Errors

@@ -1,18 +1,18 @@
 //! CRC-32C (Castagnoli), byte by byte: it is computed once, after a crash.
 
 /// The effect of each byte on a checksum.
-#[allow(clippy::indexing_slicing)] // The compiler runs it: out of bounds would be an error of the build.
+#[allow(clippy::indexing_slicing, reason = "the compiler runs it: out of bounds would be an error of the build")]
 const TABLE: [u32; 256] = {
     let mut table = [0; 256];
-    let mut byte = 0;
+    let mut byte = 0_u32;
     while byte < 256 {
-        let mut sum = byte as u32;
+        let mut sum = byte;
         let mut bit = 0;
         while bit < 8 {
             sum = (sum >> 1) ^ (0x82f6_3b78 * (sum & 1));
             bit += 1;
         }
-        table[byte] = sum;
+        table[byte as usize] = sum;
         byte += 1;
     }
     table

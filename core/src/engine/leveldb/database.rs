@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
-use rocksdb::{Cache, ColumnFamily, DB, DBPinnableSlice, ReadOptions, Snapshot};
+use rocksdb::{Cache, DBPinnableSlice, ReadOptions, SnapshotWithThreadMode};
 
-use super::column_families;
 use super::fault;
+use super::generation::{Db, Family, Generation};
+use super::generations::Generations;
 use super::lock::FolderLock;
 use super::options::NAME;
 use crate::error::{Error, Result};
@@ -21,56 +23,69 @@ pub(super) struct Database {
     path: PathBuf,
 }
 
-/// Dropped in the order of its fields: snapshots, database, lock.
+/// Dropped in the order of its fields: snapshots, column families, database, lock.
 pub(super) struct OpenDatabase {
-    /// The snapshots of the views that are held, by number.
-    snapshots: Mutex<HashMap<u64, Snapshot<'static>>>,
-    pub db: Box<DB>,
+    /// The contents that held views see, by number.
+    views: Mutex<HashMap<u64, Seen>>,
+    pub generations: Generations,
+    /// The engine's own column family, which no replacement of the content touches.
+    pub engine: Family,
+    pub db: Box<Db>,
     pub block_cache: Cache,
     _lock: Option<FolderLock>,
 }
 
+type Snapshot<'a> = SnapshotWithThreadMode<'a, Db>;
+
+/// The content that a view sees.
+struct Seen {
+    snapshot: Snapshot<'static>,
+    generation: Arc<Generation>,
+}
+
 impl Database {
-    pub fn new(open: OpenDatabase, path: &Path) -> Self {
+    pub(super) fn new(open: OpenDatabase, path: &Path) -> Self {
         Database { open: RwLock::new(Some(open)), next_snapshot: AtomicU64::new(0), path: path.to_path_buf() }
     }
 
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Calls `call` with the open database; fails with CLOSED once it is closed.
-    pub fn with<T>(&self, call: impl FnOnce(&OpenDatabase) -> Result<T>) -> Result<T> {
+    pub(super) fn with<T>(&self, call: impl FnOnce(&OpenDatabase) -> Result<T>) -> Result<T> {
         match &*self.open.read() {
             Some(open) => call(open),
             None => Err(Error::closed().in_engine(NAME)),
         }
     }
 
-    /// Takes a snapshot. Returns its number and its sequence number.
-    pub fn take_snapshot(&self) -> Result<(u64, u64)> {
+    /// Takes a snapshot of the current generation. Returns its number and its sequence number.
+    pub(super) fn take_snapshot(&self) -> Result<(u64, u64)> {
         self.with(|open| {
-            let snapshot = open.db.snapshot();
-            let seq = snapshot.sequence_number();
-            // SAFETY: the snapshot borrows the database in its box, which does not move. `OpenDatabase` drops its
-            // snapshots before its database, by the order of its fields, and nothing takes them out but to drop them.
-            let snapshot = unsafe { std::mem::transmute::<Snapshot<'_>, Snapshot<'static>>(snapshot) };
-            let number = self.next_snapshot.fetch_add(1, Ordering::Relaxed);
-            open.snapshots.lock().insert(number, snapshot);
-            Ok((number, seq))
+            open.with_current(|generation| {
+                let snapshot = open.db.snapshot();
+                let seq = snapshot.sequence_number();
+                // SAFETY: the snapshot borrows the database in its box, which does not move. `OpenDatabase` drops its
+                // views before its database, by the order of its fields, and nothing takes them out but to drop them.
+                let snapshot = unsafe { std::mem::transmute::<Snapshot<'_>, Snapshot<'static>>(snapshot) };
+                let number = self.next_snapshot.fetch_add(1, Ordering::Relaxed);
+                open.views.lock().insert(number, Seen { snapshot, generation: generation.clone() });
+                Ok((number, seq))
+            })
         })
     }
 
     /// Releases a snapshot. `close` has released them all.
-    pub fn drop_snapshot(&self, number: u64) {
+    pub(super) fn drop_snapshot(&self, number: u64) {
         if let Some(open) = &*self.open.read() {
-            open.snapshots.lock().remove(&number);
+            open.views.lock().remove(&number);
         }
     }
 
     /// Closes the database once the running calls are over. With `sync`, everything written is durable then.
     /// Idempotent.
-    pub fn close(&self, sync: bool) -> Result<()> {
+    pub(super) fn close(&self, sync: bool) -> Result<()> {
         let Some(open) = self.open.write().take() else { return Ok(()) };
         let synced = if sync { open.db.flush_wal(true) } else { Ok(()) };
         drop(open);
@@ -79,45 +94,35 @@ impl Database {
 }
 
 impl OpenDatabase {
-    pub fn new(db: DB, block_cache: Cache, lock: Option<FolderLock>) -> Self {
-        OpenDatabase { snapshots: Mutex::default(), db: Box::new(db), block_cache, _lock: lock }
+    pub(super) fn new(
+        generations: Generations,
+        engine: Family,
+        db: Box<Db>,
+        block_cache: Cache,
+        lock: Option<FolderLock>,
+    ) -> Self {
+        OpenDatabase { views: Mutex::default(), generations, engine, db, block_cache, _lock: lock }
     }
 
-    /// The column family of a keyspace.
-    pub fn family(&self, space: Space) -> Result<&ColumnFamily> {
-        self.named(column_families::of(space))
-    }
-
-    /// The column family of the engine itself.
-    pub fn engine_family(&self) -> Result<&ColumnFamily> {
-        self.named(column_families::ENGINE)
-    }
-
-    fn named(&self, name: &str) -> Result<&ColumnFamily> {
-        self.db
-            .cf_handle(name)
-            .ok_or_else(|| Error::corrupted(format!("the store lacks the column family {name}")).in_engine(NAME))
-    }
-
-    /// The stored bytes of a key.
-    pub fn get(
+    /// The stored bytes of a key in a generation.
+    pub(super) fn get(
         &self,
+        generation: &Generation,
         space: Space,
         key: &[u8],
         options: &ReadOptions,
-    ) -> Result<Result<Option<DBPinnableSlice<'_>>, rocksdb::Error>> {
-        Ok(match space {
-            Space::User => self.db.get_pinned_opt(key, options),
-            Space::Internal => self.db.get_pinned_cf_opt(self.family(space)?, key, options),
-        })
+    ) -> Result<Option<DBPinnableSlice<'_>>, rocksdb::Error> {
+        self.db.get_pinned_cf_opt(&generation.of(space).handle, key, options)
     }
 
-    /// Makes reads with `options` see the snapshot of a view.
-    pub fn read_at(&self, number: u64, options: &mut ReadOptions) -> Result<()> {
-        match self.snapshots.lock().get(&number) {
-            Some(snapshot) => options.set_snapshot(snapshot),
-            None => return Err(Error::closed().in_engine(NAME)),
+    /// Makes reads with `options` see the snapshot of a view. Returns the generation that they read.
+    pub(super) fn read_at(&self, number: u64, options: &mut ReadOptions) -> Result<Arc<Generation>> {
+        match self.views.lock().get(&number) {
+            Some(seen) => {
+                options.set_snapshot(&seen.snapshot);
+                Ok(seen.generation.clone())
+            }
+            None => Err(Error::closed().in_engine(NAME)),
         }
-        Ok(())
     }
 }

@@ -1,10 +1,11 @@
-//! The sweep: frees records that expired. The expiry index, in the engine's column family, names each expiry. A record
-//! is freed only if it still has the expiry that the index names.
+//! The sweep: frees records that expired. The expiry index names each expiry. A record is freed only if it still has
+//! the expiry that the index names.
 
 use rocksdb::{ReadOptions, WriteBatch, WriteOptions};
 
 use super::database::{Database, OpenDatabase};
 use super::fault;
+use super::generation::Generation;
 use super::record_cache::RecordCache;
 use super::write::Writer;
 use crate::error::Result;
@@ -33,23 +34,24 @@ fn sweep_chunk(open: &OpenDatabase, writer: &Writer, cache: &RecordCache, now: M
     if writer.refusal().is_some() {
         return Ok((0, 0));
     }
-    let engine = open.engine_family()?;
-    let due = due(open, now)?;
+    let generation = open.current();
+    let index = &generation.expiry.handle;
+    let due = due(open, &generation, now)?;
     if due.is_empty() {
         return Ok((0, 0));
     }
     let mut batch = WriteBatch::default();
     let mut freed: Vec<(Space, &Key)> = Vec::new();
     for (at, space, key) in &due {
-        let found = open.get(*space, key, &ReadOptions::default())?;
+        let found = open.get(&generation, *space, key, &ReadOptions::default());
         let found = found.map_err(|error| fault::translate("sweep", &error).at_key(key))?;
         // A record that cannot be read is left for `verify` to report. Its entry goes, or each sweep would meet it.
         let expiry = found.and_then(|bytes| Header::read(&bytes).ok()?.expires_at);
         if expiry == Some(*at) {
-            batch.delete_cf(open.family(*space)?, key);
+            batch.delete_cf(&generation.of(*space).handle, key);
             freed.push((*space, key));
         }
-        batch.delete_cf(engine, expiry_key(*at, *space, key));
+        batch.delete_cf(index, expiry_key(*at, *space, key));
     }
     let written = open.db.write_opt(batch, &WriteOptions::default());
     for (space, key) in &freed {
@@ -60,11 +62,11 @@ fn sweep_chunk(open: &OpenDatabase, writer: &Writer, cache: &RecordCache, now: M
 }
 
 /// The first entries of the index that are due.
-fn due(open: &OpenDatabase, now: Millis) -> Result<Vec<(Millis, Space, Key)>> {
+fn due(open: &OpenDatabase, generation: &Generation, now: Millis) -> Result<Vec<(Millis, Space, Key)>> {
     let mut options = ReadOptions::default();
     options.set_iterate_lower_bound([EXPIRY]);
     options.set_iterate_upper_bound(expiry_key(now.saturating_add(1), Space::User, b""));
-    let mut entries = open.db.raw_iterator_cf_opt(open.engine_family()?, options);
+    let mut entries = open.db.raw_iterator_cf_opt(&generation.expiry.handle, options);
     entries.seek_to_first();
     let mut due = Vec::new();
     while due.len() < CHUNK

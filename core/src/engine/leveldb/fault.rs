@@ -67,6 +67,12 @@ pub(super) fn locked(holder: Holder, place: impl Display) -> Error {
     Error::new(Code::Locked, message).in_engine(NAME)
 }
 
+/// The error where the store has something of a version that is newer than this one.
+pub(super) fn newer(what: impl Display) -> Error {
+    let message = format!("the store has {what}, which this version does not know; use a newer version");
+    Error::new(Code::UnsupportedFormat, message).in_engine(NAME)
+}
+
 /// The error where the folder holds a database of another program.
 pub(super) fn foreign(program: &str) -> Error {
     Error::new(

@@ -1,4 +1,4 @@
-//! What lies in a folder before RocksDB sees it.
+//! The content of a folder before RocksDB sees it.
 
 use std::fs;
 use std::path::Path;
@@ -11,14 +11,15 @@ use super::lock::LOCK_FILE;
 use super::options::NAME;
 use crate::error::{Error, Result};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum FolderContents {
     /// No store, or one whose making was interrupted: making it loses nothing.
     NoStore,
-    Store,
+    /// A store with these column families.
+    Store(Vec<String>),
 }
 
-/// Looks at the folder without changing it. Fails with UNSUPPORTED_FORMAT for another program's store, with CORRUPTED
+/// Looks at the folder without changing it. Fails with `UNSUPPORTED_FORMAT` for another program's store, with CORRUPTED
 /// for a store that lost its `CURRENT`.
 pub(super) fn inspect(path: &Path) -> Result<FolderContents> {
     let names = file_names(path)?;
@@ -39,11 +40,15 @@ pub(super) fn inspect(path: &Path) -> Result<FolderContents> {
         return Err(fault::foreign("LevelDB"));
     }
     let families = DB::list_cf(&Options::default(), path).map_err(|error| fault::translate_open(&error))?;
-    if !families.iter().all(|name| column_families::ALL.contains(&name.as_str())) {
-        return Err(fault::foreign("RocksDB"));
+    if let Some(name) = families.iter().find(|name| column_families::generation_of(name).is_none()) {
+        return Err(if ours {
+            fault::newer(format_args!("column family {name:?}"))
+        } else {
+            fault::foreign("RocksDB")
+        });
     }
-    match families.len() == column_families::ALL.len() {
-        true => Ok(FolderContents::Store),
+    match column_families::ALWAYS.iter().all(|name| families.iter().any(|family| family == name)) {
+        true => Ok(FolderContents::Store(families)),
         // Column families are made one after the other. A store of ours that lacks some is one whose making was
         // interrupted.
         false if ours => Ok(FolderContents::NoStore),

@@ -2,32 +2,34 @@
 
 use std::ops::Bound;
 
-use rocksdb::{DBRawIterator, ReadOptions};
+use rocksdb::{DBRawIteratorWithThreadMode, ReadOptions};
 
 use super::database::OpenDatabase;
-use crate::error::Result;
-use crate::key::{Key, KeyRange, Space};
+use super::generation::{Db, Family};
+use crate::key::{Key, KeyRange};
+
+pub(super) type RawIterator<'a> = DBRawIteratorWithThreadMode<'a, Db>;
 
 /// An iterator at the first key of `range`, in its direction. It ends with the range.
 pub(super) fn seek<'a>(
     open: &'a OpenDatabase,
-    space: Space,
+    family: &Family,
     range: &KeyRange,
     mut options: ReadOptions,
-) -> Result<DBRawIterator<'a>> {
+) -> RawIterator<'a> {
     if let Some(start) = lower_bound(&range.start) {
         options.set_iterate_lower_bound(start);
     }
     if let Some(end) = upper_bound(&range.end) {
         options.set_iterate_upper_bound(end);
     }
-    let mut keys = open.db.raw_iterator_cf_opt(open.family(space)?, options);
+    let mut keys = open.db.raw_iterator_cf_opt(&family.handle, options);
     if range.reverse {
-        keys.seek_to_last()
+        keys.seek_to_last();
     } else {
-        keys.seek_to_first()
+        keys.seek_to_first();
     }
-    Ok(keys)
+    keys
 }
 
 /// The smallest key that a start allows.

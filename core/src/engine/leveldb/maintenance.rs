@@ -4,16 +4,18 @@ use std::fs;
 use std::path::Path;
 
 use bytes::Bytes;
-use rocksdb::{BottommostLevelCompaction, CompactOptions, DBRawIterator, ReadOptions};
+use rocksdb::{BottommostLevelCompaction, CompactOptions, ReadOptions};
 
-use super::column_families::{self, ENGINE, INTERNAL, USER};
+use super::column_families;
 use super::database::OpenDatabase;
 use super::fault;
-use super::iterator::successor;
+use super::generation::{Family, Generation};
+use super::iterator::{RawIterator, successor};
 use super::options::NAME;
 use crate::engine::{Progress, Report, Stats};
 use crate::error::{Error, Result};
 use crate::format::leveldb::{EXPIRY, decode, read_expiry_key};
+use crate::key::Space;
 
 /// Progress is reported once for so many records.
 const STRIDE: u64 = 4096;
@@ -21,37 +23,38 @@ const STRIDE: u64 = 4096;
 /// Reads every block with its checksum and decodes every record.
 pub(super) fn verify(open: &OpenDatabase, progress: Progress<'_>) -> Result<Report> {
     let mut report = Report::default();
-    let mut total = 0;
-    for name in [USER, INTERNAL] {
-        total += estimated_keys(open, name).unwrap_or(0);
-    }
-    for name in column_families::ALL {
-        verify_family(open, name, &mut report, &mut |done| progress(done, total.max(done)))?;
+    let generation = open.current();
+    let total: u64 =
+        [Space::User, Space::Internal].iter().filter_map(|space| estimated_keys(open, generation.of(*space))).sum();
+    for family in families(open, &generation) {
+        verify_family(open, family, &mut report, &mut |done| progress(done, total.max(done)))?;
     }
     progress(report.checked, report.checked)?;
     Ok(report)
 }
 
+/// The column families of a generation, and that of the engine itself.
+fn families<'a>(open: &'a OpenDatabase, generation: &'a Generation) -> impl Iterator<Item = &'a Family> {
+    let engine = (generation.expiry.name != open.engine.name).then_some(&open.engine);
+    generation.families().into_iter().chain(engine)
+}
+
 fn verify_family(
     open: &OpenDatabase,
-    name: &str,
+    family: &Family,
     report: &mut Report,
     progress: &mut dyn FnMut(u64) -> Result<()>,
 ) -> Result<()> {
-    let Some(family) = open.db.cf_handle(name) else {
-        report.errors.push(Error::corrupted(format!("the column family {name} is missing")).in_engine(NAME));
-        return Ok(());
-    };
     let mut options = ReadOptions::default();
     options.fill_cache(false);
     options.set_verify_checksums(true);
-    let mut keys = open.db.raw_iterator_cf_opt(family, options);
+    let mut keys = open.db.raw_iterator_cf_opt(&family.handle, options);
     keys.seek_to_first();
     let mut last: Vec<u8> = Vec::new();
     loop {
         while let Some((key, value)) = keys.item() {
             report.checked += 1;
-            report.errors.extend(damage(name, key, value));
+            report.errors.extend(damage(&family.name, key, value));
             if report.checked.is_multiple_of(STRIDE) {
                 progress(report.checked)?;
             }
@@ -61,7 +64,7 @@ fn verify_family(
         }
         let Err(error) = keys.status() else { return Ok(()) };
         report.errors.push(fault::translate("read the records behind this key", &error).at_key(&last));
-        if !skip_damage(open, name, &mut keys, &mut last)? {
+        if !skip_damage(open, &family.name, &mut keys, &mut last)? {
             return Ok(());
         }
     }
@@ -69,7 +72,7 @@ fn verify_family(
 
 /// The damage of one entry of the column family `name`, if there is any.
 fn damage(name: &str, key: &[u8], value: &[u8]) -> Option<Error> {
-    if name != ENGINE {
+    if !column_families::has_index(name) {
         return decode(&Bytes::copy_from_slice(value)).err().map(|error| error.at_key(key).in_engine(NAME));
     }
     (key.first() == Some(&EXPIRY) && read_expiry_key(key).is_none())
@@ -77,7 +80,7 @@ fn damage(name: &str, key: &[u8], value: &[u8]) -> Option<Error> {
 }
 
 /// Moves `keys` behind a damaged block, to the next boundary of a table that reads again. False if there is none.
-fn skip_damage(open: &OpenDatabase, name: &str, keys: &mut DBRawIterator<'_>, last: &mut Vec<u8>) -> Result<bool> {
+fn skip_damage(open: &OpenDatabase, name: &str, keys: &mut RawIterator<'_>, last: &mut Vec<u8>) -> Result<bool> {
     let files = open.db.live_files().map_err(|error| fault::translate("list the tables", &error))?;
     let mut bounds: Vec<Vec<u8>> = files
         .into_iter()
@@ -103,29 +106,29 @@ fn skip_damage(open: &OpenDatabase, name: &str, keys: &mut DBRawIterator<'_>, la
 /// Rewrites every column family without deleted records.
 pub(super) fn compact(open: &OpenDatabase) -> Result<()> {
     open.db.flush_wal(false).map_err(|error| fault::translate("compact", &error))?;
-    for name in column_families::ALL {
-        if let Some(family) = open.db.cf_handle(name) {
-            open.db.flush_cf(family).map_err(|error| fault::translate("compact", &error))?;
-            let mut options = CompactOptions::default();
-            // Otherwise a range tombstone whose records lie in the last level would free nothing.
-            options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
-            open.db.compact_range_cf_opt(family, None::<&[u8]>, None::<&[u8]>, &options);
-        }
+    let generation = open.current();
+    for family in families(open, &generation) {
+        open.db.flush_cf(&family.handle).map_err(|error| fault::translate("compact", &error))?;
+        let mut options = CompactOptions::default();
+        // Otherwise a range tombstone whose records lie in the last level would free nothing.
+        options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+        open.db.compact_range_cf_opt(&family.handle, None::<&[u8]>, None::<&[u8]>, &options);
     }
     Ok(())
 }
 
 /// The figures of a store in the folder `path` whose record cache holds `record_cache_bytes`.
 pub(super) fn stats(open: &OpenDatabase, path: &Path, record_cache_bytes: u64) -> Stats {
+    let generation = open.current();
     let sum = |property: &str| -> u64 {
-        let family_figure = |name| open.db.property_int_value_cf(open.db.cf_handle(name)?, property).ok().flatten();
-        column_families::ALL.into_iter().filter_map(family_figure).sum()
+        let figure = |family: &Family| open.db.property_int_value_cf(&family.handle, property).ok().flatten();
+        families(open, &generation).filter_map(figure).sum()
     };
     let memtables = sum("rocksdb.cur-size-all-mem-tables");
     let readers = sum("rocksdb.estimate-table-readers-mem");
     let blocks = open.block_cache.get_usage() as u64;
     Stats {
-        keys: estimated_keys(open, USER),
+        keys: estimated_keys(open, generation.of(Space::User)),
         memory_bytes: Some(memtables + readers + blocks + record_cache_bytes),
         disk_bytes: disk_bytes(path),
         details: vec![
@@ -141,9 +144,8 @@ pub(super) fn stats(open: &OpenDatabase, path: &Path, record_cache_bytes: u64) -
 }
 
 /// About how many keys a column family holds.
-fn estimated_keys(open: &OpenDatabase, name: &str) -> Option<u64> {
-    let family = open.db.cf_handle(name)?;
-    open.db.property_int_value_cf(family, "rocksdb.estimate-num-keys").ok().flatten()
+fn estimated_keys(open: &OpenDatabase, family: &Family) -> Option<u64> {
+    open.db.property_int_value_cf(&family.handle, "rocksdb.estimate-num-keys").ok().flatten()
 }
 
 /// The length of the files in a folder. A file that RocksDB removes meanwhile counts nothing.

@@ -1,8 +1,9 @@
 //! The leveldb engine, on RocksDB: one folder, one process, snapshots, a WAL that is synced once a group.
 //!
 //! RocksDB owns the WAL, the memtables, the tables and the snapshots. This engine adds a record cache in front of it
-//! (`record_cache.rs`), one writer that numbers commits (`write.rs`), an expiry index (`expiry.rs`), and a look at the
-//! folder before RocksDB may change it (`open.rs`).
+//! (`record_cache.rs`), one writer that numbers commits (`write.rs`), an expiry index (`expiry.rs`), a replacement of
+//! the whole content (`generation.rs`, `replace.rs`), and a look at the folder before RocksDB may change it
+//! (`open.rs`).
 
 mod column_families;
 mod crc32c;
@@ -10,6 +11,8 @@ mod database;
 mod expiry;
 mod fault;
 mod folder;
+mod generation;
+mod generations;
 mod iterator;
 mod lock;
 mod maintenance;
@@ -21,7 +24,9 @@ mod page;
 mod read;
 mod record_cache;
 mod recovery;
+mod replace;
 mod rocksdb_options;
+mod sorted_run;
 mod store;
 mod view;
 mod wal;
@@ -39,7 +44,14 @@ use crate::error::Result;
 
 pub use options::{Compression, LevelDbOptions};
 
-/// Opens the store in a folder, or shares the one that this process has open.
+/// Opens the store in a folder, or shares the one that this process has open. Blocks.
+///
+/// # Errors
+///
+/// `INVALID_ARGUMENT` for a path that is no folder or lies in an asar archive, for a cache below 1 MiB, and if this
+/// process has the store open with other options. LOCKED while another process has it open, `READ_ONLY` for a store
+/// that cannot be written without `read_only`, `UNSUPPORTED_FORMAT` for the folder of another program or of a newer
+/// version, CORRUPTED for one that is damaged.
 pub fn open(options: LevelDbOptions) -> Result<Lease> {
     options.check()?;
     path::prepare_folder(&options.path, NAME, options.read_only)?;

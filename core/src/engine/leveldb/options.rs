@@ -14,10 +14,14 @@ const MIN_CACHE_BYTES: u64 = 1 << 20;
 /// How tables are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Compression {
+    /// Not at all.
     None,
+    /// With Snappy, which costs the least time.
     #[default]
     Snappy,
+    /// With LZ4.
     Lz4,
+    /// With Zstandard, which saves the most space.
     Zstd,
 }
 
@@ -28,12 +32,15 @@ pub struct LevelDbOptions {
     pub path: PathBuf,
     /// Bytes of cache: half for records, half for blocks of tables.
     pub cache_size: u64,
+    /// The compression of new tables. Old ones are read with any.
     pub compression: Compression,
     /// Bits of bloom filter for each key; 0 for no filter.
     pub bloom_bits: u32,
+    /// Reads an existing store and writes nothing. Several processes may do so at once.
     pub read_only: bool,
     /// How long to wait for another process to close the store, in milliseconds.
     pub lock_timeout: u64,
+    /// The failure that a finished write survives.
     pub durability: Durability,
 }
 

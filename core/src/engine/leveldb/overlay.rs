@@ -23,7 +23,7 @@ use crate::record::{Record, now};
 /// A range of at most this many keys is deleted key by key: a range tombstone slows every later read near it.
 const SMALL_RANGE: usize = 1024;
 
-/// What the writer knows of earlier commits.
+/// The writer's knowledge of earlier commits.
 pub(super) struct WriterState {
     pub recent: Recent,
     pub intents: Intents,
@@ -56,7 +56,7 @@ pub(super) struct Overlay<'a> {
 }
 
 impl<'a> Overlay<'a> {
-    pub fn new(reader: &'a Reader, open: &'a OpenDatabase, state: &'a mut WriterState, tier: Tier) -> Self {
+    pub(super) fn new(reader: &'a Reader, open: &'a OpenDatabase, state: &'a mut WriterState, tier: Tier) -> Self {
         // The last group may have failed and left events.
         state.capture.discard();
         Overlay {
@@ -76,13 +76,13 @@ impl<'a> Overlay<'a> {
     }
 
     /// Makes room for so many writes at once.
-    pub fn reserve(&mut self, writes: usize) {
+    pub(super) fn reserve(&mut self, writes: usize) {
         self.user.reserve(writes);
         self.writes.reserve(writes);
     }
 
     /// For a group that is one batch of one write.
-    pub fn alone(mut self) -> Self {
+    pub(super) fn alone(mut self) -> Self {
         self.alone = true;
         self
     }
@@ -91,7 +91,7 @@ impl<'a> Overlay<'a> {
     ///
     /// The number is that of the batch's first entry in RocksDB. So it is above that of every view taken before, and at
     /// most that of every view taken after.
-    pub fn apply(&mut self, batch: &Batch) -> Result<(u64, Vec<Outcome>)> {
+    pub(super) fn apply(&mut self, batch: &Batch) -> Result<(u64, Vec<Outcome>)> {
         let writes = self.writes.len();
         let removed = self.removed.len();
         let seq = self.base + writes as u64 + 1;
@@ -118,12 +118,12 @@ impl<'a> Overlay<'a> {
     }
 
     /// RocksDB's sequence number once everything so far is written.
-    pub fn end(&self) -> u64 {
+    pub(super) fn end(&self) -> u64 {
         self.base + self.writes.len() as u64
     }
 
     /// The writes of all batches.
-    pub fn into_writes(self) -> WriteSet {
+    pub(super) fn into_writes(self) -> WriteSet {
         self.writes
     }
 
@@ -169,7 +169,8 @@ impl<'a> Overlay<'a> {
     /// The keys of `range` in RocksDB; `None` if there are more than [`SMALL_RANGE`].
     fn few_keys(&self, space: Space, range: &KeyRange) -> Result<Option<Vec<Key>>> {
         let mut found = Vec::new();
-        let mut keys = seek(self.open, space, range, ReadOptions::default())?;
+        let generation = self.open.current();
+        let mut keys = seek(self.open, generation.of(space), range, ReadOptions::default());
         while let Some(key) = keys.key() {
             if found.len() >= SMALL_RANGE {
                 return Ok(None);
@@ -184,7 +185,8 @@ impl<'a> Overlay<'a> {
     /// A key behind every key of `space`.
     fn behind_all(&mut self, space: Space) -> Result<Vec<u8>> {
         let last = KeyRange { reverse: true, ..KeyRange::default() };
-        let keys = seek(self.open, space, &last, ReadOptions::default())?;
+        let generation = self.open.current();
+        let keys = seek(self.open, generation.of(space), &last, ReadOptions::default());
         let mut end = keys.key().map(<[u8]>::to_vec).unwrap_or_default();
         keys.status().map_err(|error| fault::translate("read a range", &error))?;
         if let Some(key) = self.slots(space).keys().max() {
@@ -278,7 +280,8 @@ impl Target for Overlay<'_> {
         }
         let written = self.slots(space).keys().filter(|key| range.contains(key));
         let mut keys: Vec<Key> = written.cloned().collect();
-        let mut stored = seek(self.open, space, range, ReadOptions::default())?;
+        let generation = self.open.current();
+        let mut stored = seek(self.open, generation.of(space), range, ReadOptions::default());
         while let Some(key) = stored.key() {
             if range.selects(key) {
                 keys.push(Key::copy_from_slice(key));

@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use rocksdb::DBRawIterator;
 
 use super::fault;
+use super::iterator::RawIterator;
 use super::options::NAME;
-use crate::engine::{Item, Page, Projection};
+use crate::engine::{Gathering, Item, Page, Projection};
 use crate::error::Result;
 use crate::format::leveldb::Header;
 use crate::key::{Key, KeyRange};
@@ -28,7 +28,7 @@ struct EntrySpan {
 
 /// Reads the entries of `range` from where `keys` stands, until they hold about `max_bytes`.
 pub(super) fn read_page(
-    keys: &mut DBRawIterator<'_>,
+    keys: &mut RawIterator<'_>,
     range: &KeyRange,
     what: Projection,
     max_bytes: usize,
@@ -55,11 +55,11 @@ pub(super) fn read_page(
                 buffer.extend_from_slice(key);
                 let value_at = buffer.len();
                 if what == Projection::Keys {
-                    bytes += key.len() + 16;
+                    bytes += Gathering::entry_bytes(key.len(), 0);
                     spans.push(EntrySpan { key: key_at..value_at, value: 0..0, header: None });
                 } else {
                     buffer.extend_from_slice(value);
-                    bytes += key.len() + value.len();
+                    bytes += Gathering::entry_bytes(key.len(), value.len());
                     let value = value_at..buffer.len();
                     spans.push(EntrySpan { key: key_at..value_at, value, header: Some(header) });
                 }

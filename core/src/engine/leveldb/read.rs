@@ -12,9 +12,8 @@ use super::{fault, rocksdb_options};
 use crate::engine::{Counters, Read, Reply, View};
 use crate::error::Result;
 use crate::format::leveldb::decode;
-use crate::key::{Key, Space};
+use crate::key::Space;
 use crate::record::{Record, now};
-use crate::value::Value;
 
 /// How far a read may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +32,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub fn new(database: Arc<Database>, cache: Arc<RecordCache>, counters: Arc<Counters>) -> Self {
+    pub(super) fn new(database: Arc<Database>, cache: Arc<RecordCache>, counters: Arc<Counters>) -> Self {
         Reader {
             database,
             cache,
@@ -44,7 +43,7 @@ impl Reader {
     }
 
     /// The record of a key, expired or not; the outer `None` if `tier` does not reach it.
-    pub fn load(
+    pub(super) fn load(
         &self,
         open: &OpenDatabase,
         space: Space,
@@ -59,7 +58,7 @@ impl Reader {
             Tier::Memory => &self.memory_reads,
             Tier::Disk => &self.disk_reads,
         };
-        match open.get(space, key, options)? {
+        match open.get(&open.current(), space, key, options) {
             Ok(None) => Ok(Some(None)),
             Ok(Some(bytes)) => {
                 let bytes = Bytes::copy_from_slice(&bytes);
@@ -74,20 +73,12 @@ impl Reader {
 
     /// Answers a read; `None` if `tier` does not reach a key of it. Where several keys are read from memory, the caller
     /// keeps the writer away, so that they are of one moment.
-    pub fn answer(&self, read: &Read, tier: Tier) -> Result<Option<Reply>> {
-        Ok(match read {
-            Read::Get(space, key) => {
-                self.live(*space, key, tier)?.map(|record| Reply::Value(record.map(|record| record.value.clone())))
-            }
-            Read::Entry(space, key) => {
-                self.live(*space, key, tier)?.map(|record| Reply::Entry(record.map(|record| (*record).clone())))
-            }
-            Read::Has(space, key) => self.live(*space, key, tier)?.map(|record| Reply::Has(record.is_some())),
-            Read::Many(space, keys) => match tier {
-                Tier::Memory => self.many_in_memory(*space, keys)?,
-                Tier::Disk => Some(self.many_in_snapshot(*space, keys)?),
-            },
-        })
+    pub(super) fn answer(&self, read: &Read, tier: Tier) -> Result<Option<Reply>> {
+        if let (Read::Many(..), Tier::Disk) = (read, tier) {
+            let view = LevelDbView::new(&self.database, None)?;
+            return read.answer(|space, key| view.get(space, key)).map(Some);
+        }
+        read.try_answer(|space, key| self.live(space, key, tier).transpose()).transpose()
     }
 
     /// The record of a key for a caller: an expired one is absent.
@@ -102,20 +93,5 @@ impl Reader {
             }),
         };
         Ok(found.map(|record| record.filter(|record| record.expires_at.is_none() || !record.expired(now()))))
-    }
-
-    fn many_in_memory(&self, space: Space, keys: &[Key]) -> Result<Option<Reply>> {
-        let mut values: Vec<Option<Value>> = Vec::with_capacity(keys.len());
-        for key in keys {
-            let Some(found) = self.live(space, key, Tier::Memory)? else { return Ok(None) };
-            values.push(found.map(|record| record.value.clone()));
-        }
-        Ok(Some(Reply::Values(values)))
-    }
-
-    fn many_in_snapshot(&self, space: Space, keys: &[Key]) -> Result<Reply> {
-        let view = LevelDbView::new(&self.database, None)?;
-        let values = keys.iter().map(|key| Ok(view.get(space, key)?.map(|record| record.value)));
-        Ok(Reply::Values(values.collect::<Result<_>>()?))
     }
 }

@@ -6,6 +6,7 @@
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 use quick_cache::sync::Cache;
@@ -25,6 +26,8 @@ pub(super) struct RecordCache {
     records: Cache<CacheKey, Arc<Record>, ByBytes>,
     /// How often writers touched the keys of each stripe. Locked while the stripe's entries change.
     stripes: Vec<Mutex<u64>>,
+    /// How often the cache was cleared.
+    clears: AtomicU64,
     /// The length of the largest value that is cached.
     largest: usize,
 }
@@ -38,27 +41,28 @@ pub(super) struct Ticket {
 
 impl RecordCache {
     /// A cache of about `bytes`.
-    pub fn new(bytes: u64) -> Self {
+    pub(super) fn new(bytes: u64) -> Self {
         let items = usize::try_from(bytes / (OVERHEAD + 100)).unwrap_or(usize::MAX);
         RecordCache {
             records: Cache::with_weighter(items, bytes, ByBytes),
             stripes: (0..STRIPES).map(|_| Mutex::new(0)).collect(),
+            clears: AtomicU64::new(0),
             largest: usize::try_from(bytes / 256).unwrap_or(usize::MAX),
         }
     }
 
-    pub fn get(&self, space: Space, key: &[u8]) -> Option<Arc<Record>> {
+    pub(super) fn get(&self, space: Space, key: &[u8]) -> Option<Arc<Record>> {
         self.records.get(&CacheKeyRef { space, key })
     }
 
     /// Takes a ticket. To be called before RocksDB is read.
-    pub fn ticket(&self, key: &[u8]) -> Ticket {
+    pub(super) fn ticket(&self, key: &[u8]) -> Ticket {
         let stripe = stripe_of(key);
         Ticket { stripe, writes: self.stripes.get(stripe).map_or(0, |writes| *writes.lock()) }
     }
 
     /// Caches the record that a reader found, unless a writer touched the stripe since the ticket.
-    pub fn fill(&self, ticket: Ticket, space: Space, key: &[u8], record: &Arc<Record>) {
+    pub(super) fn fill(&self, ticket: Ticket, space: Space, key: &[u8], record: &Arc<Record>) {
         if record.value.len() > self.largest {
             return;
         }
@@ -70,7 +74,7 @@ impl RecordCache {
     }
 
     /// For a writer that put this record.
-    pub fn put(&self, space: Space, encoded: &Encoded) {
+    pub(super) fn put(&self, space: Space, encoded: &Encoded) {
         let record = &encoded.record;
         if record.value.len() > self.largest {
             return self.remove(space, encoded.key());
@@ -83,7 +87,7 @@ impl RecordCache {
     }
 
     /// For a writer that removed this key, or may have changed it.
-    pub fn remove(&self, space: Space, key: &[u8]) {
+    pub(super) fn remove(&self, space: Space, key: &[u8]) {
         if let Some(writes) = self.stripes.get(stripe_of(key)) {
             let mut writes = writes.lock();
             *writes += 1;
@@ -92,19 +96,32 @@ impl RecordCache {
     }
 
     /// For a writer that removed every key of `range`.
-    pub fn remove_range(&self, space: Space, range: &KeyRange) {
+    pub(super) fn remove_range(&self, space: Space, range: &KeyRange) {
         let _all = self.touch_all();
         self.records.retain(|cached, _| cached.space != space || !range.contains(&cached.key));
     }
 
     /// The bytes of all entries.
-    pub fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         self.records.weight()
     }
 
-    pub fn clear(&self) {
+    pub(super) fn clear(&self) {
+        self.clear_with(|| {});
+    }
+
+    /// Clears the cache, and calls `change` before it can be filled again.
+    pub(super) fn clear_with(&self, change: impl FnOnce()) {
         let _all = self.touch_all();
+        self.clears.fetch_add(1, Ordering::AcqRel);
+        change();
         self.records.clear();
+    }
+
+    /// How often the cache was cleared. Read again behind a record of the cache, it tells whether the record is younger
+    /// than the last clearing.
+    pub(super) fn clears(&self) -> u64 {
+        self.clears.load(Ordering::Acquire)
     }
 
     /// Counts a write in every stripe, and keeps them all locked.

@@ -63,15 +63,20 @@ pub(super) fn end_at_torn_record(database: &mut Options) {
     database.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
 }
 
-/// The column families. They share one block cache.
-pub(super) fn column_families(options: &LevelDbOptions, block_cache: &Cache) -> Vec<ColumnFamilyDescriptor> {
-    let descriptor = |name| ColumnFamilyDescriptor::new(name, column_family(options, block_cache, name));
-    column_families::ALL.into_iter().map(descriptor).collect()
+/// These column families. They share one block cache.
+pub(super) fn column_families(
+    options: &LevelDbOptions,
+    block_cache: &Cache,
+    names: &[String],
+) -> Vec<ColumnFamilyDescriptor> {
+    let descriptor = |name: &String| ColumnFamilyDescriptor::new(name, column_family(options, block_cache, name));
+    names.iter().map(descriptor).collect()
 }
 
-fn column_family(options: &LevelDbOptions, block_cache: &Cache, name: &str) -> Options {
+/// The options of the column family `name`, and of tables that are written for it.
+pub(super) fn column_family(options: &LevelDbOptions, block_cache: &Cache, name: &str) -> Options {
     let mut out = Options::default();
-    let small = name == column_families::ENGINE;
+    let small = column_families::has_index(name);
     out.set_write_buffer_size(if small { SMALL_WRITE_BUFFER_BYTES } else { WRITE_BUFFER_BYTES });
     out.set_max_write_buffer_number(WRITE_BUFFERS);
     out.set_compression_type(match options.compression {

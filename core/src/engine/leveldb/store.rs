@@ -8,9 +8,10 @@ use super::options::{LevelDbOptions, NAME};
 use super::overlay::WriterState;
 use super::read::{Reader, Tier};
 use super::record_cache::RecordCache;
+use super::replace::LevelDbStage;
 use super::view::LevelDbView;
 use super::write::Writer;
-use super::{expiry, maintenance, open};
+use super::{expiry, maintenance, open, replace};
 use crate::batch::{Batch, Commit};
 use crate::engine::embedded::Store;
 use crate::engine::intent::{Found, Intents};
@@ -27,14 +28,15 @@ const INLINE_KEYS: usize = 1024;
 
 pub(super) struct LevelDbStore {
     database: Arc<Database>,
+    options: Arc<LevelDbOptions>,
     reader: Reader,
-    writer: Writer,
+    writer: Arc<Writer>,
     counters: Arc<Counters>,
     feed: Arc<Feed>,
 }
 
 impl LevelDbStore {
-    pub fn open(mut options: LevelDbOptions) -> Result<Self> {
+    pub(super) fn open(mut options: LevelDbOptions) -> Result<Self> {
         // The process may change its working directory later.
         options.path = path::absolute(&options.path).map_err(|error| {
             Error::io(format_args!("cannot look at {}", options.path.display()), &error).in_engine(NAME)
@@ -55,7 +57,8 @@ impl LevelDbStore {
         let cache = Arc::new(RecordCache::new(record_bytes));
         Ok(LevelDbStore {
             reader: Reader::new(database.clone(), cache, counters.clone()),
-            writer: Writer::new(&options, state, counters.clone()),
+            writer: Arc::new(Writer::new(&options, state, counters.clone())),
+            options: Arc::new(options),
             database,
             counters,
             feed,
@@ -73,6 +76,8 @@ impl LevelDbStore {
 }
 
 impl Store for LevelDbStore {
+    type Stage = LevelDbStage;
+
     fn name(&self) -> &'static str {
         NAME
     }
@@ -124,8 +129,11 @@ impl Store for LevelDbStore {
             return Ok(0);
         }
         let freed = expiry::sweep(&self.database, &self.writer, &self.reader.cache, now)?;
-        // The sweep runs once a second: what a crash loses at durability `none` is no older.
-        self.database.with(|open| self.writer.flush_wal(open))?;
+        self.database.with(|open| {
+            // The sweep runs once a second: what a crash loses at durability `none` is no older.
+            self.writer.flush_wal(open)?;
+            open.remove_replaced()
+        })?;
         Ok(freed)
     }
 
@@ -150,6 +158,14 @@ impl Store for LevelDbStore {
             return Err(error);
         }
         self.database.with(maintenance::compact)
+    }
+
+    fn stage(&self) -> Result<LevelDbStage> {
+        replace::stage(&self.database, &self.writer, &self.options)
+    }
+
+    fn swap(&self, stage: LevelDbStage) -> Result<Commit> {
+        replace::swap(stage, &self.reader)
     }
 
     fn close(&self) -> Result<()> {

@@ -121,7 +121,7 @@ pub(super) mod testing {
     use super::*;
 
     /// A file of records of these lengths, as RocksDB lays them out.
-    pub fn file_of(lengths: &[usize]) -> Vec<u8> {
+    pub(crate) fn file_of(lengths: &[usize]) -> Vec<u8> {
         let mut file: Vec<u8> = Vec::new();
         for (number, length) in lengths.iter().enumerate() {
             let mut left = *length;

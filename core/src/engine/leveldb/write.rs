@@ -27,7 +27,7 @@ pub(super) struct Writer {
     /// Set by a failed write that may have left the end of the WAL unknown: the system counts its pages as clean now,
     /// whether they are on the disk or not.
     poisoned: AtomicBool,
-    counters: Arc<Counters>,
+    pub counters: Arc<Counters>,
     read_only: bool,
     durability: Durability,
     inline_writes: WriteOptions,
@@ -35,7 +35,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub fn new(options: &LevelDbOptions, state: WriterState, counters: Arc<Counters>) -> Self {
+    pub(super) fn new(options: &LevelDbOptions, state: WriterState, counters: Arc<Counters>) -> Self {
         Writer {
             state: Mutex::new(state),
             poisoned: AtomicBool::new(false),
@@ -48,17 +48,17 @@ impl Writer {
     }
 
     /// Keeps every write away until the guard is dropped.
-    pub fn lock(&self) -> MutexGuard<'_, WriterState> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, WriterState> {
         self.state.lock()
     }
 
     /// As [`lock`](Writer::lock), or `None` while somebody writes.
-    pub fn try_lock(&self) -> Option<MutexGuard<'_, WriterState>> {
+    pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, WriterState>> {
         self.state.try_lock()
     }
 
     /// Why the store takes no writes, if it takes none.
-    pub fn refusal(&self) -> Option<Error> {
+    pub(super) fn refusal(&self) -> Option<Error> {
         if self.read_only {
             return Some(Error::new(Code::ReadOnly, "the store is open read-only").in_engine(NAME));
         }
@@ -76,21 +76,26 @@ impl Writer {
     }
 
     /// The error of a failed write, after which there may be no other.
-    pub fn failed(&self, error: &rocksdb::Error) -> Error {
+    pub(super) fn failed(&self, error: &rocksdb::Error) -> Error {
         if fault::poisons(error) {
-            self.poisoned.store(true, Ordering::Release);
+            self.poison();
         }
         fault::translate("write", error)
     }
 
+    /// Refuses every later write.
+    pub(super) fn poison(&self) {
+        self.poisoned.store(true, Ordering::Release);
+    }
+
     /// True if `batch` may be written on the caller's thread.
-    pub fn takes_inline(&self, batch: &Batch) -> bool {
+    pub(super) fn takes_inline(&self, batch: &Batch) -> bool {
         let small = batch.ops.len() <= INLINE_OPS && batch.size() <= INLINE_BYTES;
         self.durability != Durability::Full && small && batch.role == Role::None
     }
 
     /// Writes one batch without waiting, or returns `None` with nothing written.
-    pub fn write_inline(&self, reader: &Reader, open: &OpenDatabase, batch: &Batch) -> Result<Option<Commit>> {
+    pub(super) fn write_inline(&self, reader: &Reader, open: &OpenDatabase, batch: &Batch) -> Result<Option<Commit>> {
         let Some(mut state) = self.state.try_lock() else { return Ok(None) };
         let standing = state.intents.clone();
         let mut overlay = Overlay::new(reader, open, &mut state, Tier::Memory);
@@ -104,7 +109,7 @@ impl Writer {
         let (seq, outcomes) = applied?;
         let end = overlay.end();
         let writes = overlay.into_writes();
-        match writes.write(open, &self.inline_writes)? {
+        match writes.write(open, &self.inline_writes) {
             Ok(()) => {
                 writes.update_cache(&reader.cache);
                 state.capture.publish();
@@ -120,7 +125,12 @@ impl Writer {
     }
 
     /// Writes a group as one RocksDB batch with one sync.
-    pub fn write_group(&self, reader: &Reader, open: &OpenDatabase, batches: &[Batch]) -> Result<Vec<Result<Commit>>> {
+    pub(super) fn write_group(
+        &self,
+        reader: &Reader,
+        open: &OpenDatabase,
+        batches: &[Batch],
+    ) -> Result<Vec<Result<Commit>>> {
         let mut state = self.state.lock();
         if let Some(error) = self.refusal() {
             return Err(error);
@@ -138,7 +148,7 @@ impl Writer {
         if self.durability == Durability::Full && !writes.is_empty() {
             self.counters.fsyncs.one();
         }
-        match writes.write(open, &self.grouped_writes)? {
+        match writes.write(open, &self.grouped_writes) {
             Ok(()) => {
                 writes.update_cache(&reader.cache);
                 state.capture.publish();
@@ -153,7 +163,7 @@ impl Writer {
     }
 
     /// Hands to the system what durability `none` keeps in this process's memory.
-    pub fn flush_wal(&self, open: &OpenDatabase) -> Result<()> {
+    pub(super) fn flush_wal(&self, open: &OpenDatabase) -> Result<()> {
         if self.durability != Durability::None {
             return Ok(());
         }

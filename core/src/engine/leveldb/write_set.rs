@@ -4,7 +4,6 @@ use rocksdb::{WriteBatch, WriteOptions};
 
 use super::database::OpenDatabase;
 use super::record_cache::RecordCache;
-use crate::error::Result;
 use crate::format::leveldb::Encoded;
 use crate::key::{Key, KeyRange, Space};
 
@@ -24,53 +23,53 @@ pub(super) struct WriteSet {
 }
 
 impl WriteSet {
-    pub fn reserve(&mut self, writes: usize) {
+    pub(super) fn reserve(&mut self, writes: usize) {
         self.writes.reserve(writes);
     }
 
-    pub fn push(&mut self, write: Write) {
+    pub(super) fn push(&mut self, write: Write) {
         self.writes.push(write);
     }
 
-    pub fn truncate(&mut self, len: usize) {
+    pub(super) fn truncate(&mut self, len: usize) {
         self.writes.truncate(len);
     }
 
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.writes.len()
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.writes.is_empty()
     }
 
     /// Writes all or nothing.
-    pub fn write(&self, open: &OpenDatabase, options: &WriteOptions) -> Result<Result<(), rocksdb::Error>> {
+    pub(super) fn write(&self, open: &OpenDatabase, options: &WriteOptions) -> Result<(), rocksdb::Error> {
         if self.writes.is_empty() {
-            return Ok(Ok(()));
+            return Ok(());
         }
-        if let [Write::Put(Space::User, encoded)] = self.writes.as_slice() {
-            return Ok(open.db.put_opt(encoded.key(), encoded.bytes(), options));
+        let generation = open.current();
+        let family = |space: Space| &generation.of(space).handle;
+        if let [Write::Put(space, encoded)] = self.writes.as_slice() {
+            return open.db.put_cf_opt(family(*space), encoded.key(), encoded.bytes(), options);
         }
-        let (internal, engine) = (open.family(Space::Internal)?, open.engine_family()?);
+        let index = &generation.expiry.handle;
         let bytes = self.writes.iter().map(Write::size).sum();
         let mut batch = WriteBatch::with_capacity_bytes(bytes);
         for write in &self.writes {
             match write {
-                Write::Put(Space::User, encoded) => batch.put(encoded.key(), encoded.bytes()),
-                Write::Put(Space::Internal, encoded) => batch.put_cf(internal, encoded.key(), encoded.bytes()),
-                Write::Remove(Space::User, key) => batch.delete(key),
-                Write::Remove(Space::Internal, key) => batch.delete_cf(internal, key),
-                Write::RemoveRange(space, _, start, end) => batch.delete_range_cf(open.family(*space)?, start, end),
-                Write::AddExpiry(key) => batch.put_cf(engine, key, b""),
-                Write::RemoveExpiry(key) => batch.delete_cf(engine, key),
+                Write::Put(space, encoded) => batch.put_cf(family(*space), encoded.key(), encoded.bytes()),
+                Write::Remove(space, key) => batch.delete_cf(family(*space), key),
+                Write::RemoveRange(space, _, start, end) => batch.delete_range_cf(family(*space), start, end),
+                Write::AddExpiry(key) => batch.put_cf(index, key, b""),
+                Write::RemoveExpiry(key) => batch.delete_cf(index, key),
             }
         }
-        Ok(open.db.write_opt(batch, options))
+        open.db.write_opt(batch, options)
     }
 
     /// Makes the cache follow what was written.
-    pub fn update_cache(self, cache: &RecordCache) {
+    pub(super) fn update_cache(self, cache: &RecordCache) {
         for write in self.writes {
             match write {
                 Write::Put(space, encoded) => cache.put(space, &encoded),

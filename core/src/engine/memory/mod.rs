@@ -7,6 +7,7 @@
 mod eviction;
 mod options;
 mod records;
+mod replace;
 mod state;
 mod store;
 mod view;

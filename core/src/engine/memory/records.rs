@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 
 use imbl::OrdMap;
 
-use crate::key::{Key, Space};
+use crate::key::{Key, KeyRange, Space};
 use crate::record::{Millis, Record};
 
 /// The bytes that a record costs beside key, value and metadata: the entry, its counts, and its share of the tree.
@@ -35,18 +35,24 @@ pub(super) struct Records {
 }
 
 impl Records {
-    pub fn get(&self, space: Space, key: &[u8]) -> Option<&Arc<Entry>> {
+    pub(super) fn get(&self, space: Space, key: &[u8]) -> Option<&Arc<Entry>> {
         match space {
             Space::User => self.index.get(key),
             Space::Internal => self.internal.get(key),
         }
     }
 
-    pub fn map(&self, space: Space) -> &RecordMap {
+    pub(super) fn map(&self, space: Space) -> &RecordMap {
         match space {
             Space::User => &self.user,
             Space::Internal => &self.internal,
         }
+    }
+
+    /// The records between the bounds of `range`.
+    pub(super) fn range(&self, space: Space, range: &KeyRange) -> impl Iterator<Item = (&Key, &Arc<Entry>)> {
+        let bounds = (range.start.as_ref().map(AsRef::<[u8]>::as_ref), range.end.as_ref().map(AsRef::<[u8]>::as_ref));
+        self.map(space).range::<_, [u8]>(bounds)
     }
 
     fn map_mut(&mut self, space: Space) -> &mut RecordMap {
@@ -57,19 +63,19 @@ impl Records {
     }
 
     /// The bytes of all records and their bookkeeping.
-    pub fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
 
     /// The record that expires first, if it expires by `now`.
-    pub fn first_expired(&self, now: Millis) -> Option<(Space, Key)> {
+    pub(super) fn first_expired(&self, now: Millis) -> Option<(Space, Key)> {
         let (_, space, key) = self.expiries.first().filter(|(at, ..)| *at <= now)?;
         Some((*space, key.clone()))
     }
 
     /// As [`replace`](Records::replace), of a record that is written now: it keeps the created time of a live record
     /// that it replaces.
-    pub fn write(&mut self, space: Space, key: &Key, mut entry: Option<Arc<Entry>>) -> Option<Arc<Entry>> {
+    pub(super) fn write(&mut self, space: Space, key: &Key, mut entry: Option<Arc<Entry>>) -> Option<Arc<Entry>> {
         if let Some(entry) = entry.as_mut()
             && let Some(old) = self.get(space, key)
         {
@@ -79,7 +85,7 @@ impl Records {
     }
 
     /// Replaces what `key` holds, and keeps the size and the expiries true. Returns what it held.
-    pub fn replace(&mut self, space: Space, key: &Key, entry: Option<Arc<Entry>>) -> Option<Arc<Entry>> {
+    pub(super) fn replace(&mut self, space: Space, key: &Key, entry: Option<Arc<Entry>>) -> Option<Arc<Entry>> {
         let new_expiry = entry.as_ref().and_then(|entry| entry.record.expires_at);
         self.bytes += entry.as_ref().map_or(0, |entry| cost(key, &entry.record));
         if space == Space::User {
@@ -120,6 +126,6 @@ fn keep_creation(old: &Record, entry: &mut Arc<Entry>) {
 }
 
 fn cost(key: &Key, record: &Record) -> u64 {
-    let metadata = record.metadata.as_ref().map_or(0, |metadata| metadata.len());
+    let metadata = record.metadata.as_ref().map_or(0, bytes::Bytes::len);
     OVERHEAD + (key.len() + record.value.len() + metadata) as u64
 }

@@ -10,6 +10,7 @@ use crate::engine::intent::Intents;
 use crate::engine::recent::Recent;
 use crate::engine::watch::{Capture, Feed};
 use crate::engine::{Read, Reply, Stats};
+use crate::error::Result;
 use crate::key::{Key, Space};
 use crate::record::Record;
 
@@ -22,7 +23,7 @@ pub(super) struct MemoryState {
     pub capture: Capture,
     pub options: MemoryOptions,
     pub recency: Recency,
-    /// What the running batch overwrote, for its rollback. Kept to reuse its memory.
+    /// The records that the running batch overwrote, for its rollback. Kept to reuse its memory.
     pub undo: Vec<Undo>,
 }
 
@@ -30,7 +31,7 @@ pub(super) struct MemoryState {
 pub(super) type Undo = (Space, Key, Option<Arc<Entry>>);
 
 impl MemoryState {
-    pub fn new(options: MemoryOptions, feed: Arc<Feed>) -> Self {
+    pub(super) fn new(options: MemoryOptions, feed: Arc<Feed>) -> Self {
         MemoryState {
             records: Records::default(),
             seq: 0,
@@ -44,7 +45,7 @@ impl MemoryState {
     }
 
     /// The live record of a key.
-    pub fn get(&self, space: Space, key: &[u8]) -> Option<&Record> {
+    pub(super) fn get(&self, space: Space, key: &[u8]) -> Option<&Record> {
         let entry = self.records.get(space, key)?;
         if self.options.eviction == Eviction::Lru {
             self.recency.touch(entry);
@@ -52,27 +53,21 @@ impl MemoryState {
         (!entry.record.has_expired()).then_some(&entry.record)
     }
 
-    pub fn answer(&self, read: &Read) -> Reply {
-        let value = |space, key: &Key| self.get(space, key).map(|record| record.value.clone());
-        match read {
-            Read::Get(space, key) => Reply::Value(value(*space, key)),
-            Read::Entry(space, key) => Reply::Entry(self.get(*space, key).cloned()),
-            Read::Has(space, key) => Reply::Has(self.get(*space, key).is_some()),
-            Read::Many(space, keys) => Reply::Values(keys.iter().map(|key| value(*space, key)).collect()),
-        }
+    pub(super) fn answer(&self, read: &Read) -> Result<Reply> {
+        read.answer(|space, key| Ok(self.get(space, key)))
     }
 
-    pub fn view(&self) -> MemoryView {
+    pub(super) fn view(&self) -> MemoryView {
         MemoryView::new(self.records.map(Space::User).clone(), self.records.map(Space::Internal).clone(), self.seq)
     }
 
-    pub fn stats(&self) -> Stats {
+    pub(super) fn stats(&self) -> Stats {
         let keys = self.records.map(Space::User).len() as u64;
         Stats { keys: Some(keys), memory_bytes: Some(self.records.bytes()), ..Stats::default() }
     }
 
     /// Frees every record. Views that are held keep theirs.
-    pub fn drop_everything(&mut self) {
+    pub(super) fn drop_everything(&mut self) {
         *self = MemoryState::new(self.options, self.capture.feed().clone());
     }
 }

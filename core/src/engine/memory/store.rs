@@ -6,6 +6,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use super::options::MemoryOptions;
+use super::replace::MemoryStage;
 use super::state::MemoryState;
 use crate::batch::{Batch, Commit};
 use crate::engine::embedded::Store;
@@ -24,7 +25,7 @@ pub(super) struct MemoryStore {
 }
 
 impl MemoryStore {
-    pub fn new(options: MemoryOptions) -> Self {
+    pub(super) fn new(options: MemoryOptions) -> Self {
         let feed = Arc::new(Feed::default());
         MemoryStore {
             state: RwLock::new(MemoryState::new(options, feed.clone())),
@@ -36,6 +37,8 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
+    type Stage = MemoryStage;
+
     fn name(&self) -> &'static str {
         "memory"
     }
@@ -46,7 +49,7 @@ impl Store for MemoryStore {
 
     fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
         let state = self.state.try_read()?;
-        Some(Ok(state.answer(read)))
+        Some(state.answer(read))
     }
 
     fn try_get(&self, space: Space, key: &[u8]) -> Option<Result<Option<Value>>> {
@@ -55,7 +58,7 @@ impl Store for MemoryStore {
     }
 
     fn read(&self, read: &Read) -> Result<Reply> {
-        Ok(self.state.read().answer(read))
+        self.state.read().answer(read)
     }
 
     fn try_write(&self, batch: &Batch) -> Option<Result<Commit>> {
@@ -108,6 +111,15 @@ impl Store for MemoryStore {
 
     fn compact(&self) -> Result<()> {
         Ok(())
+    }
+
+    fn stage(&self) -> Result<MemoryStage> {
+        self.state.write().stage(now())
+    }
+
+    fn swap(&self, stage: MemoryStage) -> Result<Commit> {
+        let swapped = self.state.write().swap(stage, now());
+        swapped.map(|(commit, _)| commit)
     }
 
     fn close(&self) -> Result<()> {

@@ -1,7 +1,7 @@
 //! A view of the memory engine: a reference to the two maps as they were.
 
 use super::records::RecordMap;
-use crate::engine::{Item, Page, Projection, View, count_by_pages};
+use crate::engine::{Gathering, Item, Page, Projection, View, count_by_pages};
 use crate::error::Result;
 use crate::key::{KeyRange, Space};
 use crate::record::{Record, now};
@@ -16,7 +16,7 @@ pub(super) struct MemoryView {
 }
 
 impl MemoryView {
-    pub fn new(user: RecordMap, internal: RecordMap, seq: u64) -> Self {
+    pub(super) fn new(user: RecordMap, internal: RecordMap, seq: u64) -> Self {
         MemoryView { user, internal, seq }
     }
 
@@ -57,26 +57,18 @@ impl View for MemoryView {
         }
         let bounds = (range.start.as_ref().map(AsRef::<[u8]>::as_ref), range.end.as_ref().map(AsRef::<[u8]>::as_ref));
         let mut entries = self.map(space).range::<_, [u8]>(bounds);
-        let mut page = Page::default();
-        let mut bytes = 0;
-        let mut last = None;
-        for _ in 0..MAX_STEPS {
-            let Some((key, entry)) = (if range.reverse { entries.next_back() } else { entries.next() }) else {
-                return Ok(page);
-            };
+        let mut page = Gathering::new(max_bytes);
+        for step in 1.. {
+            let Some((key, entry)) = (if range.reverse { entries.next_back() } else { entries.next() }) else { break };
             let record = &entry.record;
-            last = Some(key);
-            if record.expired(now) || !range.selects(key) {
-                continue;
+            if !record.expired(now) && range.selects(key) {
+                page.push(key.clone(), Item::of_shared(record, what));
             }
-            bytes += key.len() + if what == Projection::Keys { 16 } else { record.value.len() };
-            page.entries.push((key.clone(), Item::of_shared(record, what)));
-            if bytes >= max_bytes {
-                break;
+            if page.is_full() || step == MAX_STEPS {
+                return Ok(page.continued_behind(key.clone()));
             }
         }
-        page.next = last.cloned();
-        Ok(page)
+        Ok(page.last())
     }
 
     fn count(&self, space: Space, range: &KeyRange) -> Result<u64> {

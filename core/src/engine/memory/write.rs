@@ -9,12 +9,12 @@ use crate::batch::{Batch, Commit, Role};
 use crate::engine::apply::{Target, apply};
 use crate::engine::intent::Intents;
 use crate::engine::watch::Capture;
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::key::{Key, KeyRange, Space};
 use crate::record::{Millis, Record};
 
 impl MemoryState {
-    pub fn apply(&mut self, batch: &Batch, now: Millis) -> Result<Commit> {
+    pub(super) fn apply(&mut self, batch: &Batch, now: Millis) -> Result<Commit> {
         let seq = self.seq + 1;
         let standing = (batch.role != Role::None).then(|| self.intents.clone());
         let applied = apply(batch, self, seq, now).and_then(|outcomes| {
@@ -41,7 +41,7 @@ impl MemoryState {
     }
 
     /// Frees what expired by `now`. Returns the number of records.
-    pub fn sweep(&mut self, now: Millis) -> u64 {
+    pub(super) fn sweep(&mut self, now: Millis) -> u64 {
         let mut freed = 0;
         while let Some((space, key)) = self.records.first_expired(now) {
             self.records.replace(space, &key, None);
@@ -61,7 +61,7 @@ impl MemoryState {
         }
     }
 
-    /// Brings the size under the bound by eviction, or fails with NO_SPACE.
+    /// Brings the size under the bound by eviction, or fails with `NO_SPACE`.
     fn make_room(&mut self) -> Result<()> {
         let Some(max) = self.options.max_bytes else { return Ok(()) };
         while self.records.bytes() > max {
@@ -69,14 +69,7 @@ impl MemoryState {
                 Eviction::Lru => self.recency.oldest(self.records.map(Space::User)),
                 Eviction::None => None,
             };
-            let Some(victim) = victim else {
-                return Err(Error::new(
-                    Code::NoSpace,
-                    format!(
-                        "the memory engine is full ({max} bytes); raise maxBytes, delete keys, or set eviction to 'lru'"
-                    ),
-                ));
-            };
+            let Some(victim) = victim else { return self.options.check_room(self.records.bytes()) };
             self.write(Space::User, &victim, None);
         }
         Ok(())
@@ -111,8 +104,7 @@ impl Target for MemoryState {
     }
 
     fn keys(&mut self, space: Space, range: &KeyRange) -> Result<Vec<Key>> {
-        let bounds = (range.start.as_ref().map(AsRef::<[u8]>::as_ref), range.end.as_ref().map(AsRef::<[u8]>::as_ref));
-        let within = self.records.map(space).range::<_, [u8]>(bounds).map(|(key, _)| key);
+        let within = self.records.range(space, range).map(|(key, _)| key);
         Ok(within.filter(|key| range.selects(key)).cloned().collect())
     }
 

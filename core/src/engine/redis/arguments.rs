@@ -8,23 +8,23 @@ use crate::format::redis::Name;
 
 /// A sequence of encoded arguments.
 #[derive(Default)]
-pub struct Arguments {
+pub(super) struct Arguments {
     bytes: Vec<u8>,
     count: usize,
 }
 
 impl Arguments {
     #[must_use]
-    pub fn with_capacity(bytes: usize) -> Self {
+    pub(super) fn with_capacity(bytes: usize) -> Self {
         Arguments { bytes: Vec::with_capacity(bytes), count: 0 }
     }
 
-    pub fn push(&mut self, argument: impl AsRef<[u8]>) {
+    pub(super) fn push(&mut self, argument: impl AsRef<[u8]>) {
         self.push_joined(&[], argument.as_ref());
     }
 
     /// Appends one argument that consists of two pieces.
-    pub fn push_joined(&mut self, head: &[u8], tail: &[u8]) {
+    pub(super) fn push_joined(&mut self, head: &[u8], tail: &[u8]) {
         self.count += 1;
         put_header(&mut self.bytes, b'$', head.len() + tail.len());
         self.bytes.extend_from_slice(head);
@@ -32,30 +32,30 @@ impl Arguments {
         self.bytes.extend_from_slice(b"\r\n");
     }
 
-    pub fn push_number(&mut self, number: u64) {
+    pub(super) fn push_number(&mut self, number: u64) {
         let mut digits = [0; 20];
         let text = decimal(number, &mut digits);
         self.push_joined(&[], text);
     }
 
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.count
     }
 
-    pub fn append(&mut self, other: &Arguments) {
+    pub(super) fn append(&mut self, other: &Arguments) {
         self.count += other.count;
         self.bytes.extend_from_slice(&other.bytes);
     }
 
     /// Appends the command with these arguments to `out`.
-    pub fn write_command(&self, out: &mut Vec<u8>) {
+    pub(super) fn write_command(&self, out: &mut Vec<u8>) {
         put_header(out, b'*', self.count);
         out.extend_from_slice(&self.bytes);
     }
 
     /// The arguments as MessagePack arrays of at most `most` strings each.
-    pub fn packed(&self, most: usize) -> Vec<Vec<u8>> {
+    pub(super) fn packed(&self, most: usize) -> Vec<Vec<u8>> {
         let mut arrays = Vec::new();
         let mut strings = self.iter().peekable();
         while strings.peek().is_some() {

@@ -11,12 +11,12 @@ use crate::format::redis::{Layout, Touched};
 const PAGE_ENTRIES: usize = 256;
 
 /// Switches the change log on; never blocks. If this fails, [`logged`] tells.
-pub fn start(link: &Link, layout: &Layout) {
+pub(super) fn start(link: &Link, layout: &Layout) {
     link.submit_commands(&stream::open(layout, &layout.log, None), true, Box::new(drop));
 }
 
 /// The commits behind `since`, about `max_bytes` of keys. Blocks.
-pub fn logged(link: &Link, layout: &Layout, since: u64, max_bytes: usize) -> Result<Logged> {
+pub(super) fn logged(link: &Link, layout: &Layout, since: u64, max_bytes: usize) -> Result<Logged> {
     let Opened { seq, floor } = stream::opened(link.call(&stream::open(layout, &layout.log, None), true)?.pop())?;
     if since > seq {
         return Err(ahead_of_the_store(since, seq));
@@ -59,7 +59,7 @@ fn size_of(touched: &Touched) -> usize {
 }
 
 /// The latest commit, and the commit behind which the log is complete, if it is on. Blocks.
-pub fn bounds(link: &Link, layout: &Layout) -> Result<(u64, Option<u64>)> {
+pub(super) fn bounds(link: &Link, layout: &Layout) -> Result<(u64, Option<u64>)> {
     let mut pipe = redis::pipe();
     pipe.cmd("GET").arg(&layout.seq);
     pipe.cmd("XRANGE").arg(&layout.log).arg("-").arg("+").arg("COUNT").arg(1);

@@ -18,13 +18,13 @@ const STEP_KEYS: usize = 512;
 const ATTEMPTS: usize = 8;
 
 /// True if `batch` deletes a range of user keys.
-pub fn deletes_user_range(batch: &Batch) -> bool {
+pub(super) fn deletes_user_range(batch: &Batch) -> bool {
     batch.ops.iter().any(|op| matches!(op, Op::DeleteRange { space: Space::User, .. }))
 }
 
 /// Commits a batch that deletes ranges of user keys. A batch that deletes intervals and does nothing else is committed
 /// in steps; any other one at once, with its ranges expanded to the keys that are there. Blocks.
-pub fn commit_with_ranges(link: &Link, layout: &Layout, batch: Batch) -> Result<Commit> {
+pub(super) fn commit_with_ranges(link: &Link, layout: &Layout, batch: Batch) -> Result<Commit> {
     let ranges: Vec<KeyRange> = batch
         .ops
         .iter()

@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::format::redis::Layout;
 use crate::threads::{Worker, guarded};
 
-pub struct Dispatch {
+pub(super) struct Dispatch {
     pub layout: Layout,
     /// Carries every request but scans.
     pub link: Arc<Link>,
@@ -30,7 +30,7 @@ pub struct Dispatch {
 
 impl Dispatch {
     /// Connects. Blocks.
-    pub fn open(settings: &Settings) -> Result<Self> {
+    pub(super) fn open(settings: &Settings) -> Result<Self> {
         let link = Arc::new(Link::open(settings)?);
         Ok(Dispatch {
             layout: Layout::new(&settings.key_prefix),
@@ -41,7 +41,7 @@ impl Dispatch {
         })
     }
 
-    pub fn submit(self: &Arc<Self>, request: Request, done: Done) {
+    pub(super) fn submit(self: &Arc<Self>, request: Request, done: Done) {
         if let Err(error) = self.queue.check_open() {
             return done(Err(error));
         }

@@ -6,12 +6,12 @@ use super::options::NAME;
 use crate::error::{Code, Error};
 
 /// The error of a call on a closed engine.
-pub fn closed() -> Error {
+pub(super) fn closed() -> Error {
     Error::closed().in_engine(NAME)
 }
 
 /// An error reply as an error of ours. The server's sentence is kept only where it cannot repeat arguments.
-pub fn refused(reply: &ServerError) -> Error {
+pub(super) fn refused(reply: &ServerError) -> Error {
     let word = reply.code();
     let (code, message) = match word {
         "WRONGTYPE" => return not_a_string(),
@@ -34,12 +34,12 @@ pub fn refused(reply: &ServerError) -> Error {
 }
 
 /// The error of a key that holds a value of another type.
-pub fn not_a_string() -> Error {
+pub(super) fn not_a_string() -> Error {
     Error::new(Code::Corrupted, "the key holds something that is not a string").caused_by(&"WRONGTYPE").in_engine(NAME)
 }
 
 /// The error of a call for which there was no connection: nothing was sent.
-pub fn unreachable(place: &impl std::fmt::Display, cause: Option<&Error>) -> Error {
+pub(super) fn unreachable(place: &impl std::fmt::Display, cause: Option<&Error>) -> Error {
     let what = format!("no connection to redis at {place}");
     let message = match cause.map(Error::message) {
         // The failure of an attempt to connect says so itself.
@@ -52,7 +52,7 @@ pub fn unreachable(place: &impl std::fmt::Display, cause: Option<&Error>) -> Err
 
 /// The reason why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
+pub(super) enum Loss {
     /// The server or the network closed or reset it.
     Disconnected,
     /// A reply did not come within the command timeout.
@@ -71,7 +71,7 @@ impl Loss {
     }
 
     /// The error of a call that may have reached the server.
-    pub fn of_sent(self, write: bool) -> Error {
+    pub(super) fn of_sent(self, write: bool) -> Error {
         let reason = match self {
             Loss::Disconnected => "the connection was lost before the server answered",
             _ => self.reason(),
@@ -87,18 +87,18 @@ impl Loss {
     }
 
     /// The error of a commit that the server has not applied and cannot apply any more.
-    pub fn of_unapplied(self) -> Error {
+    pub(super) fn of_unapplied(self) -> Error {
         Error::new(Code::Connection, format!("{}, and the write was not applied", self.reason())).in_engine(NAME)
     }
 
     /// The error of a call whose last byte was never sent.
-    pub fn of_unsent() -> Error {
+    pub(super) fn of_unsent() -> Error {
         Error::new(Code::Connection, "the connection was lost before the call was sent").in_engine(NAME)
     }
 }
 
 /// The error of a commit that was applied, but whose outcomes the server did not keep.
-pub fn applied_unknown() -> Error {
+pub(super) fn applied_unknown() -> Error {
     Error::new(
         Code::UnknownOutcome,
         "the connection was lost; the write was applied, what it said is not known any more",
@@ -107,7 +107,7 @@ pub fn applied_unknown() -> Error {
 }
 
 /// The error of a reply that the command cannot have.
-pub fn unexpected() -> Error {
+pub(super) fn unexpected() -> Error {
     Error::new(Code::Io, "the server gave an answer of the wrong kind").in_engine(NAME)
 }
 

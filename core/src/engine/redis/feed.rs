@@ -24,13 +24,14 @@ const LEASE: u64 = 60_000;
 const RENEWAL: Duration = Duration::from_secs(20);
 
 /// How long the server waits for the next commit before it answers that there was none.
-const WAIT: Duration = Duration::from_secs(2);
+const WAIT: Duration = Duration::from_millis(WAIT_MILLIS);
+const WAIT_MILLIS: u64 = 2000;
 
 /// Entries read at once.
 const PAGE_ENTRIES: usize = 512;
 
 /// The subscribers of one store, and the thread that follows the feed for them.
-pub struct FeedFollower {
+pub(super) struct FeedFollower {
     settings: Settings,
     layout: Layout,
     feed: Arc<Feed>,
@@ -54,7 +55,7 @@ struct FollowerState {
 }
 
 impl FeedFollower {
-    pub fn new(settings: &Settings) -> Self {
+    pub(super) fn new(settings: &Settings) -> Self {
         let feed = Arc::new(Feed::default());
         feed.hold();
         let layout = Layout::new(&settings.key_prefix);
@@ -62,7 +63,7 @@ impl FeedFollower {
     }
 
     /// Tells `subscriber` of commits as soon as the server writes them to the feed. Never blocks.
-    pub fn subscribe(&self, subscriber: Arc<dyn Subscriber>) -> Result<Subscription> {
+    pub(super) fn subscribe(&self, subscriber: Arc<dyn Subscriber>) -> Result<Subscription> {
         let mut current = self.current.lock();
         let running = current.as_ref().map(|running| running.state.clone());
         let running = running.as_ref().map(|running| running.over.lock());
@@ -92,7 +93,7 @@ impl FeedFollower {
     }
 
     /// Tells what `link` has committed until now, and ends all subscriptions with CLOSED. Blocks.
-    pub fn close(&self, link: &Link) {
+    pub(super) fn close(&self, link: &Link) {
         let running = self.current.lock().take();
         if let Some(FollowerThread { state, handle }) = running {
             let through = if self.feed.is_watched() { latest_commit(link, &self.layout).unwrap_or(0) } else { 0 };
@@ -141,7 +142,7 @@ impl FeedReader<'_> {
             let mut pipe = redis::pipe();
             pipe.cmd("XREAD").arg("COUNT").arg(PAGE_ENTRIES);
             if !ends {
-                pipe.arg("BLOCK").arg(WAIT.as_millis() as u64);
+                pipe.arg("BLOCK").arg(WAIT_MILLIS);
             }
             pipe.arg("STREAMS").arg(&self.layout.feed).arg(reader.position());
             let entries = stream::entries(self.ask(&connection, &pipe)?.pop())?;

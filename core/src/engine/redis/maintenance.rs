@@ -24,7 +24,7 @@ const PAGE_KEYS: usize = 256;
 const SWEEP: &str = include_str!("sweep.lua");
 
 /// The number of keys, and the memory of the server. Blocks.
-pub fn stats(link: &Link, layout: &Layout) -> Result<Stats> {
+pub(super) fn stats(link: &Link, layout: &Layout) -> Result<Stats> {
     let mut keys = 0u64;
     scan::for_each(link, layout, &KeyRange::all(), |found| {
         keys += found.len() as u64;
@@ -50,7 +50,7 @@ pub fn stats(link: &Link, layout: &Layout) -> Result<Stats> {
 }
 
 /// Reads every key. With `repair`, damaged ones are renamed into our namespace, where nothing lists them. Blocks.
-pub fn verify(link: &Link, layout: &Layout, repair: bool, progress: Progress<'_>) -> Result<Report> {
+pub(super) fn verify(link: &Link, layout: &Layout, repair: bool, progress: Progress<'_>) -> Result<Report> {
     let mut report = Report::default();
     let total = stats(link, layout)?;
     let total = total.keys.unwrap_or(0) + total.details.first().map_or(0, |(_, count)| *count);
@@ -137,7 +137,7 @@ fn set_aside(link: &Link, layout: &Layout, key: &[u8]) -> Result<()> {
 }
 
 /// Removes companions without a key, and internal records that have expired. Blocks.
-pub fn compact(link: &Link, layout: &Layout) -> Result<()> {
+pub(super) fn compact(link: &Link, layout: &Layout) -> Result<()> {
     let mut companions = Vec::new();
     each_field(link, &layout.companions, |field, _| {
         companions.push(field.clone());

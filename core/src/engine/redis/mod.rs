@@ -54,8 +54,8 @@ pub use options::{RedisOptions, TlsOptions};
 ///
 /// # Errors
 ///
-/// INVALID_ARGUMENT for options that are wrong, CONNECTION if the server cannot be reached or refuses the login,
-/// NOT_SUPPORTED for a server older than 7.0.
+/// `INVALID_ARGUMENT` for options that are wrong, CONNECTION if the server cannot be reached or refuses the login,
+/// `NOT_SUPPORTED` for a server older than 7.0.
 pub fn open(options: RedisOptions) -> Result<Lease> {
     let settings = Settings::new(options).map_err(|error| error.in_engine(NAME))?;
     Ok(Lease::private(Arc::new(RedisStore::open(&settings)?)))

@@ -9,7 +9,7 @@ use redis::{ConnectionAddr, IntoConnectionInfo};
 use crate::error::{Code, Error, Result};
 
 /// The engine's name.
-pub const NAME: &str = "redis";
+pub(super) const NAME: &str = "redis";
 
 /// Options of the redis engine. `url` excludes `host`, `port` and `path`; the other fields win over the URL.
 #[derive(Clone)]
@@ -21,9 +21,13 @@ pub struct RedisOptions {
     pub host: Option<String>,
     /// 6379 if absent.
     pub port: Option<u16>,
+    /// The user to log in as; the server's default user if absent.
     pub username: Option<String>,
+    /// The password to log in with; no login if absent.
     pub password: Option<String>,
+    /// The number of the database on the server; 0 if absent.
     pub db: Option<u32>,
+    /// Encrypts the connection. `rediss://` does so with the defaults.
     pub tls: Option<TlsOptions>,
     /// The prefix of every key of this store. On a cluster it needs a hash tag: `{app}:`.
     pub key_prefix: String,
@@ -73,7 +77,7 @@ pub struct TlsOptions {
 
 /// The address of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
+pub(super) enum Address {
     Tcp { host: String, port: u16 },
     Unix(PathBuf),
 }
@@ -89,7 +93,7 @@ impl fmt::Display for Address {
 
 /// The options after the check: the URL is merged with the other fields.
 #[derive(Clone)]
-pub struct Settings {
+pub(super) struct Settings {
     pub address: Address,
     pub username: Option<String>,
     pub password: Option<String>,
@@ -132,8 +136,8 @@ fn invalid(message: impl Into<String>) -> Error {
 }
 
 impl Settings {
-    /// Checks the options. INVALID_ARGUMENT names the option that is wrong, and never shows its value.
-    pub fn new(options: RedisOptions) -> Result<Self> {
+    /// Checks the options. `INVALID_ARGUMENT` names the option that is wrong, and never shows its value.
+    pub(super) fn new(options: RedisOptions) -> Result<Self> {
         let mut settings = Settings {
             address: Address::Tcp {
                 host: options.host.clone().unwrap_or_else(|| "127.0.0.1".into()),

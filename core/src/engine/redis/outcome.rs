@@ -28,7 +28,7 @@ const HELD: i64 = -2;
 const BEYOND: i64 = -3;
 
 /// The result of each of `writes`.
-pub fn results(writes: &[PendingWrite], reply: RespValue) -> Vec<Result<Commit>> {
+pub(super) fn results(writes: &[PendingWrite], reply: RespValue) -> Vec<Result<Commit>> {
     let all = |error: Error| writes.iter().map(|_| Err(error.clone())).collect();
     let mut items = match reply {
         RespValue::Array(items) => items.into_iter(),

@@ -9,7 +9,7 @@ use crate::record::now;
 use crate::threads::guarded;
 
 /// A batch that waits for the server, with what the script has to check for it.
-pub struct PendingWrite {
+pub(super) struct PendingWrite {
     pub batch: Batch,
     /// The operations of the intent that the batch prepares.
     pub intended: Vec<Op>,
@@ -23,7 +23,7 @@ pub struct PendingWrite {
 impl PendingWrite {
     /// `batch` must delete no range of user keys. An intent that cannot be read or carried out is refused: `done` gets
     /// the error, and the result is `None`.
-    pub fn new(batch: Batch, done: Done) -> Option<Self> {
+    pub(super) fn new(batch: Batch, done: Done) -> Option<Self> {
         let mut incremented = Vec::new();
         let checked = check_increments(&batch, now(), |space, key| {
             incremented.push((space, key.clone()));
@@ -43,13 +43,13 @@ impl PendingWrite {
     }
 
     /// The same batch, which deletes every key of `ranges`.
-    pub fn deleting(mut self, ranges: &[KeyRange]) -> Self {
+    pub(super) fn deleting(mut self, ranges: &[KeyRange]) -> Self {
         self.ranges.extend_from_slice(ranges);
         self
     }
 
     /// Gives the caller its answer.
-    pub fn answer(self, result: Result<Commit>) {
+    pub(super) fn answer(self, result: Result<Commit>) {
         // A panic of one caller must not end the thread that serves all of them.
         let _ = guarded(|| {
             (self.done)(result.map(Reply::Commit));
@@ -58,13 +58,13 @@ impl PendingWrite {
     }
 
     /// About how many bytes the batch takes in a command.
-    pub fn size(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         self.batch.size() + 64 * (self.batch.ops.len() + self.batch.checks.len() + 4)
     }
 }
 
 /// Answers each of `writes` with the result at its place.
-pub fn answer_all(writes: Vec<PendingWrite>, results: impl Iterator<Item = Result<Commit>>) {
+pub(super) fn answer_all(writes: Vec<PendingWrite>, results: impl Iterator<Item = Result<Commit>>) {
     for (write, result) in writes.into_iter().zip(results) {
         write.answer(result);
     }

@@ -11,7 +11,7 @@ use super::options::Settings;
 use crate::error::Result;
 
 /// Connections for scans. Each is made when it is first needed; they are used in turn.
-pub struct ConnectionPool {
+pub(super) struct ConnectionPool {
     settings: Settings,
     main: Arc<Link>,
     links: Vec<OnceCell<Arc<Link>>>,
@@ -20,7 +20,7 @@ pub struct ConnectionPool {
 }
 
 impl ConnectionPool {
-    pub fn new(settings: &Settings, main: Arc<Link>) -> Self {
+    pub(super) fn new(settings: &Settings, main: Arc<Link>) -> Self {
         let links = (0..settings.pool_size).map(|_| OnceCell::new()).collect();
         ConnectionPool {
             settings: settings.clone(),
@@ -32,7 +32,7 @@ impl ConnectionPool {
     }
 
     /// The next connection in turn, or the main one if there are no others. Blocks while it is made.
-    pub fn link(&self) -> Result<Arc<Link>> {
+    pub(super) fn link(&self) -> Result<Arc<Link>> {
         let index = self.next.fetch_add(1, Ordering::Relaxed).checked_rem(self.links.len()).unwrap_or(0);
         let Some(slot) = self.links.get(index) else { return Ok(self.main.clone()) };
         if self.closed.load(Ordering::SeqCst) {
@@ -47,7 +47,7 @@ impl ConnectionPool {
     }
 
     /// Closes the connections that were made, and makes no more.
-    pub fn close(&self) {
+    pub(super) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         self.links.iter().filter_map(OnceCell::get).for_each(|link| link.close());
     }

@@ -12,7 +12,7 @@ use crate::engine::{Done, Request};
 use crate::error::Result;
 
 #[derive(Default)]
-pub struct RequestQueue {
+pub(super) struct RequestQueue {
     state: Mutex<RequestQueueState>,
     /// The request of many steps is over, and nothing waits.
     drained: Condvar,
@@ -37,13 +37,13 @@ impl RequestQueueState {
 
 impl RequestQueue {
     /// CLOSED once the queue is closed.
-    pub fn check_open(&self) -> Result<()> {
+    pub(super) fn check_open(&self) -> Result<()> {
         if self.closed.load(Ordering::Acquire) { Err(closed()) } else { Ok(()) }
     }
 
     /// Gives the request back if it can be sent now. Else it waits, and [`next`](Self::next) gives it later. A request
     /// of many steps that is given back makes later requests wait.
-    pub fn admit(&self, request: Request, done: Done) -> Option<(Request, Done)> {
+    pub(super) fn admit(&self, request: Request, done: Done) -> Option<(Request, Done)> {
         let mut state = self.state.lock();
         let passes = matches!(request, Request::Read(_)) && state.lets_reads_pass();
         if state.busy && !passes {
@@ -59,7 +59,7 @@ impl RequestQueue {
 
     /// The next request to send, once a request of many steps is over. If this one takes many steps too, the caller
     /// must not ask for the next one before it is over.
-    pub fn next(&self) -> Option<(Request, Done)> {
+    pub(super) fn next(&self) -> Option<(Request, Done)> {
         let mut state = self.state.lock();
         let next = state.waiting.pop_front();
         match &next {
@@ -73,7 +73,7 @@ impl RequestQueue {
     }
 
     /// Waits until every request made before was sent. Blocks.
-    pub fn wait_turn(&self) -> Result<()> {
+    pub(super) fn wait_turn(&self) -> Result<()> {
         let mut state = self.state.lock();
         while !state.lets_reads_pass() {
             self.drained.wait(&mut state);
@@ -83,7 +83,7 @@ impl RequestQueue {
     }
 
     /// Refuses later requests, and waits until those made before were sent. Blocks.
-    pub fn close(&self) {
+    pub(super) fn close(&self) {
         let mut state = self.state.lock();
         self.closed.store(true, Ordering::Release);
         while state.busy {
@@ -93,7 +93,7 @@ impl RequestQueue {
 }
 
 /// True for a request of many steps.
-pub fn takes_many_steps(request: &Request) -> bool {
+pub(super) fn takes_many_steps(request: &Request) -> bool {
     lists(request) || matches!(request, Request::Commit(batch) if deletes_user_range(batch))
 }
 

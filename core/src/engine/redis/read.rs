@@ -15,7 +15,7 @@ use crate::record::{Record, now};
 use crate::value::Value;
 
 /// Sends a read over `link`.
-pub fn submit(link: &Arc<Link>, layout: &Layout, read: Read, done: Done) {
+pub(super) fn submit(link: &Arc<Link>, layout: &Layout, read: Read, done: Done) {
     let mut pipe = redis::pipe();
     match &read {
         Read::Get(Space::User, key) => {
@@ -88,23 +88,23 @@ fn answer(read: &Read, mut replies: Vec<RespValue>) -> Result<Reply> {
 }
 
 /// The number of the latest commit. Blocks.
-pub fn latest_commit(link: &Link, layout: &Layout) -> Result<u64> {
+pub(super) fn latest_commit(link: &Link, layout: &Layout) -> Result<u64> {
     let mut pipe = redis::pipe();
     pipe.cmd("GET").arg(&layout.seq);
     commit_number(link.call(&pipe, false)?.pop())
 }
 
 /// How many replies the commands of [`pack_record`] get.
-pub const RECORD_REPLIES: usize = 3;
+pub(super) const RECORD_REPLIES: usize = 3;
 
 /// Asks for the value, the expiry and the companion of a user key.
-pub fn pack_record(pipe: &mut Pipeline, layout: &Layout, key: &[u8]) {
+pub(super) fn pack_record(pipe: &mut Pipeline, layout: &Layout, key: &[u8]) {
     pipe.cmd("GET").arg(layout.name(key)).cmd("PEXPIRETIME").arg(layout.name(key));
     pipe.cmd("HGET").arg(&layout.companions).arg(key);
 }
 
 /// Asks for the values of several keys.
-pub fn pack_many(pipe: &mut Pipeline, layout: &Layout, space: Space, keys: &[Key]) {
+pub(super) fn pack_many(pipe: &mut Pipeline, layout: &Layout, space: Space, keys: &[Key]) {
     match space {
         Space::User => {
             pipe.cmd("MGET");
@@ -122,7 +122,7 @@ pub fn pack_many(pipe: &mut Pipeline, layout: &Layout, space: Space, keys: &[Key
 }
 
 /// The record of a user key, from the replies to [`pack_record`].
-pub fn record(key: &[u8], items: &mut impl Iterator<Item = RespValue>) -> Result<Option<Record>> {
+pub(super) fn record(key: &[u8], items: &mut impl Iterator<Item = RespValue>) -> Result<Option<Record>> {
     let (text, expiry, companion) = (items.next(), items.next(), items.next());
     let Some(text) = string(key, text)? else { return Ok(None) };
     let expires_at = match expiry {
@@ -135,13 +135,13 @@ pub fn record(key: &[u8], items: &mut impl Iterator<Item = RespValue>) -> Result
 }
 
 /// The live record of an internal key.
-pub fn internal(key: &[u8], reply: Option<RespValue>) -> Result<Option<Record>> {
+pub(super) fn internal(key: &[u8], reply: Option<RespValue>) -> Result<Option<Record>> {
     let Some(text) = string(key, reply)? else { return Ok(None) };
     Ok(Some(internal_record(key, text)?).filter(|record| !record.expired(now())))
 }
 
 /// The values of several user keys, and the keys that have none: they are absent, or hold no string.
-pub fn user_values(keys: &[Key], mut replies: Vec<RespValue>) -> Result<(Vec<Option<Value>>, Vec<Key>)> {
+pub(super) fn user_values(keys: &[Key], mut replies: Vec<RespValue>) -> Result<(Vec<Option<Value>>, Vec<Key>)> {
     let items = array(replies.pop())?;
     if items.len() != keys.len() {
         return Err(unexpected());
@@ -161,7 +161,7 @@ pub fn user_values(keys: &[Key], mut replies: Vec<RespValue>) -> Result<(Vec<Opt
 }
 
 /// Asks for the types of `keys`.
-pub fn types(layout: &Layout, keys: &[Key]) -> Pipeline {
+pub(super) fn types(layout: &Layout, keys: &[Key]) -> Pipeline {
     let mut pipe = redis::pipe();
     for key in keys {
         pipe.cmd("TYPE").arg(layout.name(key));
@@ -170,7 +170,7 @@ pub fn types(layout: &Layout, keys: &[Key]) -> Pipeline {
 }
 
 /// CORRUPTED if one of `keys`, for which MGET gave nothing, holds something else than a string.
-pub fn check_types(keys: &[Key], types: Vec<RespValue>) -> Result<()> {
+pub(super) fn check_types(keys: &[Key], types: Vec<RespValue>) -> Result<()> {
     for (key, kind) in keys.iter().zip(types) {
         match kind {
             // A string was written after the MGET, or the key has expired: the key was absent.

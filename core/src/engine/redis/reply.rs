@@ -7,7 +7,7 @@ use super::fault::{refused, unexpected};
 use crate::error::{Error, Result};
 
 /// The string of a reply; nil is `None`. An error reply is an error of `key`.
-pub fn string(key: &[u8], reply: Option<RespValue>) -> Result<Option<Bytes>> {
+pub(super) fn string(key: &[u8], reply: Option<RespValue>) -> Result<Option<Bytes>> {
     match reply {
         Some(RespValue::Nil) => Ok(None),
         Some(RespValue::BulkString(text)) => Ok(Some(text.into())),
@@ -17,7 +17,7 @@ pub fn string(key: &[u8], reply: Option<RespValue>) -> Result<Option<Bytes>> {
 }
 
 /// The items of a reply.
-pub fn array(reply: Option<RespValue>) -> Result<Vec<RespValue>> {
+pub(super) fn array(reply: Option<RespValue>) -> Result<Vec<RespValue>> {
     match reply {
         Some(RespValue::Array(items)) => Ok(items),
         Some(RespValue::ServerError(error)) => Err(refused(&error)),
@@ -26,7 +26,7 @@ pub fn array(reply: Option<RespValue>) -> Result<Vec<RespValue>> {
 }
 
 /// The count in a reply.
-pub fn count(reply: Option<RespValue>) -> Result<u64> {
+pub(super) fn count(reply: Option<RespValue>) -> Result<u64> {
     match reply {
         Some(RespValue::Int(count)) => u64::try_from(count).map_err(|_| unexpected()),
         Some(RespValue::ServerError(error)) => Err(refused(&error)),
@@ -35,7 +35,7 @@ pub fn count(reply: Option<RespValue>) -> Result<u64> {
 }
 
 /// The text of a reply. The newer protocol has a type of its own for long texts.
-pub fn text(reply: &RespValue) -> Option<&str> {
+pub(super) fn text(reply: &RespValue) -> Option<&str> {
     match reply {
         RespValue::BulkString(text) => std::str::from_utf8(text).ok(),
         RespValue::VerbatimString { text, .. } => Some(text),
@@ -44,7 +44,7 @@ pub fn text(reply: &RespValue) -> Option<&str> {
 }
 
 /// The number of the latest commit, from the reply to a GET of the commit counter.
-pub fn commit_number(reply: Option<RespValue>) -> Result<u64> {
+pub(super) fn commit_number(reply: Option<RespValue>) -> Result<u64> {
     match string(&[], reply)? {
         None => Ok(0),
         Some(text) => std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok()).ok_or_else(unexpected),
@@ -52,7 +52,7 @@ pub fn commit_number(reply: Option<RespValue>) -> Result<u64> {
 }
 
 /// The replies inside EXEC. Errors of single commands are among them.
-pub fn exec_items(replies: Vec<RespValue>) -> Result<Vec<RespValue>> {
+pub(super) fn exec_items(replies: Vec<RespValue>) -> Result<Vec<RespValue>> {
     let mut refusal: Option<Error> = None;
     for reply in replies {
         match reply {
@@ -68,7 +68,7 @@ pub fn exec_items(replies: Vec<RespValue>) -> Result<Vec<RespValue>> {
 }
 
 /// One page of SCAN or HSCAN: its items, and the cursor of the next page.
-pub fn scan_page(reply: Option<RespValue>) -> Result<(Vec<RespValue>, Vec<u8>)> {
+pub(super) fn scan_page(reply: Option<RespValue>) -> Result<(Vec<RespValue>, Vec<u8>)> {
     let mut reply = array(reply)?;
     match (reply.pop(), reply.pop()) {
         (Some(RespValue::Array(items)), Some(RespValue::BulkString(cursor))) => Ok((items, cursor)),

@@ -11,30 +11,30 @@ use crate::record::now;
 use crate::value::Value;
 
 /// The rows of a call, and the names of the user keys that they touch.
-pub struct Rows<'a> {
+pub(super) struct Rows<'a> {
     layout: &'a Layout,
     pub keys: Arguments,
-    pub rows: Arguments,
+    pub arguments: Arguments,
 }
 
 impl<'a> Rows<'a> {
     /// No rows, with room for about `bytes`.
-    pub fn with_capacity(layout: &'a Layout, bytes: usize) -> Self {
-        Rows { layout, keys: Arguments::default(), rows: Arguments::with_capacity(bytes) }
+    pub(super) fn with_capacity(layout: &'a Layout, bytes: usize) -> Self {
+        Rows { layout, keys: Arguments::default(), arguments: Arguments::with_capacity(bytes) }
     }
 
     /// Appends the rows of a batch. [`key_of_row`] depends on their order.
-    pub fn push(&mut self, PendingWrite { batch, intended, incremented, ranges, .. }: &PendingWrite) {
+    pub(super) fn push(&mut self, PendingWrite { batch, intended, incremented, ranges, .. }: &PendingWrite) {
         for Check { space, key, version } in &batch.checks {
             self.key_row(*space, ["c", "C"], key);
             match version {
-                Some(version) => self.rows.push(version.to_string()),
-                None => self.rows.push(""),
+                Some(version) => self.arguments.push(version.to_string()),
+                None => self.arguments.push(""),
             }
         }
         for RangeCheck { since, .. } in &batch.range_checks {
-            self.rows.push("R");
-            self.rows.push_number(*since);
+            self.arguments.push("R");
+            self.arguments.push_number(*since);
         }
         if let Role::Prepare(id) = batch.role {
             let mark = held_mark(id, now());
@@ -55,22 +55,22 @@ impl<'a> Rows<'a> {
     fn key_row(&mut self, space: Space, [user, internal]: [&str; 2], key: &[u8]) {
         match space {
             Space::User => {
-                self.rows.push(user);
+                self.arguments.push(user);
                 self.keys.push_joined(&self.layout.prefix, key);
             }
             Space::Internal => {
-                self.rows.push(internal);
-                self.rows.push(key);
+                self.arguments.push(internal);
+                self.arguments.push(key);
             }
         }
     }
 
     fn range_row(&mut self, letter: &str, space: Space, range: &KeyRange) {
         let (low, high) = lex_bounds(range);
-        self.rows.push(letter);
-        self.rows.push(if space == Space::User { "u" } else { "i" });
-        self.rows.push(low);
-        self.rows.push(high);
+        self.arguments.push(letter);
+        self.arguments.push(if space == Space::User { "u" } else { "i" });
+        self.arguments.push(low);
+        self.arguments.push(high);
     }
 
     /// A row for a key or a range that an intent holds. `increments`: the key must hold a number, or nothing.
@@ -79,12 +79,12 @@ impl<'a> Rows<'a> {
             Op::DeleteRange { range, .. } if range.is_empty() => {}
             Op::DeleteRange { space, range } => {
                 self.range_row("Q", *space, range);
-                self.rows.push(mark);
+                self.arguments.push(mark);
             }
             Op::Set { space, key, .. } | Op::Add { space, key, .. } | Op::Delete { space, key } => {
                 self.key_row(*space, ["h", "H"], key);
-                self.rows.push(mark);
-                self.rows.push(if increments { "a" } else { "" });
+                self.arguments.push(mark);
+                self.arguments.push(if increments { "a" } else { "" });
             }
         }
     }
@@ -98,31 +98,31 @@ impl<'a> Rows<'a> {
                     (None, None) => "s",
                 };
                 self.key_row(Space::User, [letter, ""], key);
-                self.rows.push(&value.to_text()[..]);
+                self.arguments.push(&value.to_text()[..]);
                 if metadata.is_some() || expires_at.is_some() {
                     self.push_expiry(*expires_at);
                 }
                 if let Some(metadata) = metadata {
-                    self.rows.push(metadata);
+                    self.arguments.push(metadata);
                 }
             }
             Op::Set { space, key, value, expires_at, metadata } => {
                 self.key_row(*space, ["", "i"], key);
-                self.rows.push(&internal_text(value, *expires_at, metadata.as_ref())[..]);
+                self.arguments.push(&internal_text(value, *expires_at, metadata.as_ref())[..]);
             }
             Op::Add { space, key, by, expires_at, metadata } => {
                 self.key_row(*space, ["a", "A"], key);
-                self.rows.push(&Value::from_number(*by).to_text()[..]);
+                self.arguments.push(&Value::from_number(*by).to_text()[..]);
                 self.push_expiry(*expires_at);
-                self.rows.push(metadata.as_deref().unwrap_or_default());
+                self.arguments.push(metadata.as_deref().unwrap_or_default());
             }
             Op::Delete { space, key } => self.key_row(*space, [if batch.report { "D" } else { "d" }, "r"], key),
             Op::DeleteRange { range, .. } if range.is_empty() => {}
             Op::DeleteRange { range, .. } => {
                 let (low, high) = lex_bounds(range);
-                self.rows.push("L");
-                self.rows.push(low);
-                self.rows.push(high);
+                self.arguments.push("L");
+                self.arguments.push(low);
+                self.arguments.push(high);
                 let before = batch.ops.get(..index).unwrap_or_default();
                 let written: Vec<&Key> = before
                     .iter()
@@ -130,22 +130,24 @@ impl<'a> Rows<'a> {
                     .filter(|(space, key)| *space == Space::Internal && range.contains(key))
                     .map(|(_, key)| key)
                     .collect();
-                self.rows.push_number(written.len() as u64);
-                written.iter().for_each(|key| self.rows.push(key));
+                self.arguments.push_number(written.len() as u64);
+                for key in written {
+                    self.arguments.push(key);
+                }
             }
         }
     }
 
     fn push_expiry(&mut self, at: Option<u64>) {
         match at {
-            Some(at) => self.rows.push_number(expiry(at)),
-            None => self.rows.push(""),
+            Some(at) => self.arguments.push_number(expiry(at)),
+            None => self.arguments.push(""),
         }
     }
 }
 
 /// The key of a row of a batch. Rows are counted from one, in the order of [`Rows::push`].
-pub fn key_of_row(PendingWrite { batch, intended, ranges, .. }: &PendingWrite, row: usize) -> Option<Key> {
+pub(super) fn key_of_row(PendingWrite { batch, intended, ranges, .. }: &PendingWrite, row: usize) -> Option<Key> {
     let checks = batch.checks.iter().map(|check| Some(check.key.clone()));
     let range_checks = std::iter::repeat_n(None, batch.range_checks.len());
     let keys_of = |op: &'_ Op| op.key().map(|(_, key)| key.clone());

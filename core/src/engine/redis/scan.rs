@@ -16,7 +16,7 @@ const PAGE_KEYS: u32 = 1000;
 
 /// Gives the user keys in `range` to `take`, page by page, in no order. A key may come twice. A key that is there from
 /// the beginning to the end is not missed. Blocks.
-pub fn for_each(
+pub(super) fn for_each(
     link: &Link,
     layout: &Layout,
     range: &KeyRange,
@@ -47,7 +47,7 @@ pub fn for_each(
 }
 
 /// The user keys in `range`, in order, each once. All of them are in memory at once. Blocks.
-pub fn sorted(link: &Link, layout: &Layout, range: &KeyRange) -> Result<Vec<Key>> {
+pub(super) fn sorted(link: &Link, layout: &Layout, range: &KeyRange) -> Result<Vec<Key>> {
     let mut found = Vec::new();
     for_each(link, layout, range, |keys| {
         found.extend(keys);

@@ -8,7 +8,7 @@ use redis::Pipeline;
 use crate::key::{Key, KeyRange};
 
 /// A script that the server keeps.
-pub struct Script {
+pub(super) struct Script {
     pub source: &'static str,
     /// The name under which the server keeps it.
     pub sha: LazyLock<String>,
@@ -22,12 +22,12 @@ const COMMIT_SOURCE: &str = concat!(
     include_str!("commit/rows.lua"),
 );
 
-pub static COMMIT: Script =
+pub(super) static COMMIT: Script =
     Script { source: COMMIT_SOURCE, sha: LazyLock::new(|| sha1_smol::Sha1::from(COMMIT_SOURCE).digest().to_string()) };
 
 /// The ends of a range as ZRANGE BYLEX takes them.
 #[must_use]
-pub fn lex_bounds(range: &KeyRange) -> (Vec<u8>, Vec<u8>) {
+pub(super) fn lex_bounds(range: &KeyRange) -> (Vec<u8>, Vec<u8>) {
     let end = |bound: &Bound<Key>, open: &[u8]| match bound {
         Bound::Unbounded => open.to_vec(),
         Bound::Included(key) => [b"[", key.as_ref()].concat(),
@@ -38,7 +38,7 @@ pub fn lex_bounds(range: &KeyRange) -> (Vec<u8>, Vec<u8>) {
 
 /// A call of a script that the server does not keep.
 #[must_use]
-pub fn run_once(source: &str, keys: &[&[u8]], args: &[&[u8]]) -> Pipeline {
+pub(super) fn run_once(source: &str, keys: &[&[u8]], args: &[&[u8]]) -> Pipeline {
     let mut pipe = redis::pipe();
     pipe.cmd("EVAL").arg(source).arg(keys.len()).arg(keys).arg(args);
     pipe

@@ -11,14 +11,14 @@ use crate::batch::{Batch, Commit, IntentId};
 use crate::engine::intent::{self, Decision, Intent};
 use crate::engine::watch::{Logged, Subscriber, Subscription, Watching};
 use crate::engine::{
-    Capabilities, Done, Engine, EngineExt, Maintained, Progress, Read, Reply, Report, Request, Stats, Transactional,
-    View, Watched,
+    Capabilities, Done, Engine, EngineExt, Maintained, Progress, Read, Replaceable, Reply, Report, Request, Stats,
+    Transactional, View, Watched,
 };
 use crate::error::Result;
 use crate::key::Space;
 use crate::value::Value;
 
-pub struct RedisStore {
+pub(super) struct RedisStore {
     dispatch: Arc<Dispatch>,
     feed: FeedFollower,
     /// Records keep created and updated times.
@@ -27,7 +27,7 @@ pub struct RedisStore {
 
 impl RedisStore {
     /// Connects. Blocks.
-    pub fn open(settings: &Settings) -> Result<Self> {
+    pub(super) fn open(settings: &Settings) -> Result<Self> {
         Ok(RedisStore {
             dispatch: Arc::new(Dispatch::open(settings)?),
             feed: FeedFollower::new(settings),
@@ -100,6 +100,10 @@ impl Engine for RedisStore {
 
     fn maintained(&self) -> Option<&dyn Maintained> {
         Some(self)
+    }
+
+    fn replaceable(&self) -> Option<&dyn Replaceable> {
+        None
     }
 }
 

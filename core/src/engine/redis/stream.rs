@@ -15,7 +15,7 @@ use crate::format::redis::{Layout, Touched, digest, log_entry, log_place, user_v
 const OPEN: &str = include_str!("open_stream.lua");
 
 /// The state of a stream when it was opened.
-pub struct Opened {
+pub(super) struct Opened {
     /// The latest commit.
     pub seq: u64,
     /// The stream holds every commit behind this one.
@@ -23,13 +23,13 @@ pub struct Opened {
 }
 
 /// Has the server write every commit from now on into `stream`, for some milliseconds or for good.
-pub fn open(layout: &Layout, stream: &[u8], millis: Option<u64>) -> Pipeline {
+pub(super) fn open(layout: &Layout, stream: &[u8], millis: Option<u64>) -> Pipeline {
     let millis = millis.map(|millis| millis.to_string()).unwrap_or_default();
     run_once(OPEN, &[&layout.seq, stream], &[millis.as_bytes()])
 }
 
 /// The answer to [`open`].
-pub fn opened(reply: Option<RespValue>) -> Result<Opened> {
+pub(super) fn opened(reply: Option<RespValue>) -> Result<Opened> {
     let items = array(reply)?;
     let [RespValue::BulkString(seq), RespValue::BulkString(id), RespValue::BulkString(letter)] = items.as_slice()
     else {
@@ -40,7 +40,7 @@ pub fn opened(reply: Option<RespValue>) -> Result<Opened> {
 }
 
 /// The commit behind which a stream is complete, from the stream's first entry.
-pub fn floor_of(first: RespValue) -> Result<u64> {
+pub(super) fn floor_of(first: RespValue) -> Result<u64> {
     let items = array(Some(first))?;
     let [RespValue::BulkString(id), RespValue::Array(fields)] = items.as_slice() else { return Err(damaged()) };
     let Some(RespValue::BulkString(letter)) = fields.first() else { return Err(damaged()) };
@@ -57,7 +57,7 @@ fn damaged() -> Error {
 }
 
 /// The entries in a reply to XREAD over one stream, in either version of the protocol.
-pub fn entries(reply: Option<RespValue>) -> Result<Vec<RespValue>> {
+pub(super) fn entries(reply: Option<RespValue>) -> Result<Vec<RespValue>> {
     match reply {
         None | Some(RespValue::Nil) => Ok(Vec::new()),
         Some(RespValue::Map(mut streams)) => array(streams.pop().map(|(_, entries)| entries)),
@@ -71,7 +71,7 @@ pub fn entries(reply: Option<RespValue>) -> Result<Vec<RespValue>> {
 }
 
 /// Assembles commits from entries.
-pub struct StreamReader {
+pub(super) struct StreamReader {
     /// The last commit that is complete.
     pub at: u64,
     /// How many parts of the next commit have come.
@@ -80,10 +80,10 @@ pub struct StreamReader {
 }
 
 /// The number of a commit, and what the commit touched.
-pub type Committed = (u64, Vec<Touched>);
+pub(super) type Committed = (u64, Vec<Touched>);
 
 /// The result of one entry.
-pub enum Step {
+pub(super) enum Step {
     /// The commit has more parts.
     Incomplete,
     Complete(Committed),
@@ -92,17 +92,17 @@ pub enum Step {
 }
 
 impl StreamReader {
-    pub fn behind(at: u64) -> Self {
+    pub(super) fn behind(at: u64) -> Self {
         StreamReader { at, parts: 0, changes: Vec::new() }
     }
 
     /// The id behind which the next entry lies.
-    pub fn position(&self) -> String {
+    pub(super) fn position(&self) -> String {
         if self.parts == 0 { format!("{}-{}", self.at, u64::MAX) } else { format!("{}-{}", self.at + 1, self.parts) }
     }
 
     /// Takes the next entry.
-    pub fn take(&mut self, entry: RespValue) -> Result<Step> {
+    pub(super) fn take(&mut self, entry: RespValue) -> Result<Step> {
         let Ok([RespValue::BulkString(id), fields]) = <[RespValue; 2]>::try_from(array(Some(entry))?) else {
             return Err(damaged());
         };
@@ -129,7 +129,7 @@ impl StreamReader {
 
 /// Commits with the values of their keys. A value that the stream does not hold is read by `ask`, and taken if its
 /// version is still the same.
-pub fn with_values(
+pub(super) fn with_values(
     layout: &Layout,
     commits: Vec<Committed>,
     ask: impl FnOnce(&Pipeline) -> Result<Vec<RespValue>>,

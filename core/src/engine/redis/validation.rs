@@ -29,7 +29,7 @@ const ATTEMPTS: usize = 10;
 
 /// The reads of one transaction.
 #[derive(Default)]
-pub struct Validation {
+pub(super) struct Validation {
     state: Mutex<ValidationState>,
 }
 
@@ -48,12 +48,12 @@ fn range_conflict() -> Error {
 
 impl Validation {
     /// The commit that all reads belong to; 0 before the first read.
-    pub fn seq(&self) -> u64 {
+    pub(super) fn seq(&self) -> u64 {
         self.state.lock().at.unwrap_or(0)
     }
 
     /// The replies to commands, as of one moment that the earlier reads belong to as well; else CONFLICT. Blocks.
-    pub fn read(&self, link: &Link, layout: &Layout, pipe: &Pipeline) -> Result<Vec<RespValue>> {
+    pub(super) fn read(&self, link: &Link, layout: &Layout, pipe: &Pipeline) -> Result<Vec<RespValue>> {
         let mut state = self.state.lock();
         let (counter, items) = round_trip(link, layout, pipe, &[])?;
         if state.at.is_none_or(|at| at == counter) {
@@ -83,7 +83,7 @@ impl Validation {
 
     /// Notes the version that a key was read with. CONFLICT if it was read with another version before: another program
     /// has changed the key, or the key has expired.
-    pub fn note(&self, space: Space, key: &[u8], version: Option<Version>) -> Result<()> {
+    pub(super) fn note(&self, space: Space, key: &[u8], version: Option<Version>) -> Result<()> {
         let mut state = self.state.lock();
         match state.keys.insert((space, Key::copy_from_slice(key)), version) {
             Some(before) if before != version => Err(Error::conflict(key).in_engine(NAME)),
@@ -93,7 +93,7 @@ impl Validation {
 
     /// Reads a page of a range by `read`. The first page, which no caller has seen yet, is read again a few times if
     /// others commit meanwhile. `forget` is called before each of these. Blocks.
-    pub fn page<T>(
+    pub(super) fn page<T>(
         &self,
         link: &Link,
         layout: &Layout,
@@ -167,7 +167,9 @@ fn round_trip(
     for cmd in pipe.cmd_iter() {
         whole.add_command(cmd.clone());
     }
-    calls.iter().for_each(|call| call.pack(&mut whole, layout));
+    for call in calls {
+        call.pack(&mut whole, layout);
+    }
     whole.cmd("EXEC");
     let mut items = exec_items(link.call(&whole, false)?)?;
     if items.len() != 1 + pipe.len() + calls.len() {

@@ -26,7 +26,7 @@ const KEYS_STEP: usize = 4096;
 /// How many ranges of keys a view keeps.
 const LISTINGS: usize = 4;
 
-pub struct RedisView {
+pub(super) struct RedisView {
     reader: ViewReader,
     /// The latest ranges of user keys that were listed.
     listings: Mutex<Vec<(KeyRange, Arc<Vec<Key>>)>>,
@@ -42,12 +42,12 @@ struct KeyStep {
 }
 
 impl RedisView {
-    pub fn new(pool: Arc<ConnectionPool>, layout: Layout) -> Self {
+    pub(super) fn new(pool: Arc<ConnectionPool>, layout: Layout) -> Self {
         RedisView { reader: ViewReader::over_pool(pool, layout), listings: Mutex::default() }
     }
 
     /// The view of a transaction: its reads belong to one moment, or fail with CONFLICT.
-    pub fn of_transaction(link: Arc<Link>, queue: Arc<RequestQueue>, layout: Layout) -> Self {
+    pub(super) fn of_transaction(link: Arc<Link>, queue: Arc<RequestQueue>, layout: Layout) -> Self {
         RedisView { reader: ViewReader::of_transaction(link, queue, layout), listings: Mutex::default() }
     }
 

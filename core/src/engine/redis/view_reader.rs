@@ -22,7 +22,7 @@ use crate::key::{Key, KeyRange, Space};
 use crate::record::Record;
 use crate::value::Value;
 
-pub struct ViewReader {
+pub(super) struct ViewReader {
     layout: Layout,
     source: Source,
 }
@@ -38,16 +38,16 @@ enum Source {
 }
 
 impl ViewReader {
-    pub fn over_pool(pool: Arc<ConnectionPool>, layout: Layout) -> Self {
+    pub(super) fn over_pool(pool: Arc<ConnectionPool>, layout: Layout) -> Self {
         ViewReader { layout, source: Source::Pool { pool, link: OnceCell::new() } }
     }
 
-    pub fn of_transaction(link: Arc<Link>, queue: Arc<RequestQueue>, layout: Layout) -> Self {
+    pub(super) fn of_transaction(link: Arc<Link>, queue: Arc<RequestQueue>, layout: Layout) -> Self {
         ViewReader { layout, source: Source::Transaction { link, queue, validation: Validation::default() } }
     }
 
     /// The commit that all reads belong to; 0 where they need not belong together.
-    pub fn seq(&self) -> u64 {
+    pub(super) fn seq(&self) -> u64 {
         match &self.source {
             Source::Pool { .. } => 0,
             Source::Transaction { validation, .. } => validation.seq(),
@@ -89,7 +89,7 @@ impl ViewReader {
     }
 
     /// Reads a page of a range by `read`. `forget` is called before the page is read again.
-    pub fn page<T>(&self, forget: impl Fn(), mut read: impl FnMut() -> Result<T>) -> Result<T> {
+    pub(super) fn page<T>(&self, forget: impl Fn(), mut read: impl FnMut() -> Result<T>) -> Result<T> {
         match &self.source {
             Source::Pool { .. } => read(),
             Source::Transaction { validation, .. } => validation.page(self.link()?, &self.layout, forget, read),
@@ -97,7 +97,7 @@ impl ViewReader {
     }
 
     /// The record of a key.
-    pub fn get(&self, space: Space, key: &[u8]) -> Result<Option<Record>> {
+    pub(super) fn get(&self, space: Space, key: &[u8]) -> Result<Option<Record>> {
         let mut pipe = redis::pipe();
         let found = match space {
             Space::User => {
@@ -116,7 +116,7 @@ impl ViewReader {
     }
 
     /// Every user key in `range`, in order.
-    pub fn user_keys(&self, range: &KeyRange) -> Result<Vec<Key>> {
+    pub(super) fn user_keys(&self, range: &KeyRange) -> Result<Vec<Key>> {
         let keys = scan::sorted(self.link()?, &self.layout, range)?;
         if let Source::Transaction { .. } = self.source {
             // CONFLICT if others have committed meanwhile.
@@ -126,7 +126,7 @@ impl ViewReader {
     }
 
     /// The first `limit` keys of the internal keyspace in the interval of `range`, in its direction.
-    pub fn internal_keys(&self, range: &KeyRange, limit: usize) -> Result<Vec<Key>> {
+    pub(super) fn internal_keys(&self, range: &KeyRange, limit: usize) -> Result<Vec<Key>> {
         let (low, high) = lex_bounds(range);
         let mut pipe = redis::pipe();
         pipe.cmd("ZRANGE").arg(&self.layout.names);
@@ -144,7 +144,7 @@ impl ViewReader {
     }
 
     /// The items of `keys`, as far as the projection asks for them. An absent key has none.
-    pub fn items(&self, space: Space, keys: &[Key], what: Projection) -> Result<Vec<Option<Item>>> {
+    pub(super) fn items(&self, space: Space, keys: &[Key], what: Projection) -> Result<Vec<Option<Item>>> {
         match (space, what) {
             (_, _) if keys.is_empty() => Ok(Vec::new()),
             (Space::User, Projection::Keys) => {

@@ -19,10 +19,10 @@ const MAX_ARGUMENTS: usize = 1_000_000;
 /// How many arguments are packed into one where there are too many.
 const PACKED: usize = 50_000;
 /// How many replies the server keeps for one client: those to its latest calls.
-pub const KEPT_REPLIES: u64 = 1024;
+pub(super) const KEPT_REPLIES: u64 = 1024;
 
 /// Encodes the commits of one client to one store, and numbers its calls.
-pub struct CommitEncoder {
+pub(super) struct CommitEncoder {
     layout: Layout,
     /// Records keep created and updated times.
     timestamps: bool,
@@ -32,18 +32,18 @@ pub struct CommitEncoder {
 }
 
 impl CommitEncoder {
-    pub fn new(layout: Layout, timestamps: bool) -> Self {
+    pub(super) fn new(layout: Layout, timestamps: bool) -> Self {
         let client = layout.client(RandomState::new().build_hasher().finish());
         CommitEncoder { layout, timestamps, client, calls: AtomicU64::new(0) }
     }
 
     /// The name under which the server keeps replies for this client.
-    pub fn client(&self) -> &[u8] {
+    pub(super) fn client(&self) -> &[u8] {
         &self.client
     }
 
     /// True for a blind batch: it writes, and reads nothing of what the keys hold.
-    pub fn is_blind(&self, PendingWrite { batch, ranges, .. }: &PendingWrite) -> bool {
+    pub(super) fn is_blind(&self, PendingWrite { batch, ranges, .. }: &PendingWrite) -> bool {
         batch.checks.is_empty()
             && batch.range_checks.is_empty()
             && batch.role == Role::None
@@ -59,15 +59,15 @@ impl CommitEncoder {
 
     /// Appends one call that commits all of `writes`, and returns its number. `with_source`: the call carries the
     /// source of the script, for a server that has forgotten it.
-    pub fn encode(&self, writes: &[PendingWrite], with_source: bool, bytes: &mut Vec<u8>) -> u64 {
+    pub(super) fn encode(&self, writes: &[PendingWrite], with_source: bool, bytes: &mut Vec<u8>) -> u64 {
         let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
         let size = writes.iter().map(|write| write.batch.size() + 24 * write.batch.ops.len()).sum::<usize>();
         let mut rows = Rows::with_capacity(&self.layout, size + 32);
         for write in writes {
             rows.push(write);
         }
-        let Rows { keys, rows, .. } = rows;
-        let packs = keys.len() + rows.len() > MAX_ARGUMENTS;
+        let Rows { keys, arguments, .. } = rows;
+        let packs = keys.len() + arguments.len() > MAX_ARGUMENTS;
         let blind = writes.iter().all(|write| self.is_blind(write));
         let mut modes = String::new();
         for (letter, set) in [('b', blind), ('s', self.timestamps), ('p', packs)] {
@@ -102,9 +102,9 @@ impl CommitEncoder {
         if packs {
             keys.packed(PACKED).iter().for_each(|packed| call.push(packed));
             call.push("");
-            rows.packed(PACKED).iter().for_each(|packed| call.push(packed));
+            arguments.packed(PACKED).iter().for_each(|packed| call.push(packed));
         } else {
-            call.append(&rows);
+            call.append(&arguments);
         }
         call.write_command(bytes);
         number

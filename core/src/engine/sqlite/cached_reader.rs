@@ -43,17 +43,17 @@ struct Reader {
 
 impl CachedReader {
     /// Reads through `connection`, whose WAL index is mapped where there is one.
-    pub fn new(connection: Connection) -> Self {
+    pub(super) fn new(connection: Connection) -> Self {
         let reader = Reader { connection, cache: RowCache::new(), average: Duration::ZERO, paused_until: None };
         CachedReader { committing: AtomicBool::new(false), reader: Mutex::new(Some(reader)), counters: Arc::default() }
     }
 
-    pub fn counters(&self) -> &Arc<Counters> {
+    pub(super) fn counters(&self) -> &Arc<Counters> {
         &self.counters
     }
 
     /// Answers from memory or from a fast disk, or returns `None`.
-    pub fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
+    pub(super) fn try_read(&self, read: &Read) -> Option<Result<Reply>> {
         let mut guard = self.reader.try_lock()?;
         let reader = guard.as_mut()?;
         let header = reader.validate_cache(&self.committing);
@@ -61,30 +61,30 @@ impl CachedReader {
             && let Some(reply) = reader.cache.answer(read)
         {
             self.counters.cache_hits.add(read.keys());
-            return Some(Ok(reply));
+            return Some(reply);
         }
         reader.read(read, header).inspect(|_| self.counters.cache_misses.add(read.keys()))
     }
 
     /// The WAL-index header of the database now.
-    pub fn header(&self) -> Option<WalIndexHeader> {
+    pub(super) fn header(&self) -> Option<WalIndexHeader> {
         self.reader.try_lock()?.as_ref()?.connection.header()
     }
 
     /// The cached record of a key as the database has it at `header`; `None` if it is not known.
-    pub fn cached_at(&self, header: WalIndexHeader, key: &[u8]) -> Option<Record> {
+    pub(super) fn cached_at(&self, header: WalIndexHeader, key: &[u8]) -> Option<Record> {
         let mut guard = self.reader.try_lock()?;
         let reader = guard.as_mut()?;
         (reader.validate_cache(&self.committing)? == header).then(|| reader.cache.get(key).cloned())?
     }
 
     /// The number of the latest commit, as the database has it at `header`; `None` if it is not known.
-    pub fn seq_at(&self, header: WalIndexHeader) -> Option<u64> {
+    pub(super) fn seq_at(&self, header: WalIndexHeader) -> Option<u64> {
         self.reader.try_lock()?.as_ref()?.cache.seq_at(header)
     }
 
     /// Notes that number, which a reader found in the database at `header`.
-    pub fn set_seq(&self, header: WalIndexHeader, seq: u64) {
+    pub(super) fn set_seq(&self, header: WalIndexHeader, seq: u64) {
         if let Some(mut guard) = self.reader.try_lock()
             && let Some(reader) = guard.as_mut()
         {
@@ -93,7 +93,7 @@ impl CachedReader {
     }
 
     /// Caches the record that a reader found in the database at `header`.
-    pub fn insert(&self, header: WalIndexHeader, key: &[u8], record: &Record) {
+    pub(super) fn insert(&self, header: WalIndexHeader, key: &[u8], record: &Record) {
         if let Some(mut guard) = self.reader.try_lock()
             && let Some(reader) = guard.as_mut()
         {
@@ -102,12 +102,12 @@ impl CachedReader {
     }
 
     /// To be called before the COMMIT of this process's writer: from here on the commit may change the header.
-    pub fn commit_begins(&self) {
+    pub(super) fn commit_begins(&self) {
         self.committing.store(true, Ordering::SeqCst);
     }
 
     /// To be called after COMMIT `seq`, with what [`RowCache::advance`] is to know of it.
-    pub fn commit_ended(
+    pub(super) fn commit_ended(
         &self,
         base: Option<WalIndexHeader>,
         after: Option<WalIndexHeader>,
@@ -122,12 +122,12 @@ impl CachedReader {
     }
 
     /// Closes the connection.
-    pub fn close(&self) {
+    pub(super) fn close(&self) {
         *self.reader.lock() = None;
     }
 
     /// The number of rows in the cache, and their bytes.
-    pub fn cache_size(&self) -> (u64, u64) {
+    pub(super) fn cache_size(&self) -> (u64, u64) {
         self.reader.lock().as_ref().map_or((0, 0), |reader| reader.cache.size())
     }
 }

@@ -36,13 +36,13 @@ pub(super) struct ChangePoller {
 }
 
 impl ChangePoller {
-    pub fn new(writer: Arc<Mutex<Option<Writer>>>, feed: Arc<Feed>) -> Self {
+    pub(super) fn new(writer: Arc<Mutex<Option<Writer>>>, feed: Arc<Feed>) -> Self {
         feed.hold();
         ChangePoller { writer, feed, runs: Arc::default() }
     }
 
     /// Starts the thread unless it runs. The subscriber is there before this call; the thread ends after the last one.
-    pub fn start(&self) -> Result<()> {
+    pub(super) fn start(&self) -> Result<()> {
         if self.runs.swap(true, Ordering::SeqCst) {
             return Ok(());
         }

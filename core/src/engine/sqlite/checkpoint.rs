@@ -17,7 +17,7 @@ pub(super) struct CheckpointSchedule {
 
 impl CheckpointSchedule {
     /// True if the WAL has grown enough to be written back.
-    pub fn is_due(&mut self, connection: &Connection) -> bool {
+    pub(super) fn is_due(&mut self, connection: &Connection) -> bool {
         let Some(header) = connection.header() else { return false };
         if header.frames() < self.written_back {
             self.written_back = 0;
@@ -26,17 +26,17 @@ impl CheckpointSchedule {
     }
 
     /// To be called after a checkpoint, whether or not it succeeded.
-    pub fn note_checkpoint(&mut self, connection: &Connection) {
+    pub(super) fn note_checkpoint(&mut self, connection: &Connection) {
         self.written_back = connection.header().map_or(0, |header| header.frames());
     }
 
     /// To be called after the WAL file was made shorter.
-    pub fn note_truncation(&mut self) {
+    pub(super) fn note_truncation(&mut self) {
         self.preallocation = WalPreallocation::default();
     }
 
     /// Allocates room behind the frames of `header`, inside a write transaction.
-    pub fn preallocate(&mut self, connection: &mut Connection, header: WalIndexHeader) {
+    pub(super) fn preallocate(&mut self, connection: &mut Connection, header: WalIndexHeader) {
         connection.preallocate_wal(&mut self.preallocation, header, CHECKPOINT_FRAMES);
     }
 }

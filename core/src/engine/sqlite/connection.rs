@@ -42,7 +42,7 @@ unsafe impl Send for Connection {}
 
 impl Connection {
     /// Opens the database at `path`, which exists and is absolute, or a private one in memory.
-    pub fn open(path: Option<&Path>, access: Access, verbose: Option<Verbose>) -> Result<Self> {
+    pub(super) fn open(path: Option<&Path>, access: Access, verbose: Option<Verbose>) -> Result<Self> {
         let name = match path {
             Some(path) => file_name(path, access)?,
             None => c":memory:".to_owned(),
@@ -66,9 +66,9 @@ impl Connection {
     }
 
     /// Replaces the statements by those of a store's tables.
-    pub fn use_tables(&mut self, sql: Arc<Sql>) {
+    pub(super) fn use_tables(&mut self, sql: Arc<Sql>) {
         self.finalize();
-        self.statements = vec![ptr::null_mut(); sql.count()];
+        self.statements = vec![ptr::null_mut(); Sql::COUNT];
         self.sql = sql;
     }
 
@@ -86,19 +86,19 @@ impl Connection {
     }
 
     /// The statements in use.
-    pub fn sql(&self) -> &Sql {
+    pub(super) fn sql(&self) -> &Sql {
         &self.sql
     }
 
     /// How long a statement waits for other connections, in milliseconds.
-    pub fn set_busy_timeout(&self, milliseconds: u64) {
+    pub(super) fn set_busy_timeout(&self, milliseconds: u64) {
         let milliseconds = c_int::try_from(milliseconds).unwrap_or(c_int::MAX);
         // SAFETY: the connection is open.
         unsafe { ffi::sqlite3_busy_timeout(self.db, milliseconds) };
     }
 
     /// A statement of the store's tables. It is prepared once.
-    pub fn query(&mut self, query: Query, what: &'static str) -> Result<Statement<'_>> {
+    pub(super) fn query(&mut self, query: Query, what: &'static str) -> Result<Statement<'_>> {
         let at = query.index();
         let mut raw = self.statements.get(at).copied().unwrap_or(ptr::null_mut());
         if raw.is_null() {
@@ -117,7 +117,7 @@ impl Connection {
     }
 
     /// Prepares a statement for one run.
-    pub fn once(&mut self, text: &str, what: &'static str) -> Result<Statement<'_>> {
+    pub(super) fn once(&mut self, text: &str, what: &'static str) -> Result<Statement<'_>> {
         let raw = self.prepare(text, 0, what)?;
         if let Some(verbose) = &self.verbose {
             verbose(text);
@@ -126,12 +126,12 @@ impl Connection {
     }
 
     /// Prepares a statement and runs it to its end.
-    pub fn run(&mut self, text: &str, what: &'static str) -> Result<()> {
+    pub(super) fn run(&mut self, text: &str, what: &'static str) -> Result<()> {
         self.once(text, what)?.run()
     }
 
     /// The first column of the first row, as text.
-    pub fn ask(&mut self, text: &str, what: &'static str) -> Result<Option<String>> {
+    pub(super) fn ask(&mut self, text: &str, what: &'static str) -> Result<Option<String>> {
         let mut statement = self.once(text, what)?;
         if !statement.step()? {
             return Ok(None);
@@ -143,7 +143,7 @@ impl Connection {
     }
 
     /// The first column of the first row, as a number.
-    pub fn ask_int(&mut self, text: &str, what: &'static str) -> Result<u64> {
+    pub(super) fn ask_int(&mut self, text: &str, what: &'static str) -> Result<u64> {
         let mut statement = self.once(text, what)?;
         if !statement.step()? {
             return Ok(0);
@@ -164,25 +164,25 @@ impl Connection {
     }
 
     /// The extended result code of the latest call.
-    pub fn last_code(&self) -> c_int {
+    pub(super) fn last_code(&self) -> c_int {
         // SAFETY: the connection is open.
         unsafe { ffi::sqlite3_extended_errcode(self.db) }
     }
 
     /// The number of rows that the latest statement wrote or deleted.
-    pub fn changes(&self) -> u64 {
+    pub(super) fn changes(&self) -> u64 {
         // SAFETY: the connection is open.
         u64::try_from(unsafe { ffi::sqlite3_changes64(self.db) }).unwrap_or(0)
     }
 
     /// True while a transaction is open.
-    pub fn in_transaction(&self) -> bool {
+    pub(super) fn in_transaction(&self) -> bool {
         // SAFETY: the connection is open.
         unsafe { ffi::sqlite3_get_autocommit(self.db) == 0 }
     }
 
     /// Ends an open transaction without its writes. Where that fails, SQLite has ended it already.
-    pub fn roll_back(&mut self) {
+    pub(super) fn roll_back(&mut self) {
         if self.in_transaction()
             && let Ok(mut statement) = self.query(Query::Rollback, "cannot roll back")
         {
@@ -191,32 +191,32 @@ impl Connection {
     }
 
     /// True if the system does not let the file be written.
-    pub fn is_read_only(&self) -> bool {
+    pub(super) fn is_read_only(&self) -> bool {
         // SAFETY: the connection is open.
         unsafe { ffi::sqlite3_db_readonly(self.db, c"main".as_ptr()) == 1 }
     }
 
     /// Maps the WAL index of a connection in WAL mode that has read its database.
-    pub fn map_wal_index(&mut self) {
+    pub(super) fn map_wal_index(&mut self) {
         // SAFETY: the connection is open, and keeps the result for itself.
         self.wal_index = unsafe { WalIndex::map(self.db) };
     }
 
     /// The header of the WAL index, or `None` where it is not known.
-    pub fn header(&self) -> Option<WalIndexHeader> {
+    pub(super) fn header(&self) -> Option<WalIndexHeader> {
         self.wal_index.as_ref()?.read()
     }
 
     /// Allocates room in the WAL behind the frames of `header`. At `most` frames the WAL starts anew. To be called
     /// inside a write transaction.
-    pub fn preallocate_wal(&mut self, preallocation: &mut WalPreallocation, header: WalIndexHeader, most: u32) {
+    pub(super) fn preallocate_wal(&mut self, preallocation: &mut WalPreallocation, header: WalIndexHeader, most: u32) {
         // SAFETY: the connection is open, used by this thread, and holds the write lock.
         unsafe { preallocation.allocate(self.db, header, most) };
     }
 
     /// Writes the WAL back into the database as far as readers let it. With `truncate`, writes all of it back and
     /// empties it.
-    pub fn checkpoint(&mut self, truncate: bool) -> Result<()> {
+    pub(super) fn checkpoint(&mut self, truncate: bool) -> Result<()> {
         let mode = if truncate { ffi::SQLITE_CHECKPOINT_TRUNCATE } else { ffi::SQLITE_CHECKPOINT_PASSIVE };
         // SAFETY: the connection is open; the two counters may be null.
         let rc =
@@ -225,7 +225,7 @@ impl Connection {
     }
 
     /// A copy of a whole database in memory.
-    pub fn copy_in_memory(&self) -> Result<Connection> {
+    pub(super) fn copy_in_memory(&self) -> Result<Connection> {
         let mut copy = Connection::open(None, Access::Write, self.verbose.clone())?;
         copy.use_tables(self.sql.clone());
         // SAFETY: both connections are open and used by this thread alone until the backup is finished.

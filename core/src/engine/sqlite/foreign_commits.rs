@@ -22,33 +22,33 @@ pub(super) struct ForeignCommits {
 }
 
 impl ForeignCommits {
-    pub fn are_followed(&self) -> bool {
+    pub(super) fn are_followed(&self) -> bool {
         self.told.is_some()
     }
 
     /// From now on, commits behind `seq` are told.
-    pub fn follow_from(&mut self, seq: u64) {
+    pub(super) fn follow_from(&mut self, seq: u64) {
         self.told = Some(seq);
     }
 
-    pub fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         *self = ForeignCommits::default();
     }
 
     /// True if the database, at commit `seq`, has commits that were not told.
-    pub fn has_untold(&self, seq: u64) -> bool {
+    pub(super) fn has_untold(&self, seq: u64) -> bool {
         self.told.is_some_and(|told| told != seq)
     }
 
     /// This process tells its own commits, up to `seq`.
-    pub fn told_own(&mut self, seq: u64) {
+    pub(super) fn told_own(&mut self, seq: u64) {
         if self.told.is_some() {
             self.told = Some(seq);
         }
     }
 
     /// Tells the commits since the last look. Without any this is a read of shared memory.
-    pub fn poll(&mut self, connection: &mut Connection, feed: &Feed) -> Result<()> {
+    pub(super) fn poll(&mut self, connection: &mut Connection, feed: &Feed) -> Result<()> {
         let header = connection.header();
         if self.told.is_none() || (header.is_some() && header == self.looked_at) {
             return Ok(());
@@ -60,7 +60,7 @@ impl ForeignCommits {
 
     /// Reads the change log behind the last commit that was told, in the open transaction or in one of its own, and
     /// tells the commits.
-    pub fn tell(&mut self, connection: &mut Connection, feed: &Feed) -> Result<()> {
+    pub(super) fn tell(&mut self, connection: &mut Connection, feed: &Feed) -> Result<()> {
         let Some(since) = self.told else { return Ok(()) };
         let logged = with_view(connection, |view| {
             if view.seq() == since { Ok(None) } else { watch::page(view, since, usize::MAX).map(Some) }

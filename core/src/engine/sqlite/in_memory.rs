@@ -12,6 +12,7 @@ use super::connection::{Access, Connection};
 use super::maintenance;
 use super::options::{NAME, SqliteOptions};
 use super::read;
+use super::replace::{SqliteStage, WriterAccess};
 use super::schema;
 use super::view::{Snapshot, SqliteView, live_record};
 use super::write::{OnBusy, Writer, WriterOptions};
@@ -50,7 +51,7 @@ struct InMemorySnapshot {
 }
 
 impl InMemoryStore {
-    pub fn open(options: &SqliteOptions) -> Result<Self> {
+    pub(super) fn open(options: &SqliteOptions) -> Result<Self> {
         let mut connection = Connection::open(None, Access::Write, options.verbose.clone())?;
         let found = schema::inspect(&mut connection, &options.table_name)?;
         schema::complete(&mut connection, &options.table_name, &found, options.index_updated_at)?;
@@ -111,7 +112,15 @@ impl LiveDatabase {
     }
 }
 
+impl WriterAccess for Mutex<LiveDatabase> {
+    fn with(&self, call: &mut dyn FnMut(&mut Writer) -> Result<()>) -> Result<()> {
+        call(self.lock().writer_after_copy()?)
+    }
+}
+
 impl Store for InMemoryStore {
+    type Stage = SqliteStage;
+
     fn name(&self) -> &'static str {
         NAME
     }
@@ -185,6 +194,14 @@ impl Store for InMemoryStore {
 
     fn compact(&self) -> Result<()> {
         maintenance::compact(self.live.lock().connection()?)
+    }
+
+    fn stage(&self) -> Result<SqliteStage> {
+        SqliteStage::begin(self.live.clone(), None)
+    }
+
+    fn swap(&self, stage: SqliteStage) -> Result<Commit> {
+        stage.swap()
     }
 
     fn close(&self) -> Result<()> {

@@ -16,7 +16,7 @@ pub(super) struct Meta {
 }
 
 impl Meta {
-    pub fn read(connection: &mut Connection) -> Result<Meta> {
+    pub(super) fn read(connection: &mut Connection) -> Result<Meta> {
         let mut row = connection.query(Query::ReadMeta, WHAT)?;
         if !row.step()? {
             return Err(Error::corrupted("the store's table of counters is empty"));
@@ -25,7 +25,7 @@ impl Meta {
         Ok(Meta { seq: number(0), deleted: [number(1), number(2)], intents: number(3) })
     }
 
-    pub fn write(self, connection: &mut Connection) -> Result<()> {
+    pub(super) fn write(self, connection: &mut Connection) -> Result<()> {
         let mut statement = connection.query(Query::WriteMeta, WHAT)?;
         statement.bind_int(1, self.seq)?;
         statement.bind_int(2, self.deleted[0])?;

@@ -19,11 +19,14 @@ mod open;
 mod options;
 mod read;
 mod reader_pool;
+mod replace;
 mod row;
 mod row_cache;
 mod schema;
 mod snapshot;
 mod sql;
+mod staged_tables;
+mod staging_lock;
 mod statement;
 mod store;
 mod view;
@@ -45,6 +48,12 @@ pub use connection::Verbose;
 pub use options::SqliteOptions;
 
 /// Opens a database, or shares the store that this process has open on the same file and table. Blocks.
+///
+/// # Errors
+///
+/// `INVALID_ARGUMENT` for a path or a table name that cannot be used, and if this process has the store open with other
+/// options. CORRUPTED for a file that is no database, `UNSUPPORTED_FORMAT` for a table of another program or of a newer
+/// version, `READ_ONLY` for a file that cannot be written without `read_only`, TIMEOUT while another process writes.
 pub fn open(options: SqliteOptions) -> Result<Lease> {
     open_store(options).map_err(|error| error.in_engine(NAME).during("connect"))
 }

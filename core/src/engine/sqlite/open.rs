@@ -12,6 +12,8 @@ use super::database_file::{cannot_write_beside, has_wal, sync_wal_name};
 use super::options::SqliteOptions;
 use super::reader_pool::{ConnectionOptions, ReaderPool};
 use super::schema;
+use super::staged_tables;
+use super::staging_lock::StagingLock;
 use super::store::SqliteStore;
 use super::write::{Writer, WriterOptions};
 use crate::engine::Durability;
@@ -49,11 +51,13 @@ fn open_writable(path: &Path, options: &SqliteOptions) -> Result<SqliteStore> {
     connection.run("BEGIN IMMEDIATE", CANNOT_OPEN)?;
     let found = schema::inspect(&mut connection, table)?;
     schema::complete(&mut connection, table, &found, options.index_updated_at)?;
+    remove_staged(&mut connection, path, table)?;
     connection.run("COMMIT", "cannot make the tables")?;
     connection.map_wal_index();
     sync_wal_name(path)?;
 
     let connections = ConnectionOptions {
+        table: options.table_name.clone(),
         path: path.to_owned(),
         access: Access::Write,
         sql,
@@ -73,6 +77,16 @@ fn open_writable(path: &Path, options: &SqliteOptions) -> Result<SqliteStore> {
     let writer = Writer::new(connection, writer_options, feed.clone());
     let pool = ReaderPool::new(connections, options.pool_size.max(1));
     Ok(SqliteStore::new(Some(writer), cached_reader, pool, options.durability, feed))
+}
+
+/// Removes what a crash has left of a replacement. One that another process has under way stays.
+fn remove_staged(connection: &mut Connection, path: &Path, table: &str) -> Result<()> {
+    if staged_tables::exist(connection)?
+        && let Ok(_lock) = StagingLock::take(path, table)
+    {
+        staged_tables::remove(connection)?;
+    }
+    Ok(())
 }
 
 /// Sets WAL mode, and the sync that the durability needs. The engine times checkpoints itself.
@@ -143,6 +157,7 @@ fn open_read_only(path: &Path, options: &SqliteOptions) -> Result<SqliteStore> {
         Err(error) => return Err(error),
     };
     let connections = ConnectionOptions {
+        table: options.table_name.clone(),
         path: path.to_owned(),
         access,
         sql: Arc::new(schema::read_only_sql(&options.table_name, &found)),

@@ -25,6 +25,7 @@ pub struct SqliteOptions {
     pub read_only: bool,
     /// Keeps an index on `updated_at`.
     pub index_updated_at: bool,
+    /// The failure that a finished write survives.
     pub durability: Durability,
 }
 

@@ -6,7 +6,7 @@ use super::connection::Connection;
 use super::row;
 use super::sql::{End, Point, Query, Shape, Span};
 use super::statement::Statement;
-use crate::engine::{Item, Page, Projection, Read, Reply};
+use crate::engine::{Gathering, Item, Page, Projection, Read, Reply};
 use crate::error::Result;
 use crate::key::{Key, KeyRange, Space};
 use crate::record::{Millis, Record, now};
@@ -91,18 +91,17 @@ pub(super) fn scan(
     let now = now();
     let rest = after.map(|key| range.after(key));
     let interval = rest.as_ref().unwrap_or(range);
-    let mut page = Page::default();
+    let mut page = Gathering::new(max_bytes);
     if interval.is_empty() {
-        return Ok(page);
+        return Ok(page.last());
     }
     let mut rows = spanning(connection, what.into(), space, interval, WHAT)?;
     let filtered = !range.is_interval();
-    let mut bytes = 0;
     // The last key that was passed over behind the last entry.
     let mut passed = None;
     for _ in 0..MAX_STEPS {
         if !rows.step()? {
-            return Ok(page);
+            return Ok(page.last());
         }
         let Some(key) = row::key(&rows, space) else { continue };
         if row::expired(&rows, now) || filtered && !range.selects(&key) {
@@ -115,14 +114,15 @@ pub(super) fn scan(
             Projection::Values => Item::Value(row::value(&rows)?),
             Projection::Records => Item::Record(Box::new(row::record(&rows)?)),
         };
-        bytes += key.len() + if what == Projection::Keys { 16 } else { rows.bytes(2).len() };
-        page.entries.push((key, item));
-        if bytes >= max_bytes {
+        page.push(key, item);
+        if page.is_full() {
             break;
         }
     }
-    page.next = passed.or_else(|| page.entries.last().map(|(key, _)| key.clone()));
-    Ok(page)
+    Ok(match passed {
+        Some(key) => page.continued_behind(key),
+        None => page.continued(),
+    })
 }
 
 /// The keys that a range selects, expired ones among them, in no order.

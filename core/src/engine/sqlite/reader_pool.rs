@@ -17,6 +17,8 @@ const READER_CACHE_KB: u32 = 2048;
 
 /// How a store's connections are opened.
 pub(super) struct ConnectionOptions {
+    /// The name of the store's table.
+    pub table: String,
     pub path: PathBuf,
     pub access: Access,
     pub sql: Arc<Sql>,
@@ -26,7 +28,7 @@ pub(super) struct ConnectionOptions {
 
 impl ConnectionOptions {
     /// Opens a connection that only reads.
-    pub fn open_reader(&self) -> Result<Connection> {
+    pub(super) fn open_reader(&self) -> Result<Connection> {
         let access = if self.access == Access::Immutable { Access::Immutable } else { Access::Read };
         let mut connection = Connection::open(Some(&self.path), access, self.verbose.clone())?;
         connection.use_tables(self.sql.clone());
@@ -52,24 +54,24 @@ struct Connections {
 
 impl ReaderPool {
     /// A pool that keeps `keep` idle connections.
-    pub fn new(options: ConnectionOptions, keep: usize) -> Self {
+    pub(super) fn new(options: ConnectionOptions, keep: usize) -> Self {
         ReaderPool { options, keep, connections: Mutex::default() }
     }
 
-    pub fn options(&self) -> &ConnectionOptions {
+    pub(super) fn options(&self) -> &ConnectionOptions {
         &self.options
     }
 
     /// Lends a connection to `call`.
-    pub fn with<T>(&self, call: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
+    pub(super) fn with<T>(&self, call: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
         let mut connection = self.take()?;
         let result = call(&mut connection);
         self.give_back(connection);
         result
     }
 
-    /// Takes an idle connection, or opens one. Fails with NO_SPACE while [`MAX_CONNECTIONS`] are in use.
-    pub fn take(&self) -> Result<Connection> {
+    /// Takes an idle connection, or opens one. Fails with `NO_SPACE` while [`MAX_CONNECTIONS`] are in use.
+    pub(super) fn take(&self) -> Result<Connection> {
         {
             let mut connections = self.connections.lock();
             if connections.in_use >= MAX_CONNECTIONS {
@@ -91,7 +93,7 @@ impl ReaderPool {
     }
 
     /// Takes an idle connection without a wait, if there is one.
-    pub fn try_take(&self) -> Option<Connection> {
+    pub(super) fn try_take(&self) -> Option<Connection> {
         let mut connections = self.connections.try_lock()?;
         let connection = connections.idle.pop()?;
         connections.in_use += 1;
@@ -99,7 +101,7 @@ impl ReaderPool {
     }
 
     /// Ends the transaction of a connection that was taken, and keeps or closes it.
-    pub fn give_back(&self, mut connection: Connection) {
+    pub(super) fn give_back(&self, mut connection: Connection) {
         connection.roll_back();
         connection.set_busy_timeout(self.options.busy_timeout);
         let mut connections = self.connections.lock();
@@ -113,7 +115,7 @@ impl ReaderPool {
     }
 
     /// Closes the idle connections now, and the others as they come back.
-    pub fn close(&self) {
+    pub(super) fn close(&self) {
         let idle = {
             let mut connections = self.connections.lock();
             connections.closed = true;

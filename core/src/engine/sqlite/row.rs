@@ -61,19 +61,38 @@ pub(super) fn record(row: &Statement<'_>) -> Result<Record> {
 
 /// Writes a record. It keeps the created time of a live record that it replaces.
 pub(super) fn put(connection: &mut Connection, space: Space, key: &Key, record: &Record) -> Result<()> {
+    write(connection, Point::Put, space, key, record, record.updated_at)
+}
+
+/// Writes a record of a replacement, with its own times.
+pub(super) fn stage(connection: &mut Connection, space: Space, key: &Key, record: &Record) -> Result<()> {
+    write(connection, Point::Stage, space, key, record, record.created_at)
+}
+
+fn write(
+    connection: &mut Connection,
+    point: Point,
+    space: Space,
+    key: &Key,
+    record: &Record,
+    time: Option<Millis>,
+) -> Result<()> {
     let (kind, column) = record.value.to_column();
-    let mut statement = connection.query(Query::Point(Point::Put, space), "cannot write")?;
+    let mut statement = connection.query(Query::Point(point, space), "cannot write")?;
     statement.bind_key(1, space, key)?;
     match record.value {
         Value::Binary(_) => statement.bind_blob(2, &column)?,
         Value::Json(_) => statement.bind_text(2, &column)?,
     }
     statement.bind_text(3, kind.as_str().as_bytes())?;
-    statement.bind_optional(4, record.updated_at)?;
+    statement.bind_optional(4, time)?;
     if let Some(metadata) = &record.metadata {
         statement.bind_text(5, metadata)?;
     }
     statement.bind_optional(6, record.version.seq())?;
     statement.bind_optional(7, record.expires_at)?;
+    if point == Point::Stage {
+        statement.bind_optional(8, record.updated_at)?;
+    }
     statement.run()
 }

@@ -12,8 +12,9 @@ use quick_cache::unsync::Cache;
 
 use super::wal_index::WalIndexHeader;
 use crate::engine::{Read, Reply};
+use crate::error::Result;
 use crate::key::{Key, Space};
-use crate::record::{Record, now};
+use crate::record::Record;
 
 /// The most bytes of rows to cache.
 const MAX_BYTES: u64 = 16 << 20;
@@ -49,18 +50,18 @@ impl Weighter<Key, Record> for RowWeight {
 }
 
 impl RowCache {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         RowCache { header: None, seq: None, rows: Cache::with_weighter(EXPECTED_ROWS, MAX_BYTES, RowWeight) }
     }
 
     /// The number of rows, and their bytes.
-    pub fn size(&self) -> (u64, u64) {
+    pub(super) fn size(&self) -> (u64, u64) {
         (self.rows.len() as u64, self.rows.weight())
     }
 
     /// Brings the cache to `now`, the header of the database: a cache of another state is emptied. Returns the header,
     /// or `None` if the cache may not be used.
-    pub fn validate(&mut self, now: WalIndexHeader, committing: &AtomicBool) -> Option<WalIndexHeader> {
+    pub(super) fn validate(&mut self, now: WalIndexHeader, committing: &AtomicBool) -> Option<WalIndexHeader> {
         if self.header == Some(now) {
             return Some(now);
         }
@@ -83,7 +84,7 @@ impl RowCache {
 
     /// Moves the cache from the header `base` to `after`, to which commit `seq` led with `changes`. The cache is
     /// emptied if it was not at `base`, or if `after` or `changes` is not known.
-    pub fn advance(
+    pub(super) fn advance(
         &mut self,
         base: Option<WalIndexHeader>,
         after: Option<WalIndexHeader>,
@@ -94,7 +95,9 @@ impl RowCache {
             Some(changes) if base.is_some() && base == self.header && after.is_some() => {
                 self.header = after;
                 self.seq = Some(seq);
-                changes.into_iter().for_each(|change| self.apply(change));
+                for change in changes {
+                    self.apply(change);
+                }
             }
             _ => self.reset(None),
         }
@@ -125,58 +128,39 @@ impl RowCache {
     }
 
     /// The number of the commit that led to `header`, if that is the cache's state and the number is known.
-    pub fn seq_at(&self, header: WalIndexHeader) -> Option<u64> {
+    pub(super) fn seq_at(&self, header: WalIndexHeader) -> Option<u64> {
         if self.header == Some(header) { self.seq } else { None }
     }
 
     /// Notes the number that a reader found in the database at `header`.
-    pub fn set_seq(&mut self, header: WalIndexHeader, seq: u64) {
+    pub(super) fn set_seq(&mut self, header: WalIndexHeader, seq: u64) {
         if self.header == Some(header) {
             self.seq = Some(seq);
         }
     }
 
-    pub fn get(&self, key: &[u8]) -> Option<&Record> {
+    pub(super) fn get(&self, key: &[u8]) -> Option<&Record> {
         self.rows.get(key)
     }
 
     /// Caches the record that a reader found in the database at `header`.
-    pub fn insert_at(&mut self, header: WalIndexHeader, key: &[u8], record: &Record) {
+    pub(super) fn insert_at(&mut self, header: WalIndexHeader, key: &[u8], record: &Record) {
         if self.header == Some(header) && is_cacheable(record) {
             self.rows.insert(Key::copy_from_slice(key), record.clone());
         }
     }
 
     /// Caches a record of the cache's own state, for which [`is_cacheable`] holds.
-    pub fn insert(&mut self, key: Key, record: Record) {
+    pub(super) fn insert(&mut self, key: Key, record: Record) {
         self.rows.insert(key, record);
     }
 
     /// Answers a read of users' keys if all of them are cached.
-    pub fn answer(&self, read: &Read) -> Option<Reply> {
-        match read {
-            Read::Get(Space::User, key) => {
-                let row = self.rows.get(key)?;
-                Some(Reply::Value((!row.has_expired()).then(|| row.value.clone())))
-            }
-            Read::Has(Space::User, key) => {
-                let row = self.rows.get(key)?;
-                Some(Reply::Has(!row.has_expired()))
-            }
-            Read::Entry(Space::User, key) => {
-                let row = self.rows.get(key)?;
-                Some(Reply::Entry((!row.has_expired()).then(|| row.clone())))
-            }
-            Read::Many(Space::User, keys) => {
-                let now = now();
-                let values: Option<Vec<_>> = keys
-                    .iter()
-                    .map(|key| self.rows.get(key).map(|row| (!row.expired(now)).then(|| row.value.clone())))
-                    .collect();
-                values.map(Reply::Values)
-            }
-            _ => None,
-        }
+    pub(super) fn answer(&self, read: &Read) -> Option<Result<Reply>> {
+        read.try_answer(|space, key| {
+            let row = (space == Space::User).then(|| self.rows.get(key)).flatten()?;
+            Some(Ok((!row.has_expired()).then_some(row)))
+        })
     }
 }
 

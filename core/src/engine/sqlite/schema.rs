@@ -27,7 +27,7 @@ pub(super) struct Found {
 /// The suffixes to a store's table name that make the names of the tables beside it.
 const SUFFIXES: [&str; 3] = ["_internal", "_meta", "_damaged"];
 
-/// Fails with INVALID_ARGUMENT unless `name` is an identifier that needs no escaping. It must not be one of SQLite's
+/// Fails with `INVALID_ARGUMENT` unless `name` is an identifier that needs no escaping. It must not be one of SQLite's
 /// own, nor may it name a table beside another store's.
 pub(super) fn check_table_name(name: &str) -> Result<()> {
     let mut chars = name.chars();
@@ -45,7 +45,7 @@ pub(super) fn check_table_name(name: &str) -> Result<()> {
     ))
 }
 
-/// Looks at a database without changing it. Fails with CORRUPTED if it is no database, with UNSUPPORTED_FORMAT if its
+/// Looks at a database without changing it. Fails with CORRUPTED if it is no database, with `UNSUPPORTED_FORMAT` if its
 /// tables are not ours to use.
 pub(super) fn inspect(connection: &mut Connection, table: &str) -> Result<Found> {
     let what = "cannot read the schema";
@@ -136,7 +136,13 @@ fn unsupported(message: String) -> Error {
 /// Makes the tables, columns and indexes that are missing. The caller runs this in one transaction.
 pub(super) fn complete(connection: &mut Connection, table: &str, found: &Found, index_updated_at: bool) -> Result<()> {
     let what = "cannot make the tables";
-    if !found.user {
+    if found.user {
+        for (name, present) in [("version", found.version), ("expires_at", found.expires_at)] {
+            if !present {
+                connection.run(&format!("ALTER TABLE \"{table}\" ADD COLUMN {name} INTEGER"), what)?;
+            }
+        }
+    } else {
         connection.run(
             &format!(
                 "CREATE TABLE \"{table}\" (key TEXT PRIMARY KEY, value TEXT NOT NULL, type TEXT NOT NULL, \
@@ -145,12 +151,6 @@ pub(super) fn complete(connection: &mut Connection, table: &str, found: &Found, 
             ),
             what,
         )?;
-    } else {
-        for (name, present) in [("version", found.version), ("expires_at", found.expires_at)] {
-            if !present {
-                connection.run(&format!("ALTER TABLE \"{table}\" ADD COLUMN {name} INTEGER"), what)?;
-            }
-        }
     }
     if !found.internal {
         connection.run(
@@ -193,7 +193,12 @@ pub(super) fn complete(connection: &mut Connection, table: &str, found: &Found, 
 
 /// The tables of a store that lacks none.
 pub(super) fn sql(table: &str) -> Sql {
-    Sql { user: format!("\"{table}\""), internal: format!("\"{table}_internal\""), meta: format!("\"{table}_meta\"") }
+    Sql {
+        user: format!("\"{table}\""),
+        internal: format!("\"{table}_internal\""),
+        meta: format!("\"{table}_meta\""),
+        staged: [format!("\"{table}$staged\""), format!("\"{table}$staged_internal\"")],
+    }
 }
 
 /// The tables of a store that is only read. A table that it lacks reads as empty, a column as NULL.
@@ -220,6 +225,7 @@ pub(super) fn read_only_sql(table: &str, found: &Found) -> Sql {
             (true, false) => format!("(SELECT seq, deleted_user, deleted_internal, 0 AS intents FROM {})", full.meta),
             (false, _) => "(SELECT 0 AS seq, 0 AS deleted_user, 0 AS deleted_internal, 0 AS intents)".into(),
         },
+        staged: full.staged,
     }
 }
 

@@ -45,12 +45,12 @@ struct SharedSnapshot {
 }
 
 impl Snapshots {
-    pub fn new(pool: Arc<ReaderPool>, cached_reader: Arc<CachedReader>) -> Self {
+    pub(super) fn new(pool: Arc<ReaderPool>, cached_reader: Arc<CachedReader>) -> Self {
         Snapshots { pool, cached_reader, pace: Pace::default(), latest: Mutex::default() }
     }
 
     /// A view of the database as it is now.
-    pub fn view(self: &Arc<Self>) -> Result<Arc<dyn View>> {
+    pub(super) fn view(self: &Arc<Self>) -> Result<Arc<dyn View>> {
         let latest = self.latest.lock().upgrade();
         if let Some(snapshot) = latest.filter(|snapshot| self.is_current(snapshot)) {
             return Ok(Arc::new(SqliteView(snapshot)));
@@ -60,7 +60,7 @@ impl Snapshots {
 
     /// As [`view`](Snapshots::view), of the latest snapshot or over an idle connection; `None` if it would have to
     /// wait.
-    pub fn try_view(self: &Arc<Self>) -> Option<Result<Arc<dyn View>>> {
+    pub(super) fn try_view(self: &Arc<Self>) -> Option<Result<Arc<dyn View>>> {
         let latest = self.latest.try_lock()?.upgrade();
         if let Some(snapshot) = latest.filter(|snapshot| self.is_current(snapshot)) {
             return Some(Ok(Arc::new(SqliteView(snapshot))));

@@ -37,6 +37,9 @@ pub(super) enum Point {
     AnyExpired,
     /// 1 the time, 2 the most records to free.
     Sweep,
+    /// A record of a replacement: 2 value, 3 type, 4 time of creation, 5 metadata, 6 version, 7 expiry, 8 time of the
+    /// write.
+    Stage,
 }
 
 /// A statement about an interval.
@@ -66,13 +69,13 @@ pub(super) enum End {
 }
 
 const FIXED: usize = 10;
-const POINTS: usize = 7;
+const POINTS: usize = 8;
 const SPANS: usize = 6;
 const SHAPES: usize = 12;
 
 impl Query {
     /// The statement's number.
-    pub fn index(self) -> usize {
+    pub(super) fn index(self) -> usize {
         match self {
             Query::Begin => 0,
             Query::BeginImmediate => 1,
@@ -110,16 +113,16 @@ pub(super) struct Sql {
     pub user: String,
     pub internal: String,
     pub meta: String,
+    /// The tables of a content that is staged, by keyspace.
+    pub staged: [String; 2],
 }
 
 impl Sql {
     /// The number of statements.
-    pub fn count(&self) -> usize {
-        FIXED + 2 * (POINTS + SPANS * SHAPES)
-    }
+    pub(super) const COUNT: usize = FIXED + 2 * (POINTS + SPANS * SHAPES);
 
     /// The text of a statement.
-    pub fn text(&self, query: Query) -> String {
+    pub(super) fn text(&self, query: Query) -> String {
         match query {
             Query::Begin => "BEGIN".into(),
             Query::BeginImmediate => "BEGIN IMMEDIATE".into(),
@@ -139,11 +142,17 @@ impl Sql {
     }
 
     /// The table of a keyspace.
-    pub fn table(&self, space: Space) -> &str {
+    pub(super) fn table(&self, space: Space) -> &str {
         match space {
             Space::User => &self.user,
             Space::Internal => &self.internal,
         }
+    }
+
+    /// The table of a keyspace in a content that is staged.
+    pub(super) fn staged_table(&self, space: Space) -> &str {
+        let [user, internal] = &self.staged;
+        if space == Space::User { user } else { internal }
     }
 
     fn point(&self, point: Point, space: Space) -> String {
@@ -161,6 +170,11 @@ impl Sql {
                  expires_at = excluded.expires_at"
             ),
             Point::Remove => format!("DELETE FROM {table} WHERE key = ?1"),
+            Point::Stage => format!(
+                "INSERT OR REPLACE INTO {} (key, value, type, created_at, updated_at, metadata, version, expires_at) \
+                 VALUES (?1, ?2, ?3, ?4, ?8, ?5, ?6, ?7)",
+                self.staged_table(space)
+            ),
             Point::AnyExpired => format!("SELECT 1 FROM {table} WHERE expires_at <= ?1 LIMIT 1"),
             Point::Sweep => format!(
                 "DELETE FROM {table} WHERE key IN (SELECT key FROM {table} WHERE expires_at <= ?1 LIMIT ?2) \
@@ -217,11 +231,9 @@ mod tests {
             Query::TakeSnapshot,
         ];
         for space in [Space::User, Space::Internal] {
-            for point in
-                [Point::Has, Point::Get, Point::Record, Point::Put, Point::Remove, Point::AnyExpired, Point::Sweep]
-            {
-                all.push(Query::Point(point, space));
-            }
+            let points = [Point::Has, Point::Get, Point::Record, Point::Put, Point::Remove, Point::AnyExpired];
+            all.extend(points.map(|point| Query::Point(point, space)));
+            all.extend([Point::Sweep, Point::Stage].map(|point| Query::Point(point, space)));
             for span in [Span::Keys, Span::Values, Span::Records, Span::Remove, Span::Changed, Span::Count] {
                 for start_excluded in [false, true] {
                     for end in [End::None, End::Excluded, End::Included] {
@@ -234,7 +246,7 @@ mod tests {
         }
         let numbers: HashSet<usize> = all.iter().map(|query| query.index()).collect();
         assert_eq!(numbers.len(), all.len());
-        assert_eq!(all.len(), Sql::default().count());
+        assert_eq!(all.len(), Sql::COUNT);
         assert_eq!(numbers.iter().max(), Some(&(all.len() - 1)));
     }
 }

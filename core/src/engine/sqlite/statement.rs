@@ -21,11 +21,11 @@ pub(super) struct Statement<'c> {
 
 impl<'c> Statement<'c> {
     /// Wraps `raw`, an idle statement of a connection that is borrowed for `'c`.
-    pub fn new(raw: *mut ffi::sqlite3_stmt, once: bool, what: &'static str) -> Self {
+    pub(super) fn new(raw: *mut ffi::sqlite3_stmt, once: bool, what: &'static str) -> Self {
         Statement { raw, once, what, bound: PhantomData }
     }
 
-    pub fn bind_key(&mut self, at: c_int, space: Space, key: &'c [u8]) -> Result<()> {
+    pub(super) fn bind_key(&mut self, at: c_int, space: Space, key: &'c [u8]) -> Result<()> {
         match space {
             Space::User => self.bind_text(at, key),
             Space::Internal => self.bind_blob(at, key),
@@ -33,21 +33,21 @@ impl<'c> Statement<'c> {
     }
 
     /// Binds UTF-8 text, NUL characters included.
-    pub fn bind_text(&mut self, at: c_int, text: &'c [u8]) -> Result<()> {
+    pub(super) fn bind_text(&mut self, at: c_int, text: &'c [u8]) -> Result<()> {
         let len = length(text)?;
         // SAFETY: `text` outlives the binding, which `drop` clears; SQLite reads `len` bytes of it.
         let rc = unsafe { ffi::sqlite3_bind_text(self.raw, at, text.as_ptr().cast(), len, ffi::SQLITE_STATIC()) };
         self.check(rc)
     }
 
-    pub fn bind_blob(&mut self, at: c_int, bytes: &'c [u8]) -> Result<()> {
+    pub(super) fn bind_blob(&mut self, at: c_int, bytes: &'c [u8]) -> Result<()> {
         let len = length(bytes)?;
         // SAFETY: as for text. The pointer of an empty slice is not null, so this binds an empty blob.
         let rc = unsafe { ffi::sqlite3_bind_blob(self.raw, at, bytes.as_ptr().cast(), len, ffi::SQLITE_STATIC()) };
         self.check(rc)
     }
 
-    pub fn bind_int(&mut self, at: c_int, number: u64) -> Result<()> {
+    pub(super) fn bind_int(&mut self, at: c_int, number: u64) -> Result<()> {
         let number = i64::try_from(number).unwrap_or(i64::MAX);
         // SAFETY: the statement is alive and idle.
         let rc = unsafe { ffi::sqlite3_bind_int64(self.raw, at, number) };
@@ -55,7 +55,7 @@ impl<'c> Statement<'c> {
     }
 
     /// Binds a number, or leaves the parameter NULL.
-    pub fn bind_optional(&mut self, at: c_int, number: Option<u64>) -> Result<()> {
+    pub(super) fn bind_optional(&mut self, at: c_int, number: Option<u64>) -> Result<()> {
         match number {
             Some(number) => self.bind_int(at, number),
             None => Ok(()),
@@ -63,7 +63,7 @@ impl<'c> Statement<'c> {
     }
 
     /// Moves to the next row. False behind the last one.
-    pub fn step(&mut self) -> Result<bool> {
+    pub(super) fn step(&mut self) -> Result<bool> {
         // SAFETY: the statement is alive, and its connection is borrowed by this thread.
         match unsafe { ffi::sqlite3_step(self.raw) } {
             ffi::SQLITE_ROW => Ok(true),
@@ -73,13 +73,13 @@ impl<'c> Statement<'c> {
     }
 
     /// Runs the statement to its end, and reads no row.
-    pub fn run(&mut self) -> Result<()> {
+    pub(super) fn run(&mut self) -> Result<()> {
         while self.step()? {}
         Ok(())
     }
 
     /// The bytes of a text or blob column, a number as text; empty for NULL.
-    pub fn bytes(&self, column: c_int) -> &[u8] {
+    pub(super) fn bytes(&self, column: c_int) -> &[u8] {
         // SAFETY: the pointer is good until the next step or reset, for which `&mut self` is needed. The length is
         // asked for after the pointer, as SQLite's manual orders it.
         unsafe {
@@ -90,7 +90,7 @@ impl<'c> Statement<'c> {
     }
 
     /// An integer column; `None` for NULL. A negative number, which we never write, is 0.
-    pub fn int(&self, column: c_int) -> Option<u64> {
+    pub(super) fn int(&self, column: c_int) -> Option<u64> {
         if self.kind(column) == ffi::SQLITE_NULL {
             return None;
         }
@@ -100,12 +100,12 @@ impl<'c> Statement<'c> {
     }
 
     /// SQLite's storage class of a column.
-    pub fn kind(&self, column: c_int) -> c_int {
+    pub(super) fn kind(&self, column: c_int) -> c_int {
         // SAFETY: the statement is alive.
         unsafe { ffi::sqlite3_column_type(self.raw, column) }
     }
 
-    pub fn text(&self, column: c_int) -> String {
+    pub(super) fn text(&self, column: c_int) -> String {
         String::from_utf8_lossy(self.bytes(column)).into_owned()
     }
 

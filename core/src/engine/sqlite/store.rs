@@ -12,7 +12,9 @@ use super::maintenance;
 use super::options::NAME;
 use super::read;
 use super::reader_pool::ReaderPool;
+use super::replace::SqliteStage;
 use super::snapshot::Snapshots;
+use super::staging_lock::StagingLock;
 use super::write::{OnBusy, Writer};
 use crate::batch::{Batch, Commit};
 use crate::engine::embedded::Store;
@@ -45,7 +47,7 @@ pub(super) struct SqliteStore {
 }
 
 impl SqliteStore {
-    pub fn new(
+    pub(super) fn new(
         writer: Option<Writer>,
         cached_reader: Arc<CachedReader>,
         pool: ReaderPool,
@@ -92,6 +94,8 @@ impl SqliteStore {
 }
 
 impl Store for SqliteStore {
+    type Stage = SqliteStage;
+
     fn name(&self) -> &'static str {
         NAME
     }
@@ -195,6 +199,19 @@ impl Store for SqliteStore {
             maintenance::compact(writer.connection())?;
             writer.truncate_wal()
         })
+    }
+
+    fn stage(&self) -> Result<SqliteStage> {
+        if self.read_only {
+            return Err(self.refusal());
+        }
+        let options = self.pool.options();
+        let lock = StagingLock::take(&options.path, &options.table)?;
+        SqliteStage::begin(self.writer.clone(), Some(lock))
+    }
+
+    fn swap(&self, stage: SqliteStage) -> Result<Commit> {
+        stage.swap()
     }
 
     fn close(&self) -> Result<()> {

@@ -23,12 +23,12 @@ pub(super) struct WalIndexHeader([u32; WORDS]);
 
 impl WalIndexHeader {
     /// The number of commits. It wraps.
-    pub fn commits(&self) -> u32 {
+    pub(super) fn commits(&self) -> u32 {
         self.0[2]
     }
 
     /// The size of a page, in bytes.
-    pub fn page_bytes(&self) -> u32 {
+    pub(super) fn page_bytes(&self) -> u32 {
         // The upper half of a word in the machine's byte order, as the format has it; 1 stands for 65,536.
         let bytes = self.0[3].to_ne_bytes();
         match u16::from_ne_bytes([bytes[2], bytes[3]]) {
@@ -38,7 +38,7 @@ impl WalIndexHeader {
     }
 
     /// The number of frames in the WAL, written back or not.
-    pub fn frames(&self) -> u32 {
+    pub(super) fn frames(&self) -> u32 {
         self.0[4]
     }
 }
@@ -57,7 +57,7 @@ impl WalIndex {
     ///
     /// `db` is an open connection of the calling thread, in WAL mode, that has read its database. The result is
     /// not used after `db` was closed.
-    pub unsafe fn map(db: *mut ffi::sqlite3) -> Option<WalIndex> {
+    pub(super) unsafe fn map(db: *mut ffi::sqlite3) -> Option<WalIndex> {
         // SAFETY: as the caller promises.
         let file = unsafe { file_of(db, ffi::SQLITE_FCNTL_FILE_POINTER)? };
         let mut region: *mut c_void = ptr::null_mut();
@@ -75,7 +75,7 @@ impl WalIndex {
     }
 
     /// The header now, or `None` while a process writes it.
-    pub fn read(&self) -> Option<WalIndexHeader> {
+    pub(super) fn read(self) -> Option<WalIndexHeader> {
         let first = self.copy(0);
         fence(Ordering::Acquire);
         let second = self.copy(WORDS);
@@ -83,7 +83,7 @@ impl WalIndex {
         (first == second && first[3] != 0).then_some(WalIndexHeader(first))
     }
 
-    fn copy(&self, from: usize) -> [u32; WORDS] {
+    fn copy(self, from: usize) -> [u32; WORDS] {
         std::array::from_fn(|at| {
             // SAFETY: the region is 32 KiB and page-aligned, the two copies are its first 96 bytes. Others write
             // them at the same time, therefore atomically, word by word.
@@ -92,8 +92,8 @@ impl WalIndex {
     }
 }
 
-/// A file of the database as the connection has it open: `pointer` is SQLITE_FCNTL_FILE_POINTER or
-/// SQLITE_FCNTL_JOURNAL_POINTER. Another handle must not be opened: closing it would drop the locks of this process.
+/// A file of the database as the connection has it open: `pointer` is `SQLITE_FCNTL_FILE_POINTER` or
+/// `SQLITE_FCNTL_JOURNAL_POINTER`. Another handle must not be opened: closing it would drop the locks of this process.
 ///
 /// # Safety
 ///

@@ -37,7 +37,7 @@ impl WalPreallocation {
     ///
     /// `db` is an open connection of the calling thread that holds the database's write lock, so that nobody else
     /// writes to the WAL or truncates it.
-    pub unsafe fn allocate(&mut self, db: *mut ffi::sqlite3, header: WalIndexHeader, most: u32) {
+    pub(super) unsafe fn allocate(&mut self, db: *mut ffi::sqlite3, header: WalIndexHeader, most: u32) {
         if header.frames() == 0 {
             // The WAL was made or truncated just now, and no sync covers that yet. After power loss its old frames may
             // be there again. A zero in them would make SQLite take the frames before it, which are older than the
@@ -75,8 +75,9 @@ unsafe fn grow(file: *mut ffi::sqlite3_file, wanted: u64) -> Option<u64> {
         }
         let wanted = i64::try_from(wanted).ok()?;
         let aim = if size < wanted { wanted.checked_add(STEP)? } else { size };
+        let longest = i64::try_from(ZEROS.len()).ok()?;
         while size < aim {
-            let piece = (aim - size).min(ZEROS.len() as i64);
+            let piece = (aim - size).min(longest);
             if write(file, ZEROS.as_ptr().cast(), c_int::try_from(piece).ok()?, size) != ffi::SQLITE_OK {
                 return None;
             }

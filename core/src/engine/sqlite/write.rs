@@ -49,7 +49,7 @@ pub(super) struct WriterOptions {
     pub rows_are_as_written: bool,
 }
 
-/// What a write does while another process writes.
+/// The behaviour of a write while another process writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OnBusy {
     /// Waits up to the busy timeout.
@@ -59,7 +59,7 @@ pub(super) enum OnBusy {
 }
 
 impl Writer {
-    pub fn new(connection: Connection, options: WriterOptions, feed: Arc<Feed>) -> Self {
+    pub(super) fn new(connection: Connection, options: WriterOptions, feed: Arc<Feed>) -> Self {
         Writer {
             connection,
             state: WriterState::new(options.shared, options.counters.clone(), feed),
@@ -69,21 +69,21 @@ impl Writer {
         }
     }
 
-    pub fn connection(&mut self) -> &mut Connection {
+    pub(super) fn connection(&mut self) -> &mut Connection {
         &mut self.connection
     }
 
-    pub fn foreign_commits(&mut self) -> &mut ForeignCommits {
+    pub(super) fn foreign_commits(&mut self) -> &mut ForeignCommits {
         &mut self.state.foreign
     }
 
     /// Tells the commits of other processes since the last look.
-    pub fn poll_foreign_commits(&mut self) -> Result<()> {
+    pub(super) fn poll_foreign_commits(&mut self) -> Result<()> {
         self.state.foreign.poll(&mut self.connection, self.state.capture.feed())
     }
 
     /// Writes a group; `None` if another process writes and `on_busy` is [`GiveUp`](OnBusy::GiveUp).
-    pub fn write_group(&mut self, batches: &[Batch], on_busy: OnBusy) -> Option<Vec<Result<Commit>>> {
+    pub(super) fn write_group(&mut self, batches: &[Batch], on_busy: OnBusy) -> Option<Vec<Result<Commit>>> {
         match self.write_together(batches, on_busy) {
             Ok(results) => Some(results),
             Err(error) if on_busy == OnBusy::GiveUp && error.code() == Code::Timeout => None,
@@ -140,7 +140,7 @@ impl Writer {
     }
 
     /// Frees up to one chunk of the records that expired by `now`. Returns their number.
-    pub fn sweep(&mut self, space: Space, now: Millis) -> Result<u64> {
+    pub(super) fn sweep(&mut self, space: Space, now: Millis) -> Result<u64> {
         let (base, meta) = self.begin(OnBusy::Wait)?;
         match self.sweep_chunk(space, now) {
             Ok(()) => {
@@ -161,13 +161,44 @@ impl Writer {
     }
 
     /// Runs `work` in a transaction. It may change anything but the store's own counters.
-    pub fn change(&mut self, work: impl FnOnce(&mut Connection) -> Result<()>) -> Result<()> {
-        let (base, meta) = self.begin(OnBusy::Wait)?;
-        match work(&mut self.connection) {
+    pub(super) fn change(&mut self, work: impl FnOnce(&mut Connection) -> Result<()>) -> Result<()> {
+        self.transaction(None, |connection, _, meta| {
             // It may have moved a damaged intent.
-            Ok(()) => self.finish(base, meta, Meta { intents: meta.intents.saturating_add(1), ..meta }, None),
+            meta.intents = meta.intents.saturating_add(1);
+            work(connection)
+        })
+    }
+
+    /// Runs `work` in a transaction. `changes` are those to users' rows, if they are known. If `work` counts a commit,
+    /// it tells nobody of it.
+    pub(super) fn transaction<T>(
+        &mut self,
+        changes: Option<Vec<RowChange>>,
+        work: impl FnOnce(&mut Connection, &mut WriterState, &mut Meta) -> Result<T>,
+    ) -> Result<T> {
+        let (base, before) = self.begin(OnBusy::Wait)?;
+        let mut meta = before;
+        match work(&mut self.connection, &mut self.state, &mut meta) {
+            Ok(done) => {
+                self.finish(base, before, meta, changes)?;
+                self.state.foreign.told_own(meta.seq);
+                Ok(done)
+            }
             Err(error) => Err(self.abandon(error)),
         }
+    }
+
+    /// Runs `work`, whose commits are not synced: a later one that is syncs them with itself.
+    pub(super) fn unsynced<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if !self.options.syncs {
+            return work(self);
+        }
+        self.connection.run("PRAGMA synchronous = NORMAL", WHAT)?;
+        self.options.syncs = false;
+        let result = work(self);
+        self.options.syncs = true;
+        self.connection.run("PRAGMA synchronous = FULL", WHAT)?;
+        result
     }
 
     /// Takes the database's write lock. Returns the WAL-index header and the counters.
@@ -239,12 +270,12 @@ impl Writer {
     }
 
     /// True if the next commit should be followed by a checkpoint.
-    pub fn checkpoint_is_due(&mut self) -> bool {
+    pub(super) fn checkpoint_is_due(&mut self) -> bool {
         self.schedule.is_due(&self.connection)
     }
 
     /// Writes the WAL back as far as readers let it, if that is due. A commit stands whether or not this works.
-    pub fn checkpoint_if_due(&mut self) {
+    pub(super) fn checkpoint_if_due(&mut self) {
         if !self.checkpoint_is_due() {
             return;
         }
@@ -257,7 +288,7 @@ impl Writer {
     }
 
     /// Writes the whole WAL back and empties it.
-    pub fn truncate_wal(&mut self) -> Result<()> {
+    pub(super) fn truncate_wal(&mut self) -> Result<()> {
         self.connection.checkpoint(true)?;
         self.schedule.note_truncation();
         Ok(())

@@ -47,7 +47,7 @@ pub(super) struct WriteTransaction<'w> {
 }
 
 impl WriteTransaction<'_> {
-    pub fn apply(&mut self, batch: &Batch, now: Millis) -> Result<Commit> {
+    pub(super) fn apply(&mut self, batch: &Batch, now: Millis) -> Result<Commit> {
         let blind = batch.is_blind();
         let guarded = !blind && !self.alone;
         if guarded {

@@ -36,7 +36,7 @@ pub(super) struct WriterState {
 
 impl WriterState {
     /// The state before the first write. `shared` if other processes may have the database open.
-    pub fn new(shared: bool, counters: Arc<Counters>, feed: Arc<Feed>) -> Self {
+    pub(super) fn new(shared: bool, counters: Arc<Counters>, feed: Arc<Feed>) -> Self {
         WriterState {
             meta: None,
             header: None,
@@ -50,7 +50,7 @@ impl WriterState {
     }
 
     /// The counters of the database, inside a write transaction that began at the header `base`.
-    pub fn meta(&mut self, connection: &mut Connection, base: Option<WalIndexHeader>) -> Result<Meta> {
+    pub(super) fn meta(&mut self, connection: &mut Connection, base: Option<WalIndexHeader>) -> Result<Meta> {
         if let Some(meta) = self.meta
             && base.is_some()
             && base == self.header
@@ -89,13 +89,13 @@ impl WriterState {
     }
 
     /// A transaction took effect: it left the counters `meta`, and the database at `header` where that is known.
-    pub fn note_commit(&mut self, meta: Meta, header: Option<WalIndexHeader>) {
+    pub(super) fn note_commit(&mut self, meta: Meta, header: Option<WalIndexHeader>) {
         self.meta = Some(meta);
         self.header = header;
     }
 
     /// The batches of a group took effect, after [`note_commit`](WriterState::note_commit).
-    pub fn note_group(&mut self, meta: Meta, intents: Intents) {
+    pub(super) fn note_group(&mut self, meta: Meta, intents: Intents) {
         self.intents = intents;
         self.intents_read_at = Some(meta.intents);
         self.foreign.told_own(meta.seq);
@@ -103,7 +103,7 @@ impl WriterState {
     }
 
     /// A transaction failed, and the state of the database is not known.
-    pub fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         self.meta = None;
         self.header = None;
         self.recent = None;

@@ -11,7 +11,7 @@ use crate::batch::{Batch, Check, Op};
 use crate::engine::{Item, Page, Projection, View};
 use crate::error::{Error, Result};
 use crate::key::{Key, KeyRange, Space};
-use crate::record::{Millis, Version};
+use crate::record::{Millis, Record, Version};
 use crate::value::Value;
 
 use super::{Change, CommitEvent, Logged, ahead_of_the_store, behind_the_log, event};
@@ -52,6 +52,15 @@ fn seq_of(key: &[u8]) -> Option<u64> {
 
 fn entries() -> KeyRange {
     KeyRange::prefix(CHANGE_LOG_ENTRY)
+}
+
+/// The entry that begins the log of a replaced content, under the [key](entry_key) of commit `seq`, which is made at
+/// `now`. It has no changes, and the log is complete behind the commit before it.
+#[must_use]
+pub fn first_entry(seq: u64, now: Millis) -> Record {
+    let value = Value::Binary(event::encode(&CommitEvent { seq, changes: Vec::new() }, false).into());
+    let version = Version::of_commit(seq);
+    Record { version, created_at: Some(now), updated_at: Some(now), ..Record::bare(value, None) }
 }
 
 /// The batch that switches the log on until `until`, or for ever if that is `None`. There is none if the log is on for

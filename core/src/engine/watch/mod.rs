@@ -19,6 +19,8 @@
 //! - A page of [`Watched::logged`](super::Watched::logged) and the events belong together: a commit that is not in the
 //!   page and has a `seq` above its `through` is told to every subscriber that had begun before the page was read.
 //! - An event never waits for a subscriber. Without subscribers a commit takes one relaxed load more.
+//! - A replacement of the content is not told. It ends subscriptions with `PRECONDITION_FAILED`, and the change log
+//!   begins anew.
 //! - `close` ends subscriptions with `CLOSED`, a lost connection ends them with `CONNECTION`. No commit is ever left
 //!   out without an error.
 //!
@@ -65,7 +67,7 @@ pub use capture::Capture;
 pub(super) use capture::Changes;
 pub use event::{decode, encode};
 pub use feed::Feed;
-pub use log::{Limits, entry_key, floor, page, switch_on, switch_on_if_off, trim};
+pub use log::{Limits, entry_key, first_entry, floor, page, switch_on, switch_on_if_off, trim};
 pub use stream::{Options, Taken, Wake, Watch};
 
 /// The commits that a watch on an engine is told.
@@ -195,6 +197,15 @@ pub fn behind_the_log(since: u64, floor: u64) -> Error {
             "the change log does not reach back to commit {since}; it can be resumed from commit {floor} on \
              (since: {floor}), after reading the store anew"
         ),
+    )
+}
+
+/// The error `PRECONDITION_FAILED`, of a watch on a store whose content was replaced by commit `seq`.
+#[must_use]
+pub fn content_replaced(seq: u64) -> Error {
+    Error::new(
+        Code::PreconditionFailed,
+        format!("the content of the store was replaced; read it anew, and watch from commit {seq} on (since: {seq})"),
     )
 }
 

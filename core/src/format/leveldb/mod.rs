@@ -43,6 +43,12 @@ impl Encoded {
         self.whole.get(..self.key_at).unwrap_or_default()
     }
 
+    /// The stored bytes of the record, which share the allocation.
+    #[must_use]
+    pub fn shared_bytes(&self) -> Bytes {
+        self.whole.slice(..self.key_at)
+    }
+
     /// The key of the record.
     #[must_use]
     pub fn key(&self) -> &[u8] {

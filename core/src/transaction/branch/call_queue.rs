@@ -7,10 +7,10 @@ use parking_lot::Mutex;
 use crate::engine::{Done, Request};
 
 /// Called when nothing is queued or runs.
-pub type OnIdle = Box<dyn FnOnce() + Send>;
+pub(super) type OnIdle = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
-pub struct CallQueue {
+pub(super) struct CallQueue {
     state: Mutex<CallQueueState>,
 }
 
@@ -23,12 +23,12 @@ struct CallQueueState {
 }
 
 impl CallQueue {
-    pub fn is_idle(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         !self.state.lock().running
     }
 
     /// Calls `then` when the calls made so far are answered; at once if they are.
-    pub fn when_idle(&self, then: OnIdle) {
+    pub(super) fn when_idle(&self, then: OnIdle) {
         let mut state = self.state.lock();
         if state.running {
             state.on_idle = Some(then);
@@ -39,14 +39,14 @@ impl CallQueue {
     }
 
     /// Queues a call. True if the caller has to start a task that works through the queue.
-    pub fn push(&self, request: Request, done: Done) -> bool {
+    pub(super) fn push(&self, request: Request, done: Done) -> bool {
         let mut state = self.state.lock();
         state.calls.push_back((request, done));
         !std::mem::replace(&mut state.running, true)
     }
 
     /// The next call; `None` ends the task.
-    pub fn next(&self) -> Option<(Request, Done)> {
+    pub(super) fn next(&self) -> Option<(Request, Done)> {
         let mut state = self.state.lock();
         let next = state.calls.pop_front();
         if next.is_none() {

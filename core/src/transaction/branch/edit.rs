@@ -14,7 +14,12 @@ use crate::value::Value;
 
 /// Applies a batch to the overlay. After an error nothing of it is left. `None` if a read would have to wait and may
 /// not.
-pub fn edit(inner: &BranchInner, own: &mut BranchState, batch: &Batch, may_wait: bool) -> Option<Result<Commit>> {
+pub(super) fn edit(
+    inner: &BranchInner,
+    own: &mut BranchState,
+    batch: &Batch,
+    may_wait: bool,
+) -> Option<Result<Commit>> {
     if inner.state.read_only && !batch.ops.is_empty() {
         return Some(Err(Error::new(Code::ReadOnly, "the transaction was begun with readOnly")));
     }

@@ -21,7 +21,9 @@ use super::participant::Participant;
 use super::status::TransactionState;
 use crate::batch::{Batch, Commit};
 use crate::engine::watch::Watching;
-use crate::engine::{Capabilities, Done, Engine, Maintained, Read, Reply, Request, Transactional, View, Watched};
+use crate::engine::{
+    Capabilities, Done, Engine, Maintained, Read, Replaceable, Reply, Request, Transactional, View, Watched,
+};
 use crate::error::Result;
 use crate::key::Space;
 use crate::value::Value;
@@ -31,30 +33,30 @@ pub(super) struct Branch {
 }
 
 impl Branch {
-    pub fn new(name: String, engine: Arc<dyn Engine>, state: Arc<TransactionState>) -> Arc<Self> {
+    pub(super) fn new(name: String, engine: Arc<dyn Engine>, state: Arc<TransactionState>) -> Arc<Self> {
         Arc::new(Branch { inner: Arc::new(BranchInner::new(name, engine, state)) })
     }
 
-    pub fn is_named(&self, name: &str) -> bool {
+    pub(super) fn is_named(&self, name: &str) -> bool {
         self.inner.name == name
     }
 
     /// True if the commit takes one batch to the engine and nothing else.
-    pub fn commits_alone(&self) -> bool {
+    pub(super) fn commits_alone(&self) -> bool {
         self.inner.engine.capabilities().atomic_batch
     }
 
-    pub fn is_idle(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         self.inner.queue.is_idle()
     }
 
     /// Calls `then` when the calls made so far are answered; at once if they are.
-    pub fn when_idle(&self, then: OnIdle) {
+    pub(super) fn when_idle(&self, then: OnIdle) {
         self.inner.queue.when_idle(then);
     }
 
     /// Takes what is to be committed: without operations if the branch was only read, `None` if it was not used.
-    pub fn take(&self) -> Option<Participant> {
+    pub(super) fn take(&self) -> Option<Participant> {
         let BranchState { base, overlay, .. } = std::mem::take(&mut *self.inner.own.lock());
         let reads = std::mem::take(&mut *self.inner.reads.lock());
         if overlay.is_empty() && reads.is_empty() {
@@ -70,7 +72,7 @@ impl Branch {
     }
 
     /// Drops everything when the call that runs is over. Queued calls find the transaction ended.
-    pub fn drop_all(&self) {
+    pub(super) fn drop_all(&self) {
         let inner = self.inner.clone();
         self.when_idle(Box::new(move || {
             drop(std::mem::take(&mut *inner.own.lock()));
@@ -140,6 +142,10 @@ impl Engine for Branch {
     }
 
     fn maintained(&self) -> Option<&dyn Maintained> {
+        None
+    }
+
+    fn replaceable(&self) -> Option<&dyn Replaceable> {
         None
     }
 }

@@ -11,7 +11,7 @@ use crate::key::{Key, KeyRange, Space};
 use crate::record::Record;
 
 /// A key in the transaction's own writes.
-pub enum Found<'a> {
+pub(super) enum Found<'a> {
     /// It was written.
     Record(&'a Arc<Record>),
     /// It was deleted, alone or with a range.
@@ -23,7 +23,7 @@ pub enum Found<'a> {
 type Written = OrdMap<Key, Option<Arc<Record>>>;
 
 #[derive(Clone, Default)]
-pub struct Layer {
+pub(super) struct Layer {
     /// The latest write of each key; `None` is a delete. A write is newer than every deleted range it lies in.
     written: Written,
     /// Deleted ranges.
@@ -31,32 +31,32 @@ pub struct Layer {
 }
 
 #[derive(Clone, Default)]
-pub struct Overlay {
+pub(super) struct Overlay {
     user: Layer,
     internal: Layer,
 }
 
 impl Overlay {
-    pub fn layer(&self, space: Space) -> &Layer {
+    pub(super) fn layer(&self, space: Space) -> &Layer {
         match space {
             Space::User => &self.user,
             Space::Internal => &self.internal,
         }
     }
 
-    pub fn layer_mut(&mut self, space: Space) -> &mut Layer {
+    pub(super) fn layer_mut(&mut self, space: Space) -> &mut Layer {
         match space {
             Space::User => &mut self.user,
             Space::Internal => &mut self.internal,
         }
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.user.is_empty() && self.internal.is_empty()
     }
 
     /// All writes as the operations of a batch.
-    pub fn into_ops(self) -> Vec<Op> {
+    pub(super) fn into_ops(self) -> Vec<Op> {
         let mut ops = Vec::with_capacity(self.user.written.len() + self.internal.written.len());
         for (space, layer) in [(Space::User, self.user), (Space::Internal, self.internal)] {
             ops.extend(layer.deleted.iter().map(|range| Op::DeleteRange { space, range: range.clone() }));
@@ -76,11 +76,11 @@ impl Overlay {
 }
 
 impl Layer {
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.written.is_empty() && self.deleted.is_empty()
     }
 
-    pub fn find(&self, key: &[u8]) -> Found<'_> {
+    pub(super) fn find(&self, key: &[u8]) -> Found<'_> {
         match self.written.get(key) {
             Some(Some(record)) => Found::Record(record),
             Some(None) => Found::Absent,
@@ -90,7 +90,7 @@ impl Layer {
     }
 
     /// The live record that the transaction wrote; `None` if it did not touch the key.
-    pub fn get(&self, key: &[u8]) -> Option<Option<Record>> {
+    pub(super) fn get(&self, key: &[u8]) -> Option<Option<Record>> {
         match self.find(key) {
             Found::Record(record) => Some((!record.has_expired()).then(|| (**record).clone())),
             Found::Absent => Some(None),
@@ -98,15 +98,15 @@ impl Layer {
         }
     }
 
-    pub fn put(&mut self, key: Key, record: Record) {
+    pub(super) fn put(&mut self, key: Key, record: Record) {
         self.written.insert(key, Some(Arc::new(record)));
     }
 
-    pub fn remove(&mut self, key: Key) {
+    pub(super) fn remove(&mut self, key: Key) {
         self.written.insert(key, None);
     }
 
-    pub fn remove_range(&mut self, range: &KeyRange) {
+    pub(super) fn remove_range(&mut self, range: &KeyRange) {
         let gone: Vec<Key> = self.within(range).map(|(key, _)| key.clone()).collect();
         for key in gone {
             self.written.remove(&key);
@@ -115,7 +115,10 @@ impl Layer {
     }
 
     /// The writes in the interval of `range`, in its direction.
-    pub fn within<'a>(&'a self, range: &'a KeyRange) -> Box<dyn Iterator<Item = (&'a Key, Option<&'a Record>)> + 'a> {
+    pub(super) fn within<'a>(
+        &'a self,
+        range: &'a KeyRange,
+    ) -> Box<dyn Iterator<Item = (&'a Key, Option<&'a Record>)> + 'a> {
         if range.is_empty() {
             return Box::new(std::iter::empty());
         }

@@ -9,23 +9,23 @@ use crate::record::Version;
 
 /// The keys and ranges that were read, each once.
 #[derive(Debug, Default)]
-pub struct Reads {
+pub(super) struct Reads {
     keys: HashMap<(Space, Key), Option<Version>>,
     ranges: Vec<(Space, KeyRange)>,
 }
 
 impl Reads {
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.keys.is_empty() && self.ranges.is_empty()
     }
 
     /// Notes that `key` had this version; `None` for an absent key. The first version is the one that counts.
-    pub fn key(&mut self, space: Space, key: Key, version: Option<Version>) {
+    pub(super) fn key(&mut self, space: Space, key: Key, version: Option<Version>) {
         self.keys.entry((space, key)).or_insert(version);
     }
 
     /// Notes a page of `range` behind `after`, which ended at `next` or at the end of the range.
-    pub fn page(&mut self, space: Space, range: &KeyRange, after: Option<&[u8]>, next: Option<&Key>) {
+    pub(super) fn page(&mut self, space: Space, range: &KeyRange, after: Option<&[u8]>, next: Option<&Key>) {
         let mut read = after.map_or_else(|| range.clone(), |after| range.after(after));
         read.limit = None;
         if read.is_empty() {
@@ -67,7 +67,7 @@ impl Reads {
     }
 
     /// Adds the checks to a batch; `since` is the commit that all reads belong to.
-    pub fn guard(self, batch: &mut Batch, since: u64) {
+    pub(super) fn guard(self, batch: &mut Batch, since: u64) {
         let checks = self.keys.into_iter().map(|((space, key), version)| Check { space, key, version });
         batch.checks.extend(checks);
         let ranges = self.ranges.into_iter().map(|(space, range)| RangeCheck { space, range, since });

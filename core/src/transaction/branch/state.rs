@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::key::{Key, Space};
 use crate::record::Record;
 
-pub struct BranchInner {
+pub(super) struct BranchInner {
     pub name: String,
     pub engine: Arc<dyn Engine>,
     pub state: Arc<TransactionState>,
@@ -26,7 +26,7 @@ pub struct BranchInner {
 }
 
 #[derive(Default)]
-pub struct BranchState {
+pub(super) struct BranchState {
     /// The view of the engine, taken at the first read.
     pub base: Option<Arc<dyn View>>,
     pub overlay: Overlay,
@@ -38,7 +38,7 @@ pub struct BranchState {
 
 impl BranchState {
     /// The view of the engine, taken now if that can be done at once.
-    pub fn try_base(&mut self, engine: &dyn Engine) -> Option<Result<Arc<dyn View>>> {
+    pub(super) fn try_base(&mut self, engine: &dyn Engine) -> Option<Result<Arc<dyn View>>> {
         if let Some(base) = &self.base {
             return Some(Ok(base.clone()));
         }
@@ -51,17 +51,17 @@ impl BranchState {
 }
 
 impl BranchInner {
-    pub fn new(name: String, engine: Arc<dyn Engine>, state: Arc<TransactionState>) -> Self {
+    pub(super) fn new(name: String, engine: Arc<dyn Engine>, state: Arc<TransactionState>) -> Self {
         BranchInner { name, engine, state, reads: Arc::default(), own: Mutex::default(), queue: CallQueue::default() }
     }
 
     /// Names the engine in an error.
-    pub fn name_it(&self, error: Error) -> Error {
+    pub(super) fn name_it(&self, error: Error) -> Error {
         error.in_engine(self.engine.name())
     }
 
     /// Makes `call` on the caller's thread, unless earlier calls are queued.
-    pub fn at_once<T>(&self, call: impl FnOnce(&mut BranchState) -> Option<Result<T>>) -> Option<Result<T>> {
+    pub(super) fn at_once<T>(&self, call: impl FnOnce(&mut BranchState) -> Option<Result<T>>) -> Option<Result<T>> {
         if let Err(error) = self.state.check_pending() {
             return Some(Err(self.name_it(error)));
         }
@@ -72,7 +72,7 @@ impl BranchInner {
     }
 
     /// The view of the transaction at this moment.
-    pub fn view(&self, own: &BranchState, base: Arc<dyn View>) -> BranchView {
+    pub(super) fn view(&self, own: &BranchState, base: Arc<dyn View>) -> BranchView {
         BranchView {
             base,
             overlay: own.overlay.clone(),
@@ -83,14 +83,14 @@ impl BranchInner {
     }
 
     /// Notes a read, to be checked by the commit.
-    pub fn note(&self, space: Space, key: &[u8], found: Option<&Record>) {
+    pub(super) fn note(&self, space: Space, key: &[u8], found: Option<&Record>) {
         if !self.state.read_only {
             self.reads.lock().key(space, Key::copy_from_slice(key), found.map(|record| record.version));
         }
     }
 
     /// The record of a key as the transaction sees it, or `None` if that would have to wait.
-    pub fn try_get(&self, own: &mut BranchState, space: Space, key: &[u8]) -> Option<Result<Option<Record>>> {
+    pub(super) fn try_get(&self, own: &mut BranchState, space: Space, key: &[u8]) -> Option<Result<Option<Record>>> {
         if let Some(written) = own.overlay.layer(space).get(key) {
             return Some(Ok(written));
         }

@@ -15,7 +15,7 @@ use crate::key::{Key, KeyRange, Space};
 use crate::record::{Record, now};
 
 /// One moment of a transaction. Its reads count as reads of the transaction.
-pub struct BranchView {
+pub(super) struct BranchView {
     pub base: Arc<dyn View>,
     pub overlay: Overlay,
     pub reads: Arc<Mutex<Reads>>,

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::threads::{self, guarded};
 
 /// Starts to work through the queue once there is a view of the engine. Never blocks.
-pub fn start(inner: &Arc<BranchInner>) {
+pub(super) fn start(inner: &Arc<BranchInner>) {
     let base = inner.own.lock().try_base(&*inner.engine);
     match base {
         Some(base) => work(inner, base.map(|_| ())),

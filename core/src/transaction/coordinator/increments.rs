@@ -13,7 +13,7 @@ use crate::record::Record;
 use crate::value::Value;
 
 /// Replaces the additions of `batch` by writes of their sums. Blocks.
-pub fn resolve_increments(engine: &dyn Engine, mut batch: Batch) -> Result<Batch> {
+pub(super) fn resolve_increments(engine: &dyn Engine, mut batch: Batch) -> Result<Batch> {
     if !batch.ops.iter().any(|op| matches!(op, Op::Add { .. })) {
         return Ok(batch);
     }

@@ -37,6 +37,7 @@ impl TransactionLog {
         Arc::new(TransactionLog { state: Arc::new(CoordinatorState::new(folder, durability)) })
     }
 
+    /// The counts since the log was made here, whether or not it has a file yet.
     #[must_use]
     pub fn stats(&self) -> TransactionStats {
         self.state.counters.stats()

@@ -9,7 +9,7 @@ use crate::engine::{Engine, EngineExt};
 use crate::error::Result;
 
 /// A participant that is written to.
-pub struct Writer {
+pub(super) struct Writer {
     pub name: String,
     pub engine: Arc<dyn Engine>,
     pub batch: Batch,
@@ -19,7 +19,7 @@ pub struct Writer {
 
 /// The writers in the order of their stores' ids, and the readers. A store that takes part under two names is one
 /// writer.
-pub fn sort(store_ids: &StoreIds, participants: Vec<Participant>) -> Result<(Vec<Writer>, Vec<Participant>)> {
+pub(super) fn sort(store_ids: &StoreIds, participants: Vec<Participant>) -> Result<(Vec<Writer>, Vec<Participant>)> {
     let mut writers: Vec<Writer> = Vec::new();
     let mut readers = Vec::new();
     for participant in participants {
@@ -46,7 +46,7 @@ pub fn sort(store_ids: &StoreIds, participants: Vec<Participant>) -> Result<(Vec
 }
 
 /// CONFLICT unless everything that was read still holds. Blocks.
-pub fn check_reads(readers: &[Participant]) -> Result<()> {
+pub(super) fn check_reads(readers: &[Participant]) -> Result<()> {
     for Participant { engine, batch, .. } in readers {
         if !batch.checks.is_empty() || !batch.range_checks.is_empty() {
             engine.commit(batch.clone())?;

@@ -12,7 +12,7 @@ const PAUSES: [Duration; 2] =
 /// Makes `attempt` a few times, until it succeeds. If the first attempt says false, what it works on should have been
 /// there and is not: IO. A later attempt may say false, because an attempt before it may have succeeded without an
 /// answer. Blocks.
-pub fn with_retries(attempt: impl Fn() -> Result<bool>) -> Result<()> {
+pub(super) fn with_retries(attempt: impl Fn() -> Result<bool>) -> Result<()> {
     let mut pauses = PAUSES.iter();
     let mut first = true;
     loop {

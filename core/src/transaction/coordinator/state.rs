@@ -10,7 +10,7 @@ use crate::engine::Durability;
 use crate::error::{Error, Result};
 use crate::threads::TaskGroup;
 
-pub struct CoordinatorState {
+pub(super) struct CoordinatorState {
     folder: LogFolder,
     durability: Durability,
     current: Mutex<CurrentLog>,
@@ -29,7 +29,7 @@ struct CurrentLog {
 }
 
 impl CoordinatorState {
-    pub fn new(folder: LogFolder, durability: Durability) -> Self {
+    pub(super) fn new(folder: LogFolder, durability: Durability) -> Self {
         CoordinatorState {
             folder,
             durability,
@@ -42,14 +42,14 @@ impl CoordinatorState {
     }
 
     /// Lets the log take no further transactions.
-    pub fn retire(&self) {
+    pub(super) fn retire(&self) {
         if let Some(log) = self.current.lock().log.take() {
             log.retire();
         }
     }
 
     /// Begins a transaction in the log, which is made if there is none.
-    pub fn begin(&self) -> Result<OpenTransaction> {
+    pub(super) fn begin(&self) -> Result<OpenTransaction> {
         let mut current = self.current.lock();
         loop {
             if let Some(log) = current.log.take() {
@@ -73,7 +73,7 @@ impl CoordinatorState {
     }
 
     /// The lock of a store without atomic batches.
-    pub fn store_lock(&self, store: u128) -> Arc<Mutex<()>> {
+    pub(super) fn store_lock(&self, store: u128) -> Arc<Mutex<()>> {
         let mut locks = self.store_locks.lock();
         if let Some((_, lock)) = locks.iter().find(|(of, _)| *of == store) {
             return lock.clone();

@@ -23,7 +23,7 @@ use crate::key::Space;
 const INTENT_BYTES: usize = 256;
 
 /// Commits to `writers` if everything that was read still holds. Blocks.
-pub fn commit(state: &CoordinatorState, writers: Vec<Writer>, readers: &[Participant]) -> Result<()> {
+pub(super) fn commit(state: &CoordinatorState, writers: Vec<Writer>, readers: &[Participant]) -> Result<()> {
     let (atomic, plain): (Vec<_>, Vec<_>) =
         writers.into_iter().partition(|writer| writer.engine.capabilities().atomic_batch);
     for writer in &atomic {

@@ -36,39 +36,39 @@ struct InjectorState {
 }
 
 impl FaultInjector {
-    pub fn new(fault: Fault) -> Self {
+    pub(crate) fn new(fault: Fault) -> Self {
         FaultInjector { state: Mutex::new(InjectorState { fault, ..InjectorState::default() }) }
     }
 
     /// True after the fault took place.
-    pub fn struck(&self) -> bool {
+    pub(crate) fn struck(&self) -> bool {
         self.state.lock().struck
     }
 
     /// True after the process died.
-    pub fn dead(&self) -> bool {
+    pub(crate) fn dead(&self) -> bool {
         let state = self.state.lock();
         state.struck && matches!(state.fault, Fault::Death(_))
     }
 
     /// Lets `fault` take place; steps are counted from now on.
-    pub fn arm(&self, fault: Fault) {
+    pub(crate) fn arm(&self, fault: Fault) {
         let mut state = self.state.lock();
         (state.fault, state.steps, state.struck, state.recorded) = (fault, 0, false, false);
     }
 
     /// Makes each sync of a log take so long.
-    pub fn slow_down(&self, sync_takes: Duration) {
+    pub(crate) fn slow_down(&self, sync_takes: Duration) {
         self.state.lock().sync_takes = sync_takes;
     }
 
     /// The changes of the disk that took place, in order.
-    pub fn done(&self) -> Vec<Step> {
+    pub(crate) fn done(&self) -> Vec<Step> {
         self.state.lock().done.clone()
     }
 
     /// A change of the disk.
-    pub fn step(&self, step: Step) -> io::Result<()> {
+    pub(crate) fn step(&self, step: Step) -> io::Result<()> {
         let mut state = self.state.lock();
         if let Err(error) = state.pass() {
             // The disk may have made the change that failed. A sync that failed has done nothing.
@@ -85,7 +85,7 @@ impl FaultInjector {
     }
 
     /// A step that is no change of the disk.
-    pub fn pass(&self) -> io::Result<()> {
+    pub(crate) fn pass(&self) -> io::Result<()> {
         self.state.lock().pass()
     }
 }

@@ -21,21 +21,21 @@ const RECOVERY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The folder of the transaction logs.
 #[derive(Clone, Debug)]
-pub struct LogFolder {
+pub(crate) struct LogFolder {
     path: PathBuf,
     #[cfg(test)]
     pub faults: Option<std::sync::Arc<super::fault_injector::FaultInjector>>,
 }
 
 /// The file of a log. The operating system keeps it locked until this is dropped, or the process ends.
-pub struct LogFile {
+pub(crate) struct LogFile {
     file: File,
     folder: LogFolder,
     name: String,
 }
 
 /// Keeps other recoveries away until it is dropped.
-pub struct RecoveryLock {
+pub(crate) struct RecoveryLock {
     file: File,
 }
 
@@ -53,7 +53,7 @@ impl Drop for RecoveryLock {
 }
 
 impl LogFolder {
-    pub fn new(path: impl Into<PathBuf>) -> Self {
+    pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
         LogFolder {
             path: path.into(),
             #[cfg(test)]
@@ -62,18 +62,18 @@ impl LogFolder {
     }
 
     /// The path of the log of `id`.
-    pub fn path_of(&self, id: u64) -> PathBuf {
+    pub(crate) fn path_of(&self, id: u64) -> PathBuf {
         self.path.join(name(id))
     }
 
     /// Makes the folder with its parents, private to its owner.
-    pub fn make(&self) -> io::Result<()> {
+    pub(crate) fn make(&self) -> io::Result<()> {
         self.step(|| Step::MakeFolder)?;
         make_private(&self.path)
     }
 
     /// The ids of the logs that are there.
-    pub fn ids(&self) -> io::Result<Vec<u64>> {
+    pub(crate) fn ids(&self) -> io::Result<Vec<u64>> {
         let mut ids = Vec::new();
         match fs::read_dir(&self.path) {
             Ok(entries) => {
@@ -89,7 +89,7 @@ impl LogFolder {
     }
 
     /// Makes and locks the file of log `id`; `None` if there is one already, or another process was faster to lock it.
-    pub fn create(&self, id: u64) -> io::Result<Option<LogFile>> {
+    pub(crate) fn create(&self, id: u64) -> io::Result<Option<LogFile>> {
         let name = name(id);
         self.step(|| Step::Create(name.clone()))?;
         let mut options = OpenOptions::new();
@@ -107,7 +107,7 @@ impl LogFolder {
     }
 
     /// Opens and locks the file of log `id`; `None` if it is gone, is no plain file, or a living process has locked it.
-    pub fn open(&self, id: u64) -> io::Result<Option<LogFile>> {
+    pub(crate) fn open(&self, id: u64) -> io::Result<Option<LogFile>> {
         let name = name(id);
         let path = self.path.join(&name);
         match fs::symlink_metadata(&path) {
@@ -135,7 +135,7 @@ impl LogFolder {
     }
 
     /// Waits until no other process recovers here, and keeps others away. Blocks.
-    pub fn lock_recovery(&self) -> Result<RecoveryLock> {
+    pub(crate) fn lock_recovery(&self) -> Result<RecoveryLock> {
         let path = self.path.join(RECOVERY_LOCK);
         let cannot = |error: &io::Error| Error::io(format_args!("cannot lock {}", path.display()), error);
         let mut options = OpenOptions::new();
@@ -165,7 +165,7 @@ impl LogFolder {
     }
 
     /// Makes the names in the folder survive power loss.
-    pub fn sync(&self) -> io::Result<()> {
+    pub(crate) fn sync(&self) -> io::Result<()> {
         self.step(|| Step::SyncFolder)?;
         self.sync_unless_simulated(|| sync_folder(&self.path))
     }
@@ -194,11 +194,11 @@ impl LogFolder {
 }
 
 impl LogFile {
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.path.join(&self.name)
     }
 
-    pub fn read(&self) -> io::Result<Vec<u8>> {
+    pub(crate) fn read(&self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let mut file = &self.file;
         file.seek(SeekFrom::Start(0))?;
@@ -207,7 +207,7 @@ impl LogFile {
     }
 
     /// Writes all of `bytes` at byte `at`. One caller at a time.
-    pub fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
         let mut file = &self.file;
         file.seek(SeekFrom::Start(at))?;
         if let Err(error) = self.folder.step(|| Step::Write(self.name.clone(), at, bytes.to_vec())) {
@@ -219,19 +219,19 @@ impl LogFile {
     }
 
     /// Makes what was written survive power loss.
-    pub fn sync(&self) -> io::Result<()> {
+    pub(crate) fn sync(&self) -> io::Result<()> {
         self.folder.step(|| Step::Sync(self.name.clone()))?;
         self.folder.sync_unless_simulated(|| self.file.sync_data())
     }
 
     /// Cuts the file off behind byte `end`.
-    pub fn cut(&self, end: u64) -> io::Result<()> {
+    pub(crate) fn cut(&self, end: u64) -> io::Result<()> {
         self.folder.step(|| Step::Cut(self.name.clone(), end))?;
         self.file.set_len(end)
     }
 
     /// Removes the file while it is locked, so that no recovery opens it.
-    pub fn remove(&self) -> io::Result<()> {
+    pub(crate) fn remove(&self) -> io::Result<()> {
         self.folder.step(|| Step::Remove(self.name.clone()))?;
         match fs::remove_file(self.path()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

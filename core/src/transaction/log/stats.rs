@@ -19,7 +19,7 @@ pub struct TransactionStats {
 
 /// The same counts while they change.
 #[derive(Debug, Default)]
-pub struct TransactionCounters {
+pub(crate) struct TransactionCounters {
     pub commits: AtomicU64,
     pub rollbacks: AtomicU64,
     pub writes: AtomicU64,
@@ -28,7 +28,7 @@ pub struct TransactionCounters {
 }
 
 impl TransactionCounters {
-    pub fn stats(&self) -> TransactionStats {
+    pub(crate) fn stats(&self) -> TransactionStats {
         let TransactionCounters { commits, rollbacks, writes, fsyncs, logs } = self;
         TransactionStats {
             commits: commits.load(Ordering::Relaxed),
@@ -41,6 +41,6 @@ impl TransactionCounters {
 }
 
 /// Adds one to a counter.
-pub fn count(counter: &AtomicU64) {
+pub(crate) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }

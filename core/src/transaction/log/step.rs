@@ -3,7 +3,7 @@
 /// A change of the disk.
 #[derive(Clone, Debug)]
 #[cfg_attr(not(test), allow(dead_code, reason = "made for tests alone"))]
-pub enum Step {
+pub(crate) enum Step {
     MakeFolder,
     Create(String),
     Write(String, u64, Vec<u8>),

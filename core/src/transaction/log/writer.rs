@@ -22,7 +22,7 @@ const MAX_BYTES: u64 = if cfg!(test) { 2 << 10 } else { 1 << 20 };
 /// Bytes that wait to be written at most, so that a frame stays far below its limit of 4 GiB.
 const MAX_PENDING: usize = 512 << 20;
 
-pub struct LogWriter {
+pub(crate) struct LogWriter {
     pub id: u64,
     file: LogFile,
     durability: Durability,
@@ -64,7 +64,7 @@ struct FailedFrame {
 
 /// The reason why an entry is not in the log.
 #[derive(Debug)]
-pub enum AppendError {
+pub(crate) enum AppendError {
     /// It certainly is not.
     NotWritten(Error),
     /// The disk may hold it: its sync failed.
@@ -72,7 +72,7 @@ pub enum AppendError {
 }
 
 impl AppendError {
-    pub fn into_error(self) -> Error {
+    pub(crate) fn into_error(self) -> Error {
         match self {
             AppendError::NotWritten(error) | AppendError::Unknown(error) => error,
         }
@@ -82,7 +82,11 @@ impl AppendError {
 impl LogWriter {
     /// Makes a log in `folder`, which is made, too. Its header is synced at any durability: without a log, nobody could
     /// decide about its intents.
-    pub fn create(folder: &LogFolder, durability: Durability, counters: Arc<TransactionCounters>) -> Result<Arc<Self>> {
+    pub(crate) fn create(
+        folder: &LogFolder,
+        durability: Durability,
+        counters: Arc<TransactionCounters>,
+    ) -> Result<Arc<Self>> {
         let failed = |error| Error::io("cannot make a transaction log", &error);
         folder.make().map_err(failed)?;
         for _ in 0..100 {
@@ -110,7 +114,7 @@ impl LogWriter {
     }
 
     /// Begins a transaction; `None` if the log takes no more. The log stays until the transaction is dropped.
-    pub fn begin(self: &Arc<Self>) -> Option<OpenTransaction> {
+    pub(crate) fn begin(self: &Arc<Self>) -> Option<OpenTransaction> {
         let mut state = self.state.lock();
         if state.retired || state.failed.is_some() || state.end >= MAX_BYTES {
             return None;
@@ -121,12 +125,12 @@ impl LogWriter {
     }
 
     /// The error of a sync that failed: nothing more can be decided.
-    pub fn sync_failure(&self) -> Option<Error> {
+    pub(crate) fn sync_failure(&self) -> Option<Error> {
         self.state.lock().failed.as_ref().filter(|failed| failed.unknown).map(|failed| failed.error.clone())
     }
 
     /// Notes that a store takes part, and returns its index. Waits until the note is safe.
-    pub fn take_part(&self, id: u128, intents: bool, name: &str) -> Result<u64, AppendError> {
+    pub(crate) fn take_part(&self, id: u128, intents: bool, name: &str) -> Result<u64, AppendError> {
         let mut state = self.state.lock();
         let (index, frame) = match state.stores.get(&id) {
             Some(found) => *found,
@@ -144,7 +148,7 @@ impl LogWriter {
     }
 
     /// Notes, with the next frame, that no store of that id takes part.
-    pub fn forget(&self, id: u128) {
+    pub(crate) fn forget(&self, id: u128) {
         let mut state = self.state.lock();
         if let Some((index, _)) = state.stores.remove(&id) {
             // A later store must not get its index.
@@ -154,7 +158,7 @@ impl LogWriter {
     }
 
     /// Appends an entry, and waits until it is safe.
-    pub fn append(&self, entry: &Entry) -> Result<(), AppendError> {
+    pub(crate) fn append(&self, entry: &Entry) -> Result<(), AppendError> {
         let mut state = self.state.lock();
         while state.writing && state.pending.len() > MAX_PENDING {
             self.written.wait(&mut state);
@@ -222,7 +226,7 @@ impl LogWriter {
     }
 
     /// Takes no new transactions. The file is removed after the last transaction.
-    pub fn retire(&self) {
+    pub(crate) fn retire(&self) {
         let mut state = self.state.lock();
         if !std::mem::replace(&mut state.retired, true) {
             self.remove_if_over(&state);
@@ -230,7 +234,7 @@ impl LogWriter {
     }
 
     /// Leaves something to recovery: the file stays.
-    pub fn keep(&self) {
+    pub(crate) fn keep(&self) {
         self.state.lock().kept = true;
     }
 
@@ -249,7 +253,7 @@ impl LogWriter {
 }
 
 /// A transaction that the log still answers for.
-pub struct OpenTransaction {
+pub(crate) struct OpenTransaction {
     pub log: Arc<LogWriter>,
     pub number: u64,
 }

@@ -30,7 +30,12 @@ type Intents = HashMap<u64, Vec<u64>>;
 /// Finishes what a crash left of transactions that wrote to `engine`, which the application calls `name`, by the logs
 /// in `folder`. To be called when the engine is opened, before anything is read. Blocks.
 ///
-/// The logs of living processes are left alone. Without a folder there is nothing to do. Fails only if the engine does.
+/// The logs of living processes are left alone. Without a folder there is nothing to do. A log that cannot be read is
+/// no error: it goes to [`problems`](Recovered::problems).
+///
+/// # Errors
+///
+/// An error of the engine.
 pub fn recover(folder: &Path, name: &str, engine: &Arc<dyn Engine>) -> Result<Recovered> {
     recover_in(&LogFolder::new(folder), name, engine)
 }

@@ -15,7 +15,7 @@ use crate::engine::intent::Decision;
 use crate::error::{Error, Result};
 use crate::format::transaction_log::{self as format, Contents, Entry};
 
-pub struct OrphanedLog {
+pub(super) struct OrphanedLog {
     pub id: u64,
     file: LogFile,
     bytes: Bytes,
@@ -25,7 +25,7 @@ pub struct OrphanedLog {
 }
 
 /// The reason why the work of a log failed.
-pub enum LogWorkError {
+pub(super) enum LogWorkError {
     /// The engine failed.
     Engine(Error),
     /// The log could not be written.
@@ -42,7 +42,7 @@ struct PendingUndo {
 
 impl OrphanedLog {
     /// Locks and reads a log. `None` if its process lives, or the file is gone.
-    pub fn open(folder: &LogFolder, id: u64) -> Result<Option<Self>> {
+    pub(super) fn open(folder: &LogFolder, id: u64) -> Result<Option<Self>> {
         let failed = |error: &io::Error| {
             Error::io(format_args!("cannot read the transaction log {}", folder.path_of(id).display()), error)
         };
@@ -61,17 +61,17 @@ impl OrphanedLog {
     }
 
     /// The error of a log that could not be written.
-    pub fn write_error(&self, error: &io::Error) -> Error {
+    pub(super) fn write_error(&self, error: &io::Error) -> Error {
         Error::io(format_args!("cannot write the transaction log {}", self.file.path().display()), error)
     }
 
-    pub fn entries(&self) -> &[Entry] {
+    pub(super) fn entries(&self) -> &[Entry] {
         self.contents.as_ref().map_or(&[], |contents| &contents.entries)
     }
 
     /// Does for `engine` what the log says. `numbers` are the transactions of this log that left an intent there.
     /// Blocks.
-    pub fn work(
+    pub(super) fn work(
         &mut self,
         engine: &Arc<dyn Engine>,
         store: Option<u128>,

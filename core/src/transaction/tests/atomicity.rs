@@ -6,13 +6,12 @@ use std::sync::{Arc, mpsc};
 use super::super::log::fault_injector::{Fault, FaultInjector};
 use super::super::{Coordinator, Participant};
 use super::faulty::Faulty;
-use super::{
-    Named, add, batch, code, commit, intents, lasting, log_in, logs, memory, participant, recover, set, value,
-};
-use crate::batch::{Batch, Check, RangeCheck};
-use crate::engine::{Durability, EngineExt};
+use super::{Named, commit, intents, lasting, log_in, logs, memory, participant, recover};
+use crate::batch::{Batch, Check, Op, RangeCheck};
+use crate::engine::Durability;
 use crate::error::Code;
-use crate::key::{Key, KeyRange, Space};
+use crate::key::KeyRange;
+use crate::testing::{Calls, code_of, json, key};
 
 #[test]
 fn every_engine_is_written_or_none() {
@@ -20,46 +19,42 @@ fn every_engine_is_written_or_none() {
     let (a, b) = (memory(), memory());
     let (named_a, named_b) = (lasting("a", &a), lasting("b", &b));
     let log = log_in(dir.path(), Durability::Full, None);
-    b.commit(batch(vec![set("x", "0")])).unwrap();
-    let both = || vec![participant(&named_a, vec![set("x", "1")]), participant(&named_b, vec![set("x", "1")])];
+    b.run(Op::set("x", json("0")));
+    let both = || vec![participant(&named_a, Op::set("x", json("1"))), participant(&named_b, Op::set("x", json("1")))];
     let mut stale = both();
-    stale[1].batch.checks.push(Check { space: Space::User, key: Key::from_static(b"x"), version: None });
-    assert_eq!(code(commit(&log, stale)), Some(Code::Conflict));
-    assert_eq!((value(&a, "x"), value(&b, "x")), (None, Some("0".into())));
+    stale[1].batch.checks.push(Check::absent("x"));
+    assert_eq!(code_of(commit(&log, stale)), Some(Code::Conflict));
+    assert_eq!((a.value("x"), b.value("x")), (None, Some("0".into())));
     commit(&log, both()).unwrap();
-    assert_eq!((value(&a, "x"), value(&b, "x")), (Some("1".into()), Some("1".into())));
+    assert_eq!((a.value("x"), b.value("x")), (Some("1".into()), Some("1".into())));
     assert_eq!((intents(&a), intents(&b)), (0, 0));
     let stats = log.stats();
     assert_eq!((stats.commits, stats.rollbacks), (1, 1));
     assert_eq!(logs(dir.path()), 1);
     log.close();
     assert_eq!(logs(dir.path()), 0);
-    assert_eq!(code(commit(&log, both())), Some(Code::Closed));
+    assert_eq!(code_of(commit(&log, both())), Some(Code::Closed));
 }
 
 #[test]
 fn what_was_only_read_is_checked_too() {
     let dir = tempfile::tempdir().unwrap();
     let (a, b, c) = (memory(), memory(), memory());
-    c.commit(batch(vec![set("seen", "1")])).unwrap();
+    c.run(Op::set("seen", json("1")));
     let log = log_in(dir.path(), Durability::Full, None);
     let parts = |version| {
-        let check = Check { space: Space::User, key: Key::from_static(b"seen"), version };
+        let check = Check::new("seen", version);
         vec![
-            participant(&lasting("a", &a), vec![set("x", "1")]),
-            participant(&lasting("b", &b), vec![set("x", "1")]),
-            Participant {
-                name: "c".into(),
-                engine: c.clone(),
-                batch: Batch { checks: vec![check], ..Batch::default() },
-            },
+            participant(&lasting("a", &a), Op::set("x", json("1"))),
+            participant(&lasting("b", &b), Op::set("x", json("1"))),
+            Participant { name: "c".into(), engine: c.clone(), batch: Batch::default().with_checks([check]) },
         ]
     };
-    assert_eq!(code(commit(&log, parts(None))), Some(Code::Conflict));
-    assert_eq!(value(&a, "x"), None);
-    let version = c.view().unwrap().get(Space::User, b"seen").unwrap().map(|record| record.version);
+    assert_eq!(code_of(commit(&log, parts(None))), Some(Code::Conflict));
+    assert_eq!(a.value("x"), None);
+    let version = c.version("seen");
     commit(&log, parts(version)).unwrap();
-    assert_eq!(value(&b, "x"), Some("1".into()));
+    assert_eq!(b.value("x"), Some("1".into()));
     log.close();
 }
 
@@ -69,15 +64,12 @@ fn a_store_under_two_names_takes_part_once() {
     let (a, b) = (memory(), memory());
     let log = log_in(dir.path(), Durability::Full, None);
     let parts = vec![
-        participant(&lasting("one", &a), vec![set("x", "1")]),
-        participant(&lasting("two", &a), vec![set("y", "2")]),
-        participant(&lasting("b", &b), vec![set("x", "3")]),
+        participant(&lasting("one", &a), Op::set("x", json("1"))),
+        participant(&lasting("two", &a), Op::set("y", json("2"))),
+        participant(&lasting("b", &b), Op::set("x", json("3"))),
     ];
     commit(&log, parts).unwrap();
-    assert_eq!(
-        (value(&a, "x"), value(&a, "y"), value(&b, "x")),
-        (Some("1".into()), Some("2".into()), Some("3".into()))
-    );
+    assert_eq!((a.value("x"), a.value("y"), b.value("x")), (Some("1".into()), Some("2".into()), Some("3".into())));
     log.close();
 }
 
@@ -85,12 +77,14 @@ fn a_store_under_two_names_takes_part_once() {
 fn an_addition_that_cannot_be_made_is_refused_before_anything_is_decided() {
     let dir = tempfile::tempdir().unwrap();
     let (a, b) = (memory(), memory());
-    b.commit(batch(vec![set("n", "\"text\"")])).unwrap();
+    b.run(Op::set("n", json("\"text\"")));
     let log = log_in(dir.path(), Durability::Full, None);
-    let parts =
-        vec![participant(&lasting("a", &a), vec![set("x", "1")]), participant(&lasting("b", &b), vec![add("n", 1.0)])];
-    assert_eq!(code(commit(&log, parts)), Some(Code::InvalidArgument));
-    assert_eq!((value(&a, "x"), intents(&a), intents(&b)), (None, 0, 0));
+    let parts = vec![
+        participant(&lasting("a", &a), Op::set("x", json("1"))),
+        participant(&lasting("b", &b), Op::add("n", 1.0)),
+    ];
+    assert_eq!(code_of(commit(&log, parts)), Some(Code::InvalidArgument));
+    assert_eq!((a.value("x"), intents(&a), intents(&b)), (None, 0, 0));
     log.close();
 }
 
@@ -101,21 +95,21 @@ fn closing_waits_for_what_runs_and_every_commit_is_answered_once() {
     let log = log_in(dir.path(), Durability::Full, None);
     let (sender, receiver) = mpsc::channel();
     for n in 0..200 {
-        let key = format!("k{n}");
+        let name = format!("k{n}");
         let parts = vec![
-            participant(&lasting("a", &a), vec![set(&key, "1")]),
-            participant(&lasting("b", &b), vec![set(&key, "1")]),
+            participant(&lasting("a", &a), Op::set(key(&name), json("1"))),
+            participant(&lasting("b", &b), Op::set(key(&name), json("1"))),
         ];
         let sender = sender.clone();
-        log.commit_across(parts, Box::new(move |result| sender.send((key, result)).unwrap()));
+        log.commit_across(parts, Box::new(move |result| sender.send((name, result)).unwrap()));
     }
     drop(sender);
     log.close();
     let answers: Vec<_> = receiver.iter().collect();
     assert_eq!(answers.len(), 200);
-    for (key, result) in answers {
+    for (name, result) in answers {
         result.unwrap();
-        assert!(value(&a, &key).is_some() && value(&b, &key).is_some());
+        assert!(a.value(&name).is_some() && b.value(&name).is_some());
     }
     assert_eq!(logs(dir.path()), 0);
 }
@@ -139,10 +133,10 @@ fn a_store_without_snapshots_gets_its_id_after_its_ranges_were_checked_or_from_t
             }
             Ok(())
         });
-        let range = RangeCheck { space: Space::User, range: KeyRange::prefix(&b"r/"[..]), since: 0 };
+        let range = RangeCheck::new(KeyRange::prefix("r/"), 0);
         let mut parts = vec![
-            participant(&lasting("a", &a), vec![set("x", "1")]),
-            participant(&Named("b".into(), moving), vec![set("x", "1")]),
+            participant(&lasting("a", &a), Op::set("x", json("1"))),
+            participant(&Named("b".into(), moving), Op::set("x", json("1"))),
         ];
         parts[1].batch.range_checks.push(range);
         assert_eq!(commit(&log, parts).is_ok(), !dies);
@@ -160,7 +154,7 @@ fn what_is_taken_back_never_overwrites_something_newer() {
     let dir = tempfile::tempdir().unwrap();
     let (a, b) = (memory(), memory());
     for store in [&a, &b] {
-        store.commit(batch(vec![set("x", "0"), set("y", "0")])).unwrap();
+        store.run([Op::set("x", json("0")), Op::set("y", json("0"))]);
     }
     let faults = Arc::new(FaultInjector::default());
     let log = log_in(dir.path(), Durability::Full, Some(&faults));
@@ -170,21 +164,21 @@ fn what_is_taken_back_never_overwrites_something_newer() {
     plain.hook(move |_| {
         // The third write of all: the id of the store, x, y. Before it somebody else writes x, then the process dies.
         if writes.fetch_add(1, Ordering::SeqCst) == 2 {
-            inner.commit(batch(vec![set("x", "\"newer\"")])).unwrap();
+            inner.run(Op::set("x", json("\"newer\"")));
             armed.arm(Fault::Death(0));
         }
         Ok(())
     });
     let parts = vec![
-        participant(&lasting("a", &a), vec![set("x", "1")]),
-        participant(&Named("b".into(), plain), vec![set("x", "1"), set("y", "1")]),
+        participant(&lasting("a", &a), Op::set("x", json("1"))),
+        participant(&Named("b".into(), plain), [Op::set("x", json("1")), Op::set("y", json("1"))]),
     ];
     assert!(commit(&log, parts).is_err());
     log.close();
-    assert_eq!((value(&b, "x"), value(&b, "y")), (Some("\"newer\"".into()), Some("1".into())));
+    assert_eq!((b.value("x"), b.value("y")), (Some("\"newer\"".into()), Some("1".into())));
     recover(dir.path(), &lasting("a", &a));
     let recovered = recover(dir.path(), &Named("b".into(), Faulty::plain(&b, None)));
     assert_eq!(recovered.undone, 1);
-    assert_eq!((value(&b, "x"), value(&b, "y")), (Some("\"newer\"".into()), Some("0".into())));
-    assert_eq!((value(&a, "x"), logs(dir.path())), (Some("0".into()), 0));
+    assert_eq!((b.value("x"), b.value("y")), (Some("\"newer\"".into()), Some("0".into())));
+    assert_eq!((a.value("x"), logs(dir.path())), (Some("0".into()), 0));
 }

@@ -6,23 +6,21 @@ use std::sync::Arc;
 use super::super::log::fault_injector::{Fault, FaultInjector};
 use super::super::recovery::recover_in;
 use super::faulty::Faulty;
-use super::{
-    Named, StoreState, add, batch, clear, commit, delete, folder, intents, log_in, logs, memory, participant, recover,
-    set, set_in, state,
-};
+use super::{Named, StoreState, commit, folder, intents, log_in, logs, memory, participant, recover, state};
 use crate::batch::Op;
-use crate::engine::{Durability, Engine, EngineExt};
+use crate::engine::{Durability, Engine};
 use crate::error::{Code, Result};
-use crate::key::Space;
+use crate::key::{KeyRange, Space};
+use crate::testing::{Calls, json};
 
 #[derive(Clone, Copy, PartialEq)]
-pub enum Kind {
+pub(super) enum Kind {
     Batches,
     /// One operation at a time, as engines of the user's own.
     Plain,
 }
 
-pub struct World {
+pub(super) struct World {
     pub logs: tempfile::TempDir,
     pub stores: Vec<(Kind, Arc<dyn Engine>)>,
 }
@@ -30,40 +28,46 @@ pub struct World {
 const TRANSACTIONS: usize = 2;
 
 fn seed() -> Vec<Op> {
-    vec![set("k", "\"old\""), set("d", "\"gone\""), set("n", "1"), set("r/a", "1"), set("r/b", "2")]
+    vec![
+        Op::set("k", json("\"old\"")),
+        Op::set("d", json("\"gone\"")),
+        Op::set("n", json("1")),
+        Op::set("r/a", json("1")),
+        Op::set("r/b", json("2")),
+    ]
 }
 
 fn writes(transaction: usize, store: usize) -> Vec<Op> {
     if transaction == 0 {
         let text = format!("\"of store {store}\"");
         vec![
-            set("k", &text),
-            delete("d"),
-            add("n", 5.0),
-            clear("r/"),
-            set_in(Space::Internal, "i", &text),
-            add("new", 1.0),
+            Op::set("k", json(&text)),
+            Op::delete("d"),
+            Op::add("n", 5.0),
+            Op::delete_range(KeyRange::prefix("r/")),
+            Op::set("i", json(&text)).in_space(Space::Internal),
+            Op::add("new", 1.0),
         ]
     } else {
-        vec![set("k", "\"again\""), add("n", 7.0), set("r/c", "3")]
+        vec![Op::set("k", json("\"again\"")), Op::add("n", 7.0), Op::set("r/c", json("3"))]
     }
 }
 
 /// The content of a store if exactly the transactions in `which` were committed.
 fn expected(which: &[bool], store: usize) -> StoreState {
     let engine = memory();
-    engine.commit(batch(seed())).unwrap();
+    engine.run(seed());
     for (transaction, _) in which.iter().enumerate().filter(|(_, committed)| **committed) {
-        engine.commit(batch(writes(transaction, store))).unwrap();
+        engine.run(writes(transaction, store));
     }
     state(&engine)
 }
 
 impl World {
-    pub fn new(kinds: &[Kind]) -> Self {
+    pub(super) fn new(kinds: &[Kind]) -> Self {
         let stores = kinds.iter().map(|kind| {
             let store = memory();
-            store.commit(batch(seed())).unwrap();
+            store.run(seed());
             (*kind, store)
         });
         World { logs: tempfile::tempdir().unwrap(), stores: stores.collect() }
@@ -81,7 +85,7 @@ impl World {
     }
 
     /// Runs the transactions one after another, and closes.
-    pub fn run(&self, durability: Durability, faults: &Arc<FaultInjector>) -> Vec<Result<()>> {
+    pub(super) fn run(&self, durability: Durability, faults: &Arc<FaultInjector>) -> Vec<Result<()>> {
         let engines = self.engines(Some(faults));
         let log = log_in(self.logs.path(), durability, Some(faults));
         let results = (0..TRANSACTIONS).map(|transaction| {
@@ -100,7 +104,7 @@ impl World {
         }
     }
 
-    pub fn check(&self, results: &[Result<()>], story: &str) {
+    pub(super) fn check(&self, results: &[Result<()>], story: &str) {
         for engine in &self.engines(None) {
             recover(self.logs.path(), engine);
         }
@@ -161,7 +165,7 @@ fn at_each_step_of_recovery(kinds: &[Kind], fault: fn(u64) -> Fault) -> u64 {
     unreachable!()
 }
 
-pub const WORLDS: [&[Kind]; 5] = [
+pub(super) const WORLDS: [&[Kind]; 5] = [
     &[Kind::Batches, Kind::Batches],
     &[Kind::Batches, Kind::Batches, Kind::Batches],
     &[Kind::Batches, Kind::Plain],

@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::super::recovery::{Recovered, recover_in};
-use super::{Named, commit, folder, intents, lasting, log_in, logs, memory, participant, recover, set, value};
+use super::{Named, commit, folder, intents, lasting, log_in, logs, memory, participant, recover};
+use crate::batch::Op;
 use crate::engine::{Durability, Engine, EngineExt};
 use crate::error::{Code, Error};
 use crate::format::transaction_log::HEADER;
 use crate::key::Space;
+use crate::testing::{Calls, json};
 
 /// A store with an intent of a committed transaction, and the log with the decision. The log has a frame for each of
 /// the two stores, and one for the decision.
@@ -18,8 +20,8 @@ fn crashed(path: &Path) -> (Arc<dyn Engine>, Named, PathBuf) {
     broken.hook(|what| if what == "resolve" { Err(Error::new(Code::Connection, "gone")) } else { Ok(()) });
     let log = log_in(path, Durability::Full, None);
     let parts = vec![
-        participant(&lasting("a", &a), vec![set("x", "1")]),
-        participant(&Named("b".into(), broken), vec![set("x", "1")]),
+        participant(&lasting("a", &a), Op::set("x", json("1"))),
+        participant(&Named("b".into(), broken), Op::set("x", json("1"))),
     ];
     commit(&log, parts).unwrap_err();
     log.close();
@@ -46,12 +48,12 @@ fn damage_in_the_middle_is_told_and_kept_until_somebody_cuts_it_off() {
         let message = problems[0].message();
         assert!(message.contains(&file.display().to_string()) && message.contains("byte 28"), "{message}");
         assert_eq!(std::fs::read(&file).unwrap(), bytes);
-        assert_eq!((intents(&b), value(&b, "x")), (1, None));
+        assert_eq!((intents(&b), b.value("x")), (1, None));
     }
     assert!(b.view().unwrap().get(Space::User, b"x").unwrap().is_none(), "reads go on");
     std::fs::write(&file, &bytes[..HEADER]).unwrap();
     assert_eq!(recover(dir.path(), &named).dropped, 1);
-    assert_eq!((intents(&b), value(&b, "x"), logs(dir.path())), (0, None, 0));
+    assert_eq!((intents(&b), b.value("x"), logs(dir.path())), (0, None, 0));
 }
 
 #[test]
@@ -64,7 +66,7 @@ fn a_torn_end_is_cut() {
         bytes.extend_from_slice(tail);
         std::fs::write(&file, &bytes).unwrap();
         assert_eq!(recover(dir.path(), &named).applied, 1);
-        assert_eq!(value(&b, "x"), Some("1".into()));
+        assert_eq!(b.value("x"), Some("1".into()));
     }
 }
 
@@ -75,7 +77,7 @@ fn a_decision_that_is_not_whole_was_never_made() {
     let bytes = std::fs::read(&file).unwrap();
     std::fs::write(&file, &bytes[..bytes.len() - 1]).unwrap();
     assert_eq!(recover(dir.path(), &named).dropped, 1);
-    assert_eq!((intents(&b), value(&b, "x")), (0, None));
+    assert_eq!((intents(&b), b.value("x")), (0, None));
 }
 
 #[test]

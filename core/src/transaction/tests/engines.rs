@@ -6,10 +6,12 @@ use std::sync::Arc;
 use super::super::log::fault_injector::{Fault, FaultInjector};
 use super::super::recovery::recover_in;
 use super::faulty::Faulty;
-use super::{Named, StoreState, batch, commit, folder, intents, log_in, logs, participant, set, state, value};
+use super::{Named, StoreState, commit, folder, intents, log_in, logs, participant, state};
+use crate::batch::{Batch, Op};
 use crate::engine::registry::Lease;
 use crate::engine::{Durability, Engine, EngineExt, file, leveldb, sqlite};
 use crate::error::Code;
+use crate::testing::{Calls, json};
 
 fn open(path: &Path) -> Vec<(&'static str, Lease)> {
     let durability = Durability::Normal;
@@ -44,13 +46,15 @@ fn file_sqlite_and_leveldb_hold_all_or_nothing_when_they_are_opened_again() {
         let path = dir.path().join("tx");
         let stores = open(dir.path());
         for (_, lease) in &stores {
-            lease.engine().commit(batch(vec![set("k", "0")])).unwrap();
+            lease.engine().run(Op::set("k", json("0")));
         }
         let faults = Arc::new(FaultInjector::new(Fault::Death(step)));
         let log = log_in(&path, Durability::Full, Some(&faults));
         let parts = named(&stores, Some(&faults));
-        let result =
-            commit(&log, parts.iter().map(|part| participant(part, vec![set("k", "1"), set("new", "1")])).collect());
+        let result = commit(
+            &log,
+            parts.iter().map(|part| participant(part, [Op::set("k", json("1")), Op::set("new", json("1"))])).collect(),
+        );
         log.close();
         drop((log, parts));
         close(stores);
@@ -58,7 +62,7 @@ fn file_sqlite_and_leveldb_hold_all_or_nothing_when_they_are_opened_again() {
         let stores = open(dir.path());
         for Named(name, engine) in &named(&stores, None) {
             if intents(engine) > 0 {
-                let refused = engine.commit(batch(vec![set("k", "9")])).unwrap_err();
+                let refused = engine.commit(Batch::one(Op::set("k", json("9")))).unwrap_err();
                 // Other processes may have a table open, and this may be the intent of one that lives.
                 let expected = if name == "sqlite" { Code::Conflict } else { Code::Locked };
                 assert_eq!(refused.code(), expected, "{name}: {refused}");
@@ -68,14 +72,14 @@ fn file_sqlite_and_leveldb_hold_all_or_nothing_when_they_are_opened_again() {
         }
         let found: Vec<StoreState> = stores.iter().map(|(_, lease)| state(lease.engine())).collect();
         assert!(found.iter().all(|state| *state == found[0]), "step {step}: {found:?}");
-        let committed = value(stores[0].1.engine(), "new").is_some();
+        let committed = stores[0].1.engine().value("new").is_some();
         match &result {
             Ok(()) => assert!(committed, "step {step}"),
             Err(error) => assert!(!committed || error.code() == Code::UnknownOutcome, "step {step}: {error}"),
         }
         for (_, lease) in &stores {
-            assert_eq!(value(lease.engine(), "k"), Some(if committed { "1" } else { "0" }.into()), "step {step}");
-            lease.engine().commit(batch(vec![set("k", "2")])).unwrap();
+            assert_eq!(lease.engine().value("k"), Some(if committed { "1" } else { "0" }.into()), "step {step}");
+            lease.engine().run(Op::set("k", json("2")));
         }
         assert_eq!(logs(&path), 0);
         close(stores);

@@ -9,21 +9,21 @@ use super::super::log::fault_injector::FaultInjector;
 use crate::batch::{Batch, Commit, IntentId};
 use crate::engine::intent::{self, Decision, Intent};
 use crate::engine::{
-    Capabilities, Done, Engine, EngineExt, Maintained, Read, Reply, Request, Transactional, View, Watched,
+    Capabilities, Done, Engine, EngineExt, Maintained, Read, Replaceable, Reply, Request, Transactional, View, Watched,
 };
 use crate::error::{Code, Error, Result};
 use crate::key::Space;
 use crate::value::Value;
 
 /// Called by a store before it writes.
-pub type Hook = Arc<dyn Fn(&'static str) -> Result<()> + Send + Sync>;
+pub(super) type Hook = Arc<dyn Fn(&'static str) -> Result<()> + Send + Sync>;
 
 /// Called by a store before it prepares an intent.
-pub type PrepareHook = Arc<dyn Fn(IntentId, &Batch) -> Result<()> + Send + Sync>;
+pub(super) type PrepareHook = Arc<dyn Fn(IntentId, &Batch) -> Result<()> + Send + Sync>;
 
 /// A store with injected faults: each write has a step before it and a step after it. It looks as if it outlives its
 /// process.
-pub struct Faulty {
+pub(super) struct Faulty {
     inner: Arc<dyn Engine>,
     faults: Option<Arc<FaultInjector>>,
     hook: Mutex<Option<Hook>>,
@@ -35,12 +35,12 @@ pub struct Faulty {
 }
 
 impl Faulty {
-    pub fn new(inner: &Arc<dyn Engine>, faults: Option<&Arc<FaultInjector>>) -> Arc<Self> {
+    pub(super) fn new(inner: &Arc<dyn Engine>, faults: Option<&Arc<FaultInjector>>) -> Arc<Self> {
         Self::with(inner, faults, false)
     }
 
     /// One without atomic batches.
-    pub fn plain(inner: &Arc<dyn Engine>, faults: Option<&Arc<FaultInjector>>) -> Arc<Self> {
+    pub(super) fn plain(inner: &Arc<dyn Engine>, faults: Option<&Arc<FaultInjector>>) -> Arc<Self> {
         Self::with(inner, faults, true)
     }
 
@@ -56,15 +56,15 @@ impl Faulty {
     }
 
     /// Has no snapshots from now on.
-    pub fn move_on(&self) {
+    pub(super) fn move_on(&self) {
         self.moving.store(true, Ordering::SeqCst);
     }
 
-    pub fn hook(&self, hook: impl Fn(&'static str) -> Result<()> + Send + Sync + 'static) {
+    pub(super) fn hook(&self, hook: impl Fn(&'static str) -> Result<()> + Send + Sync + 'static) {
         *self.hook.lock() = Some(Arc::new(hook));
     }
 
-    pub fn hook_prepare(&self, hook: impl Fn(IntentId, &Batch) -> Result<()> + Send + Sync + 'static) {
+    pub(super) fn hook_prepare(&self, hook: impl Fn(IntentId, &Batch) -> Result<()> + Send + Sync + 'static) {
         *self.prepare_hook.lock() = Some(Arc::new(hook));
     }
 
@@ -152,6 +152,10 @@ impl Engine for Faulty {
 
     fn maintained(&self) -> Option<&dyn Maintained> {
         self.inner.maintained()
+    }
+
+    fn replaceable(&self) -> Option<&dyn Replaceable> {
+        self.inner.replaceable()
     }
 }
 

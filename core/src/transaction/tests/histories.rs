@@ -8,11 +8,11 @@ use super::super::log::fault_injector::{Fault, FaultInjector};
 use super::super::{Coordinator, Options, Transaction};
 use super::faulty::Faulty;
 use super::power_loss::{Chance, Disk, told_before_death};
-use super::{Named, batch, copy, intents, log_in, logs, memory, recover, set, value};
-use crate::batch::Batch;
-use crate::engine::{Durability, Engine, EngineExt, Read, Reply, Request};
+use super::{Named, copy, intents, log_in, logs, memory, recover};
+use crate::batch::{Batch, Op};
+use crate::engine::{Durability, Engine, EngineExt};
 use crate::error::{Code, Result};
-use crate::key::{Key, Space};
+use crate::testing::{Calls, json, key};
 
 const STORES: usize = 3;
 const ACCOUNTS: u64 = 4;
@@ -27,10 +27,8 @@ fn account(n: u64) -> String {
     format!("account {n}")
 }
 
-fn balance(engine: &Arc<dyn Engine>, key: &str) -> Result<i64> {
-    let read = Request::Read(Read::Get(Space::User, Key::copy_from_slice(key.as_bytes())));
-    let Reply::Value(Some(value)) = engine.wait(read)? else { panic!("no such account") };
-    Ok(value.as_number().unwrap() as i64)
+fn balance(engine: &Arc<dyn Engine>, name: &str) -> Result<i64> {
+    Ok(engine.try_value(name)?.expect("an account").parse().unwrap())
 }
 
 /// The last store is one without atomic batches.
@@ -42,23 +40,23 @@ fn engines(stores: &[Arc<dyn Engine>], faults: Option<&Arc<FaultInjector>>) -> V
     named.collect()
 }
 
-fn transfer(log: &Arc<dyn Coordinator>, engines: &[Named], name: &str, chance: &mut Chance) -> Told {
-    let from = chance.draw() as usize % STORES;
-    let to = (from + 1 + chance.draw() as usize % (STORES - 1)) % STORES;
+fn transfer(log: &Arc<dyn Coordinator>, engines: &[Named], transfer: &str, chance: &mut Chance) -> Told {
+    let from = chance.below(STORES);
+    let to = (from + 1 + chance.below(STORES - 1)) % STORES;
     let (source, target) = (account(chance.draw() % ACCOUNTS), account(chance.draw() % ACCOUNTS));
-    let amount = (chance.draw() % 50) as i64;
+    let amount = i64::try_from(chance.below(50)).unwrap();
     let transaction = Transaction::new(Options::default(), Some(log.clone()));
     let moved = || {
-        for (store, key, by) in [(from, &source, -amount), (to, &target, amount)] {
+        for (store, name, by) in [(from, &source, -amount), (to, &target, amount)] {
             let Named(called, engine) = &engines[store];
             let part = transaction.on(called, engine);
-            let after = (balance(&part, key)? + by).to_string();
-            let ops = vec![set(key, &after), set(&format!("transfer {name}"), "1")];
-            part.commit(Batch { ops, ..Batch::default() })?;
+            let after = (balance(&part, name)? + by).to_string();
+            let ops = [Op::set(key(name), json(after)), Op::set(format!("transfer {transfer}"), json("1"))];
+            part.commit(Batch::of(ops))?;
         }
         transaction.wait()
     };
-    (name.to_owned(), from, to, moved())
+    (transfer.to_owned(), from, to, moved())
 }
 
 /// Runs the clients, each until it has made its transfers.
@@ -91,11 +89,12 @@ fn check(stores: &[Arc<dyn Engine>], path: &std::path::Path, told: &[Told], stor
     }
     let money: i64 = stores
         .iter()
-        .flat_map(|store| (0..ACCOUNTS).map(move |n| value(store, &account(n)).unwrap().parse::<i64>().unwrap()))
+        .flat_map(|store| (0..ACCOUNTS).map(move |n| store.value(&account(n)).unwrap().parse::<i64>().unwrap()))
         .sum();
-    assert_eq!(money, START * STORES as i64 * ACCOUNTS as i64, "{story}: money was made or lost");
+    let accounts = i64::try_from(STORES as u64 * ACCOUNTS).unwrap();
+    assert_eq!(money, START * accounts, "{story}: money was made or lost");
     for (name, from, to, result) in told {
-        let there = [from, to].map(|store| value(&stores[*store], &format!("transfer {name}")).is_some());
+        let there = [from, to].map(|store| stores[*store].value(&format!("transfer {name}")).is_some());
         assert_eq!(there[0], there[1], "{story}: transfer {name} was done by halves, {result:?}");
         match result {
             Ok(()) => assert!(there[0], "{story}: transfer {name} was acknowledged and is lost"),
@@ -110,7 +109,7 @@ fn check(stores: &[Arc<dyn Engine>], path: &std::path::Path, told: &[Told], stor
 fn stores() -> Vec<Arc<dyn Engine>> {
     let seeded = |_| {
         let store = memory();
-        store.commit(batch((0..ACCOUNTS).map(|n| set(&account(n), &START.to_string())).collect())).unwrap();
+        store.run(Batch::of((0..ACCOUNTS).map(|n| Op::set(account(n), json(START.to_string())))));
         store
     };
     (0..STORES).map(seeded).collect()

@@ -6,9 +6,11 @@ use std::sync::{Arc, mpsc};
 
 use super::super::{Coordinator, TransactionLog};
 use super::faulty::Faulty;
-use super::{Named, batch, code, commit, intents, lasting, log_in, logs, memory, participant, recover, set, value};
+use super::{Named, commit, intents, lasting, log_in, logs, memory, participant, recover};
+use crate::batch::{Batch, Op};
 use crate::engine::{Durability, Engine, EngineExt};
 use crate::error::{Code, Error};
+use crate::testing::{Calls, code_of, json};
 
 /// A sync that fails takes nothing away: the intent is on the disk, where the store finds it once it is opened again.
 #[test]
@@ -24,17 +26,17 @@ fn an_intent_that_a_failing_disk_may_hold_is_dropped_when_the_store_is_opened() 
         });
         let log = log_in(dir.path(), Durability::Full, None);
         let both = vec![
-            participant(&lasting("a", &a), vec![set("x", "1")]),
-            participant(&Named("b".into(), failing), vec![set("x", "1")]),
+            participant(&lasting("a", &a), Op::set("x", json("1"))),
+            participant(&Named("b".into(), failing), Op::set("x", json("1"))),
         ];
-        assert_eq!(code(commit(&log, both)), Some(Code::Io));
+        assert_eq!(code_of(commit(&log, both)), Some(Code::Io));
         assert_eq!((intents(&a), intents(&shown), intents(&on_disk)), (0, 0, 1));
         if !same_process {
             log.close();
             assert_eq!(logs(dir.path()), 1, "it says that nothing was decided");
         }
         assert_eq!(recover(dir.path(), &lasting("b", &on_disk)).dropped, 1, "in the same process: {same_process}");
-        assert_eq!((intents(&on_disk), value(&on_disk, "x")), (0, None));
+        assert_eq!((intents(&on_disk), on_disk.value("x")), (0, None));
         log.close();
         assert_eq!(recover(dir.path(), &lasting("a", &a)).dropped, 0);
         recover(dir.path(), &lasting("b", &on_disk));
@@ -65,13 +67,13 @@ fn stuck(path: &Path) -> Stuck {
     });
     let log = log_in(path, Durability::Full, None);
     let parts = vec![
-        participant(&lasting("a", &a), vec![set("x", "1")]),
-        participant(&Named("b".into(), broken), vec![set("x", "1")]),
+        participant(&lasting("a", &a), Op::set("x", json("1"))),
+        participant(&Named("b".into(), broken), Op::set("x", json("1"))),
     ];
     let error = commit(&log, parts).unwrap_err();
     assert_eq!(error.code(), Code::UnknownOutcome);
     assert!(error.message().contains("is committed") && error.message().contains("b has not"), "{error}");
-    assert_eq!((value(&a, "x"), value(&b, "x"), intents(&b)), (Some("1".into()), None, 1));
+    assert_eq!((a.value("x"), b.value("x"), intents(&b)), (Some("1".into()), None, 1));
     Stuck { log, a, b, down }
 }
 
@@ -79,10 +81,10 @@ fn stuck(path: &Path) -> Stuck {
 fn what_was_decided_is_carried_out_as_soon_as_the_engine_can() {
     let dir = tempfile::tempdir().unwrap();
     let Stuck { log, b, down, .. } = stuck(dir.path());
-    assert_eq!(code(b.commit(batch(vec![set("x", "9")])).map(|_| ())), Some(Code::Conflict));
+    assert_eq!(code_of(b.commit(Batch::one(Op::set("x", json("9"))))), Some(Code::Conflict));
     down.store(false, Ordering::SeqCst);
     log.close();
-    assert_eq!((value(&b, "x"), intents(&b), logs(dir.path())), (Some("1".into()), 0, 0));
+    assert_eq!((b.value("x"), intents(&b), logs(dir.path())), (Some("1".into()), 0, 0));
 }
 
 #[test]
@@ -90,7 +92,7 @@ fn what_was_decided_is_carried_out_by_the_engines_next_opening_in_the_same_proce
     let dir = tempfile::tempdir().unwrap();
     let Stuck { log, b, .. } = stuck(dir.path());
     assert_eq!(recover(dir.path(), &lasting("b", &b)).applied, 1);
-    assert_eq!((value(&b, "x"), intents(&b)), (Some("1".into()), 0));
+    assert_eq!((b.value("x"), intents(&b)), (Some("1".into()), 0));
     log.close();
     assert_eq!(logs(dir.path()), 0, "nothing is left for another process");
 }
@@ -104,7 +106,7 @@ fn what_was_decided_is_carried_out_by_the_next_process() {
     assert_eq!(recover(dir.path(), &lasting("a", &a)).applied, 0);
     assert_eq!(logs(dir.path()), 1, "b is still to come");
     assert_eq!(recover(dir.path(), &lasting("called otherwise", &b)).applied, 1);
-    assert_eq!((value(&b, "x"), intents(&b), logs(dir.path())), (Some("1".into()), 0, 0));
+    assert_eq!((b.value("x"), intents(&b), logs(dir.path())), (Some("1".into()), 0, 0));
 }
 
 #[test]
@@ -139,8 +141,8 @@ fn intents_of_a_living_process_and_of_logs_elsewhere_are_left_alone() {
     let log = log_in(dir.path(), Durability::Full, None);
     let (sender, receiver) = mpsc::channel();
     let parts = vec![
-        participant(&lasting("a", &a), vec![set("x", "1")]),
-        participant(&Named("b".into(), slow), vec![set("x", "1")]),
+        participant(&lasting("a", &a), Op::set("x", json("1"))),
+        participant(&Named("b".into(), slow), Op::set("x", json("1"))),
     ];
     log.commit_across(parts, Box::new(move |result| sender.send(result).unwrap()));
     at_decision.recv().unwrap();
@@ -149,8 +151,8 @@ fn intents_of_a_living_process_and_of_logs_elsewhere_are_left_alone() {
     commit(
         &other,
         vec![
-            participant(&lasting("c", &memory()), vec![set("y", "1")]),
-            participant(&lasting("d", &memory()), vec![set("y", "1")]),
+            participant(&lasting("c", &memory()), Op::set("y", json("1"))),
+            participant(&lasting("d", &memory()), Op::set("y", json("1"))),
         ],
     )
     .unwrap();
@@ -160,7 +162,7 @@ fn intents_of_a_living_process_and_of_logs_elsewhere_are_left_alone() {
     }
     go_on.send(()).unwrap();
     receiver.recv().unwrap().unwrap();
-    assert_eq!((value(&b, "x"), intents(&b)), (Some("1".into()), 0));
+    assert_eq!((b.value("x"), intents(&b)), (Some("1".into()), 0));
     other.close();
     log.close();
 }

@@ -29,8 +29,9 @@ use super::log::fault_injector::FaultInjector;
 use super::recovery::{Recovered, recover_in};
 use super::{Coordinator, Participant, TransactionLog};
 use crate::batch::{Batch, Op};
-use crate::engine::{Durability, Engine, EngineExt, Item, Projection, for_each_page, intent, memory};
-use crate::error::{Code, Result};
+use crate::engine::memory::{self, MemoryOptions};
+use crate::engine::{Durability, Engine, EngineExt, Item, Projection, for_each_page, intent};
+use crate::error::Result;
 use crate::key::{Key, KeyRange, Space};
 use crate::value::Value;
 
@@ -60,51 +61,16 @@ fn intents(engine: &Arc<dyn Engine>) -> usize {
     intent::standing(&*engine.view().unwrap()).unwrap().len()
 }
 
-fn set(key: &str, text: &str) -> Op {
-    set_in(Space::User, key, text)
-}
-
-fn set_in(space: Space, key: &str, text: &str) -> Op {
-    Op::Set {
-        space,
-        key: Key::copy_from_slice(key.as_bytes()),
-        value: Value::json(text.to_owned()),
-        expires_at: None,
-        metadata: None,
-    }
-}
-
-fn delete(key: &str) -> Op {
-    Op::Delete { space: Space::User, key: Key::copy_from_slice(key.as_bytes()) }
-}
-
-fn add(key: &str, by: f64) -> Op {
-    Op::Add { space: Space::User, key: Key::copy_from_slice(key.as_bytes()), by, expires_at: None, metadata: None }
-}
-
-fn clear(prefix: &'static str) -> Op {
-    Op::DeleteRange { space: Space::User, range: KeyRange::prefix(prefix.as_bytes()) }
-}
-
-fn batch(ops: Vec<Op>) -> Batch {
-    Batch { ops, ..Batch::default() }
-}
-
-fn value(engine: &Arc<dyn Engine>, key: &str) -> Option<String> {
-    let record = engine.view().unwrap().get(Space::User, key.as_bytes()).unwrap()?;
-    Some(String::from_utf8(record.value.to_text().to_vec()).unwrap())
-}
-
 /// A memory store with the same records.
 fn copy(engine: &Arc<dyn Engine>) -> Arc<dyn Engine> {
     let (view, copy) = (engine.view().unwrap(), memory());
     for space in [Space::User, Space::Internal] {
         for_each_page(&*view, space, &KeyRange::all(), Projection::Values, |page| {
             let op = |(key, item)| match item {
-                Item::Value(value) => Op::Set { space, key, value, expires_at: None, metadata: None },
+                Item::Value(value) => Op::set(key, value).in_space(space),
                 _ => panic!("not a value"),
             };
-            copy.commit(batch(page.into_iter().map(op).collect())).map(|_| true)
+            copy.commit(page.into_iter().map(op).collect()).map(|_| true)
         })
         .unwrap();
     }
@@ -112,7 +78,7 @@ fn copy(engine: &Arc<dyn Engine>) -> Arc<dyn Engine> {
 }
 
 fn memory() -> Arc<dyn Engine> {
-    memory::open(Default::default())
+    memory::open(MemoryOptions::default())
 }
 
 /// A store, and the name by which the application knows it.
@@ -124,8 +90,8 @@ fn lasting(name: &str, inner: &Arc<dyn Engine>) -> Named {
     Named(name.to_owned(), Faulty::new(inner, None))
 }
 
-fn participant(Named(name, engine): &Named, ops: Vec<Op>) -> Participant {
-    Participant { name: name.clone(), engine: engine.clone(), batch: batch(ops) }
+fn participant(Named(name, engine): &Named, batch: impl Into<Batch>) -> Participant {
+    Participant { name: name.clone(), engine: engine.clone(), batch: batch.into() }
 }
 
 /// Commits, and waits for it.
@@ -133,10 +99,6 @@ fn commit(log: &TransactionLog, participants: Vec<Participant>) -> Result<()> {
     let (sender, receiver) = mpsc::channel();
     log.commit_across(participants, Box::new(move |result| sender.send(result).unwrap()));
     receiver.recv().unwrap()
-}
-
-fn code(result: Result<()>) -> Option<Code> {
-    result.err().map(|error| error.code())
 }
 
 fn log_in(path: &Path, durability: Durability, faults: Option<&Arc<FaultInjector>>) -> Arc<TransactionLog> {

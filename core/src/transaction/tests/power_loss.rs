@@ -12,11 +12,11 @@ use super::crashes::{WORLDS, World};
 use crate::engine::Durability;
 use crate::error::{Code, Error, Result};
 
-/// Random numbers that decide what a disk does: SplitMix64.
-pub struct Chance(pub u64);
+/// Random numbers that decide what a disk does: `SplitMix64`.
+pub(super) struct Chance(pub u64);
 
 impl Chance {
-    pub fn draw(&mut self) -> u64 {
+    pub(super) fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -24,7 +24,12 @@ impl Chance {
         z ^ (z >> 31)
     }
 
-    pub fn one_in(&mut self, n: u64) -> bool {
+    /// A number below `n`.
+    pub(super) fn below(&mut self, n: usize) -> usize {
+        usize::try_from(self.draw() % n as u64).unwrap()
+    }
+
+    pub(super) fn one_in(&mut self, n: u64) -> bool {
         self.draw().is_multiple_of(n)
     }
 }
@@ -42,12 +47,12 @@ struct OnDisk {
 
 /// The files of the logs, and the parts of them that the disk must keep.
 #[derive(Clone, Debug, Default)]
-pub struct Disk {
+pub(super) struct Disk {
     files: BTreeMap<String, OnDisk>,
 }
 
 impl Disk {
-    pub fn after(steps: &[Step]) -> Self {
+    pub(super) fn after(steps: &[Step]) -> Self {
         let mut disk = Disk::default();
         for step in steps {
             disk.pass(step);
@@ -81,7 +86,7 @@ impl Disk {
     }
 
     /// Lays out one of the states in which the disk may be found.
-    pub fn lay_out(&self, path: &Path, chance: &mut Chance) {
+    pub(super) fn lay_out(&self, path: &Path, chance: &mut Chance) {
         for (name, file) in &self.files {
             if (file.removed || !file.name_is_safe) && chance.one_in(2) {
                 continue;
@@ -117,7 +122,7 @@ fn change(content: &mut Vec<u8>, step: &Step, reached: impl Fn(usize) -> bool) {
 }
 
 /// The client of a process that died was told of success before the death, or of nothing.
-pub fn told_before_death(result: Result<()>) -> Result<()> {
+pub(super) fn told_before_death(result: Result<()>) -> Result<()> {
     result.map_err(|error| Error::new(Code::UnknownOutcome, error.message()))
 }
 

@@ -27,7 +27,7 @@ use crate::random::Random;
 
 /// The disk as it is, and the part of it that is durable.
 #[derive(Clone, Default)]
-pub struct Disk {
+pub(crate) struct Disk {
     files: HashMap<Id, File>,
     /// The names that are durable.
     folders: HashMap<Id, BTreeMap<OsString, Id>>,
@@ -44,7 +44,7 @@ struct NameChange {
 
 /// How much is lost in one case.
 #[derive(Clone, Copy, Debug)]
-pub struct Harm {
+pub(crate) struct Harm {
     /// Percent of the changes of names, and of bytes, that are kept.
     names: u64,
     pub(super) data: u64,
@@ -57,7 +57,7 @@ pub struct Harm {
 
 impl Harm {
     /// Anything between losing all that is not synced and losing nothing.
-    pub fn any(random: &mut Random) -> Self {
+    pub(crate) fn any(random: &mut Random) -> Self {
         let percent = [0, 0, 15, 50, 85, 100];
         Harm {
             names: random.pick(&percent),
@@ -72,12 +72,12 @@ impl Harm {
 impl Disk {
     /// An empty disk.
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Disk { folders: HashMap::from([(ROOT, BTreeMap::new())]), ..Disk::default() }
     }
 
     /// Applies one recorded change.
-    pub fn take(&mut self, change: &Change) {
+    pub(crate) fn take(&mut self, change: &Change) {
         match change {
             Change::MakeFile { at, id } => {
                 self.files.insert(*id, File::default());
@@ -163,7 +163,7 @@ impl Disk {
 
     /// A disk that may be left if the power goes now.
     #[must_use]
-    pub fn lose_power(&self, harm: Harm, random: &mut Random) -> Tree {
+    pub(crate) fn lose_power(&self, harm: Harm, random: &mut Random) -> Tree {
         let mut folders = self.folders.clone();
         let mut gone: HashSet<&Place> = HashSet::new();
         for change in &self.names {
@@ -216,8 +216,10 @@ mod tests {
 
     fn left(changes: &[Change], harm: Harm) -> BTreeMap<OsString, Vec<u8>> {
         let mut disk = Disk::new();
-        changes.iter().for_each(|change| disk.take(change));
-        let tree = disk.lose_power(harm, &mut Random::new(1));
+        for change in changes {
+            disk.take(change);
+        }
+        let tree = disk.lose_power(harm, &mut Random::of(1, 0));
         let names = tree.folders[&ROOT].iter();
         names.map(|(name, id)| (name.clone(), tree.files[id].clone())).collect()
     }
@@ -262,7 +264,7 @@ mod tests {
         let full = Change::Write { id: 1, offset: 0, data: Bytes::from(old) };
         let changes = [make, full, Change::SyncAll, Change::Write { id: 1, offset: 0, data }];
         let found = left(&changes, Harm { torn: 100, ..NOTHING });
-        let sectors: Vec<_> = found[&OsString::from("a")].chunks(512).map(|sector| sector.to_vec()).collect();
+        let sectors: Vec<_> = found[&OsString::from("a")].chunks(512).map(<[u8]>::to_vec).collect();
         assert!(sectors.iter().all(|sector| sector.iter().all(|byte| byte == &sector[0])));
         assert!(sectors.iter().any(|sector| sector[0] == b'o') && sectors.iter().any(|sector| sector[0] == b'n'));
     }

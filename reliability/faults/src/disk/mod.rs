@@ -10,23 +10,22 @@ use std::ffi::OsString;
 
 use bytes::Bytes;
 
-pub use loss::{Disk, Harm};
+pub(crate) use loss::{Disk, Harm};
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-pub use record::{Policy, Recorder};
-pub use tree::Tree;
+pub(crate) use record::Recorder;
 
 /// A file or folder, whatever names it has.
-pub type Id = usize;
+pub(crate) type Id = usize;
 
 /// The folder that holds everything.
-pub const ROOT: Id = 0;
+pub(crate) const ROOT: Id = 0;
 
 /// A name in a folder.
-pub type Place = (Id, OsString);
+pub(crate) type Place = (Id, OsString);
 
 /// One change of the disk, or a line that the workload said between two.
 #[derive(Clone, Debug)]
-pub enum Change {
+pub(crate) enum Change {
     MakeFile {
         at: Place,
         id: Id,

@@ -10,7 +10,7 @@ use super::{Change, Id, Place, ROOT};
 use crate::trace::{Call, Observer, Verdict};
 
 /// Decides on each call of a program that is recorded.
-pub trait Policy {
+pub(crate) trait Policy {
     fn decide(&mut self, call: &Call) -> Verdict;
 }
 
@@ -27,7 +27,7 @@ impl<F: FnMut(&Call) -> Verdict> Policy for F {
     }
 }
 
-pub struct Recorder<P> {
+pub(crate) struct Recorder<P> {
     root: PathBuf,
     policy: P,
     /// Where each inode is, as long as it has a name or is open.
@@ -41,7 +41,7 @@ pub struct Recorder<P> {
 
 impl<P: Policy> Recorder<P> {
     /// A record of the changes in `root`, an empty folder.
-    pub fn new(root: &Path, policy: P) -> std::io::Result<Self> {
+    pub(crate) fn new(root: &Path, policy: P) -> std::io::Result<Self> {
         use std::os::unix::fs::MetadataExt;
         let inodes = HashMap::from([(root.metadata()?.ino(), ROOT)]);
         let folders = HashMap::from([(ROOT, BTreeMap::new())]);

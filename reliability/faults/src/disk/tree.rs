@@ -9,14 +9,14 @@ use std::path::Path;
 use super::{Id, ROOT};
 
 /// The files and folders that are found after power loss.
-pub struct Tree {
+pub(crate) struct Tree {
     pub(super) folders: HashMap<Id, BTreeMap<OsString, Id>>,
     pub(super) files: HashMap<Id, Vec<u8>>,
 }
 
 impl Tree {
     /// Builds the tree in `root`, which is removed first if it exists.
-    pub fn build(&self, root: &Path) -> io::Result<()> {
+    pub(crate) fn build(&self, root: &Path) -> io::Result<()> {
         if root.exists() {
             fs::remove_dir_all(root)?;
         }

@@ -8,7 +8,7 @@ use libc::{c_int, c_long, user_regs_struct};
 use super::process::Thread;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Call {
+pub(crate) enum Call {
     /// An opening that makes a file or cuts one to nothing. `inode` is known once it is made.
     Open {
         path: PathBuf,
@@ -66,7 +66,7 @@ pub enum Call {
 impl Call {
     /// Its kind, for messages.
     #[must_use]
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Call::Open { .. } => "open",
             Call::Write { .. } => "write",
@@ -85,17 +85,21 @@ impl Call {
 
     /// Its kind, and the last part of the path it concerns where there is one.
     #[must_use]
-    pub fn label(&self) -> String {
-        let path = match self {
-            Call::Open { path, .. } | Call::Remove { path } | Call::MakeFolder { path, .. } => path,
-            Call::Write { path, .. } | Call::Sync { path, .. } | Call::Rename { to: path, .. } => path,
-            _ => return self.name().to_owned(),
+    pub(crate) fn label(&self) -> String {
+        let (Call::Open { path, .. }
+        | Call::Write { path, .. }
+        | Call::Sync { path, .. }
+        | Call::Rename { to: path, .. }
+        | Call::Remove { path }
+        | Call::MakeFolder { path, .. }) = self
+        else {
+            return self.name().to_owned();
         };
         format!("{} {}", self.name(), path.file_name().unwrap_or_default().to_string_lossy())
     }
 
     #[must_use]
-    pub fn is_sync(&self) -> bool {
+    pub(crate) fn is_sync(&self) -> bool {
         matches!(self, Call::Sync { .. } | Call::SyncAll)
     }
 }
@@ -112,7 +116,7 @@ pub(super) struct Decoder<'a> {
 const STDOUT: c_int = 1;
 
 impl Decoder<'_> {
-    pub fn decode(&self) -> io::Result<Option<Call>> {
+    pub(super) fn decode(&self) -> io::Result<Option<Call>> {
         let r = self.registers;
         let number = c_long::try_from(r.orig_rax).unwrap_or(-1);
         let cwd = libc::AT_FDCWD;
@@ -152,7 +156,6 @@ impl Decoder<'_> {
             libc::SYS_mkdir => self.one(cwd, r.rdi)?.map(|path| Call::MakeFolder { path, inode: 0 }),
             libc::SYS_mkdirat => self.one(int(r.rdi), r.rsi)?.map(|path| Call::MakeFolder { path, inode: 0 }),
             libc::SYS_mmap => self.map(),
-            libc::SYS_msync => None,
             libc::SYS_truncate | libc::SYS_symlink => self.one(cwd, r.rdi)?.map(|_| unknown(number)),
             libc::SYS_symlinkat => self.one(int(r.rsi), r.rdx)?.map(|_| unknown(number)),
             libc::SYS_copy_file_range => self.below(int(r.rdx)).map(|_| unknown(number)),
@@ -164,7 +167,7 @@ impl Decoder<'_> {
     }
 
     /// Adds what is known only at the end of a call.
-    pub fn complete(&self, call: Call, result: i64) -> Call {
+    pub(super) fn complete(&self, call: Call, result: i64) -> Call {
         let done = u64::try_from(result).unwrap_or(0);
         match call {
             Call::Open { path, existed, cut, .. } => {
@@ -268,8 +271,8 @@ fn unknown(number: c_long) -> Call {
     Call::Unknown(format!("call {number}"))
 }
 
-/// The lower half of a register, as the kernel reads a descriptor or flags.
-#[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
+/// The lower half of a register: a descriptor or flags.
+#[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "the kernel takes it so")]
 fn int(register: u64) -> c_int {
     register as u32 as c_int
 }

@@ -3,7 +3,7 @@
 use libc::{c_long, sock_filter};
 
 /// Calls that stop the program. The tracer tells apart writes to files, pipes and terminals.
-pub const CALLS: [c_long; 33] = [
+pub(super) const CALLS: [c_long; 33] = [
     libc::SYS_open,
     libc::SYS_openat,
     libc::SYS_openat2,
@@ -47,10 +47,15 @@ const fn argument(index: u32) -> u32 {
     16 + 8 * index
 }
 
-const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
-const EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
-const HAS_BITS: u16 = (libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K) as u16;
-const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+#[allow(clippy::cast_possible_truncation, reason = "a code has 16 bits")]
+const fn code(bits: u32) -> u16 {
+    bits as u16
+}
+
+const LOAD: u16 = code(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS);
+const EQUAL: u16 = code(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K);
+const HAS_BITS: u16 = code(libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K);
+const RETURN: u16 = code(libc::BPF_RET | libc::BPF_K);
 
 const fn step(code: u16, jt: u8, jf: u8, k: u32) -> sock_filter {
     sock_filter { code, jt, jf, k }
@@ -58,7 +63,7 @@ const fn step(code: u16, jt: u8, jf: u8, k: u32) -> sock_filter {
 
 /// The filter. Its last two steps let a call pass and stop at it.
 #[must_use]
-pub fn program() -> Vec<sock_filter> {
+pub(super) fn program() -> Vec<sock_filter> {
     let mut steps = vec![
         step(LOAD, 0, 0, ARCHITECTURE),
         step(EQUAL, 1, 0, AUDIT_ARCH_X86_64),

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use libc::{c_int, pid_t};
 
-pub use call::Call;
+pub(crate) use call::Call;
 use call::Decoder;
 use process::Thread;
 
@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The fate of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     Go,
     /// The program is killed before it.
     Kill,
@@ -38,7 +38,7 @@ pub enum Verdict {
 }
 
 /// Decides on calls and records them. Calls of several threads are made one after the other: their order is known.
-pub trait Observer {
+pub(crate) trait Observer {
     fn before(&mut self, call: &Call) -> Verdict;
     /// After a call was made, with what the kernel answered, or was answered by us.
     fn after(&mut self, call: Call, result: i64);
@@ -46,7 +46,7 @@ pub trait Observer {
 
 /// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub(crate) enum Ending {
     Exited(c_int),
     Signalled(c_int),
     /// It did nothing for a minute, and was killed.
@@ -54,7 +54,7 @@ pub enum Ending {
 }
 
 /// Runs `command`, with `observer` told of what changes `root`, a folder without symbolic links in its path.
-pub fn run(command: &mut Command, root: &Path, observer: &mut dyn Observer) -> io::Result<Ending> {
+pub(crate) fn run(command: &mut Command, root: &Path, observer: &mut dyn Observer) -> io::Result<Ending> {
     let filter = filter::program();
     let program =
         libc::sock_fprog { len: u16::try_from(filter.len()).unwrap_or(0), filter: filter.as_ptr().cast_mut() };

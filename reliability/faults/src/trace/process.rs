@@ -9,7 +9,7 @@ use libc::{c_int, c_long, pid_t, user_regs_struct};
 
 /// One thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Thread(pub pid_t);
+pub(super) struct Thread(pub pid_t);
 
 impl Thread {
     fn ptrace(self, request: libc::c_uint, data: c_long) -> io::Result<()> {
@@ -18,7 +18,7 @@ impl Thread {
         if unsafe { libc::ptrace(request, self.0, 0_usize, data) } < 0 { Err(Error::last_os_error()) } else { Ok(()) }
     }
 
-    pub fn set_options(self) -> io::Result<()> {
+    pub(super) fn set_options(self) -> io::Result<()> {
         let options = libc::PTRACE_O_TRACESECCOMP
             | libc::PTRACE_O_TRACECLONE
             | libc::PTRACE_O_TRACEFORK
@@ -29,16 +29,16 @@ impl Thread {
     }
 
     /// Lets the thread run, delivering `signal` unless it is 0.
-    pub fn run_on(self, signal: c_int) -> io::Result<()> {
+    pub(super) fn run_on(self, signal: c_int) -> io::Result<()> {
         self.ptrace(libc::PTRACE_CONT, c_long::from(signal))
     }
 
     /// Lets the thread run to the end of the call it is in.
-    pub fn finish_call(self) -> io::Result<()> {
+    pub(super) fn finish_call(self) -> io::Result<()> {
         self.ptrace(libc::PTRACE_SYSCALL, 0)
     }
 
-    pub fn registers(self) -> io::Result<user_regs_struct> {
+    pub(super) fn registers(self) -> io::Result<user_regs_struct> {
         // SAFETY: the struct is plain numbers, for which zeros are valid; the kernel fills it.
         let mut registers: user_regs_struct = unsafe { std::mem::zeroed() };
         // SAFETY: the pointer is to a struct of the size the request fills.
@@ -46,14 +46,14 @@ impl Thread {
         if done < 0 { Err(Error::last_os_error()) } else { Ok(registers) }
     }
 
-    pub fn set_registers(self, registers: &user_regs_struct) -> io::Result<()> {
+    pub(super) fn set_registers(self, registers: &user_regs_struct) -> io::Result<()> {
         // SAFETY: the pointer is to a struct of the size the request reads.
         let done = unsafe { libc::ptrace(libc::PTRACE_SETREGS, self.0, 0_usize, std::ptr::from_ref(registers)) };
         if done < 0 { Err(Error::last_os_error()) } else { Ok(()) }
     }
 
     /// `length` bytes of the program's memory.
-    pub fn memory(self, at: u64, length: usize) -> io::Result<Vec<u8>> {
+    pub(super) fn memory(self, at: u64, length: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0_u8; length];
         let local = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: length };
         let remote = libc::iovec { iov_base: at as *mut libc::c_void, iov_len: length };
@@ -64,7 +64,7 @@ impl Thread {
     }
 
     /// The text at `at`, up to its NUL.
-    pub fn text(self, at: u64) -> io::Result<PathBuf> {
+    pub(super) fn text(self, at: u64) -> io::Result<PathBuf> {
         use std::os::unix::ffi::OsStringExt;
         const PAGE: u64 = 4096;
         let mut bytes = Vec::new();
@@ -83,7 +83,7 @@ impl Thread {
     }
 
     /// The path that `fd` was opened at, as it is called now.
-    pub fn path_of(self, fd: c_int) -> Option<PathBuf> {
+    pub(super) fn path_of(self, fd: c_int) -> Option<PathBuf> {
         let link = match fd {
             libc::AT_FDCWD => format!("/proc/{}/cwd", self.0),
             fd => format!("/proc/{}/fd/{fd}", self.0),
@@ -92,7 +92,7 @@ impl Thread {
     }
 
     /// The absolute path of `path` seen from the folder `fd`.
-    pub fn absolute(self, fd: c_int, path: &Path) -> Option<PathBuf> {
+    pub(super) fn absolute(self, fd: c_int, path: &Path) -> Option<PathBuf> {
         let joined = if path.is_absolute() { path.to_path_buf() } else { self.path_of(fd)?.join(path) };
         let mut clean = PathBuf::new();
         for part in joined.components() {
@@ -106,12 +106,12 @@ impl Thread {
     }
 
     /// The inode that `fd` is open on.
-    pub fn inode(self, fd: c_int) -> Option<u64> {
+    pub(super) fn inode(self, fd: c_int) -> Option<u64> {
         fs::metadata(format!("/proc/{}/fd/{fd}", self.0)).ok().map(|found| found.ino())
     }
 
     /// Where the next write to `fd` goes.
-    pub fn position(self, fd: c_int) -> Option<u64> {
+    pub(super) fn position(self, fd: c_int) -> Option<u64> {
         let text = fs::read_to_string(format!("/proc/{}/fdinfo/{fd}", self.0)).ok()?;
         text.lines().find_map(|line| line.strip_prefix("pos:")?.trim().parse().ok())
     }

@@ -12,6 +12,7 @@
 mod groups;
 mod histories;
 mod recovery;
+mod replacements;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -11,7 +11,7 @@ use crate::value::Value;
 
 /// The part of a user's record that its file cannot hold. Valid only while the file holds the value of this version.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sidecar {
+pub(crate) struct Sidecar {
     /// The digest of the value alone.
     pub version: Version,
     pub expires_at: Option<Millis>,
@@ -20,7 +20,7 @@ pub struct Sidecar {
 }
 
 /// A row of `SELECT version, expires_at, metadata, created_at FROM sidecar`.
-pub struct SidecarRow {
+pub(super) struct SidecarRow {
     version: String,
     expires_at: Option<Millis>,
     metadata: Option<Bytes>,
@@ -28,7 +28,7 @@ pub struct SidecarRow {
 }
 
 impl SidecarRow {
-    pub fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(SidecarRow {
             version: row.get(0)?,
             expires_at: millis(row, 1)?,
@@ -37,7 +37,7 @@ impl SidecarRow {
         })
     }
 
-    pub fn into_sidecar(self) -> Result<Sidecar> {
+    pub(super) fn into_sidecar(self) -> Result<Sidecar> {
         let SidecarRow { version, expires_at, metadata, created_at } = self;
         let version = Version::parse(&version).ok_or_else(|| fault::damaged_row("a version"))?;
         Ok(Sidecar { version, expires_at, metadata, created_at })
@@ -45,10 +45,10 @@ impl SidecarRow {
 }
 
 /// The columns that [`internal_record`] reads.
-pub const INTERNAL_COLUMNS: &str = "key, binary, value, expires_at, metadata, created_at, updated_at";
+pub(super) const INTERNAL_COLUMNS: &str = "key, binary, value, expires_at, metadata, created_at, updated_at";
 
 /// A record of our own keyspace, from a row of [`INTERNAL_COLUMNS`].
-pub fn internal_record(row: &Row<'_>) -> rusqlite::Result<(Key, Record)> {
+pub(super) fn internal_record(row: &Row<'_>) -> rusqlite::Result<(Key, Record)> {
     let value = Bytes::from(row.get::<_, Vec<u8>>(2)?);
     let value = if row.get(1)? { Value::Binary(value) } else { Value::Json(value) };
     let expires_at = millis(row, 3)?;
@@ -64,12 +64,12 @@ pub fn internal_record(row: &Row<'_>) -> rusqlite::Result<(Key, Record)> {
 }
 
 /// The key in the first column.
-pub fn key(row: &Row<'_>) -> rusqlite::Result<Key> {
+pub(super) fn key(row: &Row<'_>) -> rusqlite::Result<Key> {
     Ok(Key::from(row.get::<_, Vec<u8>>(0)?))
 }
 
 /// A number as a column: SQLite's integers are signed.
-pub fn integer(number: u64) -> i64 {
+pub(super) fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 

@@ -6,10 +6,30 @@ use crate::engine::Durability;
 use crate::engine::file::fault;
 use crate::error::Result;
 
-/// The format of the store, in SQLite's `user_version`.
-const FORMAT: i64 = 1;
+/// The format of the store, in SQLite's `user_version`. The greater ones are states of a replacement of the content:
+/// a version that does not know them must not open the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// All files are in their places.
+    Plain = 1,
+    /// The files of the old content may still be in their places.
+    Clearing = 2,
+    /// The files of the old content are gone, and those of the new one may still be staged.
+    Placing = 3,
+}
 
-/// "HFfs", in SQLite's `application_id`.
+impl Format {
+    const ALL: [Format; 3] = [Format::Plain, Format::Clearing, Format::Placing];
+
+    pub(super) fn number(self) -> i64 {
+        self as i64
+    }
+}
+
+/// The page cache of a staged database, in KiB.
+const STAGED_CACHE_KIB: i64 = 16 << 10;
+
+/// `HFfs`, in SQLite's `application_id`.
 const APPLICATION: i64 = 0x4846_6673;
 
 const TABLES: &str = "
@@ -25,10 +45,33 @@ CREATE TABLE journal (id INTEGER PRIMARY KEY, folder TEXT NOT NULL, name TEXT NO
 ";
 
 /// Prepares a connection for writing. An empty database gets the tables.
-pub fn set_up(db: &mut Connection, durability: Durability) -> Result<()> {
+pub(super) fn set_up(db: &mut Connection, durability: Durability) -> Result<()> {
     let synchronous = if durability == Durability::Full { "FULL" } else { "NORMAL" };
     configure(db, synchronous).map_err(|error| fault::sqlite("open", &error))?;
-    check_format(db)
+    format(db).map(drop)
+}
+
+/// Prepares an empty database for a content that is staged. Nothing of it survives a crash before
+/// [`finish_staged`].
+pub(super) fn set_up_staged(db: &Connection) -> Result<()> {
+    let configure = || -> rusqlite::Result<()> {
+        db.set_prepared_statement_cache_capacity(32);
+        db.pragma_update(None, "journal_mode", "OFF")?;
+        db.pragma_update(None, "synchronous", "OFF")?;
+        db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        db.pragma_update(None, "cache_size", -STAGED_CACHE_KIB)?;
+        make_tables(db, Format::Clearing)
+    };
+    configure().map_err(|error| fault::sqlite("stage", &error))
+}
+
+/// Makes the next transaction sync all that a staged database holds.
+pub(super) fn finish_staged(db: &Connection) -> Result<()> {
+    let configure = || -> rusqlite::Result<()> {
+        db.pragma_update(None, "fullfsync", true)?;
+        db.pragma_update(None, "synchronous", "FULL")
+    };
+    configure().map_err(|error| fault::sqlite("stage", &error))
 }
 
 fn configure(db: &mut Connection, synchronous: &str) -> rusqlite::Result<()> {
@@ -45,23 +88,27 @@ fn configure(db: &mut Connection, synchronous: &str) -> rusqlite::Result<()> {
     let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if tables == 0 {
         let tx = db.transaction()?;
-        tx.pragma_update(None, "application_id", APPLICATION)?;
-        tx.pragma_update(None, "user_version", FORMAT)?;
-        tx.execute_batch(TABLES)?;
+        make_tables(&tx, Format::Plain)?;
         tx.commit()?;
     }
     Ok(())
 }
 
+fn make_tables(db: &Connection, format: Format) -> rusqlite::Result<()> {
+    db.pragma_update(None, "application_id", APPLICATION)?;
+    db.pragma_update(None, "user_version", format.number())?;
+    db.execute_batch(TABLES)
+}
+
 /// A database in memory with empty tables.
-pub fn in_memory() -> Result<Connection> {
+pub(super) fn in_memory() -> Result<Connection> {
     let db = Connection::open_in_memory().map_err(|error| fault::sqlite("open", &error))?;
-    db.execute_batch(TABLES).map_err(|error| fault::sqlite("make", &error))?;
+    make_tables(&db, Format::Plain).map_err(|error| fault::sqlite("make", &error))?;
     Ok(db)
 }
 
-/// UNSUPPORTED_FORMAT unless the database is one of this engine, in the format of this version.
-pub fn check_format(db: &Connection) -> Result<()> {
+/// The format of a database. `UNSUPPORTED_FORMAT` unless it is one of this engine that this version knows.
+pub(super) fn format(db: &Connection) -> Result<Format> {
     let pragma = |name| {
         let value = db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
         value.map_err(|error| fault::sqlite("open", &error))
@@ -70,8 +117,6 @@ pub fn check_format(db: &Connection) -> Result<()> {
     if application != APPLICATION {
         return Err(fault::foreign_database());
     }
-    if format != FORMAT {
-        return Err(fault::unknown_format(format, FORMAT));
-    }
-    Ok(())
+    let known = Format::ALL.into_iter().find(|known| known.number() == format);
+    known.ok_or_else(|| fault::unknown_format(format, Format::Plain.number()))
 }

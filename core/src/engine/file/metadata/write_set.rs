@@ -9,7 +9,7 @@ use crate::value::Value;
 
 /// One file of a batch: rename `temporary` to `name`, or remove `name` if there is none.
 #[derive(Clone, Debug)]
-pub struct JournalEntry {
+pub(crate) struct JournalEntry {
     pub folder: String,
     pub name: String,
     pub temporary: Option<String>,
@@ -19,7 +19,7 @@ pub struct JournalEntry {
 
 /// The writes of one transaction. `None` removes the row of a key.
 #[derive(Default)]
-pub struct WriteSet {
+pub(crate) struct WriteSet {
     pub internal: Vec<(Key, Option<Record>)>,
     pub sidecars: Vec<(Key, Option<Sidecar>)>,
     pub long_names: Vec<(Key, String)>,
@@ -29,7 +29,7 @@ pub struct WriteSet {
 
 impl WriteSet {
     /// Writes everything in one transaction.
-    pub fn apply(&self, db: &mut Connection) -> rusqlite::Result<()> {
+    pub(crate) fn apply(&self, db: &mut Connection) -> rusqlite::Result<()> {
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         tx.prepare_cached("DELETE FROM journal")?.execute([])?;
         for (key, record) in &self.internal {

@@ -1,5 +1,7 @@
 //! Systems without folder-relative calls, Windows above all: paths, each part looked at before it is used.
 
+#![allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "the calls are those of `unix.rs`")]
+
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,23 +13,23 @@ use super::regular_file::Overwritable;
 use super::stamp::{Kind, Stamp};
 
 /// The base folder.
-pub struct Root {
+pub(crate) struct Root {
     path: PathBuf,
 }
 
 /// A folder that was there when it was asked for.
 #[derive(Clone)]
-pub struct Folder {
+pub(crate) struct Folder {
     path: PathBuf,
 }
 
 impl Root {
-    pub fn open(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         Ok(Root { path: fs::canonicalize(path)? })
     }
 
     /// The folder at `path`, "" for the base folder; `None` if there is none that is not a link.
-    pub fn folder(&self, path: &str) -> io::Result<Option<Folder>> {
+    pub(crate) fn folder(&self, path: &str) -> io::Result<Option<Folder>> {
         let mut full = self.path.clone();
         for name in path.split('/').filter(|name| !name.is_empty()) {
             full.push(name);
@@ -42,7 +44,7 @@ impl Root {
     }
 
     /// The folder at `path`, made with its parents where missing. The folders in which it made one go to `parents`.
-    pub fn make_folder(&self, path: &str, parents: &mut Vec<String>) -> io::Result<Folder> {
+    pub(crate) fn make_folder(&self, path: &str, parents: &mut Vec<String>) -> io::Result<Folder> {
         let mut full = self.path.clone();
         let mut parent = String::new();
         for name in path.split('/').filter(|name| !name.is_empty()) {
@@ -64,15 +66,19 @@ impl Root {
         Ok(Folder { path: full })
     }
 
+    pub(crate) fn can_sync_all(&self) -> bool {
+        false
+    }
+
     /// Nothing here syncs a whole file system.
-    pub fn sync_all(&self) -> io::Result<bool> {
+    pub(crate) fn sync_all(&self) -> io::Result<bool> {
         Ok(false)
     }
 }
 
 impl Folder {
     /// The stamp and the kind of what lies at `name`; a link is not followed.
-    pub fn stat(&self, name: &str) -> io::Result<Option<(Stamp, Kind)>> {
+    pub(crate) fn stat(&self, name: &str) -> io::Result<Option<(Stamp, Kind)>> {
         match fs::symlink_metadata(self.path.join(name)) {
             Ok(metadata) => Ok(Some((stamp(&metadata), kind(metadata.file_type())))),
             Err(error) if is_missing(&error) => Ok(None),
@@ -81,7 +87,7 @@ impl Folder {
     }
 
     /// The regular file at `name`, open for reading.
-    pub fn open(&self, name: &str) -> io::Result<Option<(File, Stamp)>> {
+    pub(crate) fn open(&self, name: &str) -> io::Result<Option<(File, Stamp)>> {
         if !matches!(self.stat(name)?, Some((_, Kind::File))) {
             return Ok(None);
         }
@@ -96,24 +102,24 @@ impl Folder {
     }
 
     /// A new file.
-    pub fn create(&self, name: &str) -> io::Result<File> {
+    pub(crate) fn create(&self, name: &str) -> io::Result<File> {
         step()?;
         OpenOptions::new().write(true).create_new(true).open(self.path.join(name))
     }
 
     /// Nothing is written in place: other names of a file cannot be told here.
-    pub fn overwritable(&self, _name: &str) -> Option<Overwritable> {
+    pub(crate) fn overwritable(&self, _name: &str) -> Option<Overwritable> {
         None
     }
 
     /// Renames over what is there, waiting for scanners and indexers that hold it open.
-    pub fn rename(&self, from: &str, into: &Folder, to: &str) -> io::Result<()> {
+    pub(crate) fn rename(&self, from: &str, into: &Folder, to: &str) -> io::Result<()> {
         step()?;
         retry_while_open(|| fs::rename(self.path.join(from), into.path.join(to)))
     }
 
     /// Removes the file `name`; false if there is none.
-    pub fn remove(&self, name: &str) -> io::Result<bool> {
+    pub(crate) fn remove(&self, name: &str) -> io::Result<bool> {
         step()?;
         match retry_while_open(|| fs::remove_file(self.path.join(name))) {
             Ok(()) => Ok(true),
@@ -123,7 +129,7 @@ impl Folder {
     }
 
     /// Removes the folder `name`; false if it is not empty or not there.
-    pub fn remove_folder(&self, name: &str) -> io::Result<bool> {
+    pub(crate) fn remove_folder(&self, name: &str) -> io::Result<bool> {
         step()?;
         match fs::remove_dir(self.path.join(name)) {
             Ok(()) => Ok(true),
@@ -133,7 +139,7 @@ impl Folder {
     }
 
     /// The names in the folder, in no order. Names that are not Unicode come lossily: they are no key's.
-    pub fn list(&self, mut take: impl FnMut(&str, Kind)) -> io::Result<()> {
+    pub(crate) fn list(&self, mut take: impl FnMut(&str, Kind)) -> io::Result<()> {
         for entry in fs::read_dir(&self.path)? {
             let entry = entry?;
             take(&entry.file_name().to_string_lossy(), kind(entry.file_type()?));
@@ -142,13 +148,13 @@ impl Folder {
     }
 
     /// Windows has no call for it; its file systems journal names themselves.
-    pub fn sync(&self) -> io::Result<()> {
+    pub(crate) fn sync(&self) -> io::Result<()> {
         step()
     }
 }
 
 /// The stamp of an open file.
-pub fn stamp_of(file: &File) -> io::Result<Stamp> {
+pub(crate) fn stamp_of(file: &File) -> io::Result<Stamp> {
     Ok(stamp(&file.metadata()?))
 }
 

@@ -17,24 +17,24 @@ use super::stamp::{Kind, Stamp};
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
 
 /// The open base folder.
-pub struct Root {
+pub(crate) struct Root {
     fd: Arc<OwnedFd>,
 }
 
 /// An open folder.
 #[derive(Clone)]
-pub struct Folder {
+pub(crate) struct Folder {
     fd: Arc<OwnedFd>,
 }
 
 impl Root {
-    pub fn open(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(Root { fd: Arc::new(rustix::fs::open(path, flags, Mode::empty())?) })
     }
 
     /// The folder at `path`, "" for the base folder; `None` if there is none that is not a link.
-    pub fn folder(&self, path: &str) -> io::Result<Option<Folder>> {
+    pub(crate) fn folder(&self, path: &str) -> io::Result<Option<Folder>> {
         if path.is_empty() {
             return Ok(Some(Folder { fd: self.fd.clone() }));
         }
@@ -46,7 +46,7 @@ impl Root {
     }
 
     /// The folder at `path`, made with its parents where missing. The folders in which it made one go to `parents`.
-    pub fn make_folder(&self, path: &str, parents: &mut Vec<String>) -> io::Result<Folder> {
+    pub(crate) fn make_folder(&self, path: &str, parents: &mut Vec<String>) -> io::Result<Folder> {
         if let Some(folder) = self.folder(path)? {
             return Ok(folder);
         }
@@ -68,10 +68,16 @@ impl Root {
         Ok(Folder { fd })
     }
 
+    /// True if [`sync_all`](Self::sync_all) does something.
+    #[allow(clippy::unused_self, reason = "it is the base folder's file system")]
+    pub(crate) fn can_sync_all(&self) -> bool {
+        reports_errors()
+    }
+
     /// Makes every write below the base folder survive power loss, or says that it cannot be told here.
-    pub fn sync_all(&self) -> io::Result<bool> {
+    pub(crate) fn sync_all(&self) -> io::Result<bool> {
         #[cfg(target_os = "linux")]
-        if reports_errors() {
+        if self.can_sync_all() {
             step()?;
             rustix::fs::syncfs(&self.fd)?;
             return Ok(true);
@@ -82,7 +88,7 @@ impl Root {
 
 impl Folder {
     /// The stamp and the kind of what lies at `name`; a link is not followed.
-    pub fn stat(&self, name: &str) -> io::Result<Option<(Stamp, Kind)>> {
+    pub(crate) fn stat(&self, name: &str) -> io::Result<Option<(Stamp, Kind)>> {
         match statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some((stamp(&stat), kind(FileType::from_raw_mode(stat.st_mode))))),
             Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
@@ -91,7 +97,7 @@ impl Folder {
     }
 
     /// The regular file at `name`, open for reading.
-    pub fn open(&self, name: &str) -> io::Result<Option<(File, Stamp)>> {
+    pub(crate) fn open(&self, name: &str) -> io::Result<Option<(File, Stamp)>> {
         // Without NONBLOCK, opening a pipe would wait for its other end.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let fd = match openat(&self.fd, name, flags, Mode::empty()) {
@@ -107,7 +113,7 @@ impl Folder {
     }
 
     /// A new file that only its owner reads.
-    pub fn create(&self, name: &str) -> io::Result<File> {
+    pub(crate) fn create(&self, name: &str) -> io::Result<File> {
         step()?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(File::from(openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR)?))
@@ -115,7 +121,7 @@ impl Folder {
 
     /// The file `name`, open for writing, if it may be written in place.
     #[allow(clippy::unnecessary_cast, clippy::useless_conversion)] // The fields' types differ from system to system.
-    pub fn overwritable(&self, name: &str) -> Option<Overwritable> {
+    pub(crate) fn overwritable(&self, name: &str) -> Option<Overwritable> {
         let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         // Whatever forbids it, the write under a temporary name tells.
         let fd = openat(&self.fd, name, flags, Mode::empty()).ok()?;
@@ -126,13 +132,13 @@ impl Folder {
         is_plain.then_some(Overwritable { file: File::from(fd), size, capacity })
     }
 
-    pub fn rename(&self, from: &str, into: &Folder, to: &str) -> io::Result<()> {
+    pub(crate) fn rename(&self, from: &str, into: &Folder, to: &str) -> io::Result<()> {
         step()?;
         Ok(renameat(&self.fd, from, &into.fd, to)?)
     }
 
     /// Removes the file `name`; false if there is none.
-    pub fn remove(&self, name: &str) -> io::Result<bool> {
+    pub(crate) fn remove(&self, name: &str) -> io::Result<bool> {
         step()?;
         match unlinkat(&self.fd, name, AtFlags::empty()) {
             Ok(()) => Ok(true),
@@ -142,7 +148,7 @@ impl Folder {
     }
 
     /// Removes the folder `name`; false if it is not empty or not there.
-    pub fn remove_folder(&self, name: &str) -> io::Result<bool> {
+    pub(crate) fn remove_folder(&self, name: &str) -> io::Result<bool> {
         step()?;
         match unlinkat(&self.fd, name, AtFlags::REMOVEDIR) {
             Ok(()) => Ok(true),
@@ -152,7 +158,7 @@ impl Folder {
     }
 
     /// The names in the folder, in no order. Names that are not UTF-8 come lossily: they are no key's.
-    pub fn list(&self, mut take: impl FnMut(&str, Kind)) -> io::Result<()> {
+    pub(crate) fn list(&self, mut take: impl FnMut(&str, Kind)) -> io::Result<()> {
         let mut dir = Dir::read_from(&self.fd)?;
         while let Some(entry) = dir.read() {
             let entry = entry?;
@@ -174,14 +180,14 @@ impl Folder {
     }
 
     /// Makes the names in the folder survive power loss.
-    pub fn sync(&self) -> io::Result<()> {
+    pub(crate) fn sync(&self) -> io::Result<()> {
         step()?;
         Ok(rustix::fs::fsync(&self.fd)?)
     }
 }
 
 /// The stamp of an open file.
-pub fn stamp_of(file: &File) -> io::Result<Stamp> {
+pub(crate) fn stamp_of(file: &File) -> io::Result<Stamp> {
     let metadata = file.metadata()?;
     Ok(Stamp {
         modified: time(metadata.mtime(), metadata.mtime_nsec()),
@@ -210,6 +216,11 @@ fn open_below(root: &OwnedFd, path: &str) -> Result<OwnedFd, Errno> {
     Ok(fd)
 }
 
+#[cfg(not(target_os = "linux"))]
+fn reports_errors() -> bool {
+    false
+}
+
 /// Linux tells of failed writes at syncfs since 5.8.
 #[cfg(target_os = "linux")]
 fn reports_errors() -> bool {
@@ -223,7 +234,13 @@ fn reports_errors() -> bool {
     *REPORTS
 }
 
-#[allow(clippy::unnecessary_cast, clippy::useless_conversion)] // The fields' types differ from system to system.
+#[allow(
+    clippy::unnecessary_cast,
+    clippy::useless_conversion,
+    clippy::cast_possible_wrap,
+    clippy::cast_lossless,
+    reason = "the fields' types differ from system to system"
+)]
 fn stamp(stat: &rustix::fs::Stat) -> Stamp {
     Stamp {
         modified: time(stat.st_mtime as i64, stat.st_mtime_nsec as i64),

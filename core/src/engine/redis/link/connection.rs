@@ -20,7 +20,7 @@ const CHUNK: usize = 64 << 10;
 const ROUND_TRIP_BUFFER: usize = 16 << 10;
 
 /// A connected socket.
-pub struct Connection {
+pub(crate) struct Connection {
     socket: Socket,
     /// A receiver waits on the socket without this lock, so that a sender never waits for a reply.
     tls: Option<Mutex<ClientConnection>>,
@@ -30,7 +30,7 @@ pub struct Connection {
 
 impl Connection {
     /// Connects before `deadline`, and shakes hands for TLS.
-    pub fn connect(settings: &Settings, deadline: Instant) -> io::Result<Connection> {
+    pub(crate) fn connect(settings: &Settings, deadline: Instant) -> io::Result<Connection> {
         let socket = match &settings.address {
             Address::Tcp { host, port } => connect_tcp(host, *port, deadline)?,
             Address::Unix(path) => {
@@ -58,7 +58,7 @@ impl Connection {
     }
 
     /// Sends all of `bytes`. Only one thread may send at a time.
-    pub fn send(&self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn send(&self, bytes: &[u8]) -> io::Result<()> {
         for chunk in bytes.chunks(CHUNK) {
             // Counted before it is sent, so that no byte that the server may have counts as unsent.
             self.sent.fetch_add(chunk.len() as u64, Ordering::AcqRel);
@@ -75,12 +75,12 @@ impl Connection {
     }
 
     /// How many bytes may have been sent.
-    pub fn sent(&self) -> u64 {
+    pub(crate) fn sent(&self) -> u64 {
         self.sent.load(Ordering::Acquire)
     }
 
     /// Waits for bytes, no longer than the timeout, and gives them to `take`. False at the end of the stream.
-    pub fn receive(&self, buffer: &mut [u8], take: &mut dyn FnMut(&[u8])) -> io::Result<bool> {
+    pub(crate) fn receive(&self, buffer: &mut [u8], take: &mut dyn FnMut(&[u8])) -> io::Result<bool> {
         let count = (&self.socket).read(buffer)?;
         let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else { return Ok(false) };
         let Some(tls) = &self.tls else {
@@ -103,12 +103,12 @@ impl Connection {
         Ok(true)
     }
 
-    pub fn set_receive_timeout(&self, timeout: Duration) -> io::Result<()> {
+    pub(crate) fn set_receive_timeout(&self, timeout: Duration) -> io::Result<()> {
         self.socket.set_read_timeout(Some(timeout))
     }
 
     /// Sends commands and receives their replies before `deadline`. Only for a connection that carries nothing else.
-    pub fn round_trip(&self, pipe: &Pipeline, deadline: Instant) -> io::Result<Vec<RespValue>> {
+    pub(crate) fn round_trip(&self, pipe: &Pipeline, deadline: Instant) -> io::Result<Vec<RespValue>> {
         self.send(&pipe.get_packed_pipeline())?;
         let mut parser = ReplyParser::default();
         let mut replies = Vec::new();
@@ -133,7 +133,7 @@ impl Connection {
     }
 
     /// Ends the connection, also for a thread that sends or receives.
-    pub fn shut(&self) {
+    pub(crate) fn shut(&self) {
         // The connection may have ended already.
         let _ = self.socket.shutdown(Shutdown::Both);
     }

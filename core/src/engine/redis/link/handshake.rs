@@ -18,7 +18,7 @@ const MIN_MAJOR: u64 = 7;
 
 /// The identity of a connection at the server. `CLIENT KILL` needs all of it to end no other one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
+pub(crate) struct Identity {
     id: String,
     address: String,
     /// The id of the server process, where the server tells it.
@@ -27,20 +27,20 @@ pub struct Identity {
 
 impl Identity {
     /// The id that the server gave the connection.
-    pub fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         &self.id
     }
 }
 
 /// A connection ready for calls.
-pub struct Established {
+pub(crate) struct Established {
     pub connection: Arc<Connection>,
     pub identity: Option<Identity>,
 }
 
 /// The server process of a connection that the server was told to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kill {
+pub(super) enum Kill {
     /// The server was told nothing.
     Nothing,
     /// The connection may have belonged to an earlier process.
@@ -49,7 +49,7 @@ pub enum Kill {
 }
 
 /// Connects, logs in and loads the script that commits, within `patience`.
-pub fn establish(settings: &Settings, patience: Duration) -> Result<Established> {
+pub(crate) fn establish(settings: &Settings, patience: Duration) -> Result<Established> {
     let address = &settings.address;
     let failed = |error: &io::Error| {
         let cause = Error::new(Code::Connection, describe(error)).caused_by(&error.kind());
@@ -117,7 +117,7 @@ fn knows_no_hello(reply: &ServerError) -> bool {
 }
 
 /// Tells the server to end the connection `before`, so that it carries out nothing of it behind newer calls.
-pub fn pack_kill(pipe: &mut Pipeline, before: Option<&Identity>, now: Option<&Identity>) -> Kill {
+pub(super) fn pack_kill(pipe: &mut Pipeline, before: Option<&Identity>, now: Option<&Identity>) -> Kill {
     let Some(before) = before else { return Kill::Nothing };
     let same = match (&before.run, now.and_then(|now| now.run.as_ref())) {
         (Some(before), Some(now)) if before == now => true,
@@ -167,7 +167,7 @@ fn login_refused(address: &impl std::fmt::Display, reply: &ServerError) -> Error
     Error::new(code, format!("cannot use redis at {address}: {message}")).caused_by(&word).in_engine(NAME)
 }
 
-/// NOT_SUPPORTED for a server older than 7.0. A server that does not tell its version is accepted.
+/// `NOT_SUPPORTED` for a server older than 7.0. A server that does not tell its version is accepted.
 fn check_version(info: Option<&RespValue>) -> Result<()> {
     let version = info.and_then(text).and_then(|text| line(text, "redis_version:"));
     let major = version.and_then(|version| version.split('.').next()?.parse::<u64>().ok());

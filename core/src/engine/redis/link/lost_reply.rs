@@ -16,7 +16,7 @@ use super::call::{OnReply, deliver};
 use crate::format::redis::kept_reply;
 
 /// A commit that the server may have carried out.
-pub struct LostReply {
+pub(super) struct LostReply {
     pub number: u64,
     pub on_reply: OnReply,
     pub loss: Loss,
@@ -26,13 +26,13 @@ pub struct LostReply {
 
 impl LostReply {
     /// Tells the caller that the outcome is unknown.
-    pub fn give_up(self) {
+    pub(super) fn give_up(self) {
         deliver(self.on_reply, Err(self.loss.of_sent(true)));
     }
 }
 
 /// Asks for the replies to `lost` and to call `newest_kept`, the latest whose reply was certainly kept.
-pub fn pack_question(pipe: &mut Pipeline, client: &[u8], lost: &[LostReply], newest_kept: u64) {
+pub(super) fn pack_question(pipe: &mut Pipeline, client: &[u8], lost: &[LostReply], newest_kept: u64) {
     pipe.cmd("HMGET").arg(client).arg(newest_kept % KEPT_REPLIES);
     for lost in lost {
         pipe.arg(lost.number % KEPT_REPLIES);
@@ -41,7 +41,7 @@ pub fn pack_question(pipe: &mut Pipeline, client: &[u8], lost: &[LostReply], new
 
 /// Tells the callers of `lost` what the answer to [`pack_question`] proves. `is_final`: the server carries out nothing
 /// more of what was sent before, and is the same process as then.
-pub fn resolve(lost: Vec<LostReply>, newest_kept: u64, is_final: bool, answer: Option<RespValue>) {
+pub(super) fn resolve(lost: Vec<LostReply>, newest_kept: u64, is_final: bool, answer: Option<RespValue>) {
     let items = match answer {
         Some(RespValue::Array(items)) => items,
         _ => Vec::new(),
@@ -64,6 +64,7 @@ pub fn resolve(lost: Vec<LostReply>, newest_kept: u64, is_final: bool, answer: O
 }
 
 /// A kept reply as the server would have sent it.
+#[allow(clippy::cast_possible_truncation, reason = "the cast saturates")]
 fn to_resp(reply: serde_json::Value) -> RespValue {
     match reply {
         serde_json::Value::Array(items) => RespValue::Array(items.into_iter().map(to_resp).collect()),

@@ -48,22 +48,22 @@ use crate::engine::{Counts, Done, Reply, unexpected_reply};
 use crate::error::{Error, Result};
 use crate::key::KeyRange;
 
-pub use call::OnReply;
-pub use connection::Connection;
-pub use handshake::{Established, establish};
+pub(super) use call::OnReply;
+pub(super) use connection::Connection;
+pub(super) use handshake::{Established, establish};
 
 /// A caller sends a call of at most this many bytes itself: a socket with an empty buffer takes them at once.
 const DIRECT: usize = 4 << 10;
 
 /// A connection with its two threads. Dropping it ends them, without a wait.
-pub struct Link {
+pub(super) struct Link {
     inner: Arc<LinkInner>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Link {
     /// Connects. Fails fast: the first connection must succeed.
-    pub fn open(settings: &Settings) -> Result<Link> {
+    pub(super) fn open(settings: &Settings) -> Result<Link> {
         let Established { connection, identity } = establish(settings, settings.connect_timeout)?;
         let inner = LinkInner::new(settings, connection.clone());
         let receiver = {
@@ -87,12 +87,12 @@ impl Link {
     }
 
     /// Queues commands; never waits for the server.
-    pub fn submit_commands(&self, pipe: &Pipeline, write: bool, on_reply: OnReply) {
+    pub(super) fn submit_commands(&self, pipe: &Pipeline, write: bool, on_reply: OnReply) {
         self.submit(CallBody::commands(pipe, write, on_reply));
     }
 
     /// Queues a batch; never waits for the server.
-    pub fn submit_write(&self, write: PendingWrite) {
+    pub(super) fn submit_write(&self, write: PendingWrite) {
         self.submit(CallBody::Commit { write, with_source: false });
     }
 
@@ -128,7 +128,7 @@ impl Link {
     }
 
     /// Sends commands and waits for their replies. Blocks.
-    pub fn call(&self, pipe: &Pipeline, write: bool) -> Result<Vec<RespValue>> {
+    pub(super) fn call(&self, pipe: &Pipeline, write: bool) -> Result<Vec<RespValue>> {
         let (sender, receiver) = mpsc::sync_channel(1);
         let on_reply: OnReply = Box::new(move |replies| {
             // The receiver waits below.
@@ -139,7 +139,7 @@ impl Link {
     }
 
     /// Commits a batch that deletes every key of `ranges` of user keys, and waits for it. Blocks.
-    pub fn send_batch(&self, batch: Batch, ranges: &[KeyRange]) -> Result<Commit> {
+    pub(super) fn send_batch(&self, batch: Batch, ranges: &[KeyRange]) -> Result<Commit> {
         let (sender, receiver) = mpsc::sync_channel(1);
         let done: Done = Box::new(move |result| {
             // The receiver waits below.
@@ -155,19 +155,19 @@ impl Link {
     }
 
     /// The counts since the first connection.
-    pub fn counts(&self) -> Counts {
+    pub(super) fn counts(&self) -> Counts {
         let counts = self.inner.counters.counts();
         // Only the server knows of syncs and caches.
         Counts { fsyncs: None, cache_hits: None, cache_misses: None, recoveries: None, ..counts }
     }
 
     /// How often the connection was made again.
-    pub fn reconnects(&self) -> u64 {
+    pub(super) fn reconnects(&self) -> u64 {
         self.inner.reconnects.get()
     }
 
     /// Refuses new calls, waits for those in flight, and disconnects. Blocks.
-    pub fn close(&self) {
+    pub(super) fn close(&self) {
         let inner = &*self.inner;
         let patience = inner.settings.connect_timeout + inner.settings.command_timeout * 2;
         let mut state = inner.state.lock();

@@ -22,13 +22,13 @@ const BUFFER: usize = 64 << 10;
 type Answered = (OnReply, Vec<RespValue>);
 
 /// Serves one connection after the other until the link is closed.
-pub fn run(inner: &LinkInner, first: Arc<Connection>, identity: Option<Identity>) {
+pub(super) fn run(inner: &LinkInner, first: Arc<Connection>, identity: Option<Identity>) {
     let mut current = Some((first, identity));
     while let Some((connection, identity)) = current {
         let loss = serve(inner, &connection);
         connection.shut();
-        let lost = reconnect::give_up(inner, &connection, loss);
-        current = reconnect::connect_again(inner, identity.as_ref(), lost);
+        let lost_replies = reconnect::give_up(inner, &connection, loss);
+        current = reconnect::connect_again(inner, identity.as_ref(), lost_replies);
     }
     refuse_queue(inner);
 }

@@ -25,7 +25,7 @@ const LOST_REPLY_PAUSE: Duration = Duration::from_millis(100);
 const MIN_PATIENCE: Duration = Duration::from_millis(50);
 
 /// Answers what was in flight on a lost connection, but for the commits that the next one can ask about.
-pub fn give_up(inner: &LinkInner, connection: &Connection, loss: Loss) -> Vec<LostReply> {
+pub(super) fn give_up(inner: &LinkInner, connection: &Connection, loss: Loss) -> Vec<LostReply> {
     let mut state = inner.state.lock();
     state.connection = None;
     let in_flight = std::mem::take(&mut state.in_flight);
@@ -35,12 +35,14 @@ pub fn give_up(inner: &LinkInner, connection: &Connection, loss: Loss) -> Vec<Lo
     inner.work.notify_one();
     drop(state);
     let deadline = Instant::now() + inner.settings.command_timeout;
-    let mut lost = Vec::new();
+    let mut lost_replies = Vec::new();
     for call in in_flight {
         match call.number {
             // The server does not carry out a command whose end it never got.
             _ if !was_sent(&call) => call.fail(Loss::of_unsent()),
-            Some(number) if call.write => lost.push(LostReply { number, on_reply: call.on_reply, loss, deadline }),
+            Some(number) if call.write => {
+                lost_replies.push(LostReply { number, on_reply: call.on_reply, loss, deadline });
+            }
             _ => {
                 let error = loss.of_sent(call.write);
                 call.fail(error);
@@ -48,11 +50,11 @@ pub fn give_up(inner: &LinkInner, connection: &Connection, loss: Loss) -> Vec<Lo
         }
     }
     inner.quiet.notify_all();
-    lost
+    lost_replies
 }
 
 /// Tries until there is a connection; `None` once the link is closed. Asks about `lost` before the connection is used.
-pub fn connect_again(
+pub(super) fn connect_again(
     inner: &LinkInner,
     before: Option<&Identity>,
     mut lost: Vec<LostReply>,
@@ -152,6 +154,6 @@ fn give_up_lost(inner: &LinkInner, lost: &mut Vec<LostReply>) {
 
 /// A time between half of `pause` and all of it, so that many clients do not return at once.
 fn jitter(pause: Duration) -> Duration {
-    let random = RandomState::new().build_hasher().finish() % 1000;
-    pause / 2 + pause.mul_f64(random as f64 / 2000.0)
+    let random = u32::try_from(RandomState::new().build_hasher().finish() % 1000).unwrap_or(0);
+    pause / 2 + pause.mul_f64(f64::from(random) / 2000.0)
 }

@@ -6,13 +6,13 @@ use redis::{Parser, RedisResult, Value as RespValue};
 
 /// The parser of one connection. It keeps the pieces of an unfinished reply.
 #[derive(Default)]
-pub struct ReplyParser {
+pub(super) struct ReplyParser {
     parser: Parser,
 }
 
 impl ReplyParser {
     /// Appends each reply that `bytes` completes. After an error the connection cannot be trusted any more.
-    pub fn feed(&mut self, bytes: &[u8], replies: &mut Vec<RespValue>) -> RedisResult<()> {
+    pub(super) fn feed(&mut self, bytes: &[u8], replies: &mut Vec<RespValue>) -> RedisResult<()> {
         let mut piece = Piece(bytes);
         loop {
             match self.parser.parse_value(&mut piece) {

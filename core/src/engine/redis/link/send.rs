@@ -21,7 +21,7 @@ const MAX_CALLS: usize = 1024;
 const MAX_BYTES: usize = 1 << 20;
 
 /// Sends what has gathered, again and again, until the link is closed.
-pub fn run(inner: &LinkInner) {
+pub(super) fn run(inner: &LinkInner) {
     let mut state = inner.state.lock();
     loop {
         state.woken = false;
@@ -111,7 +111,7 @@ fn take_calls(queue: &mut VecDeque<QueuedCall>) -> Vec<QueuedCall> {
 }
 
 /// The bytes of `calls`, and the replies to expect for them, from position `end` of the stream on.
-pub fn encode(inner: &LinkInner, calls: Vec<QueuedCall>, mut end: u64) -> (Vec<u8>, Vec<InFlightCall>) {
+pub(super) fn encode(inner: &LinkInner, calls: Vec<QueuedCall>, mut end: u64) -> (Vec<u8>, Vec<InFlightCall>) {
     let mut bytes = Vec::with_capacity(calls.iter().map(|call| call.body.size()).sum::<usize>() + 64);
     let mut in_flight = Vec::with_capacity(calls.len());
     let mut gathered: Vec<PendingWrite> = Vec::new();

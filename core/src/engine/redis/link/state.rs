@@ -20,7 +20,7 @@ use crate::format::redis::Layout;
 const BUSY: usize = 2;
 const GATHER_BATCHES: usize = 64;
 
-pub struct LinkInner {
+pub(super) struct LinkInner {
     pub settings: Settings,
     pub encoder: CommitEncoder,
     pub counters: Counters,
@@ -36,7 +36,7 @@ pub struct LinkInner {
     pub quiet: Condvar,
 }
 
-pub struct LinkState {
+pub(super) struct LinkState {
     /// `None` while the connection is made again.
     pub connection: Option<Arc<Connection>>,
     pub queue: VecDeque<QueuedCall>,
@@ -60,7 +60,7 @@ pub struct LinkState {
 }
 
 impl LinkInner {
-    pub fn new(settings: &Settings, connection: Arc<Connection>) -> Arc<Self> {
+    pub(super) fn new(settings: &Settings, connection: Arc<Connection>) -> Arc<Self> {
         Arc::new_cyclic(|me| LinkInner {
             settings: settings.clone(),
             encoder: CommitEncoder::new(Layout::new(&settings.key_prefix), settings.timestamps),
@@ -87,7 +87,7 @@ impl LinkInner {
     }
 
     /// Tells both threads to end. The receiving thread answers the calls that are left.
-    pub fn end(&self, state: &mut LinkState) {
+    pub(super) fn end(&self, state: &mut LinkState) {
         state.closed = true;
         if let Some(connection) = &state.connection {
             connection.shut();
@@ -97,7 +97,7 @@ impl LinkInner {
     }
 
     /// Wakes the sending thread, unless it works or was woken.
-    pub fn wake_sender(&self, state: &mut LinkState) {
+    pub(super) fn wake_sender(&self, state: &mut LinkState) {
         if !state.sending && !state.woken {
             state.woken = true;
             self.work.notify_one();
@@ -106,22 +106,22 @@ impl LinkInner {
 }
 
 impl LinkState {
-    pub fn is_idle(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         self.queue.is_empty() && self.in_flight.is_empty() && self.lost_replies == 0 && !self.sending
     }
 
     /// True if more batches may join those that gather.
-    pub fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         self.queue.len() < GATHER_BATCHES
     }
 
     /// True if the sending thread has gathered for long enough, now that replies have come.
-    pub fn wants_sending(&self) -> bool {
+    pub(super) fn wants_sending(&self) -> bool {
         self.gathering && self.in_flight.len() < BUSY
     }
 
     /// True if the queue may wait: the server has enough to do, and later batches can join in one call.
-    pub fn gathers(&self) -> bool {
+    pub(super) fn gathers(&self) -> bool {
         self.in_flight.len() >= BUSY && self.has_room() && self.queue.iter().all(|call| call.body.gathers())
     }
 }

@@ -12,7 +12,7 @@ use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStor
 use super::super::options::TlsOptions;
 
 /// A connection before its TLS handshake.
-pub fn client(options: &TlsOptions, host: &str) -> io::Result<ClientConnection> {
+pub(super) fn client(options: &TlsOptions, host: &str) -> io::Result<ClientConnection> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()

@@ -1,6 +1,8 @@
 //! The results of queued calls: each environment has one thread-safe function, and one call of it settles every call
 //! that is done.
 
+mod settled;
+
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,28 +13,13 @@ use napi::bindgen_prelude::*;
 use napi::sys;
 use parking_lot::{Condvar, Mutex};
 
+pub(crate) use settled::{Found, Settled};
+
 use crate::boundary::text;
-use holdfast_core::error::Error as StorageError;
+use settled::arrays;
 
 /// The identity of a queued call. The facade chooses it, from 1 on.
-pub type CallId = u32;
-
-/// An object of a class of the addon, made on the JavaScript thread.
-pub trait Object: Send {
-    /// The JavaScript object.
-    ///
-    /// # Safety
-    ///
-    /// On the thread of `env`, inside a handle scope.
-    unsafe fn into_js(self: Box<Self>, env: sys::napi_env) -> Result<sys::napi_value>;
-}
-
-impl<T: ToNapiValue + Send> Object for T {
-    unsafe fn into_js(self: Box<Self>, env: sys::napi_env) -> Result<sys::napi_value> {
-        // SAFETY: as the caller promises.
-        unsafe { ToNapiValue::to_napi_value(env, *self) }
-    }
-}
+pub(crate) type CallId = u32;
 
 /// A resource of an environment that is given back when the environment ends.
 pub trait Resident: Send + Sync {
@@ -45,20 +32,6 @@ pub trait Resident: Send + Sync {
 pub enum Leaving {
     First,
     Last,
-}
-
-/// The outcome of a queued call.
-pub enum Settled {
-    Undefined,
-    Null,
-    Bool(bool),
-    Number(f64),
-    Text(bytes::Bytes),
-    Buffer(bytes::Bytes),
-    Object(Box<dyn Object>),
-    Failed(Box<StorageError>),
-    /// News of a call that goes on, or a call to an engine in JavaScript. It settles no call.
-    Progress(String),
 }
 
 /// The calls that one environment waits for, and their results.
@@ -130,7 +103,7 @@ impl Settler {
                     Some(finalize),
                     context.cast(),
                     Some(drain),
-                    &mut function,
+                    &raw mut function,
                 )
             };
             if status == sys::Status::napi_ok {
@@ -221,7 +194,7 @@ impl Settler {
         let mut pair = ptr::null_mut();
         // SAFETY: on the thread of `env`; the values are of this callback.
         unsafe {
-            check_status!(sys::napi_create_array_with_length(env.raw(), 2, &mut pair))?;
+            check_status!(sys::napi_create_array_with_length(env.raw(), 2, &raw mut pair))?;
             check_status!(sys::napi_set_element(env.raw(), pair, 0, ids))?;
             check_status!(sys::napi_set_element(env.raw(), pair, 1, results))?;
         }
@@ -295,7 +268,7 @@ unsafe extern "C" fn drain(env: sys::napi_env, settle: sys::napi_value, context:
         if call_settle(env, settle, done).is_err() {
             // The facade's settle function does not throw, and the callbacks of its promises run later.
             let mut pending = false;
-            sys::napi_is_exception_pending(env, &mut pending);
+            sys::napi_is_exception_pending(env, &raw mut pending);
         }
     }
 }
@@ -305,69 +278,7 @@ unsafe fn call_settle(env: sys::napi_env, settle: sys::napi_value, done: Vec<(Ca
     let mut this = ptr::null_mut();
     // SAFETY: `env` is valid on this thread; the out-pointer lives through the call.
     unsafe {
-        check_status!(sys::napi_get_undefined(env, &mut this))?;
+        check_status!(sys::napi_get_undefined(env, &raw mut this))?;
         check_status!(sys::napi_call_function(env, this, settle, 2, arguments.as_ptr(), ptr::null_mut()))
-    }
-}
-
-/// The results as two arrays, ids and results. The id of a failed call is negative.
-fn arrays(env: sys::napi_env, done: Vec<(CallId, Settled)>) -> Result<[sys::napi_value; 2]> {
-    let (mut ids, mut results) = (ptr::null_mut(), ptr::null_mut());
-    // SAFETY: callers are on the thread of `env`, inside a handle scope; every out-pointer lives through its call.
-    unsafe {
-        check_status!(sys::napi_create_array_with_length(env, done.len(), &mut ids))?;
-        check_status!(sys::napi_create_array_with_length(env, done.len(), &mut results))?;
-        for (at, (id, settled)) in (0_u32..).zip(done) {
-            let failed = matches!(settled, Settled::Failed(_));
-            let mut number = ptr::null_mut();
-            let signed = if failed { -f64::from(id) } else { f64::from(id) };
-            check_status!(sys::napi_create_double(env, signed, &mut number))?;
-            check_status!(sys::napi_set_element(env, ids, at, number))?;
-            check_status!(sys::napi_set_element(env, results, at, settled.into_js(env)?))?;
-        }
-    }
-    Ok([ids, results])
-}
-
-/// The result of a look: `[ids, results]` or `undefined`.
-pub struct Found(Option<sys::napi_value>);
-
-impl ToNapiValue for Found {
-    unsafe fn to_napi_value(env: sys::napi_env, value: Self) -> Result<sys::napi_value> {
-        match value.0 {
-            Some(pair) => Ok(pair),
-            // SAFETY: as the caller promises.
-            None => unsafe { ToNapiValue::to_napi_value(env, ()) },
-        }
-    }
-}
-
-impl TypeName for Found {
-    fn type_name() -> &'static str {
-        "[number[], unknown[]] | undefined"
-    }
-
-    fn value_type() -> ValueType {
-        ValueType::Unknown
-    }
-}
-
-impl Settled {
-    /// The JavaScript value. For an error it is the JSON text.
-    pub fn into_js(self, env: sys::napi_env) -> Result<sys::napi_value> {
-        // SAFETY: callers are on the thread of `env`, inside a handle scope.
-        unsafe {
-            match self {
-                Settled::Undefined => ToNapiValue::to_napi_value(env, ()),
-                Settled::Null => ToNapiValue::to_napi_value(env, Null),
-                Settled::Bool(flag) => ToNapiValue::to_napi_value(env, flag),
-                Settled::Number(number) => ToNapiValue::to_napi_value(env, number),
-                Settled::Text(bytes) => text::to_js(env, &bytes),
-                Settled::Buffer(bytes) => text::buffer_to_js(env, &bytes),
-                Settled::Object(object) => object.into_js(env),
-                Settled::Failed(error) => text::to_js(env, crate::boundary::error::to_json(&error).as_bytes()),
-                Settled::Progress(news) => text::to_js(env, news.as_bytes()),
-            }
-        }
     }
 }
