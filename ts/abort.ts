@@ -1,3 +1,4 @@
+import { refused } from './answers.js';
 import { rejectedLater } from './errors/stack.js';
 import { StorageError } from './errors/storage-error.js';
 
@@ -56,7 +57,7 @@ export function abortable<T>(
   cancel: (error: StorageError) => void,
 ): Promise<T> {
   if (signal === undefined) return start();
-  if (signal.aborted) return Promise.reject(abortError(signal, engine, operation));
+  if (signal.aborted) return refused(abortError(signal, engine, operation));
   return new Promise((resolve) => {
     let isAborted = false;
     const abort = (): void => {

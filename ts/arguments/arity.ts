@@ -1,3 +1,4 @@
+import { refused } from '../answers.js';
 import { StorageTypeError } from '../errors/storage-error.js';
 import { PageIterator } from '../iteration/page-iterator.js';
 import { watching } from '../watch/iterator.js';
@@ -14,8 +15,8 @@ type Method = (this: unknown, a?: unknown, b?: unknown, c?: unknown, d?: unknown
 type Refuse = (error: StorageTypeError) => unknown;
 
 const REFUSALS: { readonly [Kind in keyof MethodTable]-?: Refuse } = {
-  promises: (error) => Promise.reject(error),
-  iterators: (error) => new PageIterator(() => Promise.reject(error)),
+  promises: (error) => refused(error),
+  iterators: (error) => new PageIterator(() => refused(error)),
   watches: (error) =>
     watching(() => {
       throw error;

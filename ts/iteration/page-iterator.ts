@@ -1,4 +1,5 @@
 import { abortError, abortable } from '../abort.js';
+import { answered, refused } from '../answers.js';
 import { rejection } from '../errors/rejection.js';
 import { takeItems } from '../internal.js';
 import type { StorageIterator } from '../types.js';
@@ -61,17 +62,17 @@ export class PageIterator<T> implements StorageIterator<T> {
     const abort = this.#abort;
     if (abort?.signal.aborted === true && !this.#isOver) {
       this.#finish();
-      return Promise.reject(abortError(abort.signal, abort.engine, abort.operation));
+      return refused(abortError(abort.signal, abort.engine, abort.operation));
     }
     if (this.#loading === undefined) {
       if (this.#index < this.#items.length && this.#left > 0) {
         const fault = this.#source!.fault?.();
         if (fault !== undefined) {
           this.#finish();
-          return Promise.reject(fault);
+          return refused(fault);
         }
         this.#left--;
-        return Promise.resolve({ done: false, value: this.#items[this.#index++] });
+        return answered({ done: false, value: this.#items[this.#index++] });
       }
       if (this.#done) return Promise.resolve({ done: true, value: undefined });
       if (this.#left <= 0) return this.return();

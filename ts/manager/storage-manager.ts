@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { answered } from '../answers.js';
 import { refuseExtraArguments } from '../arguments/arity.js';
 import { boolean, nonEmptyString } from '../arguments/option-types.js';
 import { checkOptions } from '../arguments/options.js';
@@ -284,7 +285,7 @@ export class StorageManager<
     this.#refuseClosed('stats');
     checkOptions('stats', options, ALL_SHAPE);
     const engines = await this.#ofEach((engine) => engine.stats(), options);
-    return { ...engines, transactions: this.#supervision.stats() } as StorageStats;
+    return answered({ ...engines, transactions: this.#supervision.stats() } as StorageStats);
   }
 
   /**
@@ -352,7 +353,7 @@ export class StorageManager<
     const isOpen = ({ status }: InternalEngine): boolean => status === 'connected' || status === 'connecting';
     const asked = [...this.#engines].filter(([, engine]) => options?.all === true || isOpen(engine));
     const answers = await Promise.all(asked.map(async ([name, engine]) => [name, await ask(engine)] as const));
-    return Object.fromEntries(answers);
+    return answered(Object.fromEntries(answers));
   }
 
   #engineOf(engine: string | StorageEngine, option: string): InternalEngine {

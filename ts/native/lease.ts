@@ -1,3 +1,4 @@
+import { answered, done } from '../answers.js';
 import { CallQueue } from './call-queue.js';
 import type { CallHandle, LeaseHost } from './call-queue.js';
 import { VERBS } from './interface.js';
@@ -5,7 +6,7 @@ import { listenUntilOver, submitWithProgress } from './calls.js';
 import type { NativeDataCalls, NativeHotCalls, NativeModelCall, NativeValue, NativeView } from './interface.js';
 import { ModelCall } from './model-call.js';
 import type { ModelCallOptions } from './model-call.js';
-import { DONE, itself, nothing } from './results.js';
+import { itself, nothing } from './results.js';
 import type { Decode } from './results.js';
 import type { SpinWait } from './spin-wait.js';
 import { LeasedView, keyOf } from './view.js';
@@ -77,7 +78,7 @@ export class Lease extends CallQueue {
     const data = this.call();
     try {
       const found = tryRead(data, operation, argument);
-      if (found !== undefined) return Promise.resolve(decode(found as never));
+      if (found !== undefined) return answered(decode(found as never));
     } catch (error) {
       return this.refuse(error, operation, keyOf(operation, argument));
     }
@@ -96,8 +97,8 @@ export class Lease extends CallQueue {
     const { hot, store } = this.call();
     try {
       const plain = expiresAt === undefined && metadata === undefined;
-      const done = plain ? hot.trySet(key, value) : hot.trySet(key, value, expiresAt, metadata);
-      if (done === true) return DONE;
+      const isSet = plain ? hot.trySet(key, value) : hot.trySet(key, value, expiresAt, metadata);
+      if (isSet === true) return done();
     } catch (error) {
       return this.refuse(error, 'set', key);
     }
@@ -108,7 +109,7 @@ export class Lease extends CallQueue {
     const { hot, store } = this.call();
     try {
       const existed = hot.tryDelete(key);
-      if (existed !== undefined) return Promise.resolve(existed);
+      if (existed !== undefined) return answered(existed);
     } catch (error) {
       return this.refuse(error, 'delete', key);
     }
@@ -127,7 +128,7 @@ export class Lease extends CallQueue {
     const verb = report ? VERBS.batch : VERBS.write;
     try {
       const result = store.tryCall(verb, ops);
-      if (result !== undefined) return Promise.resolve(decode(result as never));
+      if (result !== undefined) return answered(decode(result as never));
     } catch (error) {
       return this.refuse(error, operation, key);
     }
@@ -143,7 +144,7 @@ export class Lease extends CallQueue {
     };
     try {
       const view = store.tryView();
-      if (view !== undefined) return Promise.resolve(open(view));
+      if (view !== undefined) return answered(open(view));
     } catch (error) {
       return this.refuse(error, operation, undefined);
     }

@@ -1,3 +1,4 @@
+import { refused } from '../answers.js';
 import { StorageError } from '../errors/storage-error.js';
 import type { CallHandle, CallQueue } from './call-queue.js';
 import { VERBS } from './interface.js';
@@ -27,7 +28,7 @@ export class LeasedView {
   }
 
   read<T>(operation: ReadOperation, argument: string, decode: Decode<T>, handle?: CallHandle): Promise<T> {
-    if (this.#ended !== undefined) return Promise.reject(this.#closed(operation));
+    if (this.#ended !== undefined) return refused(this.#closed(operation));
     const { view } = this;
     return this.lease.queue(
       operation,
@@ -40,7 +41,7 @@ export class LeasedView {
   }
 
   page<T>(range: string, what: PageContent, after: string | null, maxBytes: number, decode: Decode<T>): Promise<T> {
-    if (this.#ended !== undefined) return Promise.reject(this.#closed(what));
+    if (this.#ended !== undefined) return refused(this.#closed(what));
     return this.lease.queue(
       what,
       undefined,

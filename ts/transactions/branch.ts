@@ -1,3 +1,4 @@
+import { refused } from '../answers.js';
 import type { ValueRules } from '../codec/rules.js';
 import { rejection } from '../errors/rejection.js';
 import type { StorageError } from '../errors/storage-error.js';
@@ -90,7 +91,7 @@ export class TransactionBranch implements LeaseSource, LeaseHost {
   withLease<T>(operation: string, run: (lease: Lease) => Promise<T>, handle?: CallHandle): Promise<T> {
     const owner = this.#owner;
     const refusal = owner.refuse(operation, this.name);
-    if (refusal !== undefined) return Promise.reject(refusal);
+    if (refusal !== undefined) return refused(refusal);
     owner.calls++;
     let lease;
     try {

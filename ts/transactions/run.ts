@@ -1,4 +1,5 @@
 import { abortError, abortable } from '../abort.js';
+import { pause } from '../answers.js';
 import { describeKind } from '../codec/kinds.js';
 import { isFailedCondition } from '../engines/data/conditions.js';
 import { retrace } from '../errors/stack.js';
@@ -42,6 +43,8 @@ export async function runTransaction<T>(
     throw new StorageTypeError(`Expected transaction to be given a function, got ${describeKind(fn)}`);
   const signal = options?.signal;
   const suspicion = new Suspicion();
+  const eventLoop = pause();
+  if (eventLoop !== undefined) await eventLoop;
   for (let failures = 1; ; failures++) {
     const turn = runner.scheduler.take();
     const endTurn = typeof turn === 'function' ? turn : await turnOf(turn, options);

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { answered, refused } from '../answers.js';
 import { refuseExtraArguments } from '../arguments/arity.js';
 import { describeKind } from '../codec/kinds.js';
 import { StorageError, StorageTypeError } from '../errors/storage-error.js';
@@ -100,19 +101,31 @@ export class TransactionManager {
   }
 
   /** The same as `storage.beginTransaction(options)`. */
-  async begin(options?: TransactionOptions): Promise<Transaction> {
-    checkBegin(options);
-    return this.#begin(options);
+  begin(options?: TransactionOptions): Promise<Transaction> {
+    try {
+      checkBegin(options);
+      return answered(this.#begin(options));
+    } catch (error) {
+      return refused(error);
+    }
   }
 
   /** Commits a transaction by its id. @throws TRANSACTION_NOT_FOUND, and whatever its `commit()` rejects with. */
-  async commit(id: string): Promise<void> {
-    await this.#find(id, 'commit').commit();
+  commit(id: string): Promise<void> {
+    try {
+      return this.#find(id, 'commit').commit();
+    } catch (error) {
+      return refused(error);
+    }
   }
 
   /** Rolls a transaction back by its id. @throws TRANSACTION_NOT_FOUND. */
-  async rollback(id: string): Promise<void> {
-    await this.#find(id, 'rollback').rollback();
+  rollback(id: string): Promise<void> {
+    try {
+      return this.#find(id, 'rollback').rollback();
+    } catch (error) {
+      return refused(error);
+    }
   }
 
   /** The transactions that are open, in the order in which they were begun. */

@@ -1,8 +1,8 @@
 import { inspect } from 'node:util';
+import { done } from '../answers.js';
 import { refuseExtraArguments } from '../arguments/arity.js';
 import type { DataMethods } from '../engines/contract.js';
 import { state } from '../internal.js';
-import { DONE } from '../native/results.js';
 import { BranchData } from './branch-data.js';
 import type { TransactionBranch } from './branch.js';
 import type { TransactionStatus } from './options.js';
@@ -100,7 +100,7 @@ export class Transaction extends BranchData implements AsyncDisposable {
   /** Rolls back if it is still pending. */
   [Symbol.asyncDispose](): Promise<void> {
     this.#state.end('rolled back');
-    return DONE;
+    return done();
   }
 
   /** Shows id and status only. */

@@ -1,3 +1,4 @@
+import { answered } from '../answers.js';
 import { rejection } from '../errors/rejection.js';
 import { withCaller } from '../errors/stack.js';
 import { FailedSource } from './source.js';
@@ -33,8 +34,7 @@ export class EventIterator<T> implements WatchIterator<T> {
         this.#finish();
         return rejection(withCaller(fault));
       }
-      if (this.#index < this.#events.length)
-        return Promise.resolve({ done: false, value: this.#events[this.#index++] });
+      if (this.#index < this.#events.length) return answered({ done: false, value: this.#events[this.#index++] });
       this.#loading = this.#load().finally(() => (this.#loading = undefined));
     }
     // Calls that wait go on in the order in which they were made.

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { refused } from '../../answers.js';
 import type { ValueRules } from '../../codec/rules.js';
 import { rejectedLater } from '../../errors/stack.js';
 import { StorageError, isStorageError, sameAgain } from '../../errors/storage-error.js';
@@ -9,6 +9,7 @@ import { StoreLease } from '../../native/store-lease.js';
 import { openStore, openStoreSync } from '../../native/open.js';
 import type { OpenRequest, Recovery } from '../../native/open.js';
 import { retryDelay } from '../../retry.js';
+import { sleep } from '../../timers.js';
 import { NO_HOOKS } from '../hooks.js';
 import type { EngineHooks } from '../hooks.js';
 
@@ -128,7 +129,7 @@ export class Connection implements LeaseSource {
   }
 
   #whenOpen<T>(operation: string, run: (lease: StoreLease) => Promise<T>, handle: CallHandle | undefined): Promise<T> {
-    if (this.#owner.closed()) return Promise.reject(this.#closedError(operation));
+    if (this.#owner.closed()) return refused(this.#closedError(operation));
     return new Promise((resolve) => {
       const reject = (error: unknown): void => resolve(rejectedLater(error));
       this.#waiting.push({

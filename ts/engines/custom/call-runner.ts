@@ -1,4 +1,5 @@
 import { abortable } from '../../abort.js';
+import { pause, refused } from '../../answers.js';
 import { signalOf } from '../../arguments/shapes.js';
 import { rejection } from '../../errors/rejection.js';
 import { withCaller } from '../../errors/stack.js';
@@ -61,12 +62,14 @@ export class CallRunner {
   /** Runs a call in its turn. */
   enqueue<T>(operation: string, call: () => Promise<T>): Promise<T> {
     const owner = this.#owner;
-    if (owner.isClosed) return Promise.reject(owner.closedError(operation));
+    if (owner.isClosed) return refused(owner.closedError(operation));
     const connected = owner.isReady ? undefined : owner.connect();
     connected?.catch(() => {}); // the call itself rejects with it in its turn
     const result = this.#order
       .run(async () => {
         await connected;
+        const turn = pause();
+        if (turn !== undefined) await turn;
         return call();
       })
       .finally(() => this.#feed.flush());

@@ -1,3 +1,4 @@
+import { refused } from '../../answers.js';
 import { ENGINE_METHODS, refuseExtraArguments } from '../../arguments/arity.js';
 import { keyList } from '../../arguments/iterables.js';
 import { checkOptions } from '../../arguments/options.js';
@@ -216,7 +217,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
 
   /** Rejects with NOT_SUPPORTED: a custom engine has no snapshots. */
   snapshot(): Promise<Snapshot> {
-    return Promise.reject(this.#calls.notSupported('snapshots', 'snapshot'));
+    return refused(this.#calls.notSupported('snapshots', 'snapshot'));
   }
 
   /** {@inheritDoc Engine.watch} Changes made past this object are not seen, and there is no `since`. */

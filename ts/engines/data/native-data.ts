@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { answered } from '../../answers.js';
 import { keyList } from '../../arguments/iterables.js';
 import { checkKey, checkWritableKey } from '../../arguments/keys.js';
 import { signalOf } from '../../arguments/shapes.js';
@@ -64,7 +65,7 @@ export class NativeData implements DataMethods {
       checkKey(key, 'get');
       if (lease !== undefined) {
         const found = lease.tryGet(key);
-        if (found !== undefined) return Promise.resolve(found === null ? null : decode<T>(found));
+        if (found !== undefined) return answered(found === null ? null : decode<T>(found));
         return lease.queueGet(key, decodeFound<T>);
       }
     } catch (error) {
