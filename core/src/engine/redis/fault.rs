@@ -38,6 +38,11 @@ pub(super) fn not_a_string() -> Error {
     Error::new(Code::Corrupted, "the key holds something that is not a string").caused_by(&"WRONGTYPE").in_engine(NAME)
 }
 
+/// The error of a write while the content is replaced.
+pub(super) fn replacing() -> Error {
+    Error::new(Code::Conflict, "the content of the store is being replaced; try again").in_engine(NAME)
+}
+
 /// The error of a call for which there was no connection: nothing was sent.
 pub(super) fn unreachable(place: &impl std::fmt::Display, cause: Option<&Error>) -> Error {
     let what = format!("no connection to redis at {place}");
