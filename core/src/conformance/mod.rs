@@ -111,6 +111,7 @@ macro_rules! conformance {
             batches::a_range_is_deleted_and_nothing_else,
             expiry::an_expired_key_is_absent_at_once,
             expiry::an_expired_key_counts_as_absent_in_checks,
+            expiry::a_limited_deletion_does_not_count_expired_keys,
             expiry::increments_keep_the_expiry,
             order::a_read_sees_the_write_submitted_before_it,
             order::a_write_does_not_overtake_an_earlier_read,

@@ -11,6 +11,7 @@ use crate::batch::{Batch, Commit, Op, Outcome, RangeCheck, Role};
 use crate::error::{Code, Result};
 use crate::format::redis::Layout;
 use crate::key::{Key, KeyRange, Space};
+use crate::record::now;
 
 /// Keys deleted by one commit.
 const STEP_KEYS: usize = 512;
@@ -125,7 +126,7 @@ fn expand(link: &Link, layout: &Layout, original: &[Op]) -> Result<Expanded> {
             for op in &ops {
                 match op.key() {
                     Some((Space::User, key)) if !range.contains(key) => {}
-                    Some((Space::User, key)) if matches!(op, Op::Delete { .. }) => drop(keys.remove(key)),
+                    Some((Space::User, key)) if leaves_nothing(op) => drop(keys.remove(key)),
                     Some((Space::User, key)) => drop(keys.insert(key.clone())),
                     _ => {}
                 }
@@ -141,6 +142,15 @@ fn expand(link: &Link, layout: &Layout, original: &[Op]) -> Result<Expanded> {
         deletions.push(Some(ops.len() - before));
     }
     Ok(Expanded { ops, deletions })
+}
+
+/// True if the key of `op` is absent behind it.
+fn leaves_nothing(op: &Op) -> bool {
+    match op {
+        Op::Delete { .. } => true,
+        Op::Set { expires_at, .. } | Op::Add { expires_at, .. } => expires_at.is_some_and(|moment| moment <= now()),
+        Op::DeleteRange { .. } => false,
+    }
 }
 
 /// Gives the commit of an expanded batch the outcomes of the original operations.
