@@ -163,7 +163,10 @@ interface EngineCounters {
 }
 /** Figures of a store. A figure that an engine does not have is null. */
 interface EngineStats {
-    /** The number of keys, including expired ones that are not swept yet. */
+    /**
+     * The number of keys, including expired ones that are not swept yet; null on leveldb, whose `details.estimatedKeys`
+     * counts a key that was written several times as often until a compaction.
+     */
     keys: number | null;
     /** Bytes in memory that the store itself accounts for. */
     memoryBytes: number | null;
