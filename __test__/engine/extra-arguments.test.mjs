@@ -39,6 +39,8 @@ const MANAGER = {
   beginTransaction: [{}],
   transaction: [() => {}, {}],
   copy: [{ from: 'memory', to: 'memory' }],
+  export: [{ format: 'jsonl', target: 'unused.jsonl' }],
+  import: [{ format: 'jsonl', source: Buffer.from(''), to: 'memory' }],
   stats: [{}],
   verify: [{}],
   on: LISTENER,

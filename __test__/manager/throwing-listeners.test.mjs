@@ -15,6 +15,8 @@ test('whatever listeners throw, every call ends as it would without them', async
     ['transaction', ['ok']],
     ...Array.from({ length: 5 }, () => ['progress', ['ok']]),
     ['copy', ['ok']],
+    ['export', ['ok']],
+    ['import', ['ok']],
     ['retry', failed],
     ['close', ['ok']],
   ]);
@@ -25,7 +27,7 @@ test('whatever listeners throw, every call ends as it would without them', async
   for (const { name, uncaught } of told) {
     const thrown = new Set(uncaught.filter((message) => message !== 'verbose'));
     if (name === 'verbose') t.true(uncaught.length > 0);
-    else if (name === 'progress' || name === 'copy') t.deepEqual([...thrown], [name]);
+    else if (['progress', 'copy', 'export', 'import'].includes(name)) t.deepEqual([...thrown], [name]);
     else if (name === 'transaction') t.deepEqual([...thrown], ['once retry', 'retry']);
     else if (name === 'close') t.deepEqual([...thrown], []);
     else t.true(thrown.has(name), name);

@@ -78,6 +78,8 @@ export class StorageManager<
         beginTransaction: 'options',
         transaction: 'run, options',
         copy: 'options',
+        export: 'options',
+        import: 'options',
         stats: 'options',
         verify: 'options',
         close: '',

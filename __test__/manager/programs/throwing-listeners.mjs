@@ -64,6 +64,10 @@ for (const name of ['memory', 'file', 'sqlite', 'redis', 'mine']) {
 }
 await told('copy', [storage.copy({ from: 'mine', to: 'memory', onProgress: throwing('copy') })]);
 
+const file = `${folder}/a.jsonl`;
+await told('export', [storage.export({ format: 'jsonl', target: file, onProgress: throwing('export') })]);
+await told('import', [storage.import({ format: 'jsonl', source: file, to: 'mine', onProgress: throwing('import') })]);
+
 await server.stop();
 await told('retry', [redis.get('a'), redis.has('b'), redis.getMany(['a']), redis.set('a', 2), redis.keys()]);
 await told('close', [storage.close()]);
