@@ -50,7 +50,19 @@ onEachManaged('a function that conflicts with itself is told so at once', async 
       await engine.set(`k${Math.random()}`, 1);
       await tx.set('m', 1);
     },
+    'through an import': async (tx) => {
+      await tx.set('m', await tx.get('n'));
+      const line = JSON.stringify({ key: 'n', value: Math.random() });
+      const { refused } = await storage.import({ format: 'jsonl', source: Buffer.from(line), to: 'tested' });
+      t.deepEqual(refused, []);
+    },
   };
+  if (engine.capabilities.sync) {
+    functions['through a synchronous write'] = async (tx) => {
+      await tx.set('m', await tx.get('n'));
+      engine.setSync('n', Math.random());
+    };
+  }
   for (const [how, fn] of Object.entries(functions)) {
     let runs = 0;
     await engine.set('n', 1);

@@ -1,5 +1,6 @@
 import { abortable } from '../abort.js';
 import type { ValueRules } from '../codec/rules.js';
+import { noteWrite } from '../transactions/own-writes.js';
 import { cancelCall } from './call-queue.js';
 import type { CallHandle } from './call-queue.js';
 import type { Lease } from './lease.js';
@@ -44,6 +45,8 @@ export function callModel<L extends Lease>(
   request: object,
   options: ModelCallOptions,
 ): Promise<string | ModelCall> {
+  const { within } = source;
+  if (operation === 'import') noteWrite(within?.store ?? source, undefined, within?.transaction);
   const text = JSON.stringify(request);
   return abortableCall(source, operation, options.signal, (lease, handle) =>
     lease.model(operation, text, options, handle),

@@ -12,6 +12,7 @@ import type { OpenRequest } from '../../native/open.js';
 import { decodeFound } from '../../native/results.js';
 import type { InnerRange } from '../../range/range.js';
 import { Snapshot } from '../../snapshot.js';
+import { noteWrite } from '../../transactions/own-writes.js';
 import type {
   AbortOptions,
   BatchOperation,
@@ -242,12 +243,14 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
     checkWritableKey(key, 'setSync');
     const { expiresAt, metadata } = writeOptions('setSync', 'record', options, this.#connection.rules);
     const encoded = encodeAt(key, value, this.#connection.rules);
+    noteWrite(this.#connection, key);
     this.#sync('setSync', key, (store) => store.setSync(key, encoded, expiresAt, metadata));
   }
 
   /** {@inheritDoc Engine.deleteSync} */
   deleteSync(key: string): boolean {
     checkWritableKey(key, 'deleteSync');
+    noteWrite(this.#connection, key);
     return this.#sync('deleteSync', key, (store) => store.callSync(VERBS.delete, key) as boolean);
   }
 
