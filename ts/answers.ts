@@ -46,6 +46,11 @@ export function pause(): Promise<void> | undefined {
   return --answersToLook > 0 || isTimely() ? undefined : turn;
 }
 
+/** Whether callers are waiting for the event loop alone. */
+export function isGivingWay(): boolean {
+  return stage === 'giving way';
+}
+
 /** Whether answers may still come at once. */
 function isTimely(): boolean {
   if (stage === 'giving way') return false;
