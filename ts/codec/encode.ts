@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { isError } from '../errors/is-error.js';
 import { StorageError } from '../errors/storage-error.js';
 import { isPlain } from './plain.js';
 import { DEFAULT_RULES } from './rules.js';
@@ -61,7 +62,7 @@ function explain(error: unknown, writer: Writer | undefined, maxBytes: number): 
   if (writer?.refusal !== undefined && error === writer.refusal) {
     return writer.refusal.code === 'VALUE_TOO_LARGE' ? tooLarge(maxBytes) : writer.refusal;
   }
-  if (error instanceof RangeError) {
+  if (isError(error) && error.name === 'RangeError') {
     // V8 and JavaScriptCore say "call stack"; other engines have similar words.
     if (/call stack|recursion/i.test(error.message)) {
       const message = `Cannot store a value nested this deep at ${writer?.path ?? '$'}`;

@@ -115,8 +115,9 @@ export function addContext<E extends StorageError | StorageTypeError>(error: E, 
 
 /** The same error again, for another caller. */
 export function sameAgain(error: unknown): unknown {
-  if (error instanceof StorageError) return new StorageError(error.code, error.message, error);
-  return error instanceof StorageTypeError ? new StorageTypeError(error.message, error) : error;
+  if (!isStorageError(error)) return error;
+  const { code, message } = error;
+  return code === 'INVALID_ARGUMENT' ? new StorageTypeError(message, error) : new StorageError(code, message, error);
 }
 
 function causeOf(context: ErrorContext | undefined): ErrorOptions | undefined {

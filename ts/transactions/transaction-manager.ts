@@ -7,6 +7,7 @@ import { supervision } from '../internal.js';
 import { nativeSession } from '../native/environment.js';
 import type { NativeTransactionLog } from '../native/interface.js';
 import { LatestAnchor } from '../native/v8-anchors.js';
+import { clearTimeout, elapsed, setImmediate, setTimeout } from '../timers.js';
 import type { Durability } from '../types.js';
 import { checkBegin } from './options.js';
 import type { TransactionOptions, TransactionStats } from './options.js';
@@ -182,7 +183,7 @@ export class TransactionManager {
 
   // One timer checks all transactions for idle ones. It does not keep the process alive.
   #checkFromNow(state: TransactionState): void {
-    const now = performance.now();
+    const now = elapsed();
     this.#checkAt(now + state.checkIdle(now), now);
   }
 
@@ -197,7 +198,7 @@ export class TransactionManager {
 
   #checkAll(): void {
     this.#timerAt = Infinity;
-    const now = performance.now();
+    const now = elapsed();
     let next = Infinity;
     for (const state of this.#open.keys()) {
       if (state.timeout === 0) continue;
@@ -249,6 +250,9 @@ function count(stats: Omit<TransactionStats, 'log'>, ending: Ending): void {
   else if (ending === 'timeout') stats.timeouts++;
 }
 
+// Read once: under a mock that test frameworks put in its place, all transactions would have one id.
+const { random } = Math;
+
 function randomLetters(): string {
-  return Math.random().toString(36).slice(2, 11).padEnd(9, '0');
+  return random().toString(36).slice(2, 11).padEnd(9, '0');
 }
