@@ -1,5 +1,6 @@
 //! The session of one environment: it opens stores, hosts and transaction logs.
 
+mod clock;
 mod options;
 pub(crate) mod transaction_log;
 

@@ -1,4 +1,4 @@
-import { boolean, integer, nonEmptyString, object, oneOf, section } from '../arguments/option-types.js';
+import { boolean, callback, integer, nonEmptyString, object, oneOf, section } from '../arguments/option-types.js';
 import { checkOptions } from '../arguments/options.js';
 import { nearest } from '../arguments/nearest.js';
 import { DEFAULT_RULES } from '../codec/rules.js';
@@ -47,6 +47,12 @@ export interface StorageConfig {
    * left out. In a Map or a Set it is always refused. Default: false.
    */
   strictUndefined?: boolean | undefined;
+  /**
+   * Gives the time, in milliseconds since 1970, for tests that drive expiry. It takes the place of the system's clock in
+   * every store of the process until the manager is closed, also where several managers have one: the latest counts. A
+   * Redis server goes by a clock of its own. Default: the system's clock.
+   */
+  clock?: (() => number) | undefined;
   /** How reads, transactions and connections are made again after a retryable error. */
   retry?: RetryOptions | undefined;
   /** The idle timeout of transactions, and the folder of their log. */
@@ -86,6 +92,7 @@ export function checkConfig(config: unknown): void {
     durability: oneOf('full', 'normal', 'none'),
     maxValueBytes: integer(1),
     strictUndefined: boolean,
+    clock: callback,
     retry: section(RETRY_SHAPE),
     transactions: section(CONFIG_SHAPE),
   });

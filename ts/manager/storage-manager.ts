@@ -3,6 +3,8 @@ import { answered } from '../answers.js';
 import { refuseExtraArguments } from '../arguments/arity.js';
 import { boolean, nonEmptyString } from '../arguments/option-types.js';
 import { checkOptions } from '../arguments/options.js';
+import { addClock, removeClock } from '../clock.js';
+import type { Clock } from '../clock.js';
 import { VERIFY_SHAPE } from '../arguments/shapes.js';
 import { describeKind } from '../codec/kinds.js';
 import { absolute } from '../engines/built-in/options.js';
@@ -69,6 +71,7 @@ export class StorageManager<
   /** The open transactions. */
   readonly transactions: TransactionManager;
   readonly #supervision: Supervision;
+  readonly #clock: Clock | undefined;
   #closing: Promise<void> | undefined;
 
   static {
@@ -137,6 +140,8 @@ export class StorageManager<
       this.#own.add(engine);
     }
     for (const [name, engine] of Object.entries(config.engines ?? {})) this.registerEngine(name, engine);
+    this.#clock = config.clock;
+    if (this.#clock !== undefined) addClock(this.#clock);
   }
 
   /**
@@ -344,6 +349,7 @@ export class StorageManager<
     // All closes begin in one step, so no call comes in between.
     const closes = [this.#supervision.close(), ...[...this.#own].map((engine) => engine[closeForGood]())];
     const ends = await Promise.allSettled(closes);
+    if (this.#clock !== undefined) removeClock(this.#clock);
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
   }
 

@@ -13,6 +13,8 @@ export interface LeaseSource<L extends Lease = Lease> {
   readonly name: string;
   /** The rules for values. */
   readonly rules: ValueRules;
+  /** The time from which a `ttl` counts. */
+  readonly now: () => number;
   /** The connection of the engine and the state of the transaction, for the branch of a transaction. */
   readonly within?: { readonly store: object; readonly transaction: object };
   /** Whether all calls see one moment of the store. */

@@ -1,4 +1,5 @@
 import { answered, done } from '../answers.js';
+import { tick } from '../clock.js';
 import { CallQueue } from './call-queue.js';
 import type { CallHandle, LeaseHost } from './call-queue.js';
 import { VERBS } from './interface.js';
@@ -45,6 +46,7 @@ export class Lease extends CallQueue {
    * subclass overrides this method to do what has to come before every call.
    */
   call(): DataHandle {
+    tick();
     return this.#handle;
   }
 

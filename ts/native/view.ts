@@ -1,4 +1,5 @@
 import { refused } from '../answers.js';
+import { tick } from '../clock.js';
 import { StorageError } from '../errors/storage-error.js';
 import type { CallHandle, CallQueue } from './call-queue.js';
 import { VERBS } from './interface.js';
@@ -29,6 +30,7 @@ export class LeasedView {
 
   read<T>(operation: ReadOperation, argument: string, decode: Decode<T>, handle?: CallHandle): Promise<T> {
     if (this.#ended !== undefined) return refused(this.#closed(operation));
+    tick();
     const { view } = this;
     return this.lease.queue(
       operation,
@@ -42,6 +44,7 @@ export class LeasedView {
 
   page<T>(range: string, what: PageContent, after: string | null, maxBytes: number, decode: Decode<T>): Promise<T> {
     if (this.#ended !== undefined) return refused(this.#closed(what));
+    tick();
     return this.lease.queue(
       what,
       undefined,

@@ -1,4 +1,5 @@
 import { done } from '../answers.js';
+import { tick } from '../clock.js';
 import { setText } from '../native/batch-text.js';
 import type { CallHandle, LeaseHost } from '../native/call-queue.js';
 import { VERBS } from '../native/interface.js';
@@ -38,12 +39,14 @@ export class BranchLease extends Lease {
 
   /** The gathered writes come before every call. */
   override call(): TransactionSlot {
+    tick();
     this.#flush();
     return this.slot;
   }
 
   // A get of one key does not depend on writes of other keys, so they stay gathered.
   override tryGet(key: string): NativeValue | null | undefined {
+    tick();
     return this.#writes?.get(key) ?? this.slot.hot.tryGet(key);
   }
 

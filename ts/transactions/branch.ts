@@ -59,6 +59,10 @@ export class TransactionBranch implements LeaseSource, LeaseHost {
     return { store: this.#connection, transaction: this.#owner };
   }
 
+  get now(): () => number {
+    return this.#connection.now;
+  }
+
   get rules(): ValueRules {
     return this.#connection.rules;
   }

@@ -3,6 +3,7 @@ import type { InternalEngine } from '../engines/internal-engine.js';
 import type { ErrorCode } from '../errors/codes.js';
 import { StorageError, isStorageError } from '../errors/storage-error.js';
 import { connection } from '../internal.js';
+import { wallClock } from '../timers.js';
 import type { NativeTransactionLog } from '../native/interface.js';
 import type { TransactionSlot } from '../native/transaction-slot.js';
 import type { BranchLease } from './branch-lease.js';
@@ -41,7 +42,7 @@ export class TransactionState implements BranchOwner {
   calls = 0;
   /** Made when it is asked for. */
   id: string | undefined;
-  readonly begunAt = Date.now();
+  readonly begunAt = wallClock();
   readonly #owner: TransactionOwner;
   readonly #engines: InternalEngine[] = [];
   /** The branch of each of the engines. */

@@ -37,5 +37,6 @@ pub use contract::{
 };
 pub use counters::{Counters, Counts};
 pub use embedded::Embedded;
+pub use sweep::set_clock;
 
 pub(crate) use contract::value_of;

@@ -1,4 +1,5 @@
 import { refused } from '../../answers.js';
+import { now, systemNow, tick } from '../../clock.js';
 import type { ValueRules } from '../../codec/rules.js';
 import { rejectedLater } from '../../errors/stack.js';
 import { StorageError, isStorageError, sameAgain } from '../../errors/storage-error.js';
@@ -34,6 +35,7 @@ export class Connection implements LeaseSource {
   /** The open store. Undefined while there is none: calls then wait for it. */
   lease: StoreLease | undefined;
   hooks: EngineHooks = NO_HOOKS;
+  readonly now: () => number;
   /** Set by a manager. An engine without a manager knows no transaction logs. */
   recovery: Recovery | undefined;
   /** Counts calls and openings that were made again. */
@@ -51,6 +53,8 @@ export class Connection implements LeaseSource {
     this.#owner = owner;
     this.#request = request;
     this.#keeps = keeps;
+    // A server judges expiry by its own clock, which no application sets.
+    this.now = request.engine === 'redis' ? systemNow : now;
     const hooks = (): EngineHooks => this.hooks;
     this.#host = {
       engine: owner.name,
@@ -119,7 +123,8 @@ export class Connection implements LeaseSource {
   }
 
   /** The open store. If there is none, this call opens it and first runs the calls that wait for it. */
-  now(operation: string): StoreLease {
+  openNow(operation: string): StoreLease {
+    tick();
     if (this.lease === undefined) {
       if (this.#owner.closed()) throw this.#closedError(operation);
       this.#use(this.#kept ?? new StoreLease(openStoreSync(this.#request, this.recovery), this.#host));

@@ -241,7 +241,13 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
   /** {@inheritDoc Engine.setSync} */
   setSync(key: string, value: unknown, options?: Omit<RecordOptions, 'signal'>): void {
     checkWritableKey(key, 'setSync');
-    const { expiresAt, metadata } = writeOptions('setSync', 'record', options, this.#connection.rules);
+    const { expiresAt, metadata } = writeOptions(
+      'setSync',
+      'record',
+      options,
+      this.#connection.rules,
+      this.#connection.now,
+    );
     const encoded = encodeAt(key, value, this.#connection.rules);
     noteWrite(this.#connection, key);
     this.#sync('setSync', key, (store) => store.setSync(key, encoded, expiresAt, metadata));
@@ -292,7 +298,7 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
         key,
       });
     }
-    const lease = this.#connection.now(operation);
+    const lease = this.#connection.openNow(operation);
     try {
       return run(lease.store);
     } catch (error) {

@@ -1,3 +1,4 @@
+import { now } from '../../clock.js';
 import { checkOptions } from '../../arguments/options.js';
 import { ABORT_SHAPE } from '../../arguments/shapes.js';
 import { decodedCopy } from '../../codec/copy.js';
@@ -57,7 +58,7 @@ export class WriteArguments {
 
   batch(operations: Iterable<BatchOperation>, options: AbortOptions | undefined): Step[] {
     checkOptions('batch', options, ABORT_SHAPE);
-    const steps = batchSteps(operations, this.#rules);
+    const steps = batchSteps(operations, { rules: this.#rules, now });
     checkUserSteps(steps, 'batch');
     for (const step of steps) if (step.type === 'set') this.#calls.stored(step.write, 'batch');
     return steps;

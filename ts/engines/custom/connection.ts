@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { now } from '../../clock.js';
 import type { ValueRules } from '../../codec/rules.js';
 import { rejectedLater } from '../../errors/stack.js';
 import { StorageError } from '../../errors/storage-error.js';
@@ -56,6 +57,8 @@ export class CustomConnection implements LeaseSource {
   get name(): string {
     return this.#owner.name;
   }
+
+  readonly now = now;
 
   get rules(): ValueRules {
     return this.#owner.hooks.rules;

@@ -32,8 +32,15 @@ const DELETE_SHAPE: Shape = { type: TYPE, key: required(string) };
 const DELETE_RANGE_SHAPE: Shape = { type: TYPE, range: required(either(string, object)) };
 const CHECK_SHAPE: Shape = { ...DELETE_SHAPE, version: anything };
 
+/** What the engine of a batch says of the records that it stores. */
+interface RecordRules {
+  readonly rules: ValueRules;
+  /** The time from which a `ttl` counts. */
+  readonly now: () => number;
+}
+
 /** The steps of a batch. A condition of a set becomes a step of its own. */
-export function batchSteps(operations: unknown, rules: ValueRules): Step[] {
+export function batchSteps(operations: unknown, { rules, now }: RecordRules): Step[] {
   const steps: Step[] = [];
   for (const given of iterated(operations, 'batch', 'operations')) {
     if (typeof given !== 'object' || given === null)
@@ -43,7 +50,7 @@ export function batchSteps(operations: unknown, rules: ValueRules): Step[] {
     if (operation.type === 'set') {
       checkOptions('batch', operation, BATCH_SET_SHAPE);
       checkWritableKey(key, 'batch');
-      const write = writeOptions('batch', 'batch', operation as SetOptions, rules);
+      const write = writeOptions('batch', 'batch', operation as SetOptions, rules, now);
       if (write.ifAbsent) steps.push({ type: 'check', key, version: null });
       else if (write.ifVersion !== undefined) steps.push({ type: 'check', key, version: write.ifVersion });
       steps.push({ type: 'set', key, value: encodeAt(key, operation.value, rules), write });
@@ -69,7 +76,7 @@ export function batchSteps(operations: unknown, rules: ValueRules): Step[] {
  *
  * @param note - Is told of each key that is written; undefined stands for those of a range.
  */
-export function batchText(operations: unknown, rules: ValueRules, note: (key: string | undefined) => void): string {
+export function batchText(operations: unknown, rules: RecordRules, note: (key: string | undefined) => void): string {
   let text = '';
   for (const step of batchSteps(operations, rules)) {
     if (step.type !== 'check') note(step.type === 'deleteRange' ? undefined : step.key);

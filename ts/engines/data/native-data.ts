@@ -159,7 +159,7 @@ export class NativeData implements DataMethods {
   /** {@inheritDoc DataMethods.setMany} */
   setMany(entries: Iterable<readonly [string, unknown]>, options?: SetManyOptions): Promise<void> {
     return this.#try('setMany', () => {
-      const write = writeOptions('setMany', 'setMany', options, this.#source.rules);
+      const write = writeOptions('setMany', 'setMany', options, this.#source.rules, this.#source.now);
       const extras = options === undefined ? undefined : write;
       let checks = '';
       let ops = '';
@@ -189,7 +189,7 @@ export class NativeData implements DataMethods {
   batch(operations: Iterable<BatchOperation>, options?: AbortOptions): Promise<void> {
     return this.#try('batch', () => {
       const signal = signalOf('batch', options);
-      const ops = batchText(operations, this.#source.rules, (key) => this.#note(key));
+      const ops = batchText(operations, this.#source, (key) => this.#note(key));
       return this.#conditional(this.#batch('batch', undefined, ops, false, nothing, signal));
     });
   }
@@ -205,7 +205,7 @@ export class NativeData implements DataMethods {
       checkWritableKey(key, 'compareAndSet');
       checkExpected(expected, 'compareAndSet');
       this.#note(key);
-      const write = writeOptions('compareAndSet', 'record', options, this.#source.rules);
+      const write = writeOptions('compareAndSet', 'record', options, this.#source.rules, this.#source.now);
       const ops = checkText(key, expected) + setText(key, encodeAt(key, value, this.#source.rules), write);
       const written = (text: string): CompareAndSetResult => ({
         ok: true,
@@ -225,7 +225,7 @@ export class NativeData implements DataMethods {
       checkWritableKey(key, 'increment');
       if (typeof by !== 'number')
         throw new StorageTypeError(`Expected what increment adds to be a number, got ${describeKind(by)}`, { key });
-      const write = writeOptions('increment', 'record', options, this.#source.rules);
+      const write = writeOptions('increment', 'record', options, this.#source.rules, this.#source.now);
       this.#note(key);
       const sum = (text: string): number => decode<{ outcomes: [{ value: number }] }>(text).outcomes[0].value;
       return this.#batch('increment', key, addText(key, by, write), true, sum, write.signal);
@@ -257,7 +257,7 @@ export class NativeData implements DataMethods {
   }
 
   #setWith(key: string, encoded: NativeValue, options: SetOptions): Promise<void> {
-    const write = writeOptions('set', 'set', options, this.#source.rules);
+    const write = writeOptions('set', 'set', options, this.#source.rules, this.#source.now);
     const { expiresAt, metadata, ifVersion, ifAbsent, signal } = write;
     if (ifAbsent || ifVersion !== undefined) {
       const ops = checkText(key, ifVersion ?? null) + setText(key, encoded, write);

@@ -1,6 +1,7 @@
 import { anything, boolean, milliseconds, signal, string, timestamp } from '../../arguments/option-types.js';
 import { checkOptions } from '../../arguments/options.js';
 import type { Shape } from '../../arguments/options.js';
+import { LATEST, now } from '../../clock.js';
 import { encodeValue } from '../../codec/encode.js';
 import { describeKind } from '../../codec/kinds.js';
 import { DEFAULT_RULES } from '../../codec/rules.js';
@@ -34,14 +35,19 @@ const NO_OPTIONS: WriteOptions = {
   signal: undefined,
 };
 const NO_DELETE_OPTIONS: DeleteOptions = {};
-const LATEST = 8.64e15; // the last moment that a Date can hold
 
-/** Checks and encodes the options of a write. `kind` names the options that the method takes. */
+/**
+ * Checks and encodes the options of a write.
+ *
+ * @param kind - Names the options that the method takes.
+ * @param time - The time from which a `ttl` counts.
+ */
 export function writeOptions(
   operation: string,
   kind: keyof typeof SHAPES,
   options: SetOptions | SetManyOptions | RecordOptions | undefined,
   rules: ValueRules = DEFAULT_RULES,
+  time: () => number = now,
 ): WriteOptions {
   if (options === undefined) return NO_OPTIONS;
   checkOptions(operation, options, SHAPES[kind]);
@@ -53,7 +59,7 @@ export function writeOptions(
     throw new StorageTypeError(`Expected one of the options ifVersion and ifAbsent of ${operation}, got both`);
   }
   return {
-    expiresAt: moment(ttl === undefined ? expiresAt : Date.now() + ttl),
+    expiresAt: moment(ttl === undefined ? expiresAt : time() + ttl),
     metadata: metadata === undefined ? undefined : asText(encodeValue(metadata, rules)),
     ifVersion: ifVersion === undefined ? undefined : checkVersion(ifVersion, operation),
     ifAbsent: ifAbsent === true,

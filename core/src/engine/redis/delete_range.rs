@@ -8,10 +8,10 @@ use super::link::Link;
 use super::read::latest_commit;
 use super::scan;
 use crate::batch::{Batch, Commit, Op, Outcome, RangeCheck, Role};
+use crate::clock;
 use crate::error::{Code, Result};
 use crate::format::redis::Layout;
 use crate::key::{Key, KeyRange, Space};
-use crate::record::now;
 
 /// Keys deleted by one commit.
 const STEP_KEYS: usize = 512;
@@ -148,7 +148,9 @@ fn expand(link: &Link, layout: &Layout, original: &[Op]) -> Result<Expanded> {
 fn leaves_nothing(op: &Op) -> bool {
     match op {
         Op::Delete { .. } => true,
-        Op::Set { expires_at, .. } | Op::Add { expires_at, .. } => expires_at.is_some_and(|moment| moment <= now()),
+        Op::Set { expires_at, .. } | Op::Add { expires_at, .. } => {
+            expires_at.is_some_and(|moment| moment <= clock::system())
+        }
         Op::DeleteRange { .. } => false,
     }
 }
