@@ -169,6 +169,7 @@ fn a_crash_at_any_step_leaves_one_content_or_the_other() {
         }
     }
     println!("{} connections cut: {kept} kept the old content, {replaced} have the new", kept + replaced);
+    println!("{} connections cut: {kept} kept the old content, {replaced} have the new", kept + replaced);
     assert!(kept > 0 && replaced > 5, "{kept} kept, {replaced} replaced");
 }
 
