@@ -3,8 +3,8 @@ import { StorageTypeError } from './errors/storage-error.js';
 import { throwApart } from './errors/uncaught.js';
 import { nativeClock } from './native/environment.js';
 
-// The clock of the process. The core stamps records with it, and judges by it what has expired, so `ttl` counts from it,
-// too. An application's own clock takes the place of the system's. It is told to the core ahead of each call.
+// The clock of the process. The core stamps records with it, and judges by it what has expired, so `ttl` counts from
+// it, too. An application's own clock takes the place of the system's. It is told to the core ahead of each call.
 
 /** Gives the time, in milliseconds since 1970. */
 export type Clock = () => number;

@@ -1,8 +1,8 @@
 import { performance } from 'node:perf_hooks';
 import * as timers from 'node:timers';
 
-// Timers and clocks are read once, and from Node's modules: test frameworks replace the global ones with some that never
-// fire, and the global ones of a simulated browser (jsdom) lack `setImmediate` and give numbers.
+// Timers and clocks are read once, and from Node's modules: test frameworks replace the global ones with some that
+// never fire, and the global ones of a simulated browser (jsdom) lack `setImmediate` and give numbers.
 
 export const { setImmediate, setTimeout, clearTimeout, setInterval, clearInterval } = timers;
 

@@ -1,7 +1,7 @@
 //! The one clock by which records are stamped, and judged to have expired.
 //!
-//! What has expired never comes back, also if the clock of the system is set back. Time then stands still until the open
-//! stores have freed what had expired, and goes on from what the system says.
+//! What has expired never comes back, also if the clock of the system is set back. Time then stands still until the
+//! open stores have freed what had expired, and goes on from what the system says.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
