@@ -1383,9 +1383,9 @@ interface StorageConfig {
      */
     strictUndefined?: boolean | undefined;
     /**
-     * Gives the time, in milliseconds since 1970, for tests that drive expiry. It takes the place of the system's clock in
-     * every store of the process until the manager is closed, also where several managers have one: the latest counts. A
-     * Redis server goes by a clock of its own. Default: the system's clock.
+     * Gives the time, in milliseconds since 1970, for tests that drive expiry. It takes the place of the system's clock
+     * in every store of the process until the manager is closed, also where several managers have one: the latest
+     * counts. A Redis server goes by a clock of its own. Default: the system's clock.
      */
     clock?: (() => number) | undefined;
     /** How reads, transactions and connections are made again after a retryable error. */
