@@ -16,6 +16,11 @@ import { manifest, root } from './lib/paths.mjs';
 const header = '// Generated from ts/ by `npm run build:ts`. Do not edit: change ts/ and build again.\n';
 const mainEntry = entries[0];
 
+// A realm that Node did not prepare, such as that of jsdom in Jest, may lack the symbol: methods of that name would be
+// called "undefined". Compilers of `await using` look for the other one then.
+const define = { 'Symbol.asyncDispose': 'asyncDispose' };
+const dispose = "const asyncDispose = Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose');";
+
 /** Finds the .ts file behind './x.js' and erases its types. */
 const typescript = {
   name: 'typescript',
@@ -23,7 +28,7 @@ const typescript = {
     return importer && path.startsWith('.') ? resolve(dirname(importer), path).replace(/\.js$/, '.ts') : null;
   },
   async transform(code, id) {
-    const result = await transform(code, { loader: 'ts', target: 'node20', charset: 'utf8', sourcefile: id });
+    const result = await transform(code, { loader: 'ts', target: 'node20', charset: 'utf8', sourcefile: id, define });
     return { code: result.code, map: null };
   },
 };
@@ -55,6 +60,7 @@ async function bundle() {
     exports: 'named',
     esModule: false,
     interop: 'default',
+    intro: ({ name }) => (name === 'shared' ? dispose : ''),
     // A context of node:vm, such as that of a test of Jest, has require, but no import().
     dynamicImportInCjs: false,
   });

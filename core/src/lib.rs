@@ -27,6 +27,7 @@
 //! helpers of tests.
 
 pub mod batch;
+pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod engine;

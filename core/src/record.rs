@@ -1,23 +1,15 @@
 //! A stored record and its version.
 
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use xxhash_rust::xxh3::Xxh3;
 
+pub use crate::clock::now;
 use crate::value::Value;
 
 /// Milliseconds since 1970-01-01T00:00:00Z, as JavaScript counts them.
 pub type Millis = u64;
-
-/// The current time by the clock of the system. Times before 1970 count as 0.
-#[must_use]
-pub fn now() -> Millis {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |elapsed| u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
-}
 
 /// A value with everything that is stored beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,12 +2,10 @@ import { inspect } from 'node:util';
 import { abortError, whenAborted } from '../abort.js';
 import { StorageError } from '../errors/storage-error.js';
 import { access } from '../internal.js';
+import { clearInterval, setInterval } from '../timers.js';
 import { ConsumerRun } from './run.js';
 import type { ConsumerWork } from './run.js';
 import type { ConsumerState, ConsumerStats } from './types.js';
-
-// Read once, because test frameworks replace them with timers that never fire.
-const { setInterval, clearInterval } = globalThis;
 
 // The longest delay that Node takes.
 const FOREVER = 2 ** 31 - 1;

@@ -1,10 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { elapsed } from '../timers.js';
 import type { ConsumerCalls } from './calls.js';
 import { hasEnded, host } from './process.js';
 import { pause } from './waiting.js';
-
-// Read once, because test frameworks replace it with one that stands still.
-const { performance } = globalThis;
 
 /** How often a consumer that stands by looks, in milliseconds. */
 const LOOK = 1_000;
@@ -50,8 +48,8 @@ export class NameClaim {
       }
       onStandby(cursor);
       const { token: theirs, beat } = holder;
-      if (seen?.token !== theirs || seen.beat !== beat) seen = { token: theirs, beat, at: performance.now() };
-      const isDead = hasEnded(holder) || performance.now() - seen.at >= holder.timeout;
+      if (seen?.token !== theirs || seen.beat !== beat) seen = { token: theirs, beat, at: elapsed() };
+      const isDead = hasEnded(holder) || elapsed() - seen.at >= holder.timeout;
       dead = isDead ? { token: theirs, beat } : undefined;
       if (!isDead) await pause(Math.min(LOOK, holder.timeout / 3), stopping);
     }

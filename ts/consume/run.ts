@@ -7,6 +7,7 @@ import { access, connection } from '../internal.js';
 import type { StoreLease } from '../native/store-lease.js';
 import type { InnerRange } from '../range/range.js';
 import { retryDelay } from '../retry.js';
+import { clearInterval, setInterval } from '../timers.js';
 import type { WatchSource } from '../watch/source.js';
 import type { WatchEvent } from '../watch/types.js';
 import { ConsumerCalls } from './calls.js';
@@ -31,9 +32,6 @@ export interface ConsumerWork {
   /** It is at work. */
   onReady(): void;
 }
-
-// Read once, because test frameworks replace them with timers that never fire.
-const { setInterval, clearInterval } = globalThis;
 
 // More commits are dropped by the watch, and read from the change log.
 const MAX_QUEUE = 65_536;

@@ -2,9 +2,13 @@ import { EventEmitter } from 'node:events';
 import { describeKind } from '../codec/kinds.js';
 import type { RetryEvent } from '../engines/hooks.js';
 import { StorageTypeError } from '../errors/storage-error.js';
+import { callListener } from '../errors/uncaught.js';
 import type { RecoveredTransactions } from '../transactions/options.js';
 
-/** The events of a {@link StorageManager}, with the arguments of their listeners. */
+/**
+ * The events of a {@link StorageManager}, with the arguments of their listeners. What a listener throws breaks no call:
+ * it is an uncaught exception of its own.
+ */
 export interface StorageEvents {
   /**
    * An engine could not be connected for calls that were waiting, which reject too; the handler of a consumer without
@@ -44,20 +48,25 @@ export class ManagerEvents {
   }
 
   retry(event: RetryEvent): void {
-    this.#emitter.emit('retry', event);
+    this.#tell('retry', event);
   }
 
   reconnect(engine: string): void {
-    this.#emitter.emit('reconnect', engine);
+    this.#tell('reconnect', engine);
   }
 
   recovered(engine: string, transactions: RecoveredTransactions): void {
-    this.#emitter.emit('recovered', engine, transactions);
+    this.#tell('recovered', engine, transactions);
   }
 
-  /** Without a listener this does nothing, where an EventEmitter would throw. */
   error(error: unknown, engine: string): void {
-    if (this.#emitter.listenerCount('error') > 0) this.#emitter.emit('error', error, engine);
+    this.#tell('error', error, engine);
+  }
+
+  /** Calls every listener. Unlike `emit`, it goes on behind one that throws, and throws nothing itself. */
+  #tell<Event extends Name>(event: Event, ...args: StorageEvents[Event]): void {
+    // The raw listeners of `once` remove themselves.
+    for (const listener of this.#emitter.rawListeners(event)) callListener(listener as Listener<Event>, ...args);
   }
 }
 

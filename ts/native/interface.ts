@@ -172,6 +172,8 @@ export interface NativeSession {
   custom(listener: number, traits: string): NativeHost;
   /** Waits up to `microseconds`, without a sleep, for the calls that are done next: the arguments of `settle`. */
   look(microseconds: number): [ids: number[], results: unknown[]] | undefined;
+  /** Announces the end of the process, and waits until no store is being opened or closed. */
+  processEnds(): void;
   transactionLog(folder: string, durability: string): NativeTransactionLog;
 }
 
@@ -200,7 +202,17 @@ export interface NativeTransactionLog {
   close(): void;
 }
 
-export interface NativeAddon {
+/** The clock of the process, in milliseconds since 1970. */
+export interface NativeClock {
+  /** The time by which records are stamped and expire. */
+  now(): number;
+  /** The time of the system's clock. */
+  systemNow(): number;
+  /** Sets the time; without one, the system tells it. May block if the time goes back. */
+  setClock(time?: number): void;
+}
+
+export interface NativeAddon extends NativeClock {
   /**
    * Called once in an environment. `results[i]` belongs to `ids[i]`. A failed call has its id with a minus sign, and
    * the JSON text of the error as its result.

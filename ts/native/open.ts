@@ -1,4 +1,5 @@
 import { fromNative } from '../errors/from-native.js';
+import { isError } from '../errors/is-error.js';
 import { StorageError, addContext, isStorageError } from '../errors/storage-error.js';
 import type { StorageTypeError } from '../errors/storage-error.js';
 import { QueuedCall } from './calls.js';
@@ -78,7 +79,7 @@ function load(engine: string): NativeSession {
     return nativeSession();
   } catch (error) {
     if (isStorageError(error)) throw error;
-    const message = error instanceof Error ? error.message : 'The native addon cannot be loaded';
+    const message = isError(error) ? error.message : 'The native addon cannot be loaded';
     throw new StorageError('NOT_SUPPORTED', message, { engine, operation: 'connect', cause: error });
   }
 }

@@ -6,9 +6,6 @@ import type { NativeValue } from './interface.js';
 /** Makes what the caller asked for of the addon's result. */
 export type Decode<T> = (result: never) => T;
 
-/** The promise of a call that is over and has no result. */
-export const DONE: Promise<void> = Promise.resolve();
-
 export function nothing(): void {}
 
 export function itself<T>(result: T): T {

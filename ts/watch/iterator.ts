@@ -1,4 +1,6 @@
+import { answered } from '../answers.js';
 import { rejection } from '../errors/rejection.js';
+import { withCaller } from '../errors/stack.js';
 import { FailedSource } from './source.js';
 import type { WatchSource } from './source.js';
 import type { WatchEvent, WatchIterator } from './types.js';
@@ -31,10 +33,9 @@ export class EventIterator<T> implements WatchIterator<T> {
       const fault = this.#source.fault();
       if (fault !== undefined) {
         this.#finish();
-        return this.#endsLoop() ? this.next() : Promise.reject(fault);
+        return this.#endsLoop() ? this.next() : rejection(withCaller(fault));
       }
-      if (this.#index < this.#events.length)
-        return Promise.resolve({ done: false, value: this.#events[this.#index++] });
+      if (this.#index < this.#events.length) return answered({ done: false, value: this.#events[this.#index++] });
       this.#loading = this.#load().finally(() => (this.#loading = undefined));
     }
     // Calls that wait go on in the order in which they were made.
@@ -66,7 +67,7 @@ export class EventIterator<T> implements WatchIterator<T> {
       this.#index = 0;
     } catch (error) {
       this.#finish();
-      if (!this.#endsLoop()) throw error;
+      if (!this.#endsLoop()) throw withCaller(error);
     }
   }
 

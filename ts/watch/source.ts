@@ -1,3 +1,4 @@
+import { clearInterval, setInterval } from '../timers.js';
 import { abortError, whenAborted } from '../abort.js';
 import type { CheckedOptions } from './options.js';
 import type { WatchEvent } from './types.js';

@@ -118,6 +118,23 @@ pub fn increments_are_exact_and_refuse_other_types(fixture: &dyn Fixture) {
     }
 }
 
+pub fn whole_numbers_beyond_2_53_are_refused(fixture: &dyn Fixture) {
+    let lease = open(fixture);
+    let engine = lease.engine();
+    for (held, by) in
+        [("9007199254740991", 2.0), ("9007199254740992", 1.0), ("-9007199254740992", -1.0), ("1e300", 1.0)]
+    {
+        engine.set("n", held);
+        let refused = engine.commit(Batch::one(Op::add("n", by)));
+        assert_eq!(code_of(refused), Some(Code::InvalidArgument), "{held} {by}");
+        assert_eq!(engine.value("n").as_deref(), Some(held));
+    }
+    engine.set("n", "9007199254740991");
+    assert_eq!(engine.add("n", 1.0).to_bits(), 9_007_199_254_740_992_f64.to_bits());
+    assert_eq!(engine.add("n", -2.0).to_bits(), 9_007_199_254_740_990_f64.to_bits());
+    assert_eq!(code_of(engine.commit(Batch::one(Op::add("new", 1e16)))), Some(Code::InvalidArgument));
+}
+
 pub fn a_failed_increment_in_a_batch_writes_nothing(fixture: &dyn Fixture) {
     let lease = open(fixture);
     let engine = lease.engine();

@@ -1,5 +1,7 @@
 //! Applies a batch over a [`Target`], the same way for every engine that writes for itself.
 
+use std::borrow::Cow;
+
 use super::increment::add;
 use super::intent::{self, Intents};
 use super::watch::{self, Capture, Changes};
@@ -33,12 +35,20 @@ pub trait Target {
     /// An error of the medium, which ends the batch.
     fn remove(&mut self, space: Space, key: &Key) -> Result<()>;
 
-    /// Removes the keys that `range` contains. True if there were any.
+    /// Removes the keys of an interval, which is ascending. True if there were any.
     ///
     /// # Errors
     ///
     /// An error of the medium, which ends the batch.
-    fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<bool>;
+    fn remove_range(&mut self, space: Space, interval: &KeyRange) -> Result<bool>;
+
+    /// The keys that an ascending range selects, whatever its limit, in any order. A key may come twice, and expired or
+    /// removed keys may be among them.
+    ///
+    /// # Errors
+    ///
+    /// An error of the medium, which ends the batch.
+    fn keys(&mut self, space: Space, range: &KeyRange) -> Result<Vec<Key>>;
 
     /// The intents that stand in the store. If a group fails after a batch was applied, the store puts back those from
     /// before. `None` inside a transaction, whose writes are checked against intents when it commits.
@@ -169,16 +179,67 @@ fn write(
             target.remove(*space, key)?;
             Ok(Outcome::Deleted { existed })
         }
+        Op::DeleteRange { space, range } if !range.is_whole_interval() => {
+            remove_selected(*space, range, target, changes, now)?;
+            Ok(Outcome::Cleared)
+        }
         Op::DeleteRange { space, range } => {
-            let removed = !range.is_empty() && target.remove_range(*space, range)?;
+            let interval = forward(range);
+            let removed = !range.is_empty() && target.remove_range(*space, &interval)?;
             if let Some(changes) = changes
                 && removed
             {
-                changes.clear(*space, range);
+                changes.clear(*space, &interval);
             }
             Ok(Outcome::Cleared)
         }
     }
+}
+
+/// The same keys in ascending order. The direction of a deletion matters to its limit alone.
+fn forward(range: &KeyRange) -> Cow<'_, KeyRange> {
+    if range.reverse { Cow::Owned(KeyRange { reverse: false, ..range.clone() }) } else { Cow::Borrowed(range) }
+}
+
+/// Removes the keys that a range with a pattern, exceptions or a limit selects, one by one. All reads come before the
+/// first removal.
+fn remove_selected(
+    space: Space,
+    range: &KeyRange,
+    target: &mut impl Target,
+    mut changes: Option<&mut Changes>,
+    now: Millis,
+) -> Result<()> {
+    if range.is_empty() {
+        return Ok(());
+    }
+    let mut keys = target.keys(space, &forward(range))?;
+    keys.retain(|key| range.contains(key));
+    keys.sort_unstable();
+    keys.dedup();
+    if range.reverse {
+        keys.reverse();
+    }
+    // Only keys that are there count for the limit, and only they are told to a watch.
+    if range.limit.is_some() || changes.is_some() {
+        let mut live = Vec::new();
+        for key in keys {
+            if range.limit.is_some_and(|limit| live.len() >= limit) {
+                break;
+            }
+            if target.get(space, &key)?.is_some_and(|record| !record.expired(now)) {
+                live.push(key);
+            }
+        }
+        keys = live;
+    }
+    for key in &keys {
+        if let Some(changes) = changes.as_deref_mut() {
+            changes.delete(space, key);
+        }
+        target.remove(space, key)?;
+    }
+    Ok(())
 }
 
 /// Writes the changes of an applied batch to the change log, if it is on, in the same commit. Keeps their event until

@@ -1,5 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { StorageError, isStorageError } from '../../errors/storage-error.js';
+import { refused } from '../../answers.js';
+import { now, systemNow, tick } from '../../clock.js';
+import type { ValueRules } from '../../codec/rules.js';
+import { rejectedLater } from '../../errors/stack.js';
+import { StorageError, isStorageError, sameAgain } from '../../errors/storage-error.js';
 import type { StorageTypeError } from '../../errors/storage-error.js';
 import type { CallHandle, LeaseHost } from '../../native/call-queue.js';
 import type { LeaseSource } from '../../native/lease-source.js';
@@ -7,6 +10,7 @@ import { StoreLease } from '../../native/store-lease.js';
 import { openStore, openStoreSync } from '../../native/open.js';
 import type { OpenRequest, Recovery } from '../../native/open.js';
 import { retryDelay } from '../../retry.js';
+import { sleep } from '../../timers.js';
 import { NO_HOOKS } from '../hooks.js';
 import type { EngineHooks } from '../hooks.js';
 
@@ -21,9 +25,9 @@ export interface ConnectionOwner {
   opened(capabilities: string): void;
 }
 
+/** A call that waits for the store. It rejects by itself if the opening fails. */
 interface Waiting {
   run(lease: StoreLease): void;
-  reject(error: unknown): void;
 }
 
 /** Opens and closes the store of a built-in engine. Calls that are made meanwhile keep their order. */
@@ -31,6 +35,7 @@ export class Connection implements LeaseSource {
   /** The open store. Undefined while there is none: calls then wait for it. */
   lease: StoreLease | undefined;
   hooks: EngineHooks = NO_HOOKS;
+  readonly now: () => number;
   /** Set by a manager. An engine without a manager knows no transaction logs. */
   recovery: Recovery | undefined;
   /** Counts calls and openings that were made again. */
@@ -40,7 +45,7 @@ export class Connection implements LeaseSource {
   readonly #keeps: boolean;
   readonly #host: LeaseHost;
   #kept: StoreLease | undefined;
-  #waiting: Waiting[] = [];
+  #waiting = new Set<Waiting>();
   #connectedBefore = false;
 
   /** @param keeps - Whether a disconnect keeps the store, because it lives in memory. */
@@ -48,6 +53,8 @@ export class Connection implements LeaseSource {
     this.#owner = owner;
     this.#request = request;
     this.#keeps = keeps;
+    // A server judges expiry by its own clock, which no application sets.
+    this.now = request.engine === 'redis' ? systemNow : now;
     const hooks = (): EngineHooks => this.hooks;
     this.#host = {
       engine: owner.name,
@@ -67,8 +74,8 @@ export class Connection implements LeaseSource {
     return this.#owner.name;
   }
 
-  get maxBytes(): number {
-    return this.hooks.maxValueBytes;
+  get rules(): ValueRules {
+    return this.hooks.rules;
   }
 
   async open(): Promise<void> {
@@ -81,10 +88,7 @@ export class Connection implements LeaseSource {
         if (await this.#pause(error, failures)) continue;
         // A blocking call may have opened the store meanwhile, and run the calls that waited.
         if (this.lease !== undefined) return;
-        const waiting = this.#waiting;
-        this.#waiting = [];
-        for (const call of waiting) call.reject(error);
-        if (waiting.length > 0) this.hooks.onError(error, this.#owner.name);
+        if (this.#waiting.size > 0) this.hooks.onError(error, this.#owner.name);
         throw error;
       }
     }
@@ -116,7 +120,8 @@ export class Connection implements LeaseSource {
   }
 
   /** The open store. If there is none, this call opens it and first runs the calls that wait for it. */
-  now(operation: string): StoreLease {
+  openNow(operation: string): StoreLease {
+    tick();
     if (this.lease === undefined) {
       if (this.#owner.closed()) throw this.#closedError(operation);
       this.#use(this.#kept ?? new StoreLease(openStoreSync(this.#request, this.recovery), this.#host));
@@ -126,16 +131,19 @@ export class Connection implements LeaseSource {
   }
 
   #whenOpen<T>(operation: string, run: (lease: StoreLease) => Promise<T>, handle: CallHandle | undefined): Promise<T> {
-    if (this.#owner.closed()) return Promise.reject(this.#closedError(operation));
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({
+    if (this.#owner.closed()) return refused(this.#closedError(operation));
+    return new Promise((resolve) => {
+      const reject = (error: unknown): void => resolve(rejectedLater(error));
+      const call: Waiting = {
         run: (lease) => {
           if (handle?.abandoned === undefined) run(lease).then(resolve, reject);
         },
-        reject,
+      };
+      this.#waiting.add(call);
+      // Each call rejects by itself, once the opening is over: a call that is made in answer to that opens anew.
+      this.#owner.connect().catch((error: unknown) => {
+        if (this.#waiting.delete(call)) reject(sameAgain(error));
       });
-      // The calls in the list are told of a failure.
-      this.#owner.connect().catch(() => {});
     });
   }
 
@@ -146,7 +154,7 @@ export class Connection implements LeaseSource {
    */
   async #pause(error: unknown, failures: number): Promise<boolean> {
     const { retry } = this.hooks;
-    if (this.lease !== undefined || this.#waiting.length === 0 || failures >= retry.attempts) return false;
+    if (this.lease !== undefined || this.#waiting.size === 0 || failures >= retry.attempts) return false;
     if (!isStorageError(error) || (error.code !== 'CONNECTION' && error.code !== 'TIMEOUT')) return false;
     const delay = retryDelay(retry, failures);
     this.#retrying('connect', error, failures + 1, delay);
@@ -168,7 +176,7 @@ export class Connection implements LeaseSource {
     this.lease = lease;
     this.#owner.opened(lease.store.capabilities);
     const waiting = this.#waiting;
-    this.#waiting = [];
+    this.#waiting = new Set();
     for (const call of waiting) call.run(lease);
     if (this.#connectedBefore) this.hooks.onReconnect(this.#owner.name);
     this.#connectedBefore = true;

@@ -166,14 +166,17 @@ impl Target for StagedBatch<'_> {
     }
 
     fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<bool> {
+        let gone = self.keys(space, range)?;
+        for key in &gone {
+            self.stage(space, key, None);
+        }
+        Ok(!gone.is_empty())
+    }
+
+    fn keys(&mut self, space: Space, range: &KeyRange) -> Result<Vec<Key>> {
         let (keys, _) = self.client.keys(space, true)?;
         let own = self.after.keys().filter(|(in_space, _)| *in_space == space).map(|(_, key)| key.clone());
-        let gone: Vec<Key> = keys.into_iter().chain(own).filter(|key| range.contains(key)).collect();
-        let any = !gone.is_empty();
-        for key in gone {
-            self.stage(space, &key, None);
-        }
-        Ok(any)
+        Ok(keys.into_iter().chain(own).filter(|key| range.contains(key)).collect())
     }
 
     /// The facade tells watchers of the changes.

@@ -98,6 +98,31 @@ impl<'a> Staging<'a> {
             .map(|(_, key)| key.clone())
             .collect()
     }
+
+    fn stored_keys(&self, space: Space, range: &KeyRange) -> Result<Vec<Key>> {
+        let mut keys = Vec::new();
+        match space {
+            Space::User => {
+                let mut listings = Listings::new();
+                let mut walk = Walk::new(self.records.tree(), range, &mut listings)?;
+                while let Some(key) = walk.next(&mut listings)? {
+                    keys.push(key);
+                }
+                keys.extend(self.records.tree().long_names().keys(range));
+            }
+            Space::Internal => {
+                let mut rest = range.clone();
+                rest.reverse = false;
+                loop {
+                    let rows = self.metadata.internals(&rest, CHUNK)?;
+                    let Some((last, _)) = rows.last() else { break };
+                    rest = rest.after(last);
+                    keys.extend(rows.into_iter().map(|(key, _)| key));
+                }
+            }
+        }
+        Ok(keys)
+    }
 }
 
 impl Target for Staging<'_> {
@@ -130,39 +155,17 @@ impl Target for Staging<'_> {
     }
 
     fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<bool> {
-        let mut any = false;
-        for key in self.staged_keys(space, range) {
-            any |= self.staged(space, &key).is_some_and(Option::is_some);
-            self.own.insert((space, key), None);
-        }
-        match space {
-            Space::User => {
-                let mut listings = Listings::new();
-                let mut walk = Walk::new(self.records.tree(), range, &mut listings)?;
-                while let Some(key) = walk.next(&mut listings)? {
-                    any = true;
-                    self.own.insert((space, key), None);
-                }
-                for key in self.records.tree().long_names().keys(range) {
-                    any = true;
-                    self.own.insert((space, key), None);
-                }
-            }
-            Space::Internal => {
-                let mut rest = range.clone();
-                rest.reverse = false;
-                loop {
-                    let rows = self.metadata.internals(&rest, CHUNK)?;
-                    let Some((last, _)) = rows.last() else { return Ok(any) };
-                    any = true;
-                    rest = rest.after(last);
-                    for (key, _) in rows {
-                        self.own.insert((space, key), None);
-                    }
-                }
-            }
-        }
+        let staged = self.staged_keys(space, range);
+        let stored = self.stored_keys(space, range)?;
+        let any = !stored.is_empty() || staged.iter().any(|key| self.staged(space, key).is_some_and(Option::is_some));
+        self.own.extend(staged.into_iter().chain(stored).map(|key| ((space, key), None)));
         Ok(any)
+    }
+
+    fn keys(&mut self, space: Space, range: &KeyRange) -> Result<Vec<Key>> {
+        let mut keys = self.staged_keys(space, range);
+        keys.extend(self.stored_keys(space, range)?);
+        Ok(keys)
     }
 
     fn intents(&mut self) -> Option<&mut Intents> {

@@ -274,6 +274,24 @@ impl Target for Overlay<'_> {
         Ok(any)
     }
 
+    fn keys(&mut self, space: Space, range: &KeyRange) -> Result<Vec<Key>> {
+        if self.tier == Tier::Memory {
+            return Err(self.block());
+        }
+        let written = self.slots(space).keys().filter(|key| range.contains(key));
+        let mut keys: Vec<Key> = written.cloned().collect();
+        let generation = self.open.current();
+        let mut stored = seek(self.open, generation.of(space), range, ReadOptions::default());
+        while let Some(key) = stored.key() {
+            if range.selects(key) {
+                keys.push(Key::copy_from_slice(key));
+            }
+            stored.next();
+        }
+        stored.status().map_err(|error| fault::translate("read a range", &error))?;
+        Ok(keys)
+    }
+
     fn intents(&mut self) -> Option<&mut Intents> {
         Some(&mut self.state.intents)
     }

@@ -96,11 +96,16 @@ impl Target for MemoryState {
     }
 
     fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<bool> {
-        let keys: Vec<Key> = self.records.range(space, range).map(|(key, _)| key.clone()).collect();
+        let keys = self.keys(space, range)?;
         for key in &keys {
             self.write(space, key, None);
         }
         Ok(!keys.is_empty())
+    }
+
+    fn keys(&mut self, space: Space, range: &KeyRange) -> Result<Vec<Key>> {
+        let within = self.records.range(space, range).map(|(key, _)| key);
+        Ok(within.filter(|key| range.selects(key)).cloned().collect())
     }
 
     fn intents(&mut self) -> Option<&mut Intents> {

@@ -38,11 +38,6 @@ pub(super) fn not_a_string() -> Error {
     Error::new(Code::Corrupted, "the key holds something that is not a string").caused_by(&"WRONGTYPE").in_engine(NAME)
 }
 
-/// The error of an addition to a value that is no number.
-pub(super) fn not_a_number() -> Error {
-    Error::new(Code::InvalidArgument, "increment needs a number, the key holds another type").in_engine(NAME)
-}
-
 /// The error of a write while the content is replaced.
 pub(super) fn replacing() -> Error {
     Error::new(Code::Conflict, "the content of the store is being replaced; try again").in_engine(NAME)
@@ -50,11 +45,14 @@ pub(super) fn replacing() -> Error {
 
 /// The error of a call for which there was no connection: nothing was sent.
 pub(super) fn unreachable(place: &impl std::fmt::Display, cause: Option<&Error>) -> Error {
-    let error = match cause {
-        Some(cause) => Error::new(Code::Connection, format!("no connection to redis at {place}: {}", cause.message())),
-        None => Error::new(Code::Connection, format!("no connection to redis at {place}")),
+    let what = format!("no connection to redis at {place}");
+    let message = match cause.map(Error::message) {
+        // The failure of an attempt to connect says so itself.
+        Some(cause) if cause.starts_with(&what) => cause.to_owned(),
+        Some(cause) => format!("{what}: {cause}"),
+        None => what,
     };
-    error.in_engine(NAME)
+    Error::new(Code::Connection, message).in_engine(NAME)
 }
 
 /// The reason why a connection ended.

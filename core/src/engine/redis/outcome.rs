@@ -2,11 +2,12 @@
 
 use redis::Value as RespValue;
 
-use super::fault::{applied_unknown, not_a_number, refused, replacing, unexpected};
+use super::fault::{applied_unknown, refused, replacing, unexpected};
 use super::options::NAME;
 use super::pending_write::PendingWrite;
 use super::rows::key_of_row;
 use crate::batch::{Commit, IntentId, Op, Outcome};
+use crate::engine::increment::{beyond, not_a_number};
 use crate::engine::intent;
 use crate::error::{Code, Error, Result};
 use crate::format::redis::{REPLACEMENT, held_by, version, version_of_write};
@@ -24,6 +25,7 @@ const APPLIED: i64 = 2;
 const CHECK_FAILED: i64 = 0;
 const NO_NUMBER: i64 = -1;
 const HELD: i64 = -2;
+const BEYOND: i64 = -3;
 
 /// The result of each of `writes`. `met_replacement` becomes true if one was refused because the content is being
 /// replaced.
@@ -87,6 +89,7 @@ fn refusal(write: &PendingWrite, reason: i64, row: usize, holder: Option<(Intent
     let error = match (reason, holder) {
         (CHECK_FAILED, _) | (HELD, None) => conflict(),
         (NO_NUMBER, _) => not_a_number(),
+        (BEYOND, _) => beyond(),
         (HELD, Some((id, at))) => intent::held_by(id, at, key.as_deref().unwrap_or_default(), now()),
         _ => unexpected(),
     };

@@ -125,6 +125,19 @@ pub(super) fn scan(
     })
 }
 
+/// The keys that a range selects, expired ones among them, in no order.
+pub(super) fn keys(connection: &mut Connection, space: Space, range: &KeyRange) -> Result<Vec<Key>> {
+    let mut keys = Vec::new();
+    if range.is_empty() {
+        return Ok(keys);
+    }
+    let mut rows = spanning(connection, Span::from(Projection::Keys), space, range, WHAT)?;
+    while rows.step()? {
+        keys.extend(row::key(&rows, space).filter(|key| range.selects(key)));
+    }
+    Ok(keys)
+}
+
 /// The number of live keys in an interval.
 pub(super) fn count(connection: &mut Connection, space: Space, interval: &KeyRange) -> Result<u64> {
     if interval.is_empty() {

@@ -10,6 +10,7 @@ use super::connection::Connection;
 use super::fault;
 use super::foreign_commits::ForeignCommits;
 use super::meta::Meta;
+use super::row;
 use super::row_cache::RowChange;
 use super::sql::{Point, Query};
 use super::wal_index::WalIndexHeader;
@@ -143,21 +144,27 @@ impl Writer {
     pub(super) fn sweep(&mut self, space: Space, now: Millis) -> Result<u64> {
         let (base, meta) = self.begin(OnBusy::Wait)?;
         match self.sweep_chunk(space, now) {
-            Ok(()) => {
-                let freed = self.connection.changes();
-                // The row cache need not change: an expired row counts as absent there too.
-                self.finish(base, meta, meta, Some(Vec::new()))?;
-                Ok(freed)
+            Ok(freed) => {
+                let count = freed.len() as u64;
+                // An expired row counts as absent in the row cache, too, but the clock may be set back.
+                let changes = if space == Space::User { freed } else { Vec::new() };
+                self.finish(base, meta, meta, Some(changes))?;
+                Ok(count)
             }
             Err(error) => Err(self.abandon(error)),
         }
     }
 
-    fn sweep_chunk(&mut self, space: Space, now: Millis) -> Result<()> {
+    fn sweep_chunk(&mut self, space: Space, now: Millis) -> Result<Vec<RowChange>> {
         let mut statement = self.connection.query(Query::Point(Point::Sweep, space), "cannot free expired records")?;
         statement.bind_int(1, now)?;
         statement.bind_int(2, SWEEP_CHUNK)?;
-        statement.run()
+        let mut freed = Vec::new();
+        while statement.step()? {
+            // A key that others wrote may be none.
+            freed.push(row::key(&statement, space).map_or(RowChange::Unknown, RowChange::Removed));
+        }
+        Ok(freed)
     }
 
     /// Runs `work` in a transaction. It may change anything but the store's own counters.

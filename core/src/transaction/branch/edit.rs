@@ -5,8 +5,8 @@ use super::state::{BranchInner, BranchState};
 use crate::batch::{Batch, Commit};
 use crate::engine::apply::{Target, apply};
 use crate::engine::intent::Intents;
-use crate::engine::unexpected_reply;
 use crate::engine::watch::Capture;
+use crate::engine::{Projection, for_each_page, unexpected_reply};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, KeyRange, Space};
 use crate::record::{Millis, Record, Version, now};
@@ -91,6 +91,21 @@ impl Target for OverlayTarget<'_> {
     fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<bool> {
         self.own.overlay.layer_mut(space).remove_range(range);
         Ok(true)
+    }
+
+    /// Counts as a read of the range.
+    fn keys(&mut self, space: Space, range: &KeyRange) -> Result<Vec<Key>> {
+        let Some(base) = self.own.base.clone().filter(|_| self.may_wait) else {
+            self.blocked = true;
+            return Err(unexpected_reply());
+        };
+        let mut keys = Vec::new();
+        let all = KeyRange { limit: None, ..range.clone() };
+        for_each_page(&self.inner.view(self.own, base), space, &all, Projection::Keys, |page| {
+            keys.extend(page.into_iter().map(|(key, _)| key));
+            Ok(true)
+        })?;
+        Ok(keys)
     }
 
     /// Watchers are told by the commit.

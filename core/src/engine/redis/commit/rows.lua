@@ -68,6 +68,8 @@ local function rows(result, most)
         clear_internal(k)
       elseif state.stored and not (state.text and number(state.text)) then
         fail(-1)
+      elseif is_beyond(state.text and number(state.text) or 0, by) then
+        fail(-3)
       else
         local text
         text, expiry, metadata =
@@ -99,6 +101,8 @@ local function rows(result, most)
       elseif what == 'a' then
         if state.foreign or (state.text and not number(state.text)) then
           fail(-1)
+        elseif is_beyond(state.text and number(state.text) or 0, by) then
+          fail(-3)
         else
           local _, kept = user_companion(k, state)
           if kept == '-' then kept = nil end

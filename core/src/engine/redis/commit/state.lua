@@ -31,8 +31,8 @@
 -- L    delete of a range of internal keys: ends, then how many keys this batch wrote into the range, and these keys
 --
 -- Returns { 1, last commit number, outcome ... } for blind rows, else { 0, batch ... }, where a batch is
--- { commit number, outcome ... }, { 0, row of a failed check }, { -1, row of a failed addition },
--- or { -2, row of a held key, mark of its holder }.
+-- { commit number, outcome ... }, { 0, row of a failed check }, { -1, row of an addition to another type },
+-- { -2, row of a held key, mark of its holder }, or { -3, row of an addition beyond 2^53 }.
 local KEYS, ARGV = KEYS, ARGV
 local seq, companions, names, values, held, ranges, log, feed, client = unpack(KEYS, 1, 9)
 local call, pcall, sub = redis.call, redis.pcall, string.sub
@@ -220,6 +220,13 @@ local function number_text(x)
     return sign .. digits .. string.rep('0', point - #digits)
   end
   return sign .. sub(digits, 1, point) .. '.' .. sub(digits, point + 1)
+end
+
+-- Whether both are whole numbers whose sum is beyond 2^53. A sum just beyond it is rounded to it.
+local function is_beyond(a, b)
+  local s, max = a + b, 9007199254740992
+  if a % 1 ~= 0 or b % 1 ~= 0 then return false end
+  return s > max or s < -max or ((s == max or s == -max) and (s - a ~= b or s - b ~= a))
 end
 
 -- Adds to the number that a key holds. Returns the text to write, its expiry and its metadata.
