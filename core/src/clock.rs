@@ -77,5 +77,7 @@ pub(crate) fn accept() {
 /// Sets the time; `None` leaves it to the system. True if it went back: [`accept`] has to be called.
 pub(crate) fn set(time: Option<Millis>) -> bool {
     SET.store(time.map_or(BY_SYSTEM, |time| time.min(BY_SYSTEM - 1)), Ordering::Relaxed);
-    source() < LATEST.load(Ordering::Relaxed)
+    let time = source();
+    // The time counts as told, also if nobody asks for it before the next one is set.
+    time < LATEST.fetch_max(time, Ordering::Relaxed)
 }
