@@ -109,7 +109,7 @@ interface Capabilities {
 }
 /** The status of an engine: `idle` connects on the next call; `closed` is final. */
 type EngineStatus = 'idle' | 'connecting' | 'connected' | 'closed';
-/** What a resolved write survives: `full` power loss, `normal` the death of the process, `none` neither. */
+/** The failures that a resolved write survives: `full` power loss, `normal` death of the process, `none` neither. */
 type Durability = 'full' | 'normal' | 'none';
 /**
  * The counts of a store since this process opened it. All engines of the process that share the store are counted
@@ -1042,8 +1042,8 @@ declare abstract class NativeEngine<Config> extends BaseStorageEngine<Config> im
 /** Options that all built-in engines have. */
 interface DurabilityOptions {
     /**
-     * What a resolved write survives: `'full'` power loss, `'normal'` a killed process, `'none'` neither. No level shows
-     * half a write. Default: the manager's `durability`, else `'full'`.
+     * The failures that a resolved write survives: `'full'` power loss, `'normal'` a killed process, `'none'` neither.
+     * No level shows half a write. Default: the manager's `durability`, else `'full'`.
      */
     durability?: Durability | undefined;
 }
@@ -1226,7 +1226,7 @@ interface StorageConfig {
     memory?: MemoryStorageConfig | undefined;
     /** Engines of your own, by name. */
     engines?: Record<string, StorageEngine> | undefined;
-    /** What a resolved write survives, for engines whose section does not say it. Default: `'full'`. */
+    /** The failures that a resolved write survives, for engines whose section does not say it. Default: `'full'`. */
     durability?: Durability | undefined;
     /** The most UTF-8 bytes of an encoded value. Larger ones are refused with VALUE_TOO_LARGE. Default: 64 MiB. */
     maxValueBytes?: number | undefined;
@@ -1355,7 +1355,7 @@ interface RefusedLine {
     key?: string;
     /** The code of the error. */
     code: ErrorCode;
-    /** What is wrong. It holds no value. */
+    /** The fault. It holds no value. */
     message: string;
 }
 /** The result of `storage.import`. */

@@ -110,7 +110,7 @@ export interface Capabilities {
 /** The status of an engine: `idle` connects on the next call; `closed` is final. */
 export type EngineStatus = 'idle' | 'connecting' | 'connected' | 'closed';
 
-/** What a resolved write survives: `full` power loss, `normal` the death of the process, `none` neither. */
+/** The failures that a resolved write survives: `full` power loss, `normal` death of the process, `none` neither. */
 export type Durability = 'full' | 'normal' | 'none';
 
 /**

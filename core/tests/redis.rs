@@ -24,6 +24,8 @@ mod lost_replies;
 mod proxy;
 #[path = "support/redis_server.rs"]
 mod redis_server;
+#[path = "redis/replacement.rs"]
+mod replacement;
 #[path = "redis/transactions.rs"]
 mod transactions;
 #[path = "redis/watching.rs"]

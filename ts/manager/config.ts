@@ -34,7 +34,7 @@ export interface StorageConfig {
   memory?: MemoryStorageConfig | undefined;
   /** Engines of your own, by name. */
   engines?: Record<string, StorageEngine> | undefined;
-  /** What a resolved write survives, for engines whose section does not say it. Default: `'full'`. */
+  /** The failures that a resolved write survives, for engines whose section does not say it. Default: `'full'`. */
   durability?: Durability | undefined;
   /** The most UTF-8 bytes of an encoded value. Larger ones are refused with VALUE_TOO_LARGE. Default: 64 MiB. */
   maxValueBytes?: number | undefined;

@@ -54,7 +54,7 @@ export interface RefusedLine {
   key?: string;
   /** The code of the error. */
   code: ErrorCode;
-  /** What is wrong. It holds no value. */
+  /** The fault. It holds no value. */
   message: string;
 }
 

@@ -8,7 +8,7 @@ import type { Caller } from './calls.js';
 import type { Decode } from './results.js';
 import type { SpinWait } from './spin-wait.js';
 
-/** What a lease needs of its engine. */
+/** The part of an engine that its leases need. */
 export interface LeaseHost {
   readonly engine: string;
   readonly retry: RetryPolicy;

@@ -133,7 +133,7 @@ export interface NativeWatch {
   close(): void;
 }
 
-/** What a page holds of each record. */
+/** The part of each record that a page holds. */
 export type PageContent = 'keys' | 'entries' | 'values';
 
 /** A read-only view: a snapshot, and the source of every iterator. */
@@ -165,6 +165,8 @@ export interface NativeSession {
   custom(listener: number, traits: string): NativeHost;
   /** Waits up to `microseconds`, without a sleep, for the calls that are done next: the arguments of `settle`. */
   look(microseconds: number): [ids: number[], results: unknown[]] | undefined;
+  /** Announces the end of the process, and waits until no store is being opened or closed. */
+  processEnds(): void;
   transactionLog(folder: string, durability: string): NativeTransactionLog;
 }
 

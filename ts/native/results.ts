@@ -24,7 +24,7 @@ export function parseKeys(text: string): string[] {
   return JSON.parse(text) as string[];
 }
 
-/** What a batch did, for each of its operations. */
+/** The outcome of each operation of a batch. */
 export function outcomes<O>(text: string): O[] {
   return (JSON.parse(text) as { outcomes: O[] }).outcomes;
 }

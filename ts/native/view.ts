@@ -7,7 +7,7 @@ import type { Decode } from './results.js';
 /** A read of a store or a view. Its argument is a key, a text of keys, or the text of a range. */
 export type ReadOperation = 'get' | 'has' | 'getMany' | 'getEntry' | 'keys' | 'count';
 
-/** What a view needs of the lease that opened it. */
+/** The part of a lease that its views need. */
 export interface ViewLease extends CallQueue {
   /** Which use of the store this is. It changes when the use ends. */
   readonly use: number;

@@ -32,7 +32,7 @@ export const byteSource: OptionType = {
     hasMethod(value, 'getReader'),
 };
 
-/** What crosses to the addon at one time: it is copied there. */
+/** The bytes that cross to the addon at one time: it is copied there. */
 const PIECE_BYTES = 1 << 20;
 
 interface Input {

@@ -11,7 +11,7 @@ import { BranchLease } from './branch-lease.js';
 // A call made again would read another moment. The transaction is made again as a whole instead.
 const ONCE: RetryPolicy = { attempts: 1, minDelay: 0, maxDelay: 0 };
 
-/** What a branch needs of its transaction. */
+/** The part of a transaction that its branches need. */
 export interface BranchOwner extends Dependent {
   readonly readOnly: boolean;
   /** Counts the calls. */

@@ -14,7 +14,7 @@ import type { Transaction } from './transaction.js';
 /** A function to be run in a transaction. */
 export type TransactionFunction<T> = (transaction: Transaction) => Promise<T> | T;
 
-/** What running functions in transactions needs of the manager. */
+/** The part of the manager that running functions in transactions needs. */
 export interface Runner {
   readonly retry: RetryPolicy;
   readonly scheduler: Scheduler;

@@ -26,7 +26,7 @@ const REFUSALS: Partial<Record<Ending, [ErrorCode, string]>> = {
 };
 const COMPLETED = ['TRANSACTION_COMPLETED', 'Transaction already completed'] as const;
 
-/** What a transaction needs of the manager that began it. */
+/** The part of its manager that the state of a transaction needs. */
 export interface TransactionOwner {
   /** A share of the log that transactions over several engines need. */
   log(): NativeTransactionLog;

@@ -13,7 +13,7 @@ import type { Ending, NamedEngine, TransactionOwner } from './state.js';
 import { Transaction } from './transaction.js';
 import type { TransactionRegistry } from './transaction.js';
 
-/** What the transactions need of the storage manager. */
+/** The part of the storage manager that transactions need. */
 export interface TransactionHost {
   /** The idle timeout of transactions that do not give one. */
   readonly timeout: number;
@@ -23,7 +23,7 @@ export interface TransactionHost {
   resolve(engine?: string): NamedEngine;
 }
 
-/** What only the storage manager may do with its transactions. */
+/** Calls on its transactions that only the storage manager may make. */
 export interface Supervision {
   /** Begins a transaction at once. The options are checked already. */
   begin(options: TransactionOptions | undefined): Transaction;

@@ -7,7 +7,7 @@ import type { TransactionBranch } from './branch.js';
 import type { TransactionStatus } from './options.js';
 import type { NamedEngine, TransactionState } from './state.js';
 
-/** What a transaction needs of the manager that began it, besides what its state needs. */
+/** The part of its manager that a transaction needs, besides the part that its state needs. */
 export interface TransactionRegistry {
   /** Makes the id of a transaction, by which the manager will find it. */
   register(state: TransactionState): string;

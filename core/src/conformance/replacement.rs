@@ -129,7 +129,7 @@ pub fn a_replacement_that_is_dropped_leaves_nothing(fixture: &dyn Fixture) {
     assert_eq!(code_of(engine.stage().map(|_| ())), Some(Code::Locked), "one at a time");
     drop(staging);
     assert_eq!(engine.keys(&KeyRange::all()), ["k"]);
-    // What was staged is not in the next one either.
+    // The staged records are not in the next one either.
     let mut staging = ok(engine.stage());
     assert_eq!(code_of(staging.write(vec![internal(b"\0store", "1")])), Some(Code::InvalidArgument));
     assert!(staging.write(vec![user("k", "2")]).is_err(), "an error ends it");

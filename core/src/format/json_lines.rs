@@ -98,7 +98,7 @@ struct Fields<'a> {
     value: Option<&'a RawValue>,
     expires_at: Option<&'a RawValue>,
     metadata: Option<&'a RawValue>,
-    /// What is wrong with the fields.
+    /// The fault of the fields.
     fault: Option<&'static str>,
 }
 

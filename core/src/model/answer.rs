@@ -2,7 +2,7 @@ use bytes::Bytes;
 
 use crate::error::Result;
 
-/// What a request of a model answers.
+/// The answer to a request of a model.
 pub enum Answer {
     /// One JSON text.
     Text(Bytes),

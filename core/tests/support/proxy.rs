@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ pub(crate) struct Proxy {
 struct Cut {
     requests: AtomicI64,
     replies: AtomicI64,
+    /// The next cut sets the mode `REFUSE`.
+    for_good: AtomicBool,
 }
 
 impl Cut {
@@ -63,7 +65,8 @@ impl Proxy {
         let port = listener.local_addr().expect("an address").port();
         let mode = Arc::new(AtomicUsize::new(PASS));
         let seen = mode.clone();
-        let cut = Arc::new(Cut { requests: AtomicI64::new(-1), replies: AtomicI64::new(-1) });
+        let (requests, replies) = (AtomicI64::new(-1), AtomicI64::new(-1));
+        let cut = Arc::new(Cut { requests, replies, for_good: AtomicBool::new(false) });
         let cuts = cut.clone();
         thread::spawn(move || {
             for client in listener.incoming() {
@@ -88,6 +91,12 @@ impl Proxy {
     #[allow(dead_code, reason = "each test program uses a part of it")]
     pub(crate) fn cut_requests_after(&self, bytes: u32) {
         self.cut.requests.store(bytes.into(), Ordering::SeqCst);
+    }
+
+    /// The next cut is for good, as if the client had crashed.
+    #[allow(dead_code, reason = "each test program uses a part of it")]
+    pub(crate) fn cut_for_good(&self) {
+        self.cut.for_good.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn set(&self, mode: usize) {
@@ -136,6 +145,9 @@ fn pump(mut from: TcpStream, mut to: TcpStream, mode: &AtomicUsize, cut: &Cut, r
             continue;
         }
         let (count, ends) = cut.pass(replies, count);
+        if ends && cut.for_good.swap(false, Ordering::SeqCst) {
+            mode.store(REFUSE, Ordering::SeqCst);
+        }
         if to.write_all(buffer.get(..count).unwrap_or_default()).is_err() || ends {
             break;
         }

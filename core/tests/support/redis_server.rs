@@ -31,6 +31,11 @@ impl RedisServer {
     /// Kills the server as a crash would, and starts another one on its port.
     pub(crate) fn crash_and_restart(&mut self) {
         self.kill();
+        self.start_again();
+    }
+
+    /// Starts a server in the place of one that was killed.
+    pub(crate) fn start_again(&mut self) {
         self.child = spawn(self.port, &self.folder, &self.args);
         self.await_answer();
     }

@@ -77,7 +77,7 @@ fn has_files(subject: Subject) -> bool {
 }
 
 fn powers(options: &Options, subject: Subject, part: (usize, usize), report: &mut Report) -> Outcome<()> {
-    // What SQLite and RocksDB write is there to compare.
+    // The writes of SQLite and RocksDB are there to compare.
     let by_default = if has_files(subject) { 10_000 } else { 2_000 };
     let wanted = if options.points == usize::MAX { by_default } else { options.points };
     let recordings = wanted.div_ceil(CASES);

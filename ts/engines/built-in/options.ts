@@ -6,8 +6,8 @@ import type { Capabilities, Durability } from '../../types.js';
 /** Options that all built-in engines have. */
 export interface DurabilityOptions {
   /**
-   * What a resolved write survives: `'full'` power loss, `'normal'` a killed process, `'none'` neither. No level shows
-   * half a write. Default: the manager's `durability`, else `'full'`.
+   * The failures that a resolved write survives: `'full'` power loss, `'normal'` a killed process, `'none'` neither.
+   * No level shows half a write. Default: the manager's `durability`, else `'full'`.
    */
   durability?: Durability | undefined;
 }

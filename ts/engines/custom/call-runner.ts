@@ -5,7 +5,7 @@ import type { AbortOptions } from '../../types.js';
 import type { CustomFeed } from '../../watch/custom-feed.js';
 import type { CallOrder } from './call-order.js';
 
-/** What running the calls of a custom engine needs of its wrapper. */
+/** The part of its wrapper that running the calls of a custom engine needs. */
 export interface RunnerOwner {
   readonly name: string;
   readonly isClosed: boolean;

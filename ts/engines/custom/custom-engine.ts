@@ -291,7 +291,7 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
     this.#hooks = hooks;
   }
 
-  /** What the runner and the connection need of this engine. */
+  /** The part of this engine that the runner and the connection need. */
   #owner(name: string) {
     const hooks = (): EngineHooks => this.#hooks;
     const isReady = (): boolean => this.isConnected;

@@ -9,7 +9,7 @@
 //! | [`Transactional`] | views for transactions, write intents | a transaction's own branch |
 //! | [`Watched`] | subscriptions, the change log | engines of the user's own, branches |
 //! | [`Maintained`] | stats, verify, compact | branches |
-//! | [`Replaceable`] | replacement of the whole content | redis, engines of the user's own, branches |
+//! | [`Replaceable`] | replacement of the whole content | engines of the user's own, branches |
 //!
 //! [`EngineExt`] is for the callers of an engine. It waits for answers, and it calls a facet or fails with
 //! `NOT_SUPPORTED`.

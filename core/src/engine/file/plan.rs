@@ -109,7 +109,7 @@ impl CommitPlan {
         let user = self.changes.iter().map(|change| (Space::User, &change.key));
         let internal = self.write_set.internal.iter().map(|(key, _)| (Space::Internal, key));
         for (space, key) in user.chain(internal) {
-            // What cannot be read is absent from the views: nothing is left that could show it.
+            // A record that cannot be read is absent from the views: nothing is left that could show it.
             let image = records.get(space, key).unwrap_or_default();
             installing.keep_before_image(self.seq, space, key.clone(), image);
         }

@@ -140,7 +140,7 @@ impl Store for FileStore {
 
     /// Idempotent.
     fn close(&self) -> Result<()> {
-        // What stays is removed by the next opening.
+        // The next opening removes the rest.
         let _ = self.leftovers.remove_some(Duration::MAX);
         let writer = self.committer.take_writer();
         let closed = self.records.metadata().close();

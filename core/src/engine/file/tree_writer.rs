@@ -73,7 +73,7 @@ impl TreeWriter {
         }
         if let Err(error) = written {
             drop(file);
-            // What cannot be removed here is removed by the next opening.
+            // The next opening removes the rest.
             self.has_leftovers.set(true);
             let _ = folder.remove(&name);
             return Err(failed(error));
@@ -144,7 +144,7 @@ impl TreeWriter {
             if let (Some(temporary), Ok(Some(folder))) =
                 (change.temporary(), self.records.tree().folder(change.path.folder()))
             {
-                // What stays is removed by the next opening after a crash, or by `compact`.
+                // The next opening after a crash removes the rest, or `compact`.
                 let _ = folder.remove(temporary);
             }
         }

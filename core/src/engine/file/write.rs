@@ -244,7 +244,7 @@ impl Writer {
             pending = self.records().sidecars().defer(key, sidecar);
         }
         if pending > MAX_PENDING {
-            // What fails here fails again in the sweep, and costs no more than the time when a key was made.
+            // A failure here comes again in the sweep, and costs no more than the time when a key was made.
             let _ = self.store_sidecars(OVERFLOW_CHUNK);
         }
     }
@@ -274,7 +274,7 @@ impl Writer {
 
     fn finish(&mut self) -> Result<()> {
         if self.records().is_poisoned() {
-            // What the journal still holds is for the next opening.
+            // The next opening applies the rest of the journal.
             return Ok(());
         }
         self.store_all_sidecars()?;

@@ -6,7 +6,7 @@ use rocksdb::DEFAULT_COLUMN_FAMILY_NAME;
 pub(super) const USER: &str = DEFAULT_COLUMN_FAMILY_NAME;
 /// Our keyspace of generation 0.
 pub(super) const INTERNAL: &str = "internal";
-/// What the engine keeps for itself: the markers, and the expiry index of generation 0.
+/// The engine's own records: the markers, and the expiry index of generation 0.
 pub(super) const ENGINE: &str = "engine";
 
 /// The column families that every store has, for ever.

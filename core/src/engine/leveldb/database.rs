@@ -25,7 +25,7 @@ pub(super) struct Database {
 
 /// Dropped in the order of its fields: snapshots, column families, database, lock.
 pub(super) struct OpenDatabase {
-    /// What the views that are held see, by number.
+    /// The contents that held views see, by number.
     views: Mutex<HashMap<u64, Seen>>,
     pub generations: Generations,
     /// The engine's own column family, which no replacement of the content touches.
@@ -37,7 +37,7 @@ pub(super) struct OpenDatabase {
 
 type Snapshot<'a> = SnapshotWithThreadMode<'a, Db>;
 
-/// What a view sees.
+/// The content that a view sees.
 struct Seen {
     snapshot: Snapshot<'static>,
     generation: Arc<Generation>,

@@ -1,4 +1,4 @@
-//! What lies in a folder before RocksDB sees it.
+//! The content of a folder before RocksDB sees it.
 
 use std::fs;
 use std::path::Path;

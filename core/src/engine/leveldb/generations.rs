@@ -67,7 +67,7 @@ impl OpenDatabase {
             }
             Err(error) => {
                 for name in names.iter().filter(|name| self.db.cf_handle(name).is_some()) {
-                    // What stays is removed at the next opening.
+                    // The next opening removes the rest.
                     let _ = self.db.drop_cf(name);
                 }
                 Err(error)

@@ -23,7 +23,7 @@ use crate::record::{Record, now};
 /// A range of at most this many keys is deleted key by key: a range tombstone slows every later read near it.
 const SMALL_RANGE: usize = 1024;
 
-/// What the writer knows of earlier commits.
+/// The writer's knowledge of earlier commits.
 pub(super) struct WriterState {
     pub recent: Recent,
     pub intents: Intents,

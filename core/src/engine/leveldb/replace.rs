@@ -81,7 +81,7 @@ pub(super) fn stage(
             open.stage_generation(|name| rocksdb_options::column_family(options, &open.block_cache, name))?;
         let number = generation.number;
         let seq = take_number(open, writer, number).inspect_err(|_| {
-            // What stays is removed at the next opening.
+            // The next opening removes the rest.
             let _ = open.drop_staged(number);
         })?;
         Ok(LevelDbStage {
@@ -190,7 +190,7 @@ fn wait_for_compaction(open: &OpenDatabase, family: &Family) -> Result<(), rocks
 
 impl Drop for LevelDbStage {
     fn drop(&mut self) {
-        // What stays is removed at the next opening. There is nothing to remove behind a swap.
+        // The next opening removes the rest. There is nothing to remove behind a swap.
         let _ = self.database.with(|open| {
             // First the table: RocksDB needs some space to remove the others.
             remove_table(self.database.path())?;

@@ -2,7 +2,7 @@
 
 use crate::error::{Code, Error, Result};
 
-/// What happens when a bounded memory engine is full.
+/// The behaviour of a bounded memory engine that is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Eviction {
     /// Writes are refused with `NO_SPACE`.
@@ -17,7 +17,7 @@ pub enum Eviction {
 pub struct MemoryOptions {
     /// The most bytes of keys, values and bookkeeping to hold; unlimited if absent.
     pub max_bytes: Option<u64>,
-    /// What happens to a write that does not fit in `max_bytes`.
+    /// The treatment of a write that does not fit in `max_bytes`.
     pub eviction: Eviction,
 }
 

@@ -23,7 +23,7 @@ pub(super) struct MemoryState {
     pub capture: Capture,
     pub options: MemoryOptions,
     pub recency: Recency,
-    /// What the running batch overwrote, for its rollback. Kept to reuse its memory.
+    /// The records that the running batch overwrote, for its rollback. Kept to reuse its memory.
     pub undo: Vec<Undo>,
 }
 

@@ -41,8 +41,8 @@ pub(super) fn logged(link: &Link, layout: &Layout, since: u64, max_bytes: usize)
                     size += touched.iter().map(size_of).sum::<usize>() + 16;
                     commits.push((commit, touched));
                 }
-                // The log was trimmed after it was opened.
-                Step::Gap(found) => return Err(behind_the_log(since, found)),
+                // The log was trimmed, or has begun anew, after it was opened.
+                Step::Gap(found) | Step::Replaced(found) => return Err(behind_the_log(since, found)),
             }
         }
     }

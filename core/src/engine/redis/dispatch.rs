@@ -10,6 +10,7 @@ use super::pending_write::PendingWrite;
 use super::pool::ConnectionPool;
 use super::queue::{RequestQueue, takes_many_steps};
 use super::read;
+use super::replacement::finish;
 use super::view::RedisView;
 use crate::engine::{Done, Reply, Request, list, unexpected_reply};
 use crate::error::Result;
@@ -45,9 +46,32 @@ impl Dispatch {
         if let Err(error) = self.queue.check_open() {
             return done(Err(error));
         }
+        if self.link.has_met_replacement() {
+            self.finish_replacement();
+        }
         if let Some((request, done)) = self.queue.admit(request, done) {
             self.send(request, done);
         }
+    }
+
+    /// Makes later requests wait until the replacement of the content is finished that a commit has met.
+    fn finish_replacement(self: &Arc<Self>) {
+        if !self.queue.try_begin_alone() {
+            return;
+        }
+        self.link.forget_replacement();
+        let dispatch = self.clone();
+        self.worker.spawn(move |started| {
+            // If this fails, the next commit meets the replacement again.
+            let _ = started.and_then(|()| guarded(|| finish(&dispatch.link, &dispatch.layout)));
+            dispatch.send_waiting();
+        });
+    }
+
+    /// Makes later requests wait until the guard is dropped, and waits for those made before. Blocks.
+    pub(super) fn alone(self: &Arc<Self>) -> Result<Alone> {
+        self.queue.begin_alone()?;
+        Ok(Alone(self.clone()))
     }
 
     /// Sends a request, or has the worker carry it out.
@@ -112,5 +136,14 @@ impl Dispatch {
                 return;
             }
         }
+    }
+}
+
+/// A guard: no request is sent while it is there.
+pub(super) struct Alone(Arc<Dispatch>);
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        self.0.send_waiting();
     }
 }

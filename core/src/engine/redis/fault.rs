@@ -43,6 +43,11 @@ pub(super) fn not_a_number() -> Error {
     Error::new(Code::InvalidArgument, "increment needs a number, the key holds another type").in_engine(NAME)
 }
 
+/// The error of a write while the content is replaced.
+pub(super) fn replacing() -> Error {
+    Error::new(Code::Conflict, "the content of the store is being replaced; try again").in_engine(NAME)
+}
+
 /// The error of a call for which there was no connection: nothing was sent.
 pub(super) fn unreachable(place: &impl std::fmt::Display, cause: Option<&Error>) -> Error {
     let error = match cause {

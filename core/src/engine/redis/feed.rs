@@ -15,7 +15,7 @@ use super::options::{NAME, Settings};
 use super::read::latest_commit;
 use super::reply::{array, commit_number, exec_items};
 use super::stream::{self, Step, StreamReader};
-use crate::engine::watch::{Feed, Subscriber, Subscription};
+use crate::engine::watch::{Feed, Subscriber, Subscription, content_replaced};
 use crate::error::{Code, Error, Result};
 use crate::format::redis::{Layout, log_place};
 
@@ -81,6 +81,9 @@ impl FeedFollower {
             let run = move || {
                 if let Err(error) = (FeedReader { settings, layout, feed: &feed, state: &theirs }).run() {
                     let mut over = theirs.over.lock();
+                    if *over {
+                        return;
+                    }
                     feed.end(&error.in_engine(NAME), false);
                     *over = true;
                 }
@@ -90,6 +93,18 @@ impl FeedFollower {
             *current = Some(FollowerThread { state, handle });
         }
         Ok(subscription)
+    }
+
+    /// Ends all subscriptions, because commit `seq` of this engine has replaced the content. Later ones begin behind
+    /// it.
+    pub(super) fn replaced(&self, seq: u64) {
+        if let Some(running) = &*self.current.lock() {
+            let mut over = running.state.over.lock();
+            if !*over {
+                self.feed.end(&content_replaced(seq).in_engine(NAME), false);
+                *over = true;
+            }
+        }
     }
 
     /// Tells what `link` has committed until now, and ends all subscriptions with CLOSED. Blocks.
@@ -129,7 +144,9 @@ impl FeedReader<'_> {
         let opened = stream::opened(self.ask(&connection, &self.open())?.pop())?;
         let mut reader = StreamReader::behind(opened.seq);
         let mut renewed = Instant::now();
-        self.feed.begin();
+        if !self.unless_over(Feed::begin) {
+            return Ok(());
+        }
         loop {
             let ends = self.state.ends.load(Ordering::SeqCst);
             if ends && reader.at >= self.state.through.load(Ordering::SeqCst) {
@@ -148,7 +165,7 @@ impl FeedReader<'_> {
             let entries = stream::entries(self.ask(&connection, &pipe)?.pop())?;
             if entries.is_empty() {
                 let mut over = self.state.over.lock();
-                if !self.feed.is_watched() {
+                if *over || !self.feed.is_watched() {
                     *over = true;
                     return Ok(());
                 }
@@ -162,11 +179,24 @@ impl FeedReader<'_> {
                     Step::Incomplete => {}
                     Step::Complete(commit) => commits.push(commit),
                     Step::Gap(_) => return Err(gap()),
+                    Step::Replaced(seq) => return Err(content_replaced(seq)),
                 }
             }
             let events = stream::with_values(&self.layout, commits, |pipe| self.ask(&connection, pipe))?;
-            self.feed.publish(&events.into_iter().map(Arc::new).collect::<Vec<_>>());
+            let events: Vec<_> = events.into_iter().map(Arc::new).collect();
+            if !self.unless_over(|feed| feed.publish(&events)) {
+                return Ok(());
+            }
         }
+    }
+
+    /// Tells the subscribers something by `tell`, unless they are those of a later thread: false.
+    fn unless_over(&self, tell: impl FnOnce(&Feed)) -> bool {
+        let over = self.state.over.lock();
+        if !*over {
+            tell(self.feed);
+        }
+        !*over
     }
 
     fn open(&self) -> Pipeline {

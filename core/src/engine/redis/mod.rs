@@ -13,6 +13,7 @@
 //! | `delete_range.rs` | batches that delete ranges of user keys |
 //! | `read.rs`, `view.rs`, `view_reader.rs`, `scan.rs`, `pool.rs`, `validation.rs` | reads |
 //! | `stream.rs`, `change_log.rs`, `feed.rs` | what commits changed |
+//! | `replacement/` | the replacement of the whole content |
 //! | `link/` | the connection that callers share |
 //! | `reply.rs`, `fault.rs` | the shapes of replies; errors |
 
@@ -30,6 +31,7 @@ mod pending_write;
 mod pool;
 mod queue;
 mod read;
+mod replacement;
 mod reply;
 mod rows;
 mod scan;
@@ -50,12 +52,13 @@ use crate::error::Result;
 
 pub use options::{RedisOptions, TlsOptions};
 
-/// Connects to a server. Blocks, at most for the connect timeout.
+/// Connects to a server, at most for the connect timeout, and finishes a replacement of the content that a crash has
+/// interrupted. Blocks.
 ///
 /// # Errors
 ///
 /// `INVALID_ARGUMENT` for options that are wrong, CONNECTION if the server cannot be reached or refuses the login,
-/// `NOT_SUPPORTED` for a server older than 7.0.
+/// `NOT_SUPPORTED` for a server older than 7.0, `UNSUPPORTED_FORMAT` if a newer version is replacing the content.
 pub fn open(options: RedisOptions) -> Result<Lease> {
     let settings = Settings::new(options).map_err(|error| error.in_engine(NAME))?;
     Ok(Lease::private(Arc::new(RedisStore::open(&settings)?)))

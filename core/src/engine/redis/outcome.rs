@@ -2,16 +2,16 @@
 
 use redis::Value as RespValue;
 
-use super::fault::{applied_unknown, not_a_number, refused, unexpected};
+use super::fault::{applied_unknown, not_a_number, refused, replacing, unexpected};
 use super::options::NAME;
 use super::pending_write::PendingWrite;
 use super::rows::key_of_row;
-use crate::batch::{Commit, Op, Outcome};
+use crate::batch::{Commit, IntentId, Op, Outcome};
 use crate::engine::intent;
 use crate::error::{Code, Error, Result};
-use crate::format::redis::{held_by, version, version_of_write};
+use crate::format::redis::{REPLACEMENT, held_by, version, version_of_write};
 use crate::key::Space;
-use crate::record::{Version, now};
+use crate::record::{Millis, Version, now};
 use crate::value::Value;
 
 /// The first item of a reply.
@@ -25,8 +25,9 @@ const CHECK_FAILED: i64 = 0;
 const NO_NUMBER: i64 = -1;
 const HELD: i64 = -2;
 
-/// The result of each of `writes`.
-pub(super) fn results(writes: &[PendingWrite], reply: RespValue) -> Vec<Result<Commit>> {
+/// The result of each of `writes`. `met_replacement` becomes true if one was refused because the content is being
+/// replaced.
+pub(super) fn results(writes: &[PendingWrite], reply: RespValue, met_replacement: &mut bool) -> Vec<Result<Commit>> {
     let all = |error: Error| writes.iter().map(|_| Err(error.clone())).collect();
     let mut items = match reply {
         RespValue::Array(items) => items.into_iter(),
@@ -45,7 +46,7 @@ pub(super) fn results(writes: &[PendingWrite], reply: RespValue) -> Vec<Result<C
         Some(RespValue::Int(BATCHES)) => writes
             .iter()
             .map(|write| match items.next() {
-                Some(RespValue::Array(items)) => result(write, items),
+                Some(RespValue::Array(items)) => result(write, items, met_replacement),
                 _ => Err(unexpected()),
             })
             .collect(),
@@ -54,7 +55,7 @@ pub(super) fn results(writes: &[PendingWrite], reply: RespValue) -> Vec<Result<C
     }
 }
 
-fn result(write: &PendingWrite, items: Vec<RespValue>) -> Result<Commit> {
+fn result(write: &PendingWrite, items: Vec<RespValue>, met_replacement: &mut bool) -> Result<Commit> {
     let mut items = items.into_iter();
     let Some(RespValue::Int(first)) = items.next() else { return Err(unexpected()) };
     // A refused batch has a row. Without one this is a commit number, which is 0 where nothing was ever committed.
@@ -62,26 +63,31 @@ fn result(write: &PendingWrite, items: Vec<RespValue>) -> Result<Commit> {
         && let Some(row) = items.next()
     {
         let row = if let RespValue::Int(row) = row { usize::try_from(row).unwrap_or(0) } else { 0 };
-        return Err(refusal(write, first, row, items.next()));
+        let holder = match items.next() {
+            Some(RespValue::BulkString(mark)) => held_by(&mark),
+            _ => None,
+        };
+        if first == HELD && holder.is_some_and(|(id, _)| id == REPLACEMENT) {
+            *met_replacement = true;
+            return Err(replacing());
+        }
+        return Err(refusal(write, first, row, holder));
     }
     let seq = u64::try_from(first).map_err(|_| unexpected())?;
     Ok(Commit { seq, outcomes: outcomes(write, &mut items, false)? })
 }
 
 /// The error of a batch that was refused because of `row`.
-fn refusal(write: &PendingWrite, reason: i64, row: usize, holder: Option<RespValue>) -> Error {
+fn refusal(write: &PendingWrite, reason: i64, row: usize, holder: Option<(IntentId, Millis)>) -> Error {
     let key = key_of_row(write, row);
     let conflict = || match &key {
         Some(key) => Error::conflict(key),
         None => Error::new(Code::Conflict, "a key of a range may have changed or is about to"),
     };
     let error = match (reason, holder) {
-        (CHECK_FAILED, _) => conflict(),
+        (CHECK_FAILED, _) | (HELD, None) => conflict(),
         (NO_NUMBER, _) => not_a_number(),
-        (HELD, Some(RespValue::BulkString(holder))) => match held_by(&holder) {
-            Some((id, at)) => intent::held_by(id, at, key.as_deref().unwrap_or_default(), now()),
-            None => conflict(),
-        },
+        (HELD, Some((id, at))) => intent::held_by(id, at, key.as_deref().unwrap_or_default(), now()),
         _ => unexpected(),
     };
     match &key {

@@ -82,6 +82,27 @@ impl RequestQueue {
         self.check_open()
     }
 
+    /// Waits until every request made before was sent. Later ones wait until [`next`](Self::next) gives them. Blocks.
+    pub(super) fn begin_alone(&self) -> Result<()> {
+        let mut state = self.state.lock();
+        while state.busy {
+            self.drained.wait(&mut state);
+        }
+        self.check_open()?;
+        (state.busy, state.listing) = (true, false);
+        Ok(())
+    }
+
+    /// As [`begin_alone`](Self::begin_alone), but false if it would have to wait.
+    pub(super) fn try_begin_alone(&self) -> bool {
+        let mut state = self.state.lock();
+        if state.busy || self.check_open().is_err() {
+            return false;
+        }
+        (state.busy, state.listing) = (true, false);
+        true
+    }
+
     /// Refuses later requests, and waits until those made before were sent. Blocks.
     pub(super) fn close(&self) {
         let mut state = self.state.lock();

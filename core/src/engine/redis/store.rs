@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::dispatch::Dispatch;
 use super::feed::FeedFollower;
 use super::options::{NAME, Settings};
+use super::replacement::{Replacements, Stages, recover};
 use super::view::RedisView;
 use super::{change_log, maintenance};
 use crate::batch::{Batch, Commit, IntentId};
@@ -20,7 +21,8 @@ use crate::value::Value;
 
 pub(super) struct RedisStore {
     dispatch: Arc<Dispatch>,
-    feed: FeedFollower,
+    feed: Arc<FeedFollower>,
+    replacements: Arc<Replacements>,
     /// Records keep created and updated times.
     timestamps: bool,
 }
@@ -28,11 +30,13 @@ pub(super) struct RedisStore {
 impl RedisStore {
     /// Connects. Blocks.
     pub(super) fn open(settings: &Settings) -> Result<Self> {
-        Ok(RedisStore {
-            dispatch: Arc::new(Dispatch::open(settings)?),
-            feed: FeedFollower::new(settings),
-            timestamps: settings.timestamps,
-        })
+        let dispatch = Arc::new(Dispatch::open(settings)?);
+        recover(&dispatch.link, &dispatch.layout).map_err(|error| error.in_engine(NAME))?;
+        let feed = Arc::new(FeedFollower::new(settings));
+        let timestamps = settings.timestamps;
+        let replacements =
+            Replacements { dispatch: dispatch.clone(), feed: feed.clone(), stages: Stages::default(), timestamps };
+        Ok(RedisStore { dispatch, feed, replacements: Arc::new(replacements), timestamps })
     }
 
     /// Makes a call that is not queued.
@@ -84,6 +88,7 @@ impl Engine for RedisStore {
 
     fn close(&self) -> Result<()> {
         self.dispatch.queue.close();
+        self.replacements.stages.end();
         self.feed.close(&self.dispatch.link);
         self.dispatch.link.close();
         self.dispatch.pool.close();
@@ -103,7 +108,7 @@ impl Engine for RedisStore {
     }
 
     fn replaceable(&self) -> Option<&dyn Replaceable> {
-        None
+        Some(&self.replacements)
     }
 }
 

@@ -12,6 +12,9 @@ use crate::engine::watch::{Change, CommitEvent, Interval};
 use crate::error::{Error, Result};
 use crate::format::redis::{Layout, Touched, digest, log_entry, log_place, user_value};
 
+/// The text of the entry that begins a stream anew because the content was replaced.
+const REPLACED: &[u8] = b"replaced";
+
 const OPEN: &str = include_str!("open_stream.lua");
 
 /// The state of a stream when it was opened.
@@ -89,6 +92,8 @@ pub(super) enum Step {
     Complete(Committed),
     /// The entry is not the next one: something before it is missing, and nothing behind this commit.
     Gap(u64),
+    /// This commit has replaced the content.
+    Replaced(u64),
 }
 
 impl StreamReader {
@@ -112,6 +117,9 @@ impl StreamReader {
         else {
             return Err(damaged());
         };
+        if letter == b"o" && text == REPLACED {
+            return Ok(Step::Replaced(commit));
+        }
         if letter == b"o" || commit != self.at + 1 || part != self.parts + 1 {
             let found = if letter == b"o" || part > 1 { commit } else { commit.saturating_sub(1) };
             return Ok(Step::Gap(found));

@@ -13,7 +13,8 @@ use redis::{Pipeline, Value as RespValue};
 use super::fault::{refused, unexpected};
 use super::link::Link;
 use super::options::NAME;
-use super::reply::{commit_number, exec_items};
+use super::replacement::finish;
+use super::reply::{array, commit_number, exec_items};
 use crate::error::{Code, Error, Result};
 use crate::format::redis::Layout;
 use crate::key::{Key, Space};
@@ -155,15 +156,31 @@ impl<'a> ValidateCall<'a> {
     }
 }
 
-/// The commit counter, the replies to `pipe`, and those to `calls`, as of one moment.
+/// The commit counter, the replies to `pipe`, and those to `calls`, as of one moment. While the content is being
+/// replaced there is no such moment, so that is finished first.
 fn round_trip(
     link: &Link,
     layout: &Layout,
     pipe: &Pipeline,
     calls: &[ValidateCall<'_>],
 ) -> Result<(u64, Vec<RespValue>)> {
+    loop {
+        match try_round_trip(link, layout, pipe, calls)? {
+            Some(found) => return Ok(found),
+            None => finish(link, layout)?,
+        }
+    }
+}
+
+/// [`round_trip`], unless the content is being replaced.
+fn try_round_trip(
+    link: &Link,
+    layout: &Layout,
+    pipe: &Pipeline,
+    calls: &[ValidateCall<'_>],
+) -> Result<Option<(u64, Vec<RespValue>)>> {
     let mut whole = redis::pipe();
-    whole.cmd("MULTI").cmd("GET").arg(&layout.seq);
+    whole.cmd("MULTI").cmd("MGET").arg(&layout.seq).arg(&layout.replacement);
     for cmd in pipe.cmd_iter() {
         whole.add_command(cmd.clone());
     }
@@ -176,5 +193,9 @@ fn round_trip(
         return Err(unexpected());
     }
     let rest = items.split_off(1);
-    Ok((commit_number(items.pop())?, rest))
+    let Ok([seq, marker]) = <[RespValue; 2]>::try_from(array(items.pop())?) else { return Err(unexpected()) };
+    if marker != RespValue::Nil {
+        return Ok(None);
+    }
+    Ok(Some((commit_number(Some(seq))?, rest)))
 }

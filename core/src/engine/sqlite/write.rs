@@ -49,7 +49,7 @@ pub(super) struct WriterOptions {
     pub rows_are_as_written: bool,
 }
 
-/// What a write does while another process writes.
+/// The behaviour of a write while another process writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OnBusy {
     /// Waits up to the busy timeout.

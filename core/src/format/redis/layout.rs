@@ -28,6 +28,8 @@ pub struct Layout {
     pub log: Vec<u8>,
     /// A stream: the latest commits with small values. It is absent while there is no watch.
     pub feed: Vec<u8>,
+    /// A string: the [marker](super::Marker) of a replacement of the content. It is absent while none is under way.
+    pub replacement: Vec<u8>,
 }
 
 impl Layout {
@@ -46,6 +48,21 @@ impl Layout {
             ranges: ours(b"ranges"),
             log: ours(b"log"),
             feed: ours(b"feed"),
+            replacement: ours(b"replacement"),
+        }
+    }
+
+    /// The names of the content that is staged to replace that of the store.
+    #[must_use]
+    pub fn staged(&self) -> StagedNames {
+        let ours = |name: &[u8]| [self.prefix.as_slice(), OURS, name].concat();
+        StagedNames {
+            staging: ours(b"staging"),
+            stager: ours(b"stager"),
+            chunks: ours(b"staged:chunks:"),
+            names: ours(b"staged:names"),
+            values: ours(b"staged:values"),
+            replaced: ours(b"replaced"),
         }
     }
 
@@ -69,6 +86,31 @@ impl Layout {
     }
 }
 
+/// The names of the content that is staged to replace that of a store.
+#[derive(Clone, Debug)]
+pub struct StagedNames {
+    /// A string: the id of the replacement.
+    pub staging: Vec<u8>,
+    /// A string that expires soon: the id again. It is there while the client that stages is alive.
+    pub stager: Vec<u8>,
+    /// The prefix of a list, in front of the id: an empty element, then the [chunks](super::Chunk) of user records.
+    pub chunks: Vec<u8>,
+    /// A sorted set, every score 0: the names of the internal keyspace.
+    pub names: Vec<u8>,
+    /// A hash: the values of the internal keyspace.
+    pub values: Vec<u8>,
+    /// A string: the latest replacement that is over.
+    pub replaced: Vec<u8>,
+}
+
+impl StagedNames {
+    /// The list of chunks of a replacement.
+    #[must_use]
+    pub fn chunks_of(&self, id: &str) -> Vec<u8> {
+        [&self.chunks, id.as_bytes()].concat()
+    }
+}
+
 /// The name of a user's key on the server, as one argument of a command.
 pub struct Name<'a> {
     /// The key prefix of the store.
@@ -84,6 +126,7 @@ mod tests {
     #[test]
     fn no_user_key_is_a_name_of_ours() {
         let layout = Layout::new("app:");
+        let staged = layout.staged();
         for name in [
             &layout.seq,
             &layout.companions,
@@ -94,6 +137,13 @@ mod tests {
             &layout.ranges,
             &layout.log,
             &layout.client(7),
+            &layout.replacement,
+            &staged.staging,
+            &staged.stager,
+            &staged.chunks,
+            &staged.names,
+            &staged.values,
+            &staged.replaced,
         ] {
             assert_eq!(layout.user_key(&Bytes::from(name.clone())), None);
             assert_eq!(Layout::new("").user_key(&Bytes::from(name.clone())), None);

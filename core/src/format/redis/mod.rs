@@ -6,6 +6,7 @@
 mod held;
 mod internal_record;
 mod layout;
+mod replacement;
 mod stream;
 mod user_record;
 
@@ -18,7 +19,8 @@ use crate::value::Value;
 
 pub use held::{held_by, held_mark, intent_name};
 pub use internal_record::{internal_record, internal_text};
-pub use layout::{Layout, Name};
+pub use layout::{Layout, Name, StagedNames};
+pub use replacement::{Chunk, Marker, Phase, REPLACEMENT, Replaced};
 pub use stream::{Touched, log_entry, log_place};
 pub use user_record::{Companion, digest, expiry, user_record, user_value, version};
 

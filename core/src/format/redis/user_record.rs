@@ -85,6 +85,15 @@ impl Companion {
             metadata: (metadata != b"-").then(|| Bytes::copy_from_slice(metadata)),
         })
     }
+
+    /// The text.
+    #[must_use]
+    pub fn to_text(&self) -> Vec<u8> {
+        let millis = |at: Option<Millis>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+        let mut text = format!("{} {} {} ", self.digest, millis(self.created_at), millis(self.updated_at)).into_bytes();
+        text.extend_from_slice(self.metadata.as_deref().unwrap_or(b"-"));
+        text
+    }
 }
 
 #[cfg(test)]
@@ -97,6 +106,8 @@ mod tests {
         assert_eq!(companion.digest, "8ab");
         assert_eq!((companion.created_at, companion.updated_at), (Some(12), None));
         assert_eq!(companion.metadata.as_deref(), Some(&b"{\"a\": \"b c\"}"[..]));
+        assert_eq!(companion.to_text(), b"8ab 12 - {\"a\": \"b c\"}");
+        assert_eq!(Companion { metadata: None, ..companion }.to_text(), b"8ab 12 - -");
         assert_eq!(Companion::parse(b"8ab 12"), None);
     }
 }

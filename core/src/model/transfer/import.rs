@@ -21,7 +21,7 @@ const BATCH_RECORDS: usize = 1000;
 
 /// Imports records, a batch at a time. A line that is no record, or that the engine refuses, is noted and left out.
 ///
-/// What was committed before the stream ends early stays. The latest progress tells how many records that are.
+/// Records that were committed before the stream ends early stay. The latest progress tells how many records that are.
 pub(super) fn start(engine: Arc<dyn Engine>, request: Request, control: Arc<Control>) -> Result<Answer> {
     let Format::JsonLines = request.format()?;
     let max_value_bytes = request.max_value_bytes.min(MAX_BATCH_BYTES);

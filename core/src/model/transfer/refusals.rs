@@ -1,4 +1,4 @@
-//! What an import refused.
+//! The records that an import refused.
 
 use bytes::{BufMut, Bytes, BytesMut};
 

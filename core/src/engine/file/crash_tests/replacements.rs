@@ -48,7 +48,7 @@ fn new() -> Vec<(Space, String, &'static str, Option<u64>)> {
     all
 }
 
-/// What a store holds that has these records.
+/// The content of a store that has these records.
 fn contents(records: Vec<(Space, String, &'static str, Option<u64>)>) -> Contents {
     let engine = [STORE_ID, CHANGE_LOG].map(|key| (Space::Internal, key.to_owned(), "1", None));
     let all = records.into_iter().chain(engine);

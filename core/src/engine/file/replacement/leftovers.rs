@@ -71,7 +71,7 @@ fn remove(tree: &FileTree, mut removal: Removal) -> Result<()> {
 
 /// A removal of a folder with all that lies in it, in steps.
 struct Removal {
-    /// What no key has goes to the quarantine: another program put it there while the folder was in use.
+    /// A file that no key has goes to the quarantine: another program put it there while the folder was in use.
     keeps_foreign: bool,
     /// The next folder to go into.
     inner: Option<String>,

@@ -128,7 +128,7 @@ impl Drop for FileStage {
         if !self.committed {
             drop(self.metadata.take());
             self.last = None;
-            // What cannot be removed is removed by the next stage or the next opening.
+            // The next stage or the next opening removes the rest.
             let _ = remove_staged(self.records.tree());
         }
     }

@@ -31,6 +31,7 @@ mod send;
 mod state;
 mod tls;
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -54,6 +55,16 @@ pub(super) use handshake::{Established, establish};
 
 /// A caller sends a call of at most this many bytes itself: a socket with an empty buffer takes them at once.
 const DIRECT: usize = 4 << 10;
+
+/// The replies to a call that was begun.
+pub(super) struct PendingReplies(mpsc::Receiver<Result<Vec<RespValue>>>);
+
+impl PendingReplies {
+    /// Waits for the replies. Blocks.
+    pub(super) fn wait(self) -> Result<Vec<RespValue>> {
+        self.0.recv().unwrap_or_else(|_| Err(closed()))
+    }
+}
 
 /// A connection with its two threads. Dropping it ends them, without a wait.
 pub(super) struct Link {
@@ -129,13 +140,18 @@ impl Link {
 
     /// Sends commands and waits for their replies. Blocks.
     pub(super) fn call(&self, pipe: &Pipeline, write: bool) -> Result<Vec<RespValue>> {
+        self.begin_call(pipe, write).wait()
+    }
+
+    /// Queues commands, whose replies can be waited for.
+    pub(super) fn begin_call(&self, pipe: &Pipeline, write: bool) -> PendingReplies {
         let (sender, receiver) = mpsc::sync_channel(1);
         let on_reply: OnReply = Box::new(move |replies| {
-            // The receiver waits below.
+            // The caller may not wait any more.
             let _ = sender.send(replies);
         });
         self.submit_commands(pipe, write, on_reply);
-        receiver.recv().unwrap_or_else(|_| Err(closed()))
+        PendingReplies(receiver)
     }
 
     /// Commits a batch that deletes every key of `ranges` of user keys, and waits for it. Blocks.
@@ -152,6 +168,21 @@ impl Link {
             Reply::Commit(commit) => Ok(commit),
             _ => Err(unexpected_reply()),
         }
+    }
+
+    /// True if a commit was refused because the content is being replaced.
+    pub(super) fn has_met_replacement(&self) -> bool {
+        self.inner.met_replacement.load(Ordering::Relaxed)
+    }
+
+    /// Forgets that a commit was refused because the content is being replaced.
+    pub(super) fn forget_replacement(&self) {
+        self.inner.met_replacement.store(false, Ordering::Relaxed);
+    }
+
+    /// Counts a commit that was made by other calls.
+    pub(super) fn count(&self, result: &Result<Commit>) {
+        self.inner.counters.one(result);
     }
 
     /// The counts since the first connection.

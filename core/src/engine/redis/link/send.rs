@@ -160,10 +160,14 @@ fn on_commit_reply(inner: &LinkInner, writes: Vec<PendingWrite>, number: u64) ->
             }
         }
         Ok(reply) => {
-            let results = results(&writes, reply.unwrap_or_default());
+            let mut met_replacement = false;
+            let results = results(&writes, reply.unwrap_or_default(), &mut met_replacement);
             let was_kept = |(write, result): (&PendingWrite, &Result<_>)| result.is_ok() && !write.batch.ops.is_empty();
             if let Some(inner) = me.upgrade() {
                 inner.counters.group(&results);
+                if met_replacement {
+                    inner.met_replacement.store(true, Ordering::Relaxed);
+                }
                 if writes.iter().zip(&results).any(was_kept) {
                     inner.newest_kept.fetch_max(number, Ordering::Relaxed);
                 }

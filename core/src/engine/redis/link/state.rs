@@ -1,7 +1,7 @@
 //! The state that callers and the two threads of a link share.
 
 use std::collections::VecDeque;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Weak};
 
 use parking_lot::{Condvar, Mutex};
@@ -28,6 +28,8 @@ pub(super) struct LinkInner {
     pub reconnects: Counter,
     /// The number of the latest call whose reply the server certainly kept.
     pub newest_kept: AtomicU64,
+    /// A commit was refused because the content is being replaced.
+    pub met_replacement: AtomicBool,
     pub me: Weak<LinkInner>,
     pub state: Mutex<LinkState>,
     /// Wakes the sending thread.
@@ -67,6 +69,7 @@ impl LinkInner {
             counters: Counters::default(),
             reconnects: Counter::default(),
             newest_kept: AtomicU64::new(0),
+            met_replacement: AtomicBool::new(false),
             me: me.clone(),
             state: Mutex::new(LinkState {
                 end: connection.sent(),
