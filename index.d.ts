@@ -245,6 +245,225 @@ interface StorageIterator<T> extends AsyncIterableIterator<T>, AsyncDisposable {
     [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** Options of `watch`. */
+interface WatchOptions extends AbortOptions {
+    /**
+     * The place after which to begin: the `cursor` of an event, or the number of a commit (`stats()`). What was committed
+     * since comes first, from the change log; nothing is left out or told twice. The option switches the change log on,
+     * for good. Default: begin now.
+     */
+    since?: string | number | undefined;
+    /**
+     * The most commits that may wait to be taken. One more ends the watch with NO_SPACE, and so do 16 MiB of keys and
+     * values. Default: 1,024.
+     */
+    maxQueue?: number | undefined;
+    /** Whether the open watch keeps the process alive. Default: true. */
+    persistent?: boolean | undefined;
+}
+/** The place of an event among all changes of the store. */
+interface EventPlace {
+    /** The number of the commit. The events of a batch have the same number, and come one after the other. */
+    commit: number;
+    /** Whether it is the last event of its commit. */
+    last: boolean;
+    /** An opaque text, which `since` takes: the watch then begins with the event after this one. */
+    cursor: string;
+}
+/** A key was written. */
+interface SetEvent<T = unknown> extends EventPlace {
+    type: 'set';
+    key: string;
+    /**
+     * The value written. It is left out if the event comes from the change log and the key has been changed since; a
+     * later event tells that change.
+     */
+    value?: T;
+    /** The version that `getEntry` returns; null on an engine of your own without versions. */
+    version: string | null;
+}
+/** A key was removed. */
+interface DeleteEvent extends EventPlace {
+    type: 'delete';
+    key: string;
+    version: null;
+}
+/** Keys were removed together, by `clear`. */
+interface ClearEvent extends EventPlace {
+    type: 'clear';
+    /** The bounds of the keys; absent if they are all keys that the watch matches. */
+    range?: Pick<Range, 'prefix' | 'gt' | 'gte' | 'lt' | 'lte'>;
+    version: null;
+}
+/** A change that `watch` tells. */
+type WatchEvent<T = unknown> = SetEvent<T> | DeleteEvent | ClearEvent;
+/**
+ * The changes of a store as they are committed. The watch is open from the call of `watch` on. Leaving a `for await`
+ * loop, `return()`, disposal and the signal end it at once.
+ */
+interface WatchIterator<T = unknown> extends AsyncIterableIterator<WatchEvent<T>>, AsyncDisposable {
+    /**
+     * Resolves once the watch tells everything committed from now on, also by other processes. Changes made by this
+     * process are told from the call of `watch` on. Rejects with the error if the watch cannot begin.
+     */
+    readonly ready: Promise<void>;
+    /**
+     * The next event. Rejects once with the error that ended the watch. If the application closes or disconnects the
+     * engine, that is CLOSED, but a `for await` loop just ends.
+     */
+    next(): Promise<IteratorResult<WatchEvent<T>, undefined>>;
+    /** Ends the watch. */
+    return(): Promise<IteratorResult<WatchEvent<T>, undefined>>;
+    /** Ends the watch, and rejects with `error`. */
+    throw(error?: unknown): Promise<IteratorResult<WatchEvent<T>, undefined>>;
+    /** The iterator itself, for a loop. */
+    [Symbol.asyncIterator](): WatchIterator<T>;
+    /** The same as `return()`. */
+    [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** What a handler is told besides the events. */
+interface ConsumeContext {
+    /** The name of the consumer. */
+    consumer: string;
+    /** The place behind the events. No other call of the handler has it, so it can make writes idempotent. */
+    cursor: string;
+    /** Which attempt this is for these events, from 1 on. */
+    attempt: number;
+    /** Fires when the consumer is being stopped, or has lost its name to another one. */
+    signal: AbortSignal;
+}
+/**
+ * Handles the events of one commit, or of up to `batchSize` whole commits. They are done when it returns, or when its
+ * promise resolves.
+ */
+type ConsumeHandler<T = unknown> = (events: WatchEvent<T>[], context: ConsumeContext) => unknown;
+/** A call that failed. */
+interface ConsumeFailure<T = unknown> {
+    /** The events of the call; none if `onGap` failed. */
+    events: WatchEvent<T>[];
+    /** The place behind the events. */
+    cursor: string;
+    /** How many attempts have failed. */
+    attempt: number;
+}
+/** How a consumer goes on after a failure: with the same events, behind them, or not at all. */
+type ConsumeDecision = 'retry' | 'skip' | 'stop';
+/** Changes that the change log does not have any more. */
+interface ConsumeGap {
+    /** The place behind the last change that was handed over. */
+    cursor: string;
+    /** Fires when the consumer is being stopped, or has lost its name to another one. */
+    signal: AbortSignal;
+}
+/** Options of `storage.consume`. */
+interface ConsumeOptions<T = unknown> extends AbortOptions {
+    /** The engine whose changes are consumed, and which keeps the cursor. Default: the manager's `defaultEngine`. */
+    engine?: string | undefined;
+    /**
+     * Where a name begins that has no cursor yet: behind the call of `consume`, as far back as the change log reaches, or
+     * behind a place. Default: `'now'`.
+     */
+    from?: 'now' | 'earliest' | (string & {}) | number | undefined;
+    /** The most commits that are handed over in one call, without waiting for more. Default: 1. */
+    batchSize?: number | undefined;
+    /**
+     * How a failed call of the handler is made again. A lost connection is tried again with the same delays and no limit.
+     * Default: no limit of `attempts`, from 100 ms up to 30,000 ms.
+     */
+    retry?: RetryOptions | undefined;
+    /**
+     * Is told of each failure of the handler, and decides how to go on. Default: `'retry'`, and the manager's event
+     * `error` tells.
+     */
+    onError?: ((error: unknown, failure: ConsumeFailure<T>) => ConsumeDecision | void | undefined | Promise<ConsumeDecision | void | undefined>) | undefined;
+    /**
+     * Is called when changes are lost, to read the store anew. When it has returned, changes are handed over that were
+     * made since its call. Default: the consumer ends with PRECONDITION_FAILED.
+     */
+    onGap?: ((gap: ConsumeGap) => unknown) | undefined;
+    /** After how many milliseconds without a sign of life another consumer of the name takes over. Default: 30,000. */
+    sessionTimeout?: number | undefined;
+    /** The most milliseconds that `stop()` and `close()` wait for a running handler. Default: 10,000. */
+    grace?: number | undefined;
+    /** Whether the consumer keeps the process alive. Default: true. */
+    persistent?: boolean | undefined;
+    /** Stops the consumer, as `stop()` does. */
+    signal?: AbortSignal | undefined;
+}
+/**
+ * What a consumer is doing: it begins; another consumer of its name is at work; it is at work; it was paused; it waits
+ * before it tries something again; it has stopped; it has ended with an error.
+ */
+type ConsumerState = 'starting' | 'standby' | 'running' | 'paused' | 'retrying' | 'stopped' | 'failed';
+/** Figures of a consumer. Counts are those of this object. */
+interface ConsumerStats {
+    /** What it is doing. */
+    state: ConsumerState;
+    /** The place up to which everything is done; null if the name has not begun. */
+    cursor: string | null;
+    /**
+     * How many commits of the store lie behind the cursor, 0 if none of them has a matching key; null if the store cannot
+     * be asked.
+     */
+    lag: number | null;
+    /** Commits that are done. */
+    commits: number;
+    /** Events that are done. */
+    events: number;
+    /** Calls of the handler that failed. */
+    failures: number;
+    /** The attempt that is under way; 0 if the handler is not running. */
+    attempt: number;
+    /** The latest failure, of the handler or of the store; null if there was none. */
+    error: unknown;
+}
+
+/**
+ * What `storage.consume` returns: it hands the changes of keys to a function, a commit at a time, and keeps in the
+ * engine how far that is done; see docs/consumers.md.
+ *
+ * @example
+ * const mailer = storage.consume('mailer', 'order:*', async (events) => {
+ *   for (const event of events) if (event.type === 'set') await sendMail(event.value);
+ * });
+ * process.once('SIGTERM', () => storage.close()); // stops it, too
+ */
+declare class Consumer implements AsyncDisposable {
+    #private;
+    /** Its name, by which the engine keeps the cursor. */
+    readonly name: string;
+    /** The name of the engine. */
+    readonly engine: string;
+    /** Resolves once it is at work. Rejects if it ends before. */
+    readonly ready: Promise<void>;
+    /** Resolves once it has stopped. Rejects with the error that ended it, of which the event `error` tells, too. */
+    readonly done: Promise<void>;
+    /** What it is doing. */
+    get state(): ConsumerState;
+    /** Hands nothing over until `resume()`. A handler that is running finishes. The name stays taken. */
+    pause(): void;
+    /** Hands over again. */
+    resume(): void;
+    /**
+     * Hands nothing more over, waits for a running handler, at most for `grace`, and gives the name up. Do not wait for
+     * it inside the handler.
+     */
+    stop(): Promise<void>;
+    /**
+     * Stops, and removes the cursor from the engine: the name begins anew.
+     *
+     * @throws LOCKED if another consumer of the name is at work.
+     */
+    forget(): Promise<void>;
+    /** Figures of it. */
+    stats(): Promise<ConsumerStats>;
+    /** The same as `stop()`. */
+    [Symbol.asyncDispose](): Promise<void>;
+    /** Shows name and state only. */
+    [inspect.custom](): string;
+}
+
 /**
  * A read-only view of one moment of a store, which later writes do not change. The store keeps what was deleted since
  * as long as the snapshot is open, so close it. After `close()`, and after the engine's disconnect, its methods reject
@@ -284,74 +503,6 @@ declare class Snapshot implements AsyncDisposable {
     [Symbol.asyncDispose](): Promise<void>;
     /** Shows the engine's name only. */
     [inspect.custom](): string;
-}
-
-/** Options of `watch`. */
-interface WatchOptions extends AbortOptions {
-    /**
-     * The commit after which to begin, from an event or from `stats()`. What was committed since comes first, from the
-     * change log; nothing is left out or told twice. The option switches the change log on, for good. Default: begin now.
-     */
-    since?: number | undefined;
-    /**
-     * The most commits that may wait to be taken. One more ends the watch with NO_SPACE, and so do 16 MiB of keys and
-     * values. Default: 1,024.
-     */
-    maxQueue?: number | undefined;
-    /** Whether the open watch keeps the process alive. Default: true. */
-    persistent?: boolean | undefined;
-}
-/** A key was written. */
-interface SetEvent<T = unknown> {
-    type: 'set';
-    key: string;
-    /**
-     * The value written. It is left out if the event comes from the change log and the key has been changed since; a
-     * later event tells that change.
-     */
-    value?: T;
-    /** The version that `getEntry` returns; null on an engine of your own without versions. */
-    version: string | null;
-    /** The number of the commit. The events of a batch have the same number, and come one after the other. */
-    commit: number;
-}
-/** A key was removed. */
-interface DeleteEvent {
-    type: 'delete';
-    key: string;
-    version: null;
-    commit: number;
-}
-/** Keys were removed together, by `clear`. */
-interface ClearEvent {
-    type: 'clear';
-    /** The bounds of the keys; absent if they are all keys that the watch matches. */
-    range?: Pick<Range, 'prefix' | 'gt' | 'gte' | 'lt' | 'lte'>;
-    version: null;
-    commit: number;
-}
-/** A change that `watch` tells. */
-type WatchEvent<T = unknown> = SetEvent<T> | DeleteEvent | ClearEvent;
-/**
- * The changes of a store as they are committed. The watch is open from the call of `watch` on. Leaving a `for await`
- * loop, `return()`, disposal and the signal end it at once.
- */
-interface WatchIterator<T = unknown> extends AsyncIterableIterator<WatchEvent<T>>, AsyncDisposable {
-    /**
-     * Resolves once the watch tells everything committed from now on, also by other processes. Changes made by this
-     * process are told from the call of `watch` on. Rejects if the watch ends before.
-     */
-    readonly ready: Promise<void>;
-    /** The next event. Rejects once with the error that ended the watch. */
-    next(): Promise<IteratorResult<WatchEvent<T>, undefined>>;
-    /** Ends the watch. */
-    return(): Promise<IteratorResult<WatchEvent<T>, undefined>>;
-    /** Ends the watch, and rejects with `error`. */
-    throw(error?: unknown): Promise<IteratorResult<WatchEvent<T>, undefined>>;
-    /** The iterator itself. */
-    [Symbol.asyncIterator](): WatchIterator<T>;
-    /** The same as `return()`. */
-    [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
@@ -1436,13 +1587,13 @@ interface CopyResult {
  */
 interface StorageEvents {
     /**
-     * An engine could not be connected for calls that were waiting. They reject too. Without a listener nothing is
-     * thrown.
+     * An engine could not be connected for calls that were waiting, which reject too; the handler of a consumer without
+     * `onError` has failed; a consumer has ended with an error. Without a listener nothing is thrown.
      */
     error: [error: unknown, engine: string];
     /**
-     * A read, a transaction, or the opening of an engine for calls that wait failed with a retryable error and is made
-     * again.
+     * A read, a transaction, a consumer's call to its store, or the opening of an engine for calls that wait failed with
+     * a retryable error and is made again.
      */
     retry: [event: RetryEvent];
     /** An engine is connected again after a disconnect. */
@@ -1631,6 +1782,23 @@ declare class StorageManager<Section extends keyof StorageConfig = never, Own ex
      */
     transaction<T>(run: (transaction: Transaction) => Promise<T> | T, options?: RunTransactionOptions): Promise<T>;
     /**
+     * Hands the changes of keys to a function, a commit at a time, and keeps in the engine how far that is done. It goes
+     * on there after a restart, whatever was changed meanwhile: each change is handed over at least once. Of all
+     * consumers of a name, in all processes, one is at work. docs/consumers.md has the details.
+     *
+     * @param name - The identity of the consumer in its engine.
+     * @param pattern - A glob over the keys.
+     * @param handler - Is called with the events of a commit. They are done when it returns, or its promise resolves. If
+     * it fails, it is called again.
+     * @throws StorageTypeError for an argument or option of a wrong type; StorageError ENGINE_NOT_FOUND, CLOSED. Other
+     * errors reject `ready` and `done` of the consumer.
+     * @example
+     * storage.consume('search-index', 'article:*', async (events) => {
+     *   for (const event of events) await index.update(event.key, event.value);
+     * });
+     */
+    consume<T = unknown>(name: string, pattern: string, handler: ConsumeHandler<T>, options?: ConsumeOptions<T>): Consumer;
+    /**
      * Copies the records of one engine to another, with expiry and metadata, in steps: writes meanwhile may or may not be
      * copied. It leaves out the folders of the models. An abort between two steps keeps what was copied.
      *
@@ -1680,8 +1848,8 @@ declare class StorageManager<Section extends keyof StorageConfig = never, Own ex
     off<Event extends keyof StorageEvents>(event: Event, listener: (...args: StorageEvents[Event]) => void): this;
     /**
      * Closes the manager: new calls reject with CLOSED, running ones finish, open transactions are rolled back, iterators
-     * and snapshots end. The engines that the manager made are closed; those that it was given only if they were
-     * registered with `own: true`. Closing again does nothing.
+     * and snapshots end with CLOSED, and loops over watches end. The engines that the manager made are closed; those that
+     * it was given only if they were registered with `own: true`. Closing again does nothing.
      */
     close(): Promise<void>;
     /** The same as `close()`. */
@@ -1716,5 +1884,5 @@ declare function decode<T = unknown>(stored: string | Buffer): T;
  */
 declare function encode(value: unknown, maxBytes?: number): string | Buffer;
 
-export { BaseStorageEngine, ERROR_CODES, FileStorage, JavaScriptEngine, KeyValueStore, LevelDBStorage, MemoryStorage, RedisStorage, SQLiteStorage, Snapshot, StorageError, StorageManager, StorageTypeError, Transaction, TransactionManager, decode, encode, isStorageError };
-export type { AbortOptions, BatchOperation, BuiltInEngines, ByteSource, ByteTarget, Capabilities, ClearEvent, CompareAndSetResult, ConfiguredEngines, CopyOptions, CopyResult, DataMethods, DeclaredCapabilities, DeleteEvent, DeleteOptions, Durability, DurabilityOptions, Engine, EngineCounters, EngineStats, EngineStatus, Entry, EntryOf, ErrorCode, ErrorContext, ExportOptions, ExportResult, FileStorageConfig, ImportOptions, ImportResult, KeyMap, KeyOf, KeyOperation, LevelDBStorageConfig, LongCallOptions, MemoryStorageConfig, ModelOptions, NumberKeyOf, Progress, Range, ReadableBytes, RecordOptions, RecoveredTransactions, RedisStorageConfig, RedisTlsOptions, RefusedLine, RegisterOptions, RetryEvent, RetryOptions, RunTransactionOptions, SQLiteStorageConfig, SetEvent, SetManyOptions, SetOptions, StorageConfig, StorageEngine, StorageEvents, StorageIterator, StorageStats, StorageStatsOptions, StorageVerifyOptions, StoredOptions, TransactionOptions, TransactionStats, TransactionStatus, TransactionsConfig, ValueAt, ValueOf, VerifyOptions, VerifyReport, WatchEvent, WatchIterator, WatchOptions, WritableBytes };
+export { BaseStorageEngine, Consumer, ERROR_CODES, FileStorage, JavaScriptEngine, KeyValueStore, LevelDBStorage, MemoryStorage, RedisStorage, SQLiteStorage, Snapshot, StorageError, StorageManager, StorageTypeError, Transaction, TransactionManager, decode, encode, isStorageError };
+export type { AbortOptions, BatchOperation, BuiltInEngines, ByteSource, ByteTarget, Capabilities, ClearEvent, CompareAndSetResult, ConfiguredEngines, ConsumeContext, ConsumeDecision, ConsumeFailure, ConsumeGap, ConsumeHandler, ConsumeOptions, ConsumerState, ConsumerStats, CopyOptions, CopyResult, DataMethods, DeclaredCapabilities, DeleteEvent, DeleteOptions, Durability, DurabilityOptions, Engine, EngineCounters, EngineStats, EngineStatus, Entry, EntryOf, ErrorCode, ErrorContext, EventPlace, ExportOptions, ExportResult, FileStorageConfig, ImportOptions, ImportResult, KeyMap, KeyOf, KeyOperation, LevelDBStorageConfig, LongCallOptions, MemoryStorageConfig, ModelOptions, NumberKeyOf, Progress, Range, ReadableBytes, RecordOptions, RecoveredTransactions, RedisStorageConfig, RedisTlsOptions, RefusedLine, RegisterOptions, RetryEvent, RetryOptions, RunTransactionOptions, SQLiteStorageConfig, SetEvent, SetManyOptions, SetOptions, StorageConfig, StorageEngine, StorageEvents, StorageIterator, StorageStats, StorageStatsOptions, StorageVerifyOptions, StoredOptions, TransactionOptions, TransactionStats, TransactionStatus, TransactionsConfig, ValueAt, ValueOf, VerifyOptions, VerifyReport, WatchEvent, WatchIterator, WatchOptions, WritableBytes };
