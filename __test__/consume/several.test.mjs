@@ -30,13 +30,17 @@ onEachConsumed('of two consumers of a name one stands by, and takes over', async
 
 onEachConsumed(
   'kill -9 inside the handler: the next start hands the commit over again',
-  async (t, storage, { name, config, open }) => {
+  async (t, storage, { name, config: any, open }) => {
     await storage.close();
+    // At `none` a dead process may take with it what it wrote last.
+    const config = { ...any, durability: 'normal' };
     const child = running(t, CONSUME, { name, config, hangsAt: 'k2', sessionTimeout: 600_000 });
     t.is(await child.next(), 'ready');
-    for (const key of ['k0', 'k1', 'k2']) t.is(await child.next(), key);
+    const told = [];
+    while (told.length < 4) told.push(await child.next());
+    t.deepEqual(told.sort(), ['k0', 'k1', 'k2', 'written']);
     await child.kill();
-    const again = open();
+    const again = open(config);
     // The timeout is long: that the process has ended is seen.
     const { calls, consumer } = noting(again, 'c', 'k*');
     await consumer.ready;
@@ -90,4 +94,5 @@ test('a thread that ends without a word loses the name', async (t) => {
   await consumer.ready;
   await engine.set('b', 1);
   await until(() => calls.flat().includes('b'));
+  t.is(consumer.state, 'running');
 });

@@ -36,6 +36,7 @@ const MANAGER = {
   registerEngine: ['mine', {}, {}],
   connect: [],
   keyValue: ['p', {}],
+  consume: ['c', '*', () => {}, {}],
   beginTransaction: [{}],
   transaction: [() => {}, {}],
   copy: [{ from: 'memory', to: 'memory' }],
@@ -48,6 +49,7 @@ const MANAGER = {
   off: LISTENER,
   close: [],
 };
+const CONSUMER = { pause: [], resume: [], stop: [], forget: [], stats: [] };
 const TRANSACTIONS = { begin: [{}], commit: ['tx_1'], rollback: ['tx_1'], list: [] };
 
 /** The names of the methods that users can call. */
@@ -113,6 +115,9 @@ test('no method of a manager takes an argument too many', async (t) => {
   const storage = await managerOf(t, 'memory');
   await refusesMore(t, storage, MANAGER, 'manager');
   await refusesMore(t, storage.transactions, TRANSACTIONS, 'transactions');
+  const consumer = storage.consume('c', '*', () => {});
+  await refusesMore(t, consumer, CONSUMER, 'consumer');
+  await consumer.ready;
   t.throws(() => storage.getEngine('mine'), { code: 'ENGINE_NOT_FOUND' });
   t.deepEqual(storage.transactions.list(), []);
 });

@@ -1,12 +1,11 @@
 // What messages say, and what they tell the reader to do.
 import { execFile } from 'node:child_process';
-import { cpSync, readdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
 import { FileStorage, LevelDBStorage, MemoryStorage, SQLiteStorage, StorageManager } from '../helpers/entry.mjs';
+import { copyApart } from '../helpers/copies.mjs';
 import { ENGINES, ENGINE_NAMES, folderOf, freshPrefix, onEach } from '../helpers/engines.mjs';
 import { startRedis } from '../helpers/redis-server.mjs';
 
@@ -175,21 +174,12 @@ for (const [name, { make, other, differ }] of Object.entries(SHARED)) {
   });
 }
 
-/** Another copy of the package in this process. */
-function anotherCopy(t) {
-  const folder = folderOf(t);
-  const root = fileURLToPath(new URL('../../', import.meta.url));
-  const addon = readdirSync(root).find((name) => name.endsWith('.node'));
-  for (const name of ['dist', 'package.json', addon]) cpSync(join(root, name), join(folder, name), { recursive: true });
-  return createRequire(import.meta.url)(join(folder, 'dist', 'index.cjs'));
-}
-
 for (const [name, type, pathOption] of [
   ['file', 'FileStorage', 'basePath'],
   ['leveldb', 'LevelDBStorage', 'path'],
 ]) {
   test(`${name}: LOCKED by another copy of the package in this process says so`, async (t) => {
-    const { [type]: Other } = anotherCopy(t);
+    const { [type]: Other } = copyApart(t);
     const path = join(folderOf(t), 'store');
     const engine = SHARED[name].make(path);
     await engine.set('a', 1);

@@ -17,8 +17,8 @@ export const keysOf = (events) => events.map(({ key }) => key);
 /** A manager of one engine, closed after the test. `open()` makes another one on the same store. */
 export async function managerOf(t, name, more = {}) {
   const config = await ENGINES[name].config(t);
-  const open = () => {
-    const storage = new StorageManager({ defaultEngine: name, [name]: config, ...more });
+  const open = (section = config) => {
+    const storage = new StorageManager({ defaultEngine: name, [name]: section, ...more });
     t.teardown(() => storage.close());
     return storage;
   };

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { abortError, whenAborted } from '../abort.js';
+import { refuseExtraArguments } from '../arguments/arity.js';
 import { StorageError } from '../errors/storage-error.js';
 import { access } from '../internal.js';
 import { clearInterval, setInterval } from '../timers.js';
@@ -31,6 +32,13 @@ export class Consumer implements AsyncDisposable {
   readonly done: Promise<void>;
   readonly #work: Omit<ConsumerWork, 'onReady'>;
   readonly #run: ConsumerRun;
+
+  static {
+    refuseExtraArguments(this, {
+      promises: { stop: '', forget: '', stats: '' },
+      values: { pause: '', resume: '' },
+    });
+  }
 
   /** @internal */
   constructor(work: Omit<ConsumerWork, 'onReady'>) {

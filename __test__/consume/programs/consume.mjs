@@ -1,4 +1,4 @@
-// Consumes `k*`, and says each key. Writes k0 to k3 unless `quiet`, and hangs at the key `hangsAt`.
+// Consumes `k*`, and says each key. Writes k0 to k3 and says `written` unless `quiet`, and hangs at the key `hangsAt`.
 import { StorageManager } from '../../helpers/entry.mjs';
 import { args, say } from '../../helpers/child.mjs';
 
@@ -15,7 +15,10 @@ const consumer = storage.consume(
 );
 await consumer.ready;
 say('ready');
-if (!quiet) for (let n = 0; n < 4; n++) await storage.getEngine().set(`k${n}`, n);
+if (!quiet) {
+  for (let n = 0; n < 4; n++) await storage.getEngine().set(`k${n}`, n);
+  say('written');
+}
 let state = consumer.state;
 setInterval(() => {
   if (consumer.state === state) return;
