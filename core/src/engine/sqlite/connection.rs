@@ -27,6 +27,17 @@ pub(super) enum Access {
     Immutable,
 }
 
+/// How far a checkpoint goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CheckpointMode {
+    /// As far as readers let it, beside writers.
+    Passive,
+    /// To the end of the WAL, which the next commit starts anew. Nobody writes meanwhile.
+    Restart,
+    /// As `Restart`, and it cuts the file to nothing.
+    Truncate,
+}
+
 /// A connection to a database. `&mut` makes sure that one thread at a time uses it.
 pub(super) struct Connection {
     db: *mut ffi::sqlite3,
@@ -214,14 +225,24 @@ impl Connection {
         unsafe { preallocation.allocate(self.db, header, most) };
     }
 
-    /// Writes the WAL back into the database as far as readers let it. With `truncate`, writes all of it back and
-    /// empties it.
-    pub(super) fn checkpoint(&mut self, truncate: bool) -> Result<()> {
-        let mode = if truncate { ffi::SQLITE_CHECKPOINT_TRUNCATE } else { ffi::SQLITE_CHECKPOINT_PASSIVE };
-        // SAFETY: the connection is open; the two counters may be null.
-        let rc =
-            unsafe { ffi::sqlite3_wal_checkpoint_v2(self.db, ptr::null(), mode, ptr::null_mut(), ptr::null_mut()) };
-        if rc == ffi::SQLITE_OK { Ok(()) } else { Err(fault::error(self.db, rc, "cannot write the WAL back")) }
+    /// Writes the WAL back into the database. True if no frame is left. TIMEOUT if another connection checkpoints, or
+    /// keeps `mode` from its end for longer than the busy timeout.
+    pub(super) fn checkpoint(&self, mode: CheckpointMode) -> Result<bool> {
+        let mode = match mode {
+            CheckpointMode::Passive => ffi::SQLITE_CHECKPOINT_PASSIVE,
+            CheckpointMode::Restart => ffi::SQLITE_CHECKPOINT_RESTART,
+            CheckpointMode::Truncate => ffi::SQLITE_CHECKPOINT_TRUNCATE,
+        };
+        let (mut frames, mut written_back) = (-1, -1);
+        // SAFETY: the connection is open, and the two counters are numbers of this frame.
+        let rc = unsafe {
+            ffi::sqlite3_wal_checkpoint_v2(self.db, ptr::null(), mode, &raw mut frames, &raw mut written_back)
+        };
+        if rc == ffi::SQLITE_OK {
+            Ok(frames == written_back)
+        } else {
+            Err(fault::error(self.db, rc, "cannot write the WAL back"))
+        }
     }
 
     /// A copy of a whole database in memory.

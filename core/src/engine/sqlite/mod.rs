@@ -16,6 +16,7 @@ mod in_memory;
 mod maintenance;
 mod meta;
 mod open;
+mod open_snapshots;
 mod options;
 mod read;
 mod reader_pool;
