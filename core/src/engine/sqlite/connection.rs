@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rusqlite::ffi;
 
 use super::fault;
+use super::other_copies::SoleCopy;
 use super::sql::{Query, Sql};
 use super::statement::Statement;
 use super::wal_index::{WalIndex, WalIndexHeader};
@@ -45,6 +46,8 @@ pub(super) struct Connection {
     verbose: Option<Verbose>,
     statements: Vec<*mut ffi::sqlite3_stmt>,
     wal_index: Option<WalIndex>,
+    /// Given back once the database is closed.
+    _sole_copy: Option<Arc<SoleCopy>>,
 }
 
 // SAFETY: SQLite is built threadsafe; a connection opened NOMUTEX may move between threads as long as one thread uses
@@ -54,6 +57,7 @@ unsafe impl Send for Connection {}
 impl Connection {
     /// Opens the database at `path`, which exists and is absolute, or a private one in memory.
     pub(super) fn open(path: Option<&Path>, access: Access, verbose: Option<Verbose>) -> Result<Self> {
+        let sole_copy = path.map(SoleCopy::of).transpose()?;
         let name = match path {
             Some(path) => file_name(path, access)?,
             None => c":memory:".to_owned(),
@@ -67,8 +71,14 @@ impl Connection {
         let mut db = ptr::null_mut();
         // SAFETY: the name ends in NUL; `db` receives the connection, which is closed even where opening failed.
         let rc = unsafe { ffi::sqlite3_open_v2(name.as_ptr(), &raw mut db, flags, ptr::null()) };
-        let connection =
-            Connection { db, sql: Arc::new(Sql::default()), verbose, statements: Vec::new(), wal_index: None };
+        let connection = Connection {
+            db,
+            sql: Arc::new(Sql::default()),
+            verbose,
+            statements: Vec::new(),
+            wal_index: None,
+            _sole_copy: sole_copy,
+        };
         if rc != ffi::SQLITE_OK {
             return Err(fault::error(db, rc, "cannot open the database"));
         }
