@@ -1,13 +1,12 @@
 import { inspect } from 'node:util';
 import { keyList } from './arguments/iterables.js';
 import { checkKey } from './arguments/keys.js';
-import { decode } from './codec/decode.js';
 import { rejection } from './errors/rejection.js';
 import { PageIterator } from './iteration/page-iterator.js';
 import { ViewSource } from './iteration/view-source.js';
 import { keysText } from './native/batch-text.js';
 import type { PageContent } from './native/interface.js';
-import { decodeFound, itself, parseKeys } from './native/results.js';
+import { decodeFound, decodeMany, itself, parseKeys } from './native/results.js';
 import type { LeasedView } from './native/view.js';
 import { rangeText, toRange } from './range/range.js';
 import type { Range, StorageIterator } from './types.js';
@@ -57,7 +56,7 @@ export class Snapshot implements AsyncDisposable {
   getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]> {
     return this.#try('getMany', () => {
       const list = keyList(keys, 'getMany', checkKey);
-      return list.length === 0 ? Promise.resolve([]) : this.#view.read('getMany', keysText(list), decode<(T | null)[]>);
+      return list.length === 0 ? Promise.resolve([]) : this.#view.read('getMany', keysText(list), decodeMany<T>);
     });
   }
 

@@ -23,7 +23,7 @@ import {
 import type { NativeValue, PageContent } from '../../native/interface.js';
 import { abortableCall, callModel } from '../../native/lease-source.js';
 import type { LeaseSource } from '../../native/lease-source.js';
-import { decodeFound, itself, nothing, outcomes, parseKeys } from '../../native/results.js';
+import { decodeFound, decodeMany, itself, nothing, outcomes, parseKeys } from '../../native/results.js';
 import type { ReadOperation } from '../../native/view.js';
 import { rangeText, toRange } from '../../range/range.js';
 import type { InnerRange } from '../../range/range.js';
@@ -143,7 +143,7 @@ export class NativeData implements DataMethods {
   getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]> {
     return this.#try('getMany', () => {
       const list = keyList(keys, 'getMany', checkKey);
-      return this.#read('getMany', keysText(list), decode<(T | null)[]>);
+      return this.#read('getMany', keysText(list), decodeMany<T>);
     });
   }
 

@@ -1,0 +1,24 @@
+import test from 'ava';
+import { ENGINES } from '../helpers/engines.mjs';
+import { program } from '../helpers/program.mjs';
+
+const LARGE_RESULTS = new URL('programs/large-results.mjs', import.meta.url);
+
+for (const name of ['memory', 'file', 'sqlite', 'leveldb', 'redis']) {
+  test.serial(`${name}: a result that is longer than a string can be fails no other call`, async (t) => {
+    const options = await ENGINES[name].config(t);
+    const [together, inSnapshot, inTransaction, codes, [message, operation], length, end] = await program(
+      LARGE_RESULTS,
+      { name, options },
+    );
+    t.deepEqual(together, [true, 1]);
+    t.true(inSnapshot);
+    t.true(inTransaction);
+    const tooLarge = Array(5).fill('VALUE_TOO_LARGE');
+    t.deepEqual(codes, [...tooLarge, 'ok', 'ok', 'ok']);
+    t.regex(message, /ask for less at a time/);
+    t.is(operation, 'getMany');
+    t.is(length, 400 << 20);
+    t.is(end, 'ended');
+  });
+}
