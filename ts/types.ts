@@ -69,7 +69,7 @@ export type BatchOperation =
 export interface Entry<T = unknown> {
   /** The value. */
   value: T;
-  /** An opaque text. Equal versions mean the same value and expiry. */
+  /** An opaque text. Equal versions mean the same value, expiry and metadata. */
   version: string;
   /** When the key was written first, in milliseconds since 1970; null if the engine does not keep it. */
   createdAt: number | null;
