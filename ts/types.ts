@@ -144,6 +144,8 @@ export interface EngineCounters {
    * transactions over several engines.
    */
   recoveries: number | null;
+  /** Keys that the memory engine evicted to make room for others. */
+  evictions: number | null;
   /**
    * Reads made again after a retryable error, and openings of the engine made again for calls that waited. The manager
    * counts transactions that are run again.
