@@ -160,8 +160,12 @@ fn write(
         }
         Op::Delete { space, key } => {
             // A watch is told of a delete only if the key was there.
-            let existed =
-                (report || changes.is_some()) && target.get(*space, key)?.is_some_and(|record| !record.expired(now));
+            let existed = (report || changes.is_some())
+                && match target.get(*space, key) {
+                    // A delete is the way to be rid of a record that cannot be read.
+                    Err(error) if error.is_damaged_record() => true,
+                    found => found?.is_some_and(|record| !record.expired(now)),
+                };
             if let Some(changes) = changes
                 && existed
             {
