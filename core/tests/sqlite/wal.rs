@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use super::database;
 use super::support::normal;
+use holdfast_core::EngineExt;
 use holdfast_core::batch::Op;
 use holdfast_core::engine::sqlite::{SqliteOptions, open};
 use holdfast_core::engine::{Engine, Staged};
 use holdfast_core::key::{KeyRange, Space};
 use holdfast_core::record::Record;
 use holdfast_core::testing::{Calls, json, key};
-use holdfast_core::EngineExt;
 use rusqlite::Connection;
 
 #[test]
