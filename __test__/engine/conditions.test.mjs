@@ -117,7 +117,7 @@ for (const name of EXACT) {
           const { value, metadata } = await tx.engine(name).getEntry('a');
           await tx.engine(name).set('a', value, { metadata: { hits: metadata.hits + 1 } });
         },
-        { retry: { attempts: 100 } },
+        { retries: 100 },
       );
     await Promise.all(Array.from({ length: 20 }, hit));
     t.deepEqual((await engine.getEntry('a')).metadata, { hits: 20 });
