@@ -107,7 +107,7 @@ onEach(
 for (const name of EXACT) {
   test(`${name}: of many transactions that count in metadata, each counts once`, async (t) => {
     const options = await ENGINES[name].config(t);
-    const storage = new StorageManager(name === 'custom' ? {} : { [name]: options });
+    const storage = new StorageManager({ defaultEngine: name, ...(name !== 'custom' && { [name]: options }) });
     if (name === 'custom') storage.registerEngine(name, options);
     const engine = storage.getEngine(name);
     await engine.set('a', 'same', { metadata: { hits: 0 } });
