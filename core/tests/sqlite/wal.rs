@@ -96,7 +96,7 @@ fn wal_bytes(folder: &Path) -> u64 {
 }
 
 #[test]
-fn the_wal_starts_anew_once_the_last_view_has_closed() {
+fn the_wal_gets_short_once_the_last_view_has_closed() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(normal(&folder.path().join("data.db"))).unwrap();
     let engine = store.engine();
@@ -105,9 +105,12 @@ fn the_wal_starts_anew_once_the_last_view_has_closed() {
     write_mebibytes(&**engine, 120);
     assert!(wal_bytes(folder.path()) > 100 << 20, "the view keeps it");
     drop(view);
-    write_mebibytes(&**engine, 24);
-    let left = wal_bytes(folder.path());
-    assert!(left < 40 << 20, "{left} bytes");
+    // A sweep comes each second.
+    let is_short = (0..1500).any(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        wal_bytes(folder.path()) < 40 << 20
+    });
+    assert!(is_short, "{} bytes", wal_bytes(folder.path()));
     store.close().unwrap();
 }
 
@@ -130,20 +133,6 @@ fn write_beside(folder: &Path, engine: &dyn Engine, mut read: impl FnMut() + Sen
         largest
     });
     assert!(largest < 400 << 20, "{largest} bytes");
-}
-
-#[test]
-fn short_views_one_after_the_other_do_not_keep_the_wal() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(normal(&folder.path().join("data.db"))).unwrap();
-    let engine = &**store.engine();
-    write_mebibytes(engine, 4);
-    write_beside(folder.path(), engine, || {
-        let view = engine.view().unwrap();
-        std::thread::sleep(Duration::from_millis(2));
-        drop(view);
-    });
-    store.close().unwrap();
 }
 
 #[test]
