@@ -20,7 +20,7 @@ export function decodeFound<T>(found: NativeValue | null): T | null {
   return found === null ? null : decode<T>(found);
 }
 
-/** A text of an array. One that may be longer than a string can be comes in pieces, which together have its elements. */
+/** The text of an array. One that may be longer than a string can be comes in pieces, whose elements are its own. */
 type ArrayText = string | string[];
 
 export function parseKeys(text: ArrayText): string[] {
