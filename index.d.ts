@@ -85,7 +85,7 @@ type KeyOperation = Exclude<BatchOperation, {
 interface Entry<T = unknown> {
     /** The value. */
     value: T;
-    /** An opaque text. Equal versions mean the same value and expiry. */
+    /** An opaque text. Equal versions mean the same value, expiry and metadata. */
     version: string;
     /** When the key was written first, in milliseconds since 1970; null if the engine does not keep it. */
     createdAt: number | null;
@@ -155,6 +155,8 @@ interface EngineCounters {
      * transactions over several engines.
      */
     recoveries: number | null;
+    /** Keys that the memory engine evicted to make room for others. */
+    evictions: number | null;
     /**
      * Reads made again after a retryable error, and openings of the engine made again for calls that waited. The manager
      * counts transactions that are run again.

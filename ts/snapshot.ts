@@ -4,7 +4,6 @@ import { DATA_METHODS, refuseExtraArguments } from './arguments/arity.js';
 import { keyList } from './arguments/iterables.js';
 import { checkKey } from './arguments/keys.js';
 import { signalOf } from './arguments/shapes.js';
-import { decode } from './codec/decode.js';
 import { rejection } from './errors/rejection.js';
 import { PageIterator } from './iteration/page-iterator.js';
 import { ViewSource } from './iteration/view-source.js';
@@ -12,7 +11,7 @@ import { keysText } from './native/batch-text.js';
 import { cancelCall } from './native/call-queue.js';
 import type { CallHandle } from './native/call-queue.js';
 import type { PageContent } from './native/interface.js';
-import { decodeFound, itself, parseKeys } from './native/results.js';
+import { decodeFound, decodeMany, itself, parseKeys } from './native/results.js';
 import type { Decode } from './native/results.js';
 import type { LeasedView, ReadOperation } from './native/view.js';
 import { rangeText, toRange } from './range/range.js';
@@ -77,7 +76,7 @@ export class Snapshot implements AsyncDisposable {
   /** The values of many keys, in their order, null for those that were absent. */
   getMany<T = unknown>(keys: Iterable<string>, options?: AbortOptions): Promise<(T | null)[]> {
     const argument = (): string => keysText(keyList(keys, 'getMany', checkKey));
-    return this.#read('getMany', options, argument, decode<(T | null)[]>);
+    return this.#read('getMany', options, argument, decodeMany<T>);
   }
 
   /** The keys and values of a range, lazily and in order. */

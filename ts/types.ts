@@ -83,7 +83,7 @@ export type KeyOperation = Exclude<BatchOperation, { type: 'deleteRange' }>;
 export interface Entry<T = unknown> {
   /** The value. */
   value: T;
-  /** An opaque text. Equal versions mean the same value and expiry. */
+  /** An opaque text. Equal versions mean the same value, expiry and metadata. */
   version: string;
   /** When the key was written first, in milliseconds since 1970; null if the engine does not keep it. */
   createdAt: number | null;
@@ -158,6 +158,8 @@ export interface EngineCounters {
    * transactions over several engines.
    */
   recoveries: number | null;
+  /** Keys that the memory engine evicted to make room for others. */
+  evictions: number | null;
   /**
    * Reads made again after a retryable error, and openings of the engine made again for calls that waited. The manager
    * counts transactions that are run again.

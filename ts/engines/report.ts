@@ -10,6 +10,7 @@ export const UNCOUNTED: Readonly<EngineCounters> = {
   cacheHits: null,
   cacheMisses: null,
   recoveries: null,
+  evictions: null,
   retries: null,
 };
 

@@ -152,6 +152,11 @@ impl Error {
         self.inner.key.as_deref()
     }
 
+    /// True if one record cannot be read, and others can.
+    pub(crate) fn is_damaged_record(&self) -> bool {
+        self.code() == Code::Corrupted && self.key().is_some()
+    }
+
     /// The operation in which the error arose.
     #[must_use]
     pub fn operation(&self) -> Option<&'static str> {

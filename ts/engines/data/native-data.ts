@@ -22,7 +22,7 @@ import {
 import type { NativeValue, PageContent } from '../../native/interface.js';
 import { abortableCall, callModel } from '../../native/lease-source.js';
 import type { LeaseSource } from '../../native/lease-source.js';
-import { decodeFound, itself, nothing, outcomes, parseKeys } from '../../native/results.js';
+import { decodeFound, decodeMany, itself, nothing, outcomes, parseKeys } from '../../native/results.js';
 import type { ReadOperation } from '../../native/view.js';
 import { toEngineDeletion } from '../../range/deletion.js';
 import { noteWrite } from '../../transactions/own-writes.js';
@@ -152,7 +152,7 @@ export class NativeData implements DataMethods {
   getMany<T = unknown>(keys: Iterable<string>, options?: AbortOptions): Promise<(T | null)[]> {
     return this.#try('getMany', () => {
       const list = keyList(keys, 'getMany', checkKey);
-      return this.#read('getMany', keysText(list), decode<(T | null)[]>, signalOf('getMany', options));
+      return this.#read('getMany', keysText(list), decodeMany<T>, signalOf('getMany', options));
     });
   }
 

@@ -12,8 +12,7 @@ use crate::engine::recent::Recent;
 use crate::engine::watch::Capture;
 use crate::error::Result;
 use crate::key::{Key, KeyRange, Space};
-use crate::record::{Millis, Record, Version};
-use crate::value::Value;
+use crate::record::{Millis, Record};
 
 /// Records of our own keyspace that are read at once.
 const CHUNK: u32 = 1024;
@@ -141,10 +140,16 @@ impl Target for Staging<'_> {
         false
     }
 
-    fn put(&mut self, space: Space, key: &Key, mut record: Record) -> Result<()> {
+    /// The record gets the `created_at` here that it keeps, which is a part of the version.
+    fn give_version(&mut self, space: Space, key: &Key, record: &mut Record, _seq: u64) -> Result<()> {
         if let Some(created) = self.created_at(space, key)? {
             record.created_at = Some(created);
         }
+        record.version = record.digest();
+        Ok(())
+    }
+
+    fn put(&mut self, space: Space, key: &Key, record: Record) -> Result<()> {
         self.own.insert((space, key.clone()), Some(record));
         Ok(())
     }
@@ -178,9 +183,5 @@ impl Target for Staging<'_> {
 
     fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool> {
         Ok(self.recent.changed_since(space, range, since))
-    }
-
-    fn version(&self, _seq: u64, value: &Value, expires_at: Option<Millis>) -> Version {
-        Version::digest(value, expires_at)
     }
 }

@@ -202,7 +202,11 @@ impl Target for Overlay<'_> {
     }
 
     fn put(&mut self, space: Space, key: &Key, mut record: Record) -> Result<()> {
-        let old = self.load(space, key)?;
+        let old = match self.load(space, key) {
+            // The sweep finds the entry of the expiry index that it may have.
+            Err(error) if error.is_damaged_record() => None,
+            old => old?,
+        };
         let mut indexed = None;
         if let Some(old) = &old {
             indexed = old.expires_at;

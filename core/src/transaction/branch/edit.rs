@@ -9,8 +9,7 @@ use crate::engine::watch::Capture;
 use crate::engine::{Projection, for_each_page, unexpected_reply};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, KeyRange, Space};
-use crate::record::{Millis, Record, Version, now};
-use crate::value::Value;
+use crate::record::{Record, Version, now};
 
 /// Applies a batch to the overlay. After an error nothing of it is left. `None` if a read would have to wait and may
 /// not.
@@ -122,7 +121,8 @@ impl Target for OverlayTarget<'_> {
         Ok(self.own.recent.changed_since(space, range, since))
     }
 
-    fn version(&self, seq: u64, _value: &Value, _expires_at: Option<Millis>) -> Version {
-        Version::pending(seq)
+    fn give_version(&mut self, _space: Space, _key: &Key, record: &mut Record, seq: u64) -> Result<()> {
+        record.version = Version::pending(seq);
+        Ok(())
     }
 }
