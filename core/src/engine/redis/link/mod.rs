@@ -18,12 +18,13 @@
 //! | `send.rs` | the sending thread |
 //! | `receive.rs` | the receiving thread |
 //! | `reconnect.rs`, `lost_reply.rs` | the next connection, and what it asks about lost replies |
-//! | `connection.rs`, `tls.rs`, `handshake.rs`, `reply_parser.rs` | one connection |
+//! | `connection.rs`, `tls.rs`, `own_certificate.rs`, `handshake.rs`, `reply_parser.rs` | one connection |
 
 mod call;
 mod connection;
 mod handshake;
 mod lost_reply;
+mod own_certificate;
 mod receive;
 mod reconnect;
 mod reply_parser;
