@@ -19,8 +19,11 @@ const parse = (text) =>
     .map((line) => JSON.parse(line));
 
 /** Runs a program, which has to end by itself with exit code 0. Gives what it said, in order. */
-export async function program(file, args = {}) {
-  const { stdout } = await promisify(execFile)(process.execPath, commandOf(file, args), { timeout: TIMEOUT });
+export async function program(file, args = {}, options = {}) {
+  const { stdout } = await promisify(execFile)(process.execPath, commandOf(file, args), {
+    timeout: TIMEOUT,
+    ...options,
+  });
   return parse(stdout);
 }
 

@@ -1,7 +1,9 @@
 // How engines connect and disconnect.
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import test from 'ava';
 import { MemoryStorage, SQLiteStorage, StorageManager } from '../helpers/entry.mjs';
-import { folderOf, onEach } from '../helpers/engines.mjs';
+import { ENGINES, folderOf, onEach } from '../helpers/engines.mjs';
 
 onEach('status tells where an engine stands', async (t, engine) => {
   t.is(engine.status, 'idle');
@@ -36,6 +38,24 @@ onEach('calls made while it disconnects wait for the next connection', async (t,
   t.is(value, 1);
   t.is(await engine.get('b'), 2);
 });
+
+for (const [name, option] of [
+  ['file', 'basePath'],
+  ['sqlite', 'path'],
+  ['leveldb', 'path'],
+]) {
+  test(`${name}: a call made in answer to a failed opening opens anew`, async (t) => {
+    const blocked = join(folderOf(t), 'blocked');
+    writeFileSync(blocked, '');
+    const engine = ENGINES[name].make({ [option]: join(blocked, 'store') });
+    const again = () => t.throwsAsync(engine.set('a', 1));
+    await Promise.all([again().then(again).then(again), again().then(again)]);
+    rmSync(blocked);
+    await engine.set('a', 1).catch(() => engine.set('a', 1));
+    t.is(await engine.get('a'), 1);
+    await engine.disconnect();
+  });
+}
 
 test('disposal disconnects an engine', async (t) => {
   const path = `${folderOf(t)}/store.db`;

@@ -101,6 +101,14 @@ impl NativeSession {
         self.settler.look(&env, Duration::from_micros(microseconds.into()))
     }
 
+    /// Announces the end of the process, which frees static data of RocksDB. Blocks until no store is being opened or
+    /// closed, at most for 5 s.
+    #[napi(catch_unwind)]
+    #[allow(clippy::unused_self, reason = "a method in JavaScript")]
+    pub fn process_ends(&self) {
+        holdfast_core::engine::leveldb::process_ends();
+    }
+
     /// A share of the transaction log in `folder`.
     #[napi(catch_unwind)]
     #[allow(clippy::unused_self, reason = "a method in JavaScript")]

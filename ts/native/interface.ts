@@ -165,6 +165,8 @@ export interface NativeSession {
   custom(listener: number, traits: string): NativeHost;
   /** Waits up to `microseconds`, without a sleep, for the calls that are done next: the arguments of `settle`. */
   look(microseconds: number): [ids: number[], results: unknown[]] | undefined;
+  /** Announces the end of the process, and waits until no store is being opened or closed. */
+  processEnds(): void;
   transactionLog(folder: string, durability: string): NativeTransactionLog;
 }
 

@@ -21,9 +21,9 @@ export interface ConnectionOwner {
   opened(capabilities: string): void;
 }
 
+/** A call that waits for the store. It rejects by itself if the opening fails. */
 interface Waiting {
   run(lease: StoreLease): void;
-  reject(error: unknown): void;
 }
 
 /** Opens and closes the store of a built-in engine. Calls that are made meanwhile keep their order. */
@@ -40,7 +40,7 @@ export class Connection implements LeaseSource {
   readonly #keeps: boolean;
   readonly #host: LeaseHost;
   #kept: StoreLease | undefined;
-  #waiting: Waiting[] = [];
+  #waiting = new Set<Waiting>();
   #connectedBefore = false;
 
   /** @param keeps - Whether a disconnect keeps the store, because it lives in memory. */
@@ -81,10 +81,7 @@ export class Connection implements LeaseSource {
         if (await this.#pause(error, failures)) continue;
         // A blocking call may have opened the store meanwhile, and run the calls that waited.
         if (this.lease !== undefined) return;
-        const waiting = this.#waiting;
-        this.#waiting = [];
-        for (const call of waiting) call.reject(error);
-        if (waiting.length > 0) this.hooks.onError(error, this.#owner.name);
+        if (this.#waiting.size > 0) this.hooks.onError(error, this.#owner.name);
         throw error;
       }
     }
@@ -128,14 +125,16 @@ export class Connection implements LeaseSource {
   #whenOpen<T>(operation: string, run: (lease: StoreLease) => Promise<T>, handle: CallHandle | undefined): Promise<T> {
     if (this.#owner.closed()) return Promise.reject(this.#closedError(operation));
     return new Promise((resolve, reject) => {
-      this.#waiting.push({
+      const call: Waiting = {
         run: (lease) => {
           if (handle?.abandoned === undefined) run(lease).then(resolve, reject);
         },
-        reject,
+      };
+      this.#waiting.add(call);
+      // Each call rejects by itself, once the opening is over: a call that is made in answer to that opens anew.
+      this.#owner.connect().catch((error: unknown) => {
+        if (this.#waiting.delete(call)) reject(error);
       });
-      // The calls in the list are told of a failure.
-      this.#owner.connect().catch(() => {});
     });
   }
 
@@ -146,7 +145,7 @@ export class Connection implements LeaseSource {
    */
   async #pause(error: unknown, failures: number): Promise<boolean> {
     const { retry } = this.hooks;
-    if (this.lease !== undefined || this.#waiting.length === 0 || failures >= retry.attempts) return false;
+    if (this.lease !== undefined || this.#waiting.size === 0 || failures >= retry.attempts) return false;
     if (!isStorageError(error) || (error.code !== 'CONNECTION' && error.code !== 'TIMEOUT')) return false;
     const delay = retryDelay(retry, failures);
     this.#retrying('connect', error, failures + 1, delay);
@@ -168,7 +167,7 @@ export class Connection implements LeaseSource {
     this.lease = lease;
     this.#owner.opened(lease.store.capabilities);
     const waiting = this.#waiting;
-    this.#waiting = [];
+    this.#waiting = new Set();
     for (const call of waiting) call.run(lease);
     if (this.#connectedBefore) this.hooks.onReconnect(this.#owner.name);
     this.#connectedBefore = true;

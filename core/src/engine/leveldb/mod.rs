@@ -21,6 +21,7 @@ mod open;
 mod options;
 mod overlay;
 mod page;
+mod process_end;
 mod read;
 mod record_cache;
 mod recovery;
@@ -43,6 +44,7 @@ use super::{Embedded, Engine, path};
 use crate::error::Result;
 
 pub use options::{Compression, LevelDbOptions};
+pub use process_end::process_ends;
 
 /// Opens the store in a folder, or shares the one that this process has open. Blocks.
 ///

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::database::Database;
 use super::options::{LevelDbOptions, NAME};
 use super::overlay::WriterState;
+use super::process_end::Busy;
 use super::read::{Reader, Tier};
 use super::record_cache::RecordCache;
 use super::replace::LevelDbStage;
@@ -37,6 +38,7 @@ pub(super) struct LevelDbStore {
 
 impl LevelDbStore {
     pub(super) fn open(mut options: LevelDbOptions) -> Result<Self> {
+        let _busy = Busy::begin()?;
         // The process may change its working directory later.
         options.path = path::absolute(&options.path).map_err(|error| {
             Error::io(format_args!("cannot look at {}", options.path.display()), &error).in_engine(NAME)
@@ -169,6 +171,8 @@ impl Store for LevelDbStore {
     }
 
     fn close(&self) -> Result<()> {
+        // The process ends: the system closes the files.
+        let Ok(_busy) = Busy::begin() else { return Ok(()) };
         // A sync that failed once is not tried again: it might succeed without having written anything.
         let closed = self.database.close(self.writer.refusal().is_none());
         self.reader.cache.clear();
