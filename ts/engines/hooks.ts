@@ -22,6 +22,8 @@ export interface EngineHooks {
   readonly retry: RetryPolicy;
   onRetry(event: RetryEvent): void;
   onReconnect(engine: string): void;
+  onDown(engine: string, error: unknown): void;
+  onUp(engine: string): void;
   onError(error: unknown, engine: string): void;
 }
 
@@ -31,5 +33,7 @@ export const NO_HOOKS: EngineHooks = {
   retry: DEFAULT_RETRY,
   onRetry() {},
   onReconnect() {},
+  onDown() {},
+  onUp() {},
   onError() {},
 };

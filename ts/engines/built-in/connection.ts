@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { StorageError, isStorageError } from '../../errors/storage-error.js';
+import { fromNative } from '../../errors/from-native.js';
+import { StorageError, addContext, isStorageError } from '../../errors/storage-error.js';
 import type { StorageTypeError } from '../../errors/storage-error.js';
 import type { CallHandle, LeaseHost } from '../../native/call-queue.js';
 import type { LeaseSource } from '../../native/lease-source.js';
@@ -46,7 +47,9 @@ export class Connection implements LeaseSource {
   /** @param keeps - Whether a disconnect keeps the store, because it lives in memory. */
   constructor(owner: ConnectionOwner, request: OpenRequest, keeps: boolean) {
     this.#owner = owner;
-    this.#request = request;
+    // The addon holds the listener, which must not keep an engine alive that the application has let go.
+    const listener = request.engine === 'redis' ? Connection.#weakListener(new WeakRef(this)) : request.listener;
+    this.#request = { ...request, listener };
     this.#keeps = keeps;
     const hooks = (): EngineHooks => this.hooks;
     this.#host = {
@@ -61,6 +64,10 @@ export class Connection implements LeaseSource {
           operation,
         }),
     };
+  }
+
+  static #weakListener(connection: WeakRef<Connection>): (text: string) => void {
+    return (text) => connection.deref()?.hear(text);
   }
 
   get name(): string {
@@ -151,6 +158,13 @@ export class Connection implements LeaseSource {
     this.#retrying('connect', error, failures + 1, delay);
     await sleep(delay);
     return !this.#owner.closed() && this.lease === undefined;
+  }
+
+  /** Is told that the connection to a server was lost, by the JSON of an error, or made again, by `up`. */
+  hear(text: string): void {
+    const engine = this.#owner.name;
+    if (text === 'up') this.hooks.onUp(engine);
+    else this.hooks.onDown(engine, addContext(fromNative(text), { engine }));
   }
 
   #retrying(operation: string, error: StorageError | StorageTypeError, attempt: number, delay: number): void {

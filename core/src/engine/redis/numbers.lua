@@ -1,7 +1,7 @@
--- Commit numbers. A number must not come again, also where the server has lost the latest commits: it was restarted with
--- an older file, it was a replica that lagged, or its content was deleted. Another process or content is known by the
--- epoch, a name that holds the id of the process. Its numbers begin at the time of day in microseconds, which is ahead
--- of every number that was ever taken, as no server makes a million commits a second for long.
+-- Commit numbers. A number must not come again, also where the server has lost the latest commits: it was restarted
+-- with an older file, it was a replica that lagged, or its content was deleted. Another process or content is known by
+-- the epoch, a name that holds the id of the process. Its numbers begin at the time of day in microseconds, which is
+-- ahead of every number that was ever taken, as no server makes a million commits a second for long.
 
 -- Lua would print a large number with an exponent.
 local function digits(number) return string.format('%.0f', number) end

@@ -1,7 +1,7 @@
 -- Opens a stream: from now on, every commit is written into it, for a time or for good.
 -- KEYS: commit counter, stream. ARGV: the time in ms, empty for good.
--- Returns the number of the latest commit, the id of the first entry, the field and the text of that entry, and the time
--- of day in microseconds.
+-- Returns the number of the latest commit, the id of the first entry, the field and the text of that entry, and the
+-- time of day in microseconds.
 -- The field 'o' means that the stream is complete behind the commit of that id.
 local seq = redis.call('GET', KEYS[1]) or '0'
 if redis.call('EXISTS', KEYS[2]) == 0 then
