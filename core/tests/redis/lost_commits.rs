@@ -102,10 +102,10 @@ fn a_replica_that_lagged_is_told() {
     logged(engine, set(engine, "n", "0").unwrap()).unwrap();
     let kept = write(engine, 10);
     replica.raw(&[b"REPLICAOF", b"127.0.0.1", primary.port.to_string().as_bytes()]);
-    let last = kept[9].to_string();
+    let newest = kept[9].to_string();
     until_ok(|| {
         let there = replica.raw(&[b"GET", b"app:\xffholdfast:seq"]);
-        if String::from_utf8_lossy(&there).contains(&last) { Ok(()) } else { Err(holdfast_core::Error::closed()) }
+        if String::from_utf8_lossy(&there).contains(&newest) { Ok(()) } else { Err(holdfast_core::Error::closed()) }
     });
     replica.raw(&[b"REPLICAOF", b"NO", b"ONE"]);
     let lost = write(engine, 5);
@@ -113,11 +113,11 @@ fn a_replica_that_lagged_is_told() {
     proxy.set(REFUSE);
     std::thread::sleep(Duration::from_millis(50));
     proxy.set(PASS);
-    let later = write(engine, 10);
+    let newer = write(engine, 10);
     for since in &lost {
         is_lost(logged(engine, *since));
     }
-    assert_eq!(behind(engine, kept[9]), later);
+    assert_eq!(behind(engine, kept[9]), newer);
 }
 
 #[test]

@@ -30,7 +30,9 @@ fn digest_with(text: &[u8], expires_at: Option<Millis>, rest: &[u8]) -> String {
 
 fn sha(pieces: &[&[u8]]) -> String {
     let mut sha = sha1_smol::Sha1::new();
-    pieces.iter().for_each(|piece| sha.update(piece));
+    for piece in pieces {
+        sha.update(piece);
+    }
     let hex = sha.digest().to_string();
     format!("8{}", hex.get(..31).unwrap_or_default())
 }

@@ -256,7 +256,9 @@ impl Link {
         drop(state);
         if ended {
             // A panic was caught and told already.
-            threads.into_iter().for_each(|thread| drop(thread.join()));
+            for thread in threads {
+                drop(thread.join());
+            }
         }
     }
 }

@@ -173,7 +173,7 @@ impl LinkInner {
     pub(super) fn use_connection(&self, state: &mut LinkState, established: &Established) {
         state.end = established.connection.sent();
         state.connection = Some(established.connection.clone());
-        state.no_commits = established.no_commits.clone();
+        state.no_commits.clone_from(&established.no_commits);
         self.encoder.use_process(established.process.as_deref());
         state.latest_commit = None;
         state.failure = None;
