@@ -1600,6 +1600,10 @@ interface StorageEvents {
     retry: [event: RetryEvent];
     /** An engine is connected again after a disconnect. */
     reconnect: [engine: string];
+    /** The connection to the engine's server was lost. Calls wait for the next one, each for `connectTimeout`. */
+    down: [engine: string, error: unknown];
+    /** There is a connection again, after a `down`. */
+    up: [engine: string];
     /** Transactions that a crashed process had left unfinished were finished or undone as the engine was opened. */
     recovered: [engine: string, transactions: RecoveredTransactions];
 }

@@ -142,7 +142,8 @@ onEachWatched(
 onEachWatched(
   'a since beyond the last commit is refused',
   async (t, engine) => {
-    await t.throwsAsync(engine.watch('*', { since: 2 ** 40 }).next(), { code: 'INVALID_ARGUMENT' });
+    // On redis a number up to the time of day in microseconds may be one that the server has lost.
+    await t.throwsAsync(engine.watch('*', { since: 2 ** 52 }).next(), { code: 'INVALID_ARGUMENT' });
   },
   LOGGED,
 );

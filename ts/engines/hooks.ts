@@ -23,6 +23,8 @@ export interface EngineHooks {
   readonly retry: RetryPolicy;
   onRetry(event: RetryEvent): void;
   onReconnect(engine: string): void;
+  onDown(engine: string, error: unknown): void;
+  onUp(engine: string): void;
   onError(error: unknown, engine: string): void;
 }
 
@@ -32,5 +34,7 @@ export const NO_HOOKS: EngineHooks = {
   retry: DEFAULT_RETRY,
   onRetry() {},
   onReconnect() {},
+  onDown() {},
+  onUp() {},
   onError() {},
 };

@@ -22,6 +22,10 @@ export interface StorageEvents {
   retry: [event: RetryEvent];
   /** An engine is connected again after a disconnect. */
   reconnect: [engine: string];
+  /** The connection to the engine's server was lost. Calls wait for the next one, each for `connectTimeout`. */
+  down: [engine: string, error: unknown];
+  /** There is a connection again, after a `down`. */
+  up: [engine: string];
   /** Transactions that a crashed process had left unfinished were finished or undone as the engine was opened. */
   recovered: [engine: string, transactions: RecoveredTransactions];
 }
@@ -29,7 +33,7 @@ export interface StorageEvents {
 type Name = keyof StorageEvents;
 type Listener<Event extends Name> = (...args: StorageEvents[Event]) => void;
 
-const NAMES: readonly string[] = ['error', 'retry', 'reconnect', 'recovered'] satisfies Name[];
+const NAMES: readonly string[] = ['error', 'retry', 'reconnect', 'down', 'up', 'recovered'] satisfies Name[];
 
 /** The listeners of a manager. */
 export class ManagerEvents {
@@ -53,6 +57,14 @@ export class ManagerEvents {
 
   reconnect(engine: string): void {
     this.#tell('reconnect', engine);
+  }
+
+  down(engine: string, error: unknown): void {
+    this.#emitter.emit('down', engine, error);
+  }
+
+  up(engine: string): void {
+    this.#emitter.emit('up', engine);
   }
 
   recovered(engine: string, transactions: RecoveredTransactions): void {

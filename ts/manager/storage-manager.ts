@@ -114,6 +114,8 @@ export class StorageManager<
       retry: retryPolicy(config.retry),
       onRetry: (event) => this.#events.retry(event),
       onReconnect: (engine) => this.#events.reconnect(engine),
+      onDown: (engine, error) => this.#events.down(engine, error),
+      onUp: (engine) => this.#events.up(engine),
       onError: (error, engine) => this.#events.error(error, engine),
     };
     this.#logFolder = absolute(config.transactions?.path ?? DEFAULT_PATH);

@@ -159,13 +159,13 @@ export interface NativeSession {
     id: number,
     engine: NativeEngineName,
     options: string,
-    verbose?: (sql: string) => void,
+    listener?: (text: string) => void,
     recovery?: [folder: string, name: string],
   ): void;
   openSync(
     engine: NativeEngineName,
     options: string,
-    verbose?: (sql: string) => void,
+    listener?: (text: string) => void,
     recovery?: [folder: string, name: string],
   ): NativeStore;
   /** An engine that this environment carries out. `traits` is JSON. */

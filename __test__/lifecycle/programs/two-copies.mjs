@@ -1,5 +1,5 @@
-// Installs the package twice and opens one store through both copies. Says what each of them may do, in order.
-import { cpSync, mkdirSync, readdirSync } from 'node:fs';
+// Installs two builds of the package and opens one store through both. Says what each of them may do, in order.
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +13,9 @@ function install(name) {
   mkdirSync(folder, { recursive: true });
   for (const part of ['dist', 'package.json', ...addons])
     cpSync(join(root, part), join(folder, part), { recursive: true });
+  // Copies of one build are one instance.
+  const shared = join(folder, 'dist/shared.cjs');
+  writeFileSync(shared, readFileSync(shared, 'utf8').replace('"holdfast@', `"holdfast-${name}@`));
   const { StorageManager } = createRequire(join(folder, 'package.json'))(folder);
   const open = () =>
     new StorageManager({ defaultEngine: args.name, [args.name]: args.options, retry: { attempts: 1 } }).getEngine();

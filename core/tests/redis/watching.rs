@@ -80,7 +80,7 @@ fn a_lost_connection_and_a_lost_feed_end_a_watch() {
     let watcher = watch(lease.engine());
     lease.engine().set("a", "1");
     assert_eq!(watcher.told(1), [["a=1"]]);
-    server.raw(&[b"FLUSHALL"]);
+    server.raw(&[b"DEL", b"app:\xffholdfast:feed"]);
     assert_eq!(watcher.error().code(), Code::Connection);
     let again = watch(lease.engine());
     lease.engine().set("b", "1");

@@ -1,8 +1,9 @@
 import { refused } from '../../answers.js';
 import { now, systemNow, tick } from '../../clock.js';
 import type { ValueRules } from '../../codec/rules.js';
+import { fromNative } from '../../errors/from-native.js';
 import { rejectedLater } from '../../errors/stack.js';
-import { StorageError, isStorageError, sameAgain } from '../../errors/storage-error.js';
+import { StorageError, addContext, isStorageError, sameAgain } from '../../errors/storage-error.js';
 import type { StorageTypeError } from '../../errors/storage-error.js';
 import type { CallHandle, LeaseHost } from '../../native/call-queue.js';
 import type { LeaseSource } from '../../native/lease-source.js';
@@ -51,7 +52,9 @@ export class Connection implements LeaseSource {
   /** @param keeps - Whether a disconnect keeps the store, because it lives in memory. */
   constructor(owner: ConnectionOwner, request: OpenRequest, keeps: boolean) {
     this.#owner = owner;
-    this.#request = request;
+    // The addon holds the listener, which must not keep an engine alive that the application has let go.
+    const listener = request.engine === 'redis' ? Connection.#weakListener(new WeakRef(this)) : request.listener;
+    this.#request = { ...request, listener };
     this.#keeps = keeps;
     // A server judges expiry by its own clock, which no application sets.
     this.now = request.engine === 'redis' ? systemNow : now;
@@ -68,6 +71,10 @@ export class Connection implements LeaseSource {
           operation,
         }),
     };
+  }
+
+  static #weakListener(connection: WeakRef<Connection>): (text: string) => void {
+    return (text) => connection.deref()?.hear(text);
   }
 
   get name(): string {
@@ -160,6 +167,13 @@ export class Connection implements LeaseSource {
     this.#retrying('connect', error, failures + 1, delay);
     await sleep(delay);
     return !this.#owner.closed() && this.lease === undefined;
+  }
+
+  /** Is told that the connection to a server was lost, by the JSON of an error, or made again, by `up`. */
+  hear(text: string): void {
+    const engine = this.#owner.name;
+    if (text === 'up') this.hooks.onUp(engine);
+    else this.hooks.onDown(engine, addContext(fromNative(text), { engine }));
   }
 
   #retrying(operation: string, error: StorageError | StorageTypeError, attempt: number, delay: number): void {

@@ -58,7 +58,7 @@ export class SQLiteStorage extends NativeEngine<SQLiteStorageConfig> {
       indexUpdatedAt,
       durability,
     });
-    const open = { engine: 'sqlite', options, verbose: listener(config.verbose) } as const;
+    const open = { engine: 'sqlite', options, listener: listener(config.verbose) } as const;
     super(config, { open, capabilities: { ...EMBEDDED, multiProcess: path !== ':memory:' }, keeps: false });
   }
 }

@@ -87,6 +87,8 @@ impl Engine for RedisStore {
     }
 
     fn close(&self) -> Result<()> {
+        self.dispatch.link.hurry();
+        self.dispatch.pool.hurry();
         self.dispatch.queue.close();
         self.replacements.stages.end();
         self.feed.close(&self.dispatch.link);
