@@ -34,8 +34,8 @@
 --
 -- Returns { 1, last commit number, outcome ... } for blind rows, else { 0, batch ... }, where a batch is
 -- { commit number, outcome ... }, { 0, row of a failed check }, { -1, row of an addition to another type },
--- { -2, row of a held key, mark of its holder }, or { -3, row of an addition beyond 2^53 }. The rows D, r, L, a, A and m
--- have outcomes, and with the letter s every set of a user key.
+-- { -2, row of a held key, mark of its holder }, or { -3, row of an addition beyond 2^53 }. The rows D, r, L, a, A
+-- and m have outcomes, and with the letter s every set of a user key.
 -- Returns { 3 } without doing anything if the call ahead is not known to be carried out: the server had forgotten the
 -- script then, or could not keep the reply.
 -- Returns { 4, word } if the server refused a command in the middle, with the first word of its refusal.
