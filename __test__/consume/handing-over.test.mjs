@@ -197,7 +197,7 @@ test('arguments of consume are checked', async (t) => {
 onEachConsumed('from must be a place that the store has', async (t, storage, { engine }) => {
   for (let n = 0; n < 5; n++) await engine.set('n', n);
   for (const [from, code] of [
-    [2 ** 40, 'INVALID_ARGUMENT'],
+    [2 ** 52, 'INVALID_ARGUMENT'],
     [0, 'PRECONDITION_FAILED'],
   ]) {
     const onGap = () => t.fail('a wrong place is no gap');

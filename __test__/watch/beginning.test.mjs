@@ -18,7 +18,7 @@ onEach(
   async (t, engine) => {
     for (let n = 0; n < 5; n++) await engine.set('n', n);
     await cannotBegin(t, engine.watch('*', { since: 0 }), { code: 'PRECONDITION_FAILED' });
-    await cannotBegin(t, engine.watch('*', { since: 2 ** 40 }), { code: 'INVALID_ARGUMENT' });
+    await cannotBegin(t, engine.watch('*', { since: 2 ** 52 }), { code: 'INVALID_ARGUMENT' });
     await cannotBegin(t, engine.watch('*', { since: '7.' }), { code: 'INVALID_ARGUMENT' });
   },
   ['memory', 'file', 'sqlite', 'leveldb', 'redis'],

@@ -102,7 +102,9 @@ onEachWatched(
   'a since that is no cursor, or one of a commit to come, is refused',
   async (t, engine) => {
     const { commit } = await engine.stats();
-    for (const since of ['', 'x', '1.', '1.0', '-1', `${commit + 9}.1`, `${2 ** 40}`, 1.5]) {
+    // A server may have lost commits, so a number behind its latest one may have been one.
+    const ahead = engine.name === 'redis' ? 2 ** 52 : commit + 9;
+    for (const since of ['', 'x', '1.', '1.0', '-1', `${ahead}.1`, `${2 ** 52}`, 1.5]) {
       await t.throwsAsync(engine.watch('*', { since }).next(), { code: 'INVALID_ARGUMENT' }, String(since));
     }
   },
