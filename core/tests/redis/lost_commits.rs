@@ -1,9 +1,7 @@
 //! A server that has lost its latest commits. Their numbers do not come again, so whoever has seen them is told.
 
-use std::time::Duration;
-
 use crate::calls::{connect, options, set, until_ok};
-use crate::proxy::{PASS, Proxy, REFUSE};
+use crate::proxy::{PASS, Proxy};
 use crate::redis_server::RedisServer;
 use holdfast_core::engine::redis::{RedisOptions, open};
 use holdfast_core::engine::watch::{Logged, Options};
@@ -110,8 +108,7 @@ fn a_replica_that_lagged_is_told() {
     replica.raw(&[b"REPLICAOF", b"NO", b"ONE"]);
     let lost = write(engine, 5);
     proxy.lead_to(replica.port);
-    proxy.set(REFUSE);
-    std::thread::sleep(Duration::from_millis(50));
+    proxy.cut_all();
     proxy.set(PASS);
     let newer = write(engine, 10);
     for since in &lost {

@@ -30,6 +30,8 @@ pub(crate) struct Proxy {
     server: Arc<AtomicU16>,
     mode: Arc<AtomicUsize>,
     cut: Arc<Cut>,
+    /// The directions of connections that are not ended.
+    open: Arc<AtomicUsize>,
 }
 
 /// The number of bytes after which a connection is cut, for each direction. A negative number means never.
@@ -71,6 +73,8 @@ impl Proxy {
         let (requests, replies) = (AtomicI64::new(-1), AtomicI64::new(-1));
         let cut = Arc::new(Cut { requests, replies, for_good: AtomicBool::new(false) });
         let cuts = cut.clone();
+        let open = Arc::new(AtomicUsize::new(0));
+        let counted = open.clone();
         thread::spawn(move || {
             for client in listener.incoming() {
                 let server = TcpStream::connect(("127.0.0.1", address.load(Ordering::SeqCst)));
@@ -78,11 +82,19 @@ impl Proxy {
                 let (to_server, to_client) = (seen.clone(), seen.clone());
                 let (Ok(client_in), Ok(server_in)) = (client.try_clone(), server.try_clone()) else { continue };
                 let (requests, replies) = (cuts.clone(), cuts.clone());
-                thread::spawn(move || pump(client_in, server, &to_server, &requests, false));
-                thread::spawn(move || pump(server_in, client, &to_client, &replies, true));
+                let (there, back) = (counted.clone(), counted.clone());
+                counted.fetch_add(2, Ordering::SeqCst);
+                thread::spawn(move || {
+                    pump(client_in, server, &to_server, &requests, false);
+                    there.fetch_sub(1, Ordering::SeqCst);
+                });
+                thread::spawn(move || {
+                    pump(server_in, client, &to_client, &replies, true);
+                    back.fetch_sub(1, Ordering::SeqCst);
+                });
             }
         });
-        Proxy { port, server, mode, cut }
+        Proxy { port, server, mode, cut, open }
     }
 
     /// Later connections lead to another server.
@@ -107,6 +119,15 @@ impl Proxy {
     #[allow(dead_code, reason = "each test program uses a part of it")]
     pub(crate) fn cut_for_good(&self) {
         self.cut.for_good.store(true, Ordering::SeqCst);
+    }
+
+    /// Refuses connections, and waits until those that are open are cut.
+    #[allow(dead_code, reason = "each test program uses a part of it")]
+    pub(crate) fn cut_all(&self) {
+        self.set(REFUSE);
+        while self.open.load(Ordering::SeqCst) > 0 {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     pub(crate) fn set(&self, mode: usize) {
