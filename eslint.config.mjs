@@ -38,7 +38,7 @@ const node = Object.fromEntries(
       'Event',
       'EventTarget',
     ])
-    .concat(['ReadableStream', 'WritableStream', 'Blob', 'DOMException', 'MessageChannel'])
+    .concat(['ReadableStream', 'WritableStream', 'Blob', 'DOMException', 'MessageChannel', 'Response'])
     .map((name) => [name, 'readonly']),
 );
 

@@ -30,6 +30,11 @@ interface AbortOptions {
     /** Aborts the call: it rejects with ABORTED, an `AbortError`. What was queued already may still take effect. */
     signal?: AbortSignal | undefined;
 }
+/** Options of `delete`. */
+interface DeleteOptions extends AbortOptions {
+    /** Remove the key only if it has this version, else reject with CONFLICT. */
+    ifVersion?: string | undefined;
+}
 /** The expiry and the metadata of a record that is written. */
 interface RecordOptions extends AbortOptions {
     /** Milliseconds from now until the key is absent; more than 0. Not together with `expiresAt`. */
@@ -63,16 +68,24 @@ type BatchOperation = ({
     type: 'delete';
     key: string;
 } | {
+    type: 'deleteRange';
+    /** A glob or a range. The keys of the models are left out. */
+    range: string | Range;
+} | {
     type: 'check';
     key: string;
     /** The version the key must have; null: it must be absent. */
     version: string | null;
 };
+/** A step of `batch` that concerns one key. */
+type KeyOperation = Exclude<BatchOperation, {
+    type: 'deleteRange';
+}>;
 /** A record as `getEntry` returns it. */
 interface Entry<T = unknown> {
     /** The value. */
     value: T;
-    /** An opaque text. Equal versions mean the same value and expiry. */
+    /** An opaque text. Equal versions mean the same value, expiry and metadata. */
     version: string;
     /** When the key was written first, in milliseconds since 1970; null if the engine does not keep it. */
     createdAt: number | null;
@@ -142,6 +155,8 @@ interface EngineCounters {
      * transactions over several engines.
      */
     recoveries: number | null;
+    /** Keys that the memory engine evicted to make room for others. */
+    evictions: number | null;
     /**
      * Reads made again after a retryable error, and openings of the engine made again for calls that waited. The manager
      * counts transactions that are run again.
@@ -150,7 +165,10 @@ interface EngineCounters {
 }
 /** Figures of a store. A figure that an engine does not have is null. */
 interface EngineStats {
-    /** The number of keys, including expired ones that are not swept yet. */
+    /**
+     * The number of keys, including expired ones that are not swept yet; null on leveldb, whose `details.estimatedKeys`
+     * counts a key that was written several times as often until a compaction.
+     */
     keys: number | null;
     /** Bytes in memory that the store itself accounts for. */
     memoryBytes: number | null;
@@ -178,7 +196,7 @@ interface Progress {
 }
 /** Options of calls that may take long. */
 interface LongCallOptions extends AbortOptions {
-    /** Is called from time to time with the call's progress. What it throws is ignored. */
+    /** Is called from time to time with the call's progress. What it throws is an uncaught exception of its own. */
     onProgress?: ((progress: Progress) => void) | undefined;
 }
 /** Options of `verify`. */
@@ -229,6 +247,225 @@ interface StorageIterator<T> extends AsyncIterableIterator<T>, AsyncDisposable {
     [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** Options of `watch`. */
+interface WatchOptions extends AbortOptions {
+    /**
+     * The place after which to begin: the `cursor` of an event, or the number of a commit (`stats()`). What was committed
+     * since comes first, from the change log; nothing is left out or told twice. The option switches the change log on,
+     * for good. Default: begin now.
+     */
+    since?: string | number | undefined;
+    /**
+     * The most commits that may wait to be taken. One more ends the watch with NO_SPACE, and so do 16 MiB of keys and
+     * values. Default: 1,024.
+     */
+    maxQueue?: number | undefined;
+    /** Whether the open watch keeps the process alive. Default: true. */
+    persistent?: boolean | undefined;
+}
+/** The place of an event among all changes of the store. */
+interface EventPlace {
+    /** The number of the commit. The events of a batch have the same number, and come one after the other. */
+    commit: number;
+    /** Whether it is the last event of its commit. */
+    last: boolean;
+    /** An opaque text, which `since` takes: the watch then begins with the event after this one. */
+    cursor: string;
+}
+/** A key was written. */
+interface SetEvent<T = unknown> extends EventPlace {
+    type: 'set';
+    key: string;
+    /**
+     * The value written. It is left out if the event comes from the change log and the key has been changed since; a
+     * later event tells that change.
+     */
+    value?: T;
+    /** The version that `getEntry` returns; null on an engine of your own without versions. */
+    version: string | null;
+}
+/** A key was removed. */
+interface DeleteEvent extends EventPlace {
+    type: 'delete';
+    key: string;
+    version: null;
+}
+/** Keys were removed together, by `clear`. */
+interface ClearEvent extends EventPlace {
+    type: 'clear';
+    /** The bounds of the keys; absent if they are all keys that the watch matches. */
+    range?: Pick<Range, 'prefix' | 'gt' | 'gte' | 'lt' | 'lte'>;
+    version: null;
+}
+/** A change that `watch` tells. */
+type WatchEvent<T = unknown> = SetEvent<T> | DeleteEvent | ClearEvent;
+/**
+ * The changes of a store as they are committed. The watch is open from the call of `watch` on. Leaving a `for await`
+ * loop, `return()`, disposal and the signal end it at once.
+ */
+interface WatchIterator<T = unknown> extends AsyncIterableIterator<WatchEvent<T>>, AsyncDisposable {
+    /**
+     * Resolves once the watch tells everything committed from now on, also by other processes. Changes made by this
+     * process are told from the call of `watch` on. Rejects with the error if the watch cannot begin.
+     */
+    readonly ready: Promise<void>;
+    /**
+     * The next event. Rejects once with the error that ended the watch. If the application closes or disconnects the
+     * engine, that is CLOSED, but a `for await` loop just ends.
+     */
+    next(): Promise<IteratorResult<WatchEvent<T>, undefined>>;
+    /** Ends the watch. */
+    return(): Promise<IteratorResult<WatchEvent<T>, undefined>>;
+    /** Ends the watch, and rejects with `error`. */
+    throw(error?: unknown): Promise<IteratorResult<WatchEvent<T>, undefined>>;
+    /** The iterator itself, for a loop. */
+    [Symbol.asyncIterator](): WatchIterator<T>;
+    /** The same as `return()`. */
+    [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** What a handler is told besides the events. */
+interface ConsumeContext {
+    /** The name of the consumer. */
+    consumer: string;
+    /** The place behind the events. No other call of the handler has it, so it can make writes idempotent. */
+    cursor: string;
+    /** Which attempt this is for these events, from 1 on. */
+    attempt: number;
+    /** Fires when the consumer is being stopped, or has lost its name to another one. */
+    signal: AbortSignal;
+}
+/**
+ * Handles the events of one commit, or of up to `batchSize` whole commits. They are done when it returns, or when its
+ * promise resolves.
+ */
+type ConsumeHandler<T = unknown> = (events: WatchEvent<T>[], context: ConsumeContext) => unknown;
+/** A call that failed. */
+interface ConsumeFailure<T = unknown> {
+    /** The events of the call; none if `onGap` failed. */
+    events: WatchEvent<T>[];
+    /** The place behind the events. */
+    cursor: string;
+    /** How many attempts have failed. */
+    attempt: number;
+}
+/** How a consumer goes on after a failure: with the same events, behind them, or not at all. */
+type ConsumeDecision = 'retry' | 'skip' | 'stop';
+/** Changes that the change log does not have any more. */
+interface ConsumeGap {
+    /** The place behind the last change that was handed over. */
+    cursor: string;
+    /** Fires when the consumer is being stopped, or has lost its name to another one. */
+    signal: AbortSignal;
+}
+/** Options of `storage.consume`. */
+interface ConsumeOptions<T = unknown> extends AbortOptions {
+    /** The engine whose changes are consumed, and which keeps the cursor. Default: the manager's `defaultEngine`. */
+    engine?: string | undefined;
+    /**
+     * Where a name begins that has no cursor yet: behind the call of `consume`, as far back as the change log reaches, or
+     * behind a place. Default: `'now'`.
+     */
+    from?: 'now' | 'earliest' | (string & {}) | number | undefined;
+    /** The most commits that are handed over in one call, without waiting for more. Default: 1. */
+    batchSize?: number | undefined;
+    /**
+     * How a failed call of the handler is made again. A lost connection is tried again with the same delays and no limit.
+     * Default: no limit of `attempts`, from 100 ms up to 30,000 ms.
+     */
+    retry?: RetryOptions | undefined;
+    /**
+     * Is told of each failure of the handler, and decides how to go on. Default: `'retry'`, and the manager's event
+     * `error` tells.
+     */
+    onError?: ((error: unknown, failure: ConsumeFailure<T>) => ConsumeDecision | void | undefined | Promise<ConsumeDecision | void | undefined>) | undefined;
+    /**
+     * Is called when changes are lost, to read the store anew. When it has returned, changes are handed over that were
+     * made since its call. Default: the consumer ends with PRECONDITION_FAILED.
+     */
+    onGap?: ((gap: ConsumeGap) => unknown) | undefined;
+    /** After how many milliseconds without a sign of life another consumer of the name takes over. Default: 30,000. */
+    sessionTimeout?: number | undefined;
+    /** The most milliseconds that `stop()` and `close()` wait for a running handler. Default: 10,000. */
+    grace?: number | undefined;
+    /** Whether the consumer keeps the process alive. Default: true. */
+    persistent?: boolean | undefined;
+    /** Stops the consumer, as `stop()` does. */
+    signal?: AbortSignal | undefined;
+}
+/**
+ * What a consumer is doing: it begins; another consumer of its name is at work; it is at work; it was paused; it waits
+ * before it tries something again; it has stopped; it has ended with an error.
+ */
+type ConsumerState = 'starting' | 'standby' | 'running' | 'paused' | 'retrying' | 'stopped' | 'failed';
+/** Figures of a consumer. Counts are those of this object. */
+interface ConsumerStats {
+    /** What it is doing. */
+    state: ConsumerState;
+    /** The place up to which everything is done; null if the name has not begun. */
+    cursor: string | null;
+    /**
+     * How many commits of the store lie behind the cursor, 0 if none of them has a matching key; null if the store cannot
+     * be asked.
+     */
+    lag: number | null;
+    /** Commits that are done. */
+    commits: number;
+    /** Events that are done. */
+    events: number;
+    /** Calls of the handler that failed. */
+    failures: number;
+    /** The attempt that is under way; 0 if the handler is not running. */
+    attempt: number;
+    /** The latest failure, of the handler or of the store; null if there was none. */
+    error: unknown;
+}
+
+/**
+ * What `storage.consume` returns: it hands the changes of keys to a function, a commit at a time, and keeps in the
+ * engine how far that is done; see docs/consumers.md.
+ *
+ * @example
+ * const mailer = storage.consume('mailer', 'order:*', async (events) => {
+ *   for (const event of events) if (event.type === 'set') await sendMail(event.value);
+ * });
+ * process.once('SIGTERM', () => storage.close()); // stops it, too
+ */
+declare class Consumer implements AsyncDisposable {
+    #private;
+    /** Its name, by which the engine keeps the cursor. */
+    readonly name: string;
+    /** The name of the engine. */
+    readonly engine: string;
+    /** Resolves once it is at work. Rejects if it ends before. */
+    readonly ready: Promise<void>;
+    /** Resolves once it has stopped. Rejects with the error that ended it, of which the event `error` tells, too. */
+    readonly done: Promise<void>;
+    /** What it is doing. */
+    get state(): ConsumerState;
+    /** Hands nothing over until `resume()`. A handler that is running finishes. The name stays taken. */
+    pause(): void;
+    /** Hands over again. */
+    resume(): void;
+    /**
+     * Hands nothing more over, waits for a running handler, at most for `grace`, and gives the name up. Do not wait for
+     * it inside the handler.
+     */
+    stop(): Promise<void>;
+    /**
+     * Stops, and removes the cursor from the engine: the name begins anew.
+     *
+     * @throws LOCKED if another consumer of the name is at work.
+     */
+    forget(): Promise<void>;
+    /** Figures of it. */
+    stats(): Promise<ConsumerStats>;
+    /** The same as `stop()`. */
+    [Symbol.asyncDispose](): Promise<void>;
+    /** Shows name and state only. */
+    [inspect.custom](): string;
+}
+
 /**
  * A read-only view of one moment of a store, which later writes do not change. The store keeps what was deleted since
  * as long as the snapshot is open, so close it. After `close()`, and after the engine's disconnect, its methods reject
@@ -245,95 +482,29 @@ interface StorageIterator<T> extends AsyncIterableIterator<T>, AsyncDisposable {
 declare class Snapshot implements AsyncDisposable {
     #private;
     /** The value of a key, or null if it was absent. */
-    get<T = unknown>(key: string): Promise<T | null>;
+    get<T = unknown>(key: string, options?: AbortOptions): Promise<T | null>;
     /** Whether a key was there. */
-    has(key: string): Promise<boolean>;
+    has(key: string, options?: AbortOptions): Promise<boolean>;
+    /** The record of a key with its version, times, expiry and metadata; null if it was absent. */
+    getEntry<T = unknown>(key: string, options?: AbortOptions): Promise<Entry<T> | null>;
     /** The keys of a range, in order. */
-    keys(query?: string | Range): Promise<string[]>;
+    keys(query?: string | Range, options?: AbortOptions): Promise<string[]>;
     /** How many keys a range held. */
-    count(query?: string | Range): Promise<number>;
+    count(query?: string | Range, options?: AbortOptions): Promise<number>;
     /** The values of many keys, in their order, null for those that were absent. */
-    getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]>;
+    getMany<T = unknown>(keys: Iterable<string>, options?: AbortOptions): Promise<(T | null)[]>;
     /** The keys and values of a range, lazily and in order. */
-    entries<T = unknown>(query?: string | Range): StorageIterator<[string, T]>;
+    entries<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<[string, T]>;
     /** The values of a range, lazily and in the order of their keys. */
-    values<T = unknown>(query?: string | Range): StorageIterator<T>;
+    values<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<T>;
     /** The keys of a range, lazily and in order. */
-    keysIterator(query?: string | Range): StorageIterator<string>;
+    keysIterator(query?: string | Range, options?: AbortOptions): StorageIterator<string>;
     /** Frees what the snapshot holds. Closing it again does nothing. */
     close(): Promise<void>;
     /** The same as `close()`. */
     [Symbol.asyncDispose](): Promise<void>;
     /** Shows the engine's name only. */
     [inspect.custom](): string;
-}
-
-/** Options of `watch`. */
-interface WatchOptions extends AbortOptions {
-    /**
-     * The commit after which to begin, from an event or from `stats()`. What was committed since comes first, from the
-     * change log; nothing is left out or told twice. The option switches the change log on, for good. Default: begin now.
-     */
-    since?: number | undefined;
-    /**
-     * The most commits that may wait to be taken. One more ends the watch with NO_SPACE, and so do 16 MiB of keys and
-     * values. Default: 1,024.
-     */
-    maxQueue?: number | undefined;
-    /** Whether the open watch keeps the process alive. Default: true. */
-    persistent?: boolean | undefined;
-}
-/** A key was written. */
-interface SetEvent<T = unknown> {
-    type: 'set';
-    key: string;
-    /**
-     * The value written. It is left out if the event comes from the change log and the key has been changed since; a
-     * later event tells that change.
-     */
-    value?: T;
-    /** The version that `getEntry` returns; null on an engine of your own without versions. */
-    version: string | null;
-    /** The number of the commit. The events of a batch have the same number, and come one after the other. */
-    commit: number;
-}
-/** A key was removed. */
-interface DeleteEvent {
-    type: 'delete';
-    key: string;
-    version: null;
-    commit: number;
-}
-/** Keys were removed together, by `clear`. */
-interface ClearEvent {
-    type: 'clear';
-    /** The bounds of the keys; absent if they are all keys that the watch matches. */
-    range?: Pick<Range, 'prefix' | 'gt' | 'gte' | 'lt' | 'lte'>;
-    version: null;
-    commit: number;
-}
-/** A change that `watch` tells. */
-type WatchEvent<T = unknown> = SetEvent<T> | DeleteEvent | ClearEvent;
-/**
- * The changes of a store as they are committed. The watch is open from the call of `watch` on. Leaving a `for await`
- * loop, `return()`, disposal and the signal end it at once.
- */
-interface WatchIterator<T = unknown> extends AsyncIterableIterator<WatchEvent<T>>, AsyncDisposable {
-    /**
-     * Resolves once the watch tells everything committed from now on, also by other processes. Changes made by this
-     * process are told from the call of `watch` on. Rejects if the watch ends before.
-     */
-    readonly ready: Promise<void>;
-    /** The next event. Rejects once with the error that ended the watch. */
-    next(): Promise<IteratorResult<WatchEvent<T>, undefined>>;
-    /** Ends the watch. */
-    return(): Promise<IteratorResult<WatchEvent<T>, undefined>>;
-    /** Ends the watch, and rejects with `error`. */
-    throw(error?: unknown): Promise<IteratorResult<WatchEvent<T>, undefined>>;
-    /** The iterator itself. */
-    [Symbol.asyncIterator](): WatchIterator<T>;
-    /** The same as `return()`. */
-    [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
@@ -385,9 +556,9 @@ interface StorageEngine {
     compareAndSet?(key: string, expected: string | null, value: unknown, record?: StoredOptions): Promise<CompareAndSetResult>;
     /**
      * Applies all operations or none. Needed if `atomicBatch` is declared. It rejects with CONFLICT if a check fails. A
-     * transaction's commit is one batch without checks.
+     * transaction's commit is one batch without checks. A `deleteRange` comes as a delete of each key.
      */
-    batch?(operations: BatchOperation[]): Promise<void>;
+    batch?(operations: KeyOperation[]): Promise<void>;
 }
 /** Abilities that an engine of your own may declare. */
 interface DeclaredCapabilities {
@@ -430,11 +601,12 @@ interface DataMethods {
      * @example
      * const user = await engine.get<User>('user:1');
      */
-    get<T = unknown>(key: string): Promise<T | null>;
+    get<T = unknown>(key: string, options?: AbortOptions): Promise<T | null>;
     /**
      * Writes a value: null, boolean, number, string, bigint, Date, Buffer, typed array, ArrayBuffer, Map, Set, RegExp, or
      * arrays and plain objects of these. The value is encoded before the call returns, so later changes to it do not
-     * count.
+     * count. As in JSON, undefined in an array becomes null, and a property that is undefined is left out (see the
+     * manager's `strictUndefined`).
      *
      * @throws INVALID_KEY, UNSUPPORTED_VALUE, VALUE_TOO_LARGE; CONFLICT if a condition does not hold; READ_ONLY,
      * NO_SPACE.
@@ -442,10 +614,16 @@ interface DataMethods {
      * await engine.set('session:1', { user: 7 }, { ttl: 60_000 });
      */
     set(key: string, value: unknown, options?: SetOptions): Promise<void>;
-    /** Removes a key. True: the key was there. */
-    delete(key: string): Promise<boolean>;
+    /**
+     * Removes a key. True: the key was there.
+     *
+     * @throws CONFLICT if the key does not have the version `ifVersion`.
+     * @example
+     * await engine.delete('lease', { ifVersion: version });
+     */
+    delete(key: string, options?: DeleteOptions): Promise<boolean>;
     /** Whether a key is there. */
-    has(key: string): Promise<boolean>;
+    has(key: string, options?: AbortOptions): Promise<boolean>;
     /**
      * The keys of a range, in order. For very many keys `keysIterator` takes less memory.
      *
@@ -454,24 +632,34 @@ interface DataMethods {
      * await engine.keys('user:*');
      * await engine.keys({ prefix: 'user:', reverse: true, limit: 10 });
      */
-    keys(query?: string | Range): Promise<string[]>;
+    keys(query?: string | Range, options?: AbortOptions): Promise<string[]>;
     /** How many keys a range holds. */
-    count(query?: string | Range): Promise<number>;
-    /** Removes everything, including what the models keep. It takes one step where `capabilities.atomicClear`. */
-    clear(): Promise<void>;
+    count(query?: string | Range, options?: AbortOptions): Promise<number>;
+    /**
+     * Removes the keys of a range. It takes one step where `capabilities.atomicClear`. The keys under `docs/`, `objects/`
+     * and `graphs/` stay, as they are removed through their models.
+     *
+     * @param query - A glob, or a range. Default: everything, including what the models keep.
+     * @throws INVALID_ARGUMENT if the glob is empty, or every bound of the range is undefined; INVALID_KEY if the range
+     * lies in the folder of a model.
+     * @example
+     * await engine.clear('tmp:*');
+     * await engine.clear({ prefix: 'log:', lt: 'log:2026' });
+     */
+    clear(query?: string | Range, options?: AbortOptions): Promise<void>;
     /**
      * The keys and values of a range, lazily and in order. They are of one moment where `capabilities.snapshots`.
      *
      * @example
      * for await (const [key, user] of engine.entries<User>({ prefix: 'user:' })) console.log(key, user.name);
      */
-    entries<T = unknown>(query?: string | Range): StorageIterator<[string, T]>;
+    entries<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<[string, T]>;
     /** The values of a range, lazily and in the order of their keys. */
-    values<T = unknown>(query?: string | Range): StorageIterator<T>;
+    values<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<T>;
     /** The keys of a range, lazily and in order. */
-    keysIterator(query?: string | Range): StorageIterator<string>;
+    keysIterator(query?: string | Range, options?: AbortOptions): StorageIterator<string>;
     /** The values of many keys, in their order, null for those that are absent. */
-    getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]>;
+    getMany<T = unknown>(keys: Iterable<string>, options?: AbortOptions): Promise<(T | null)[]>;
     /**
      * Writes many entries, all or none where `capabilities.atomicBatch`. At most 64 MiB in all.
      *
@@ -479,8 +667,8 @@ interface DataMethods {
      * await engine.setMany([['a', 1], ['b', 2]]);
      */
     setMany(entries: Iterable<readonly [string, unknown]>, options?: SetManyOptions): Promise<void>;
-    /** Removes many keys, and returns how many of them were there. */
-    deleteMany(keys: Iterable<string>): Promise<number>;
+    /** Removes many keys, and returns how many of them were there. `clear` removes a range. */
+    deleteMany(keys: Iterable<string>, options?: AbortOptions): Promise<number>;
     /**
      * Applies writes in order if every check holds, all or none where `capabilities.atomicBatch`.
      *
@@ -490,6 +678,7 @@ interface DataMethods {
      *   { type: 'check', key: 'account:1', version },
      *   { type: 'set', key: 'account:1', value: { balance: 10 } },
      *   { type: 'delete', key: 'pending:1' },
+     *   { type: 'deleteRange', range: { prefix: 'log:1:' } },
      * ]);
      */
     batch(operations: Iterable<BatchOperation>, options?: AbortOptions): Promise<void>;
@@ -506,11 +695,11 @@ interface DataMethods {
      * are given.
      *
      * @param by - The number to add. Default: 1.
-     * @throws INVALID_ARGUMENT if the key holds no number.
+     * @throws INVALID_ARGUMENT if the key holds no number, or the sum of two whole numbers is beyond 2^53.
      */
     increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
     /** The record of a key with its version, times, expiry and metadata; null if it is absent. */
-    getEntry<T = unknown>(key: string): Promise<Entry<T> | null>;
+    getEntry<T = unknown>(key: string, options?: AbortOptions): Promise<Entry<T> | null>;
 }
 /** A storage engine with all its methods, as `storage.getEngine()` returns it. */
 interface Engine extends DataMethods, AsyncDisposable {
@@ -565,11 +754,44 @@ interface Engine extends DataMethods, AsyncDisposable {
     [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** No value has this property. */
+declare const keyMap: unique symbol;
+/**
+ * Says that a `KeyValueStore` has these keys, each with a type of its own.
+ *
+ * @example
+ * const settings = storage.keyValue<KeyMap<{ theme: 'dark' | 'light'; size: number }>>('settings');
+ * await settings.set('theme', 'dark');
+ * const size = await settings.get('size'); // number | null
+ */
+interface KeyMap<Types extends object> {
+    readonly [keyMap]: Types;
+}
+/** The types of a {@link KeyMap}; never for any other type, `any` included. */
+type TypesOf<Value> = 0 extends 1 & Value ? never : [Value] extends [KeyMap<infer Types>] ? {
+    [Key in keyof Types & string]-?: Exclude<Types[Key], undefined>;
+} : never;
+/** The keys of a store. */
+type KeyOf<Value> = [TypesOf<Value>] extends [never] ? string : keyof TypesOf<Value> & string;
+/** The value of a key. */
+type ValueAt<Value, Key extends string> = [TypesOf<Value>] extends [never] ? Value : TypesOf<Value>[Key & keyof TypesOf<Value>];
+/** The values of a store. */
+type ValueOf<Value> = [TypesOf<Value>] extends [never] ? Value : TypesOf<Value>[keyof TypesOf<Value>];
+/** A key with its value. */
+type EntryOf<Value> = [TypesOf<Value>] extends [never] ? [string, Value] : {
+    [Key in KeyOf<Value>]: [Key, ValueAt<Value, Key>];
+}[KeyOf<Value>];
+/** The keys of a store that may hold any number; none if its values are no numbers. */
+type NumberKeyOf<Value> = [TypesOf<Value>] extends [never] ? number extends Value ? string : never : {
+    [Key in KeyOf<Value>]: number extends ValueAt<Value, Key> ? Key : never;
+}[KeyOf<Value>];
+
 /**
  * Keys and values under a prefix of an engine. Stores of one engine do not see each other's keys, except that a prefix
  * `p/q` lies inside `p` as a folder does. Every method rejects as the engine's method does.
  *
- * @typeParam Value - The type of the store's values, if they have one.
+ * @typeParam Value - The type of the store's values, or a {@link KeyMap} with the type of each key. TypeScript alone
+ * checks it; nothing is checked when the program runs.
  * @example
  * const settings = new KeyValueStore(engine, 'settings'); // or storage.keyValue('settings')
  * await settings.set('theme', 'dark');
@@ -587,47 +809,52 @@ declare class KeyValueStore<Value = unknown> {
     /** The prefix that was given. */
     get prefix(): string;
     /** The value of a key, or null if it is absent. */
-    get<T = Value>(key: string): Promise<T | null>;
+    get<Key extends KeyOf<Value>>(key: Key, options?: AbortOptions): Promise<ValueAt<Value, Key> | null>;
     /**
      * Writes a value. Options are those of {@link Engine}'s `set`: `ttl`, `expiresAt`, `metadata`, `ifVersion`,
      * `ifAbsent`, `signal`.
      */
-    set<T = Value>(key: string, value: T, options?: SetOptions): Promise<void>;
-    /** Removes a key. True: the key was there. */
-    delete(key: string): Promise<boolean>;
+    set<Key extends KeyOf<Value>>(key: Key, value: ValueAt<Value, Key>, options?: SetOptions): Promise<void>;
+    /** Removes a key. True: the key was there. With `ifVersion`, only if the key has that version, else CONFLICT. */
+    delete(key: KeyOf<Value>, options?: DeleteOptions): Promise<boolean>;
     /** Whether a key is there. */
-    has(key: string): Promise<boolean>;
+    has(key: KeyOf<Value>, options?: AbortOptions): Promise<boolean>;
     /** The values of many keys, in their order, null for those that are absent. */
-    mget<T = Value>(keys: Iterable<string>): Promise<(T | null)[]>;
+    mget<Key extends KeyOf<Value>>(keys: Iterable<Key>, options?: AbortOptions): Promise<(ValueAt<Value, Key> | null)[]>;
     /**
      * Writes many entries, all or none where the engine's `capabilities.atomicBatch`.
      *
      * @example
      * await settings.mset([['theme', 'dark'], ['size', 12]]);
      */
-    mset<T = Value>(entries: Iterable<readonly [string, T]>, options?: SetManyOptions): Promise<void>;
+    mset(entries: Iterable<Readonly<EntryOf<Value>>>, options?: SetManyOptions): Promise<void>;
     /**
      * The store's keys of a range, in order and without the prefix.
      *
      * @param query - A glob over the keys without the prefix, or a range of them. Default: all.
      */
-    keys(query?: string | Range): Promise<string[]>;
+    keys(query?: string | Range, options?: AbortOptions): Promise<KeyOf<Value>[]>;
     /** How many keys of the store a range holds. */
-    count(query?: string | Range): Promise<number>;
-    /** Removes the store's own keys, in one step where the engine's `capabilities.atomicClear`. */
-    clear(): Promise<void>;
+    count(query?: string | Range, options?: AbortOptions): Promise<number>;
+    /**
+     * Removes the store's own keys of a range, in one step where the engine's `capabilities.atomicClear`.
+     *
+     * @param query - A glob over the keys without the prefix, or a range of them. Default: all.
+     * @throws INVALID_ARGUMENT if the glob is empty, or every bound of the range is undefined.
+     */
+    clear(query?: string | Range, options?: AbortOptions): Promise<void>;
     /** The store's keys and values of a range, lazily, in order and without the prefix. */
-    entries<T = Value>(query?: string | Range): StorageIterator<[string, T]>;
+    entries(query?: string | Range, options?: AbortOptions): StorageIterator<EntryOf<Value>>;
     /** The store's values of a range, lazily and in the order of their keys. */
-    values<T = Value>(query?: string | Range): StorageIterator<T>;
+    values(query?: string | Range, options?: AbortOptions): StorageIterator<ValueOf<Value>>;
     /** The store's keys of a range, lazily, in order and without the prefix. */
-    keysIterator(query?: string | Range): StorageIterator<string>;
+    keysIterator(query?: string | Range, options?: AbortOptions): StorageIterator<KeyOf<Value>>;
     /** Writes a value if the key has the version `expected`; null: if it is absent. */
-    compareAndSet<T = Value>(key: string, expected: string | null, value: T, options?: RecordOptions): Promise<CompareAndSetResult>;
+    compareAndSet<Key extends KeyOf<Value>>(key: Key, expected: string | null, value: ValueAt<Value, Key>, options?: RecordOptions): Promise<CompareAndSetResult>;
     /** Adds to a number in one step and returns the sum. An absent key counts as 0. */
-    increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
+    increment(key: NumberKeyOf<Value>, by?: number, options?: RecordOptions): Promise<number>;
     /** The record of a key with its version, times, expiry and metadata; null if it is absent. */
-    getEntry<T = Value>(key: string): Promise<Entry<T> | null>;
+    getEntry<Key extends KeyOf<Value>>(key: Key, options?: AbortOptions): Promise<Entry<ValueAt<Value, Key>> | null>;
     /**
      * The changes of the store's own keys as they are committed, without the prefix. Options and events are those of
      * {@link Engine}'s `watch`.
@@ -636,7 +863,7 @@ declare class KeyValueStore<Value = unknown> {
      * @example
      * for await (const change of settings.watch('ui:*', { signal })) console.log(change.type, change.key);
      */
-    watch<T = Value>(pattern?: string, options?: WatchOptions): WatchIterator<T>;
+    watch(pattern?: string, options?: WatchOptions): WatchIterator<ValueOf<Value>>;
     /** Shows the prefix only. */
     [inspect.custom](): string;
 }
@@ -811,31 +1038,31 @@ interface RetryEvent {
 declare class NativeData implements DataMethods {
     #private;
     /** {@inheritDoc DataMethods.get} */
-    get<T = unknown>(key: string): Promise<T | null>;
+    get<T = unknown>(key: string, options?: AbortOptions): Promise<T | null>;
     /** {@inheritDoc DataMethods.set} */
     set(key: string, value: unknown, options?: SetOptions): Promise<void>;
     /** {@inheritDoc DataMethods.delete} */
-    delete(key: string): Promise<boolean>;
+    delete(key: string, options?: DeleteOptions): Promise<boolean>;
     /** {@inheritDoc DataMethods.has} */
-    has(key: string): Promise<boolean>;
+    has(key: string, options?: AbortOptions): Promise<boolean>;
     /** {@inheritDoc DataMethods.keys} */
-    keys(query?: string | Range): Promise<string[]>;
+    keys(query?: string | Range, options?: AbortOptions): Promise<string[]>;
     /** {@inheritDoc DataMethods.count} */
-    count(query?: string | Range): Promise<number>;
+    count(query?: string | Range, options?: AbortOptions): Promise<number>;
     /** {@inheritDoc DataMethods.clear} */
-    clear(): Promise<void>;
+    clear(query?: string | Range, options?: AbortOptions): Promise<void>;
     /** {@inheritDoc DataMethods.entries} */
-    entries<T = unknown>(query?: string | Range): StorageIterator<[string, T]>;
+    entries<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<[string, T]>;
     /** {@inheritDoc DataMethods.values} */
-    values<T = unknown>(query?: string | Range): StorageIterator<T>;
+    values<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<T>;
     /** {@inheritDoc DataMethods.keysIterator} */
-    keysIterator(query?: string | Range): StorageIterator<string>;
+    keysIterator(query?: string | Range, options?: AbortOptions): StorageIterator<string>;
     /** {@inheritDoc DataMethods.getMany} */
-    getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]>;
+    getMany<T = unknown>(keys: Iterable<string>, options?: AbortOptions): Promise<(T | null)[]>;
     /** {@inheritDoc DataMethods.setMany} */
     setMany(entries: Iterable<readonly [string, unknown]>, options?: SetManyOptions): Promise<void>;
     /** {@inheritDoc DataMethods.deleteMany} */
-    deleteMany(keys: Iterable<string>): Promise<number>;
+    deleteMany(keys: Iterable<string>, options?: AbortOptions): Promise<number>;
     /** {@inheritDoc DataMethods.batch} */
     batch(operations: Iterable<BatchOperation>, options?: AbortOptions): Promise<void>;
     /** {@inheritDoc DataMethods.compareAndSet} */
@@ -843,7 +1070,11 @@ declare class NativeData implements DataMethods {
     /** {@inheritDoc DataMethods.increment} */
     increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
     /** {@inheritDoc DataMethods.getEntry} */
-    getEntry<T = unknown>(key: string): Promise<Entry<T> | null>;
+    getEntry<T = unknown>(key: string, options?: AbortOptions): Promise<Entry<T> | null>;
+}
+
+/** The data methods of one engine inside a transaction. */
+declare class BranchData extends NativeData {
 }
 
 /**
@@ -865,7 +1096,7 @@ declare class NativeData implements DataMethods {
  *   throw error;
  * }
  */
-declare class Transaction extends NativeData implements AsyncDisposable {
+declare class Transaction extends BranchData implements AsyncDisposable {
     #private;
     /** `tx_`, the time of its beginning in milliseconds since 1970, `_`, and letters that tell it from others. */
     get id(): string;
@@ -982,31 +1213,31 @@ declare abstract class NativeEngine<Config> extends BaseStorageEngine<Config> im
     /** {@inheritDoc Engine.capabilities} */
     get capabilities(): Capabilities;
     /** {@inheritDoc DataMethods.get} */
-    get<T = unknown>(key: string): Promise<T | null>;
+    get<T = unknown>(key: string, options?: AbortOptions): Promise<T | null>;
     /** {@inheritDoc DataMethods.set} */
     set(key: string, value: unknown, options?: SetOptions): Promise<void>;
     /** {@inheritDoc DataMethods.delete} */
-    delete(key: string): Promise<boolean>;
+    delete(key: string, options?: DeleteOptions): Promise<boolean>;
     /** {@inheritDoc DataMethods.has} */
-    has(key: string): Promise<boolean>;
+    has(key: string, options?: AbortOptions): Promise<boolean>;
     /** {@inheritDoc DataMethods.keys} */
-    keys(query?: string | Range): Promise<string[]>;
+    keys(query?: string | Range, options?: AbortOptions): Promise<string[]>;
     /** {@inheritDoc DataMethods.count} */
-    count(query?: string | Range): Promise<number>;
+    count(query?: string | Range, options?: AbortOptions): Promise<number>;
     /** {@inheritDoc DataMethods.clear} */
-    clear(): Promise<void>;
+    clear(query?: string | Range, options?: AbortOptions): Promise<void>;
     /** {@inheritDoc DataMethods.entries} */
-    entries<T = unknown>(query?: string | Range): StorageIterator<[string, T]>;
+    entries<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<[string, T]>;
     /** {@inheritDoc DataMethods.values} */
-    values<T = unknown>(query?: string | Range): StorageIterator<T>;
+    values<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<T>;
     /** {@inheritDoc DataMethods.keysIterator} */
-    keysIterator(query?: string | Range): StorageIterator<string>;
+    keysIterator(query?: string | Range, options?: AbortOptions): StorageIterator<string>;
     /** {@inheritDoc DataMethods.getMany} */
-    getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]>;
+    getMany<T = unknown>(keys: Iterable<string>, options?: AbortOptions): Promise<(T | null)[]>;
     /** {@inheritDoc DataMethods.setMany} */
     setMany(entries: Iterable<readonly [string, unknown]>, options?: SetManyOptions): Promise<void>;
     /** {@inheritDoc DataMethods.deleteMany} */
-    deleteMany(keys: Iterable<string>): Promise<number>;
+    deleteMany(keys: Iterable<string>, options?: AbortOptions): Promise<number>;
     /** {@inheritDoc DataMethods.batch} */
     batch(operations: Iterable<BatchOperation>, options?: AbortOptions): Promise<void>;
     /** {@inheritDoc DataMethods.compareAndSet} */
@@ -1014,7 +1245,7 @@ declare abstract class NativeEngine<Config> extends BaseStorageEngine<Config> im
     /** {@inheritDoc DataMethods.increment} */
     increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
     /** {@inheritDoc DataMethods.getEntry} */
-    getEntry<T = unknown>(key: string): Promise<Entry<T> | null>;
+    getEntry<T = unknown>(key: string, options?: AbortOptions): Promise<Entry<T> | null>;
     /** {@inheritDoc Engine.snapshot} */
     snapshot(): Promise<Snapshot>;
     /** {@inheritDoc Engine.watch} */
@@ -1185,7 +1416,8 @@ interface SQLiteStorageConfig extends DurabilityOptions {
     /** The table of the records: letters, digits and `_`, not starting with a digit. Default: `'storage'`. */
     tableName?: string | undefined;
     /**
-     * Is called with each statement, with placeholders and never values. True prints them to the console. Default: false.
+     * Is called with each statement, with placeholders and never values. True prints them to the console. What it throws
+     * is an uncaught exception of its own. Default: false.
      */
     verbose?: boolean | ((sql: string) => void) | undefined;
     /** The number of connections that read at a time. Default: the engine's choice. */
@@ -1210,6 +1442,74 @@ declare class SQLiteStorage extends NativeEngine<SQLiteStorageConfig> {
     constructor(config: SQLiteStorageConfig);
 }
 
+/**
+ * A custom engine with every method an engine has. Its calls run one at a time, in the order they were made. So a
+ * method that takes several of its calls (`increment`, `batch`) is one step among the calls of this process.
+ */
+declare class JavaScriptEngine extends BaseStorageEngine implements Engine {
+    #private;
+    /** The engine that is wrapped. */
+    readonly target: StorageEngine;
+    /** {@inheritDoc Engine.capabilities} */
+    get capabilities(): Capabilities;
+    /** {@inheritDoc DataMethods.get} */
+    get<T = unknown>(key: string, options?: AbortOptions): Promise<T | null>;
+    /** {@inheritDoc DataMethods.set} */
+    set(key: string, value: unknown, options?: SetOptions): Promise<void>;
+    /** {@inheritDoc DataMethods.delete} */
+    delete(key: string, options?: DeleteOptions): Promise<boolean>;
+    /** {@inheritDoc DataMethods.has} */
+    has(key: string, options?: AbortOptions): Promise<boolean>;
+    /** {@inheritDoc DataMethods.keys} */
+    keys(query?: string | Range, options?: AbortOptions): Promise<string[]>;
+    /** {@inheritDoc DataMethods.count} */
+    count(query?: string | Range, options?: AbortOptions): Promise<number>;
+    /** {@inheritDoc DataMethods.clear} */
+    clear(query?: string | Range, options?: AbortOptions): Promise<void>;
+    /** {@inheritDoc DataMethods.entries} */
+    entries<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<[string, T]>;
+    /** {@inheritDoc DataMethods.values} */
+    values<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<T>;
+    /** {@inheritDoc DataMethods.keysIterator} */
+    keysIterator(query?: string | Range, options?: AbortOptions): StorageIterator<string>;
+    /** {@inheritDoc DataMethods.getMany} */
+    getMany<T = unknown>(keys: Iterable<string>, options?: AbortOptions): Promise<(T | null)[]>;
+    /** {@inheritDoc DataMethods.setMany} */
+    setMany(entries: Iterable<readonly [string, unknown]>, options?: SetManyOptions): Promise<void>;
+    /** {@inheritDoc DataMethods.deleteMany} */
+    deleteMany(keys: Iterable<string>, options?: AbortOptions): Promise<number>;
+    /** {@inheritDoc DataMethods.batch} */
+    batch(operations: Iterable<BatchOperation>, options?: AbortOptions): Promise<void>;
+    /** {@inheritDoc DataMethods.compareAndSet} */
+    compareAndSet(key: string, expected: string | null, value: unknown, options?: RecordOptions): Promise<CompareAndSetResult>;
+    /** {@inheritDoc DataMethods.increment} */
+    increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
+    /** {@inheritDoc DataMethods.getEntry} */
+    getEntry<T = unknown>(key: string, options?: AbortOptions): Promise<Entry<T> | null>;
+    /** Rejects with NOT_SUPPORTED: a custom engine has no snapshots. */
+    snapshot(): Promise<Snapshot>;
+    /** {@inheritDoc Engine.watch} Changes made past this object are not seen, and there is no `since`. */
+    watch<T = unknown>(pattern?: string, options?: WatchOptions): WatchIterator<T>;
+    /** {@inheritDoc Engine.stats} */
+    stats(): Promise<EngineStats>;
+    /** Reads every key and reports those whose value is no storable value. */
+    verify(options?: VerifyOptions): Promise<VerifyReport>;
+    /** Does nothing: a custom engine keeps its data as it likes. */
+    compact(): Promise<void>;
+    /** Throws NOT_SUPPORTED. */
+    getSync<T = unknown>(key: string): T | null;
+    /** Throws NOT_SUPPORTED. */
+    hasSync(key: string): boolean;
+    /** Throws NOT_SUPPORTED. */
+    setSync(key: string): void;
+    /** Throws NOT_SUPPORTED. */
+    deleteSync(key: string): boolean;
+    /** Connects the wrapped engine. */
+    protected doConnect(): Promise<void>;
+    /** Disconnects the wrapped engine. */
+    protected doDisconnect(): Promise<void>;
+}
+
 /** Options of {@link StorageManager}. */
 interface StorageConfig {
     /** The engine that is used where none is named. Default: `'file'`. */
@@ -1230,11 +1530,39 @@ interface StorageConfig {
     durability?: Durability | undefined;
     /** The most UTF-8 bytes of an encoded value. Larger ones are refused with VALUE_TOO_LARGE. Default: 64 MiB. */
     maxValueBytes?: number | undefined;
+    /**
+     * Refuse undefined inside arrays and objects. Else JSON's rules hold: in an array it becomes null, and a property is
+     * left out. In a Map or a Set it is always refused. Default: false.
+     */
+    strictUndefined?: boolean | undefined;
+    /**
+     * Gives the time, in milliseconds since 1970, for tests that drive expiry. It takes the place of the system's clock
+     * in every store of the process until the manager is closed, also where several managers have one: the latest
+     * counts. A Redis server goes by a clock of its own. Default: the system's clock.
+     */
+    clock?: (() => number) | undefined;
     /** How reads, transactions and connections are made again after a retryable error. */
     retry?: RetryOptions | undefined;
     /** The idle timeout of transactions, and the folder of their log. */
     transactions?: TransactionsConfig | undefined;
 }
+/** The built-in engines, by the sections of a {@link StorageConfig}. */
+interface BuiltInEngines {
+    file: FileStorage;
+    sqlite: SQLiteStorage;
+    leveldb: LevelDBStorage;
+    redis: RedisStorage;
+    memory: MemoryStorage;
+}
+/**
+ * The engines that a configuration gives, by name.
+ *
+ * @typeParam Section - The sections that are given.
+ * @typeParam Own - The type of the section `engines`.
+ */
+type ConfiguredEngines<Section extends string, Own> = Omit<Pick<BuiltInEngines, (Section & keyof BuiltInEngines) | 'memory'>, keyof Own> & {
+    [Name in keyof Own]: Own[Name] extends Engine ? Own[Name] : JavaScriptEngine;
+};
 
 /** Options of `storage.copy`. */
 interface CopyOptions extends LongCallOptions {
@@ -1255,20 +1583,27 @@ interface CopyResult {
     skipped: number;
 }
 
-/** The events of a {@link StorageManager}, with the arguments of their listeners. */
+/**
+ * The events of a {@link StorageManager}, with the arguments of their listeners. What a listener throws breaks no call:
+ * it is an uncaught exception of its own.
+ */
 interface StorageEvents {
     /**
-     * An engine could not be connected for calls that were waiting. They reject too. Without a listener nothing is
-     * thrown.
+     * An engine could not be connected for calls that were waiting, which reject too; the handler of a consumer without
+     * `onError` has failed; a consumer has ended with an error. Without a listener nothing is thrown.
      */
     error: [error: unknown, engine: string];
     /**
-     * A read, a transaction, or the opening of an engine for calls that wait failed with a retryable error and is made
-     * again.
+     * A read, a transaction, a consumer's call to its store, or the opening of an engine for calls that wait failed with
+     * a retryable error and is made again.
      */
     retry: [event: RetryEvent];
     /** An engine is connected again after a disconnect. */
     reconnect: [engine: string];
+    /** The connection to the engine's server was lost. Calls wait for the next one, each for `connectTimeout`. */
+    down: [engine: string, error: unknown];
+    /** There is a connection again, after a `down`. */
+    up: [engine: string];
     /** Transactions that a crashed process had left unfinished were finished or undone as the engine was opened. */
     recovered: [engine: string, transactions: RecoveredTransactions];
 }
@@ -1278,7 +1613,15 @@ interface ModelOptions {
     /** The engine's name. Default: the manager's `defaultEngine`. */
     engine?: string | undefined;
 }
-/** The result of `storage.stats()`: the figures of each engine by its name, and those of the transactions. */
+/** Options of `storage.stats()`. */
+interface StorageStatsOptions {
+    /** Also ask the engines that are not open. It opens them, and makes stores that are not there. Default: false. */
+    all?: boolean | undefined;
+}
+/** Options of `storage.verify()`. */
+interface StorageVerifyOptions extends VerifyOptions, StorageStatsOptions {
+}
+/** The result of `storage.stats()`: the figures of each asked engine by its name, and those of the transactions. */
 type StorageStats = {
     readonly [engine: string]: EngineStats;
 } & {
@@ -1372,24 +1715,29 @@ interface ImportResult {
  * The engines of an application, with the models and transactions that use them. The constructor does no I/O: engines
  * connect on first use.
  *
+ * @typeParam Section - The sections of the configuration, which TypeScript finds itself.
+ * @typeParam Own - The type of the section `engines`.
  * @example
  * const storage = new StorageManager({ defaultEngine: 'sqlite', sqlite: { path: './data/app.db' } });
  * const users = storage.keyValue('users');
  * await users.set('ada', { born: new Date('1815-12-10') });
  * await storage.close();
  */
-declare class StorageManager implements AsyncDisposable {
+declare class StorageManager<Section extends keyof StorageConfig = never, Own extends Record<string, StorageEngine> = Record<never, never>> implements AsyncDisposable {
     #private;
     /** The open transactions. */
     readonly transactions: TransactionManager;
     /** @throws StorageTypeError for an unknown option or one of a wrong type. */
-    constructor(config?: StorageConfig);
+    constructor(given?: Pick<StorageConfig, Section> & {
+        engines?: Own | undefined;
+    });
     /**
-     * An engine by its name.
+     * An engine by its name. TypeScript knows the type of those in the configuration.
      *
      * @param name - Default: the `defaultEngine`.
      * @throws StorageError ENGINE_NOT_FOUND.
      */
+    getEngine<Name extends keyof ConfiguredEngines<Section, Own>>(name: Name): ConfiguredEngines<Section, Own>[Name];
     getEngine(name?: string): Engine;
     /**
      * Adds an engine, one of your own or one made by hand, or replaces the engine of this name. An engine of your own is
@@ -1398,7 +1746,10 @@ declare class StorageManager implements AsyncDisposable {
      * @throws StorageTypeError if `engine` lacks one of the eight methods.
      */
     registerEngine(name: string, engine: StorageEngine, options?: RegisterOptions): this;
-    /** Connects every engine, and rejects if one cannot be connected. Without it engines connect on first use. */
+    /**
+     * Connects every engine, used or not, and rejects if one cannot be connected. So it makes the stores that are not
+     * there. Without it engines connect on first use.
+     */
     connect(): Promise<void>;
     /**
      * A key-value store.
@@ -1437,6 +1788,23 @@ declare class StorageManager implements AsyncDisposable {
      */
     transaction<T>(run: (transaction: Transaction) => Promise<T> | T, options?: RunTransactionOptions): Promise<T>;
     /**
+     * Hands the changes of keys to a function, a commit at a time, and keeps in the engine how far that is done. It goes
+     * on there after a restart, whatever was changed meanwhile: each change is handed over at least once. Of all
+     * consumers of a name, in all processes, one is at work. docs/consumers.md has the details.
+     *
+     * @param name - The identity of the consumer in its engine.
+     * @param pattern - A glob over the keys.
+     * @param handler - Is called with the events of a commit. They are done when it returns, or its promise resolves. If
+     * it fails, it is called again.
+     * @throws StorageTypeError for an argument or option of a wrong type; StorageError ENGINE_NOT_FOUND, CLOSED. Other
+     * errors reject `ready` and `done` of the consumer.
+     * @example
+     * storage.consume('search-index', 'article:*', async (events) => {
+     *   for (const event of events) await index.update(event.key, event.value);
+     * });
+     */
+    consume<T = unknown>(name: string, pattern: string, handler: ConsumeHandler<T>, options?: ConsumeOptions<T>): Consumer;
+    /**
      * Copies the records of one engine to another, with expiry and metadata, in steps: writes meanwhile may or may not be
      * copied. It leaves out the folders of the models. An abort between two steps keeps what was copied.
      *
@@ -1464,10 +1832,20 @@ declare class StorageManager implements AsyncDisposable {
      * const { imported, refused } = await storage.import({ format: 'jsonl', source: './users.jsonl', to: 'sqlite' });
      */
     import(options: ImportOptions): Promise<ImportResult>;
-    /** Figures of every engine, by name, and of the transactions. */
-    stats(): Promise<StorageStats>;
-    /** Reads everything in every engine and reports damage, by the engine's name. */
-    verify(options?: VerifyOptions): Promise<Record<string, VerifyReport>>;
+    /**
+     * Figures of the engines that are open, by name, and of the transactions.
+     *
+     * @example
+     * const { sqlite, transactions } = await storage.stats();
+     */
+    stats(options?: StorageStatsOptions): Promise<StorageStats>;
+    /**
+     * Reads everything in the engines that are open and reports damage, by the engine's name.
+     *
+     * @example
+     * const reports = await storage.verify({ all: true }); // opens the others, too
+     */
+    verify(options?: StorageVerifyOptions): Promise<Record<string, VerifyReport>>;
     /** Calls `listener` each time an event happens. */
     on<Event extends keyof StorageEvents>(event: Event, listener: (...args: StorageEvents[Event]) => void): this;
     /** Calls `listener` the next time an event happens. */
@@ -1476,82 +1854,14 @@ declare class StorageManager implements AsyncDisposable {
     off<Event extends keyof StorageEvents>(event: Event, listener: (...args: StorageEvents[Event]) => void): this;
     /**
      * Closes the manager: new calls reject with CLOSED, running ones finish, open transactions are rolled back, iterators
-     * and snapshots end. The engines that the manager made are closed; those that it was given only if they were
-     * registered with `own: true`. Closing again does nothing.
+     * and snapshots end with CLOSED, and loops over watches end. The engines that the manager made are closed; those that
+     * it was given only if they were registered with `own: true`. Closing again does nothing.
      */
     close(): Promise<void>;
     /** The same as `close()`. */
     [Symbol.asyncDispose](): Promise<void>;
     /** Shows the engines' names only. */
     [inspect.custom](): string;
-}
-
-/**
- * A custom engine with every method an engine has. Its calls run one at a time, in the order they were made. So a
- * method that takes several of its calls (`increment`, `batch`) is one step among the calls of this process.
- */
-declare class JavaScriptEngine extends BaseStorageEngine implements Engine {
-    #private;
-    /** The engine that is wrapped. */
-    readonly target: StorageEngine;
-    /** {@inheritDoc Engine.capabilities} */
-    get capabilities(): Capabilities;
-    /** {@inheritDoc DataMethods.get} */
-    get<T = unknown>(key: string): Promise<T | null>;
-    /** {@inheritDoc DataMethods.set} */
-    set(key: string, value: unknown, options?: SetOptions): Promise<void>;
-    /** {@inheritDoc DataMethods.delete} */
-    delete(key: string): Promise<boolean>;
-    /** {@inheritDoc DataMethods.has} */
-    has(key: string): Promise<boolean>;
-    /** {@inheritDoc DataMethods.keys} */
-    keys(query?: string | Range): Promise<string[]>;
-    /** {@inheritDoc DataMethods.count} */
-    count(query?: string | Range): Promise<number>;
-    /** {@inheritDoc DataMethods.clear} */
-    clear(): Promise<void>;
-    /** {@inheritDoc DataMethods.entries} */
-    entries<T = unknown>(query?: string | Range): StorageIterator<[string, T]>;
-    /** {@inheritDoc DataMethods.values} */
-    values<T = unknown>(query?: string | Range): StorageIterator<T>;
-    /** {@inheritDoc DataMethods.keysIterator} */
-    keysIterator(query?: string | Range): StorageIterator<string>;
-    /** {@inheritDoc DataMethods.getMany} */
-    getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]>;
-    /** {@inheritDoc DataMethods.setMany} */
-    setMany(entries: Iterable<readonly [string, unknown]>, options?: SetManyOptions): Promise<void>;
-    /** {@inheritDoc DataMethods.deleteMany} */
-    deleteMany(keys: Iterable<string>): Promise<number>;
-    /** {@inheritDoc DataMethods.batch} */
-    batch(operations: Iterable<BatchOperation>, options?: AbortOptions): Promise<void>;
-    /** {@inheritDoc DataMethods.compareAndSet} */
-    compareAndSet(key: string, expected: string | null, value: unknown, options?: RecordOptions): Promise<CompareAndSetResult>;
-    /** {@inheritDoc DataMethods.increment} */
-    increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
-    /** {@inheritDoc DataMethods.getEntry} */
-    getEntry<T = unknown>(key: string): Promise<Entry<T> | null>;
-    /** Rejects with NOT_SUPPORTED: a custom engine has no snapshots. */
-    snapshot(): Promise<Snapshot>;
-    /** {@inheritDoc Engine.watch} Changes made past this object are not seen, and there is no `since`. */
-    watch<T = unknown>(pattern?: string, options?: WatchOptions): WatchIterator<T>;
-    /** {@inheritDoc Engine.stats} */
-    stats(): Promise<EngineStats>;
-    /** Reads every key and reports those whose value is no storable value. */
-    verify(options?: VerifyOptions): Promise<VerifyReport>;
-    /** Does nothing: a custom engine keeps its data as it likes. */
-    compact(): Promise<void>;
-    /** Throws NOT_SUPPORTED. */
-    getSync<T = unknown>(key: string): T | null;
-    /** Throws NOT_SUPPORTED. */
-    hasSync(key: string): boolean;
-    /** Throws NOT_SUPPORTED. */
-    setSync(key: string): void;
-    /** Throws NOT_SUPPORTED. */
-    deleteSync(key: string): boolean;
-    /** Connects the wrapped engine. */
-    protected doConnect(): Promise<void>;
-    /** Disconnects the wrapped engine. */
-    protected doDisconnect(): Promise<void>;
 }
 
 /**
@@ -1570,7 +1880,8 @@ declare function decode<T = unknown>(stored: string | Buffer): T;
  * values is that of `JSON.stringify`; other types are tagged, as in `{"$date":"2026-01-02T03:04:05.678Z"}`.
  *
  * @param value - null, boolean, number, string, bigint, Date, Buffer, typed array, ArrayBuffer, Map, Set, RegExp, an
- * array or a plain object of these, or an object with `toJSON`.
+ * array or a plain object of these, or an object with `toJSON`. As in JSON, undefined in an array becomes null, and a
+ * property that is undefined is left out. In a Map or a Set it is refused.
  * @param maxBytes - The most UTF-8 bytes of the text, or bytes of the Buffer. Default: 64 MiB.
  * @throws {@link StorageError} UNSUPPORTED_VALUE, with the path, for functions, symbols, cycles, holes, invalid Dates,
  * class instances without `toJSON` and other values that would not come back; VALUE_TOO_LARGE over `maxBytes`.
@@ -1579,5 +1890,5 @@ declare function decode<T = unknown>(stored: string | Buffer): T;
  */
 declare function encode(value: unknown, maxBytes?: number): string | Buffer;
 
-export { BaseStorageEngine, ERROR_CODES, FileStorage, JavaScriptEngine, KeyValueStore, LevelDBStorage, MemoryStorage, RedisStorage, SQLiteStorage, Snapshot, StorageError, StorageManager, StorageTypeError, Transaction, TransactionManager, decode, encode, isStorageError };
-export type { AbortOptions, BatchOperation, ByteSource, ByteTarget, Capabilities, ClearEvent, CompareAndSetResult, CopyOptions, CopyResult, DataMethods, DeclaredCapabilities, DeleteEvent, Durability, DurabilityOptions, Engine, EngineCounters, EngineStats, EngineStatus, Entry, ErrorCode, ErrorContext, ExportOptions, ExportResult, FileStorageConfig, ImportOptions, ImportResult, LevelDBStorageConfig, LongCallOptions, MemoryStorageConfig, ModelOptions, Progress, Range, ReadableBytes, RecordOptions, RecoveredTransactions, RedisStorageConfig, RedisTlsOptions, RefusedLine, RegisterOptions, RetryEvent, RetryOptions, RunTransactionOptions, SQLiteStorageConfig, SetEvent, SetManyOptions, SetOptions, StorageConfig, StorageEngine, StorageEvents, StorageIterator, StorageStats, StoredOptions, TransactionOptions, TransactionStats, TransactionStatus, TransactionsConfig, VerifyOptions, VerifyReport, WatchEvent, WatchIterator, WatchOptions, WritableBytes };
+export { BaseStorageEngine, Consumer, ERROR_CODES, FileStorage, JavaScriptEngine, KeyValueStore, LevelDBStorage, MemoryStorage, RedisStorage, SQLiteStorage, Snapshot, StorageError, StorageManager, StorageTypeError, Transaction, TransactionManager, decode, encode, isStorageError };
+export type { AbortOptions, BatchOperation, BuiltInEngines, ByteSource, ByteTarget, Capabilities, ClearEvent, CompareAndSetResult, ConfiguredEngines, ConsumeContext, ConsumeDecision, ConsumeFailure, ConsumeGap, ConsumeHandler, ConsumeOptions, ConsumerState, ConsumerStats, CopyOptions, CopyResult, DataMethods, DeclaredCapabilities, DeleteEvent, DeleteOptions, Durability, DurabilityOptions, Engine, EngineCounters, EngineStats, EngineStatus, Entry, EntryOf, ErrorCode, ErrorContext, EventPlace, ExportOptions, ExportResult, FileStorageConfig, ImportOptions, ImportResult, KeyMap, KeyOf, KeyOperation, LevelDBStorageConfig, LongCallOptions, MemoryStorageConfig, ModelOptions, NumberKeyOf, Progress, Range, ReadableBytes, RecordOptions, RecoveredTransactions, RedisStorageConfig, RedisTlsOptions, RefusedLine, RegisterOptions, RetryEvent, RetryOptions, RunTransactionOptions, SQLiteStorageConfig, SetEvent, SetManyOptions, SetOptions, StorageConfig, StorageEngine, StorageEvents, StorageIterator, StorageStats, StorageStatsOptions, StorageVerifyOptions, StoredOptions, TransactionOptions, TransactionStats, TransactionStatus, TransactionsConfig, ValueAt, ValueOf, VerifyOptions, VerifyReport, WatchEvent, WatchIterator, WatchOptions, WritableBytes };

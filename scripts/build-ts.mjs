@@ -1,78 +1,18 @@
-// Builds ts/ into what the package ships, for each row of lib/entries.mjs:
-//   dist/NAME.cjs   CommonJS, over dist/shared.cjs, which holds what the entries share
-//   dist/NAME.mjs   re-exports that same instance, so import and require never hold two copies of a class
-//   NAME.d.ts       the public API in one file, committed; NAME.d.mts gives the same types to importers
+// Builds ts/ into what the package ships: dist/ (lib/bundle.mjs), and for each row of lib/entries.mjs NAME.d.ts, the
+// public API in one file, committed. NAME.d.mts gives the same types to importers.
 // --check writes nothing and fails when the committed declarations are stale.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve, sep } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { transform } from 'esbuild';
 import { rollup } from 'rollup';
 import { dts } from 'rollup-plugin-dts';
+import { bundle, isExternal, refuse } from './lib/bundle.mjs';
 import { main, note, Problem, step } from './lib/console.mjs';
 import { entries } from './lib/entries.mjs';
-import { manifest, root } from './lib/paths.mjs';
+import { root } from './lib/paths.mjs';
 
 const header = '// Generated from ts/ by `npm run build:ts`. Do not edit: change ts/ and build again.\n';
 const mainEntry = entries[0];
-
-/** Finds the .ts file behind './x.js' and erases its types. */
-const typescript = {
-  name: 'typescript',
-  resolveId(path, importer) {
-    return importer && path.startsWith('.') ? resolve(dirname(importer), path).replace(/\.js$/, '.ts') : null;
-  },
-  async transform(code, id) {
-    const result = await transform(code, { loader: 'ts', target: 'node20', charset: 'utf8', sourcefile: id });
-    return { code: result.code, map: null };
-  },
-};
-
-const dependencies = Object.keys(manifest.dependencies ?? {});
-const isExternal = (path) =>
-  path.startsWith('node:') || dependencies.some((name) => path === name || path.startsWith(`${name}/`));
-const refuse = (warning) => {
-  throw new Problem(warning.message);
-};
-
-// One bundle for what the entries share, so that no class exists twice; and each entry's own file, which loads only
-// what that entry needs. Rollup bundles and not esbuild, which turns a class that names itself into `var X = class
-// _X`: users would see the underscore.
-async function bundle() {
-  const own = entries.map(({ source, folder }) => join(root, folder ?? source));
-  const bundled = await rollup({
-    input: Object.fromEntries(entries.map(({ name, source }) => [name, join(root, source)])),
-    external: isExternal,
-    onwarn: refuse,
-    plugins: [typescript],
-  });
-  const { output } = await bundled.write({
-    dir: join(root, 'dist'),
-    format: 'cjs',
-    entryFileNames: '[name].cjs',
-    chunkFileNames: '[name].cjs',
-    manualChunks: (id) => (own.some((path) => id === path || id.startsWith(`${path}${sep}`)) ? undefined : 'shared'),
-    exports: 'named',
-    esModule: false,
-    interop: 'default',
-    // A context of node:vm, such as that of a test of Jest, has require, but no import().
-    dynamicImportInCjs: false,
-  });
-  await bundled.close();
-  for (const { code, fileName, name, isEntry, exports: exported } of output) {
-    const size = `dist/${fileName}: ${(Buffer.byteLength(code) / 1024).toFixed(1)} KiB`;
-    if (!isEntry) {
-      note(size);
-      continue;
-    }
-    const names = exported.filter((name) => name !== 'default').sort();
-    writeFileSync(
-      join(root, `dist/${name}.mjs`),
-      `export {\n${names.map((name) => `  ${name},\n`).join('')}} from './${fileName}';\n`,
-    );
-    note(`${size}, ${names.length} exports`);
-  }
-}
 
 /** The declarations of one entry, as [file name, text] pairs. */
 async function declarations(entry) {
@@ -107,10 +47,7 @@ export async function buildTypeScript({ check = false } = {}) {
       ? 'Comparing the committed declarations with ts/'
       : 'Building the JavaScript bundle and the type declarations',
   );
-  if (!check) {
-    mkdirSync(join(root, 'dist'), { recursive: true });
-    await bundle();
-  }
+  if (!check) await bundle();
   const stale = [];
   for (const entry of entries) {
     for (const [name, text] of await declarations(entry)) {

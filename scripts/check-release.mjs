@@ -58,6 +58,8 @@ await main(async () => {
   if (!headings.some((line) => line.startsWith(`## ${manifest.version} (2`))) {
     found.push(`CHANGELOG.md has no dated entry: ## ${manifest.version} (YYYY-MM-DD)`);
   }
+  if (publishedManifest().repository === undefined)
+    found.push('package.json has no repository, where users look for sources and report what is wrong');
   for (const path of publishedManifest().files) if (!existsSync(join(root, path))) found.push(`${path} is not built`);
   if (found.length > 0) throw new Problem(`this set must not be published:\n  ${found.join('\n  ')}`);
   note(`complete: ${platforms.length} platform packages and the root package`);

@@ -16,7 +16,7 @@ use serde_json::Value as Json;
 
 use crate::boundary::error::thrown;
 use crate::boundary::settle::{CallId, Leaving, Resident, Settled, Settler};
-use crate::boundary::text::{Payload, Text};
+use crate::boundary::text::{Payload, Text, fits_a_string};
 use crate::session::transaction_log::Recovery;
 use crate::session::{open_queued, recovered};
 use crate::wire;
@@ -53,7 +53,13 @@ impl Host for JsHost {
             pending.calls.insert(id, answer);
             id
         };
-        self.settler.post(self.listener, Settled::Progress(wire::call_json(id, &call)));
+        let text = wire::call_json(id, &call);
+        if fits_a_string(&text) {
+            self.settler.post(self.listener, Settled::Progress(text));
+        } else {
+            let message = "these writes together are longer than a string of JavaScript can be; write less at a time";
+            self.answer(id, Err(Error::new(Code::ValueTooLarge, message)));
+        }
     }
 
     fn close(&self) {

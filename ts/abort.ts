@@ -1,3 +1,5 @@
+import { refused } from './answers.js';
+import { rejectedLater } from './errors/stack.js';
 import { StorageError } from './errors/storage-error.js';
 
 /** The error of a call whose signal fired. Its `cause` is the signal's reason. */
@@ -55,11 +57,13 @@ export function abortable<T>(
   cancel: (error: StorageError) => void,
 ): Promise<T> {
   if (signal === undefined) return start();
-  if (signal.aborted) return Promise.reject(abortError(signal, engine, operation));
-  return new Promise((resolve, reject) => {
+  if (signal.aborted) return refused(abortError(signal, engine, operation));
+  return new Promise((resolve) => {
+    let isAborted = false;
     const abort = (): void => {
+      isAborted = true;
       const error = abortError(signal, engine, operation);
-      reject(error);
+      resolve(rejectedLater(error));
       cancel(error);
     };
     watch(signal, abort);
@@ -70,7 +74,7 @@ export function abortable<T>(
       },
       (error: Error) => {
         unwatch(signal, abort);
-        reject(error);
+        if (!isAborted) resolve(rejectedLater(error));
       },
     );
   });

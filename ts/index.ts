@@ -1,7 +1,13 @@
 export { StorageManager } from './manager/storage-manager.js';
 export type { StorageEvents } from './manager/events.js';
-export type { ModelOptions, RegisterOptions, StorageStats } from './manager/options.js';
-export type { StorageConfig } from './manager/config.js';
+export type {
+  ModelOptions,
+  RegisterOptions,
+  StorageStats,
+  StorageStatsOptions,
+  StorageVerifyOptions,
+} from './manager/options.js';
+export type { BuiltInEngines, ConfiguredEngines, StorageConfig } from './manager/config.js';
 export type { CopyOptions, CopyResult } from './manager/copy.js';
 export type { ExportOptions, ExportResult, ImportOptions, ImportResult, RefusedLine } from './manager/transfer.js';
 export type { ByteSource, ReadableBytes } from './streams/source.js';
@@ -35,6 +41,7 @@ export type {
 } from './transactions/options.js';
 
 export { KeyValueStore } from './models/key-value-store.js';
+export type { EntryOf, KeyMap, KeyOf, NumberKeyOf, ValueAt, ValueOf } from './models/value-types.js';
 export { Snapshot } from './snapshot.js';
 export { decode } from './codec/decode.js';
 export { encode } from './codec/encode.js';
@@ -42,17 +49,38 @@ export { StorageError, StorageTypeError, isStorageError } from './errors/storage
 export { ERROR_CODES } from './errors/codes.js';
 export type { ErrorContext } from './errors/storage-error.js';
 export type { ErrorCode } from './errors/codes.js';
-export type { ClearEvent, DeleteEvent, SetEvent, WatchEvent, WatchIterator, WatchOptions } from './watch/types.js';
+export type {
+  ClearEvent,
+  DeleteEvent,
+  EventPlace,
+  SetEvent,
+  WatchEvent,
+  WatchIterator,
+  WatchOptions,
+} from './watch/types.js';
+export { Consumer } from './consume/consumer.js';
+export type {
+  ConsumeContext,
+  ConsumeDecision,
+  ConsumeFailure,
+  ConsumeGap,
+  ConsumeHandler,
+  ConsumeOptions,
+  ConsumerState,
+  ConsumerStats,
+} from './consume/types.js';
 export type {
   AbortOptions,
   BatchOperation,
   Capabilities,
   CompareAndSetResult,
+  DeleteOptions,
   Durability,
   EngineCounters,
   EngineStats,
   EngineStatus,
   Entry,
+  KeyOperation,
   LongCallOptions,
   Progress,
   Range,

@@ -27,6 +27,12 @@ export interface AbortOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** Options of `delete`. */
+export interface DeleteOptions extends AbortOptions {
+  /** Remove the key only if it has this version, else reject with CONFLICT. */
+  ifVersion?: string | undefined;
+}
+
 /** The expiry and the metadata of a record that is written. */
 export interface RecordOptions extends AbortOptions {
   /** Milliseconds from now until the key is absent; more than 0. Not together with `expiresAt`. */
@@ -59,17 +65,25 @@ export type BatchOperation =
   | ({ type: 'set'; key: string; value: unknown } & Omit<SetOptions, 'signal'>)
   | { type: 'delete'; key: string }
   | {
+      type: 'deleteRange';
+      /** A glob or a range. The keys of the models are left out. */
+      range: string | Range;
+    }
+  | {
       type: 'check';
       key: string;
       /** The version the key must have; null: it must be absent. */
       version: string | null;
     };
 
+/** A step of `batch` that concerns one key. */
+export type KeyOperation = Exclude<BatchOperation, { type: 'deleteRange' }>;
+
 /** A record as `getEntry` returns it. */
 export interface Entry<T = unknown> {
   /** The value. */
   value: T;
-  /** An opaque text. Equal versions mean the same value and expiry. */
+  /** An opaque text. Equal versions mean the same value, expiry and metadata. */
   version: string;
   /** When the key was written first, in milliseconds since 1970; null if the engine does not keep it. */
   createdAt: number | null;
@@ -144,6 +158,8 @@ export interface EngineCounters {
    * transactions over several engines.
    */
   recoveries: number | null;
+  /** Keys that the memory engine evicted to make room for others. */
+  evictions: number | null;
   /**
    * Reads made again after a retryable error, and openings of the engine made again for calls that waited. The manager
    * counts transactions that are run again.
@@ -153,7 +169,10 @@ export interface EngineCounters {
 
 /** Figures of a store. A figure that an engine does not have is null. */
 export interface EngineStats {
-  /** The number of keys, including expired ones that are not swept yet. */
+  /**
+   * The number of keys, including expired ones that are not swept yet; null on leveldb, whose `details.estimatedKeys`
+   * counts a key that was written several times as often until a compaction.
+   */
   keys: number | null;
   /** Bytes in memory that the store itself accounts for. */
   memoryBytes: number | null;
@@ -183,7 +202,7 @@ export interface Progress {
 
 /** Options of calls that may take long. */
 export interface LongCallOptions extends AbortOptions {
-  /** Is called from time to time with the call's progress. What it throws is ignored. */
+  /** Is called from time to time with the call's progress. What it throws is an uncaught exception of its own. */
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 

@@ -35,8 +35,6 @@ test('a Buffer is itself', (t) => {
 test('undefined inside follows JSON', (t) => {
   t.is(encode({ a: undefined, b: [undefined, 1] }), '{"b":[null,1]}');
   t.is(encode({ a: undefined, b: 1n }), '{"b":{"$bigint":"1"}}');
-  t.deepEqual(decode(encode(new Map([[undefined, undefined]]))), new Map([[null, null]]));
-  t.deepEqual(decode(encode(new Set([undefined, null]))), new Set([null]));
 });
 
 class Money {

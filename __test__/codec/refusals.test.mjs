@@ -28,7 +28,7 @@ test('what would not come back is refused with its path', (t) => {
   refusal(t, new SharedArrayBuffer(1), 'Cannot store an instance of SharedArrayBuffer at $');
   refusal(t, { p: new Point() }, 'Cannot store an instance of Point at $.p');
   refusal(t, new Map([[1, new Map([[new Point(), 1]])]]), 'Cannot store an instance of Point at $[0][1][0][0]');
-  refusal(t, new Set([Promise.resolve()]), 'Cannot store an instance of Promise at $[0]');
+  refusal(t, new Set([Promise.resolve()]), 'Cannot store a Promise at $[0] (is an await missing?)');
   for (const value of [
     new WeakMap(),
     new Error('secret'),
@@ -39,6 +39,14 @@ test('what would not come back is refused with its path', (t) => {
   ]) {
     refusal(t, { value }, /^Cannot store an instance of \w+ at \$\.value$/);
   }
+});
+
+test('undefined in a Map or a Set is refused', (t) => {
+  refusal(t, new Map([['a', 1]]).set('b', undefined), 'Cannot store undefined at $[1][1]');
+  refusal(t, new Map([[undefined, 1]]), 'Cannot store undefined at $[0][0]');
+  refusal(t, { tags: new Set([1, undefined]) }, 'Cannot store undefined at $.tags[1]');
+  refusal(t, [new Map([['a', { toJSON: () => undefined }]])], 'Cannot store undefined at $[0][0][1]');
+  t.is(encode(new Map([['a', [undefined]]])), '{"$map":[["a",[null]]]}', 'deeper, the rules of arrays hold');
 });
 
 test('an object that contains itself is refused', (t) => {

@@ -18,7 +18,10 @@ onEach('arguments of a wrong type reject with a TypeError that says what was exp
     [() => engine.getMany(), /got undefined/],
     [() => engine.setMany({ a: 1 }), /setMany to be given an iterable of \[key, value\] pairs/],
     [() => engine.setMany(['ab']), /a \[key, value\] pair, got a string/],
-    [() => engine.batch([{ type: 'put', key: 'a' }]), /option type of batch to be 'set', 'delete' or 'check'/],
+    [
+      () => engine.batch([{ type: 'put', key: 'a' }]),
+      /option type of batch to be 'set', 'delete', 'deleteRange' or 'check'/,
+    ],
     [() => engine.batch([null]), /operation of batch to be an object, got null/],
     [() => engine.batch([{ type: 'check', key: 'a' }]), /version given to batch to be a string or null/],
     [() => engine.compareAndSet('a', 5, 1), /string or null, got a number/],

@@ -1,7 +1,8 @@
 // Writes that depend on the version of a key or on its absence.
 import test from 'ava';
-import { MemoryStorage } from '../helpers/entry.mjs';
-import { onEach } from '../helpers/engines.mjs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { MemoryStorage, StorageManager } from '../helpers/entry.mjs';
+import { ENGINE_NAMES, ENGINES, onEach } from '../helpers/engines.mjs';
 
 const CONFLICT = { code: 'CONFLICT', name: 'StorageError' };
 
@@ -81,3 +82,58 @@ test('what is no version is refused', async (t) => {
   await t.throwsAsync(engine.compareAndSet('a', '', 2), { code: 'INVALID_ARGUMENT' });
   await t.throwsAsync(engine.compareAndSet('a', undefined, 2), { code: 'INVALID_ARGUMENT' });
 });
+
+// On redis only value and expiry belong to the version.
+const EXACT = ENGINE_NAMES.filter((name) => name !== 'redis');
+
+onEach(
+  'of many that race to count in metadata, each counts once',
+  async (t, engine) => {
+    await engine.set('a', 'same', { metadata: { hits: 0 } });
+    const hit = async () => {
+      for (;;) {
+        const { value, version, metadata } = await engine.getEntry('a');
+        const next = { metadata: { hits: metadata.hits + 1 }, ifVersion: version };
+        const code = await engine.set('a', value, next).catch((error) => error.code);
+        if (code !== 'CONFLICT') return t.is(code, undefined);
+      }
+    };
+    await Promise.all(Array.from({ length: 20 }, hit));
+    t.deepEqual((await engine.getEntry('a')).metadata, { hits: 20 });
+  },
+  EXACT,
+);
+
+for (const name of EXACT) {
+  test(`${name}: of many transactions that count in metadata, each counts once`, async (t) => {
+    const options = await ENGINES[name].config(t);
+    const storage = new StorageManager({ defaultEngine: name, ...(name !== 'custom' && { [name]: options }) });
+    if (name === 'custom') storage.registerEngine(name, options);
+    const engine = storage.getEngine(name);
+    await engine.set('a', 'same', { metadata: { hits: 0 } });
+    const hit = () =>
+      storage.transaction(
+        async (tx) => {
+          const { value, metadata } = await tx.engine(name).getEntry('a');
+          await tx.engine(name).set('a', value, { metadata: { hits: metadata.hits + 1 } });
+        },
+        { retries: 100 },
+      );
+    await Promise.all(Array.from({ length: 20 }, hit));
+    t.deepEqual((await engine.getEntry('a')).metadata, { hits: 20 });
+    await storage.close();
+  });
+}
+
+onEach(
+  'a key that was deleted and made again has another version',
+  async (t, engine) => {
+    await engine.set('a', 1);
+    const { version, createdAt } = await engine.getEntry('a');
+    await engine.delete('a');
+    while (Date.now() <= createdAt) await delay(1);
+    await engine.set('a', 1);
+    await t.throwsAsync(engine.set('a', 2, { ifVersion: version }), CONFLICT);
+  },
+  EXACT.filter((name) => name !== 'custom'),
+);

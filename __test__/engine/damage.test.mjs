@@ -1,6 +1,7 @@
 import {
   appendFileSync,
   cpSync,
+  existsSync,
   readFileSync,
   readdirSync,
   rmSync,
@@ -239,6 +240,59 @@ test('file: beside a file that is no value all keys are there', async (t) => {
     t.is(await engine.get('k006'), `${TEXT}6`, 'the others are there');
     t.is((await engine.keys()).length, 500);
   });
+});
+
+test('file: the entries before a file that is no value are given, and those behind it on demand', async (t) => {
+  await withNoValues(t, async (engine) => {
+    const keys = [];
+    const read = async (range) => {
+      for await (const [key] of engine.entries(range)) keys.push(key);
+    };
+    const error = await t.throwsAsync(read(), CORRUPTED);
+    t.is(error.key, 'k007');
+    t.deepEqual(keys, (await engine.keys({ lt: 'k007' })).slice());
+    await read({ gt: error.key });
+    t.is(keys.length, 499);
+  });
+});
+
+test('file: a delete removes a file that is no value', async (t) => {
+  const path = await filled(t, 'file');
+  for (const [what, bytes] of Object.entries(NO_VALUES)) {
+    const file = join(path, 'k007.json');
+    writeFileSync(file, bytes);
+    const engine = make.file(path);
+    t.true(await engine.delete('k007'), what);
+    t.false(existsSync(file), what);
+    t.is(await engine.get('k007'), null);
+    writeFileSync(file, bytes);
+    t.is(await engine.deleteMany(['k006', 'k007']), what === 'empty' ? 2 : 1);
+    t.is(await engine.count(), 498);
+    await engine.disconnect();
+  }
+});
+
+test('leveldb: a key in a damaged block can be deleted and set, and the entries before it are given', async (t) => {
+  const path = await filled(t, 'leveldb', { compacted: true });
+  flip(largest(path, /\.sst$/));
+  const engine = make.leveldb(path);
+  const keys = [];
+  const error = await t.throwsAsync(async () => {
+    for await (const [key] of engine.entries()) keys.push(key);
+  }, CORRUPTED);
+  t.is(error.engine, 'leveldb');
+  t.true(keys.length > 0);
+  const unread = [];
+  for (let n = 0; n < 500; n++) {
+    const key = `k${String(n).padStart(3, '0')}`;
+    if ((await engine.get(key).catch(({ code }) => code)) === 'CORRUPTED') unread.push(key);
+  }
+  t.true(unread.length > 2);
+  t.true(await engine.delete(unread[0]));
+  t.is(await engine.get(unread[0]), null);
+  await engine.set(unread[1], 'new');
+  t.is(await engine.get(unread[1]), 'new');
+  await engine.disconnect();
 });
 
 test('file: verify finds a file that is no value', async (t) => {

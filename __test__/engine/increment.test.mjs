@@ -1,4 +1,5 @@
 // Counters.
+import { StorageManager } from '../helpers/entry.mjs';
 import { onEach } from '../helpers/engines.mjs';
 
 onEach('increment adds as JavaScript does', async (t, engine) => {
@@ -47,4 +48,49 @@ onEach('increments that race all count', async (t, engine) => {
     sums.sort((a, b) => a - b),
     Array.from({ length: 200 }, (_, index) => index + 1),
   );
+});
+
+/** A number in a key, what is added, and the sum; undefined: it is refused. */
+const LARGE = [
+  [Number.MAX_SAFE_INTEGER, 1, 2 ** 53],
+  [Number.MAX_SAFE_INTEGER, 2, undefined],
+  [2 ** 53, 1, undefined],
+  [2 ** 53, 0, 2 ** 53],
+  [2 ** 53, -1, Number.MAX_SAFE_INTEGER],
+  [-(2 ** 53), -1, undefined],
+  [1, 2 ** 53, undefined],
+  [1e300, 1, undefined],
+  [2 ** 53, 0.5, 2 ** 53],
+  [0.5, 2 ** 60, 2 ** 60],
+  [2 ** 53, Infinity, Infinity],
+];
+
+const BEYOND = { code: 'INVALID_ARGUMENT', name: 'StorageTypeError', message: /beyond 2\^53.*bigint/ };
+
+onEach('a sum of whole numbers beyond 2^53 is refused and changes nothing', async (t, engine) => {
+  for (const [value, by, sum] of LARGE) {
+    await engine.set('n', value, { metadata: 'm' });
+    if (sum === undefined) {
+      await t.throwsAsync(engine.increment('n', by), BEYOND, `${value} ${by}`);
+      t.like(await engine.getEntry('n'), { value, metadata: 'm' });
+    } else t.is(await engine.increment('n', by), sum);
+  }
+  await engine.delete('n');
+  await t.throwsAsync(engine.increment('n', 2 ** 54), BEYOND);
+  t.false(await engine.has('n'));
+});
+
+onEach('a transaction refuses such a sum, too', async (t, engine) => {
+  const storage = new StorageManager({ defaultEngine: 'tested' }).registerEngine('tested', engine);
+  for (const [value, by, sum] of LARGE) {
+    await engine.set('n', value);
+    const done = storage.transaction((tx) => tx.increment('n', by));
+    if (sum === undefined) await t.throwsAsync(done, BEYOND, `${value} ${by}`);
+    else t.is(await done, sum);
+    // A write of its own is added to in the transaction itself.
+    const own = storage.transaction(async (tx) => (await tx.set('own', value), tx.increment('own', by)));
+    if (sum === undefined) await t.throwsAsync(own, BEYOND);
+    else t.is(await own, sum);
+  }
+  await storage.close();
 });

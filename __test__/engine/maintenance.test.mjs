@@ -1,4 +1,6 @@
 // verify, stats and compact of each engine.
+import test from 'ava';
+import { MemoryStorage } from '../helpers/entry.mjs';
 import { onEach } from '../helpers/engines.mjs';
 
 /** Two records. */
@@ -8,14 +10,11 @@ const filled = (engine) =>
     ['b', 2],
   ]);
 
-onEach('verify finds nothing wrong, whatever onProgress throws', async (t, engine) => {
+onEach('verify finds nothing wrong, and tells its progress', async (t, engine) => {
   await filled(engine);
-  const report = await engine.verify({
-    repair: false,
-    onProgress() {
-      throw new Error('ignored');
-    },
-  });
+  const progress = [];
+  const report = await engine.verify({ repair: false, onProgress: ({ phase }) => progress.push(phase) });
+  t.deepEqual([...new Set(progress)], ['verify']);
   t.deepEqual([report.ok, report.errors], [true, []]);
   t.true(report.checked >= 2);
 });
@@ -33,6 +32,7 @@ onEach('stats have the same names on every engine', async (t, engine) => {
     'cacheHits',
     'cacheMisses',
     'recoveries',
+    'evictions',
     'retries',
   ]);
 });
@@ -60,3 +60,23 @@ onEach(
   },
   ['memory', 'file', 'sqlite', 'leveldb'],
 );
+
+test('memory: a value that does not fit evicts nothing, and evictions are counted', async (t) => {
+  const engine = new MemoryStorage({ maxBytes: 10_000, eviction: 'lru' });
+  const NO_SPACE = { code: 'NO_SPACE', name: 'StorageError' };
+  const large = 'x'.repeat(11_000);
+  const half = 'x'.repeat(6_000);
+  await engine.set('a', 'x'.repeat(4_000));
+  await engine.set('b', 'x'.repeat(4_000));
+  await t.throwsAsync(engine.set('c', large), NO_SPACE);
+  await t.throwsAsync(engine.compareAndSet('c', null, large), NO_SPACE);
+  const halves = Object.entries({ c: half, d: half });
+  await t.throwsAsync(engine.setMany(halves), NO_SPACE);
+  t.throws(() => engine.setSync('c', large), NO_SPACE);
+  t.deepEqual(await engine.keys(), ['a', 'b']);
+  t.is((await engine.stats()).counters.evictions, 0);
+  await engine.set('c', half);
+  t.deepEqual(await engine.keys(), ['c']);
+  t.is((await engine.stats()).counters.evictions, 2);
+  await engine.disconnect();
+});

@@ -184,3 +184,30 @@ async function untilAnswered(read) {
     }
   }
 }
+
+test('the loss of a server and its return are told', async (t) => {
+  const first = await serverFor(t);
+  const storage = new StorageManager({ redis: { port: first.port } });
+  const heard = [];
+  const next = (event) => new Promise((resolve) => storage.once(event, resolve));
+  storage.on('down', (engine, error) => heard.push(['down', engine, error]));
+  storage.on('up', (engine) => heard.push(['up', engine]));
+  await storage.getEngine('redis').set('a', 1);
+  const down = next('down');
+  await first.stop();
+  await down;
+  const up = next('up');
+  await serverFor(t, { port: first.port });
+  await up;
+  t.is(await storage.getEngine('redis').get('a'), null, 'it is another server');
+  await storage.close();
+  t.deepEqual(
+    heard.map(([event, engine]) => [event, engine]),
+    [
+      ['down', 'redis'],
+      ['up', 'redis'],
+    ],
+    'a close is no loss',
+  );
+  t.like(heard[0][2], { name: 'StorageError', code: 'CONNECTION', engine: 'redis' });
+});

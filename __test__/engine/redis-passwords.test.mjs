@@ -37,7 +37,7 @@ const callsOf = (storage) => [
   () => storage.getEngine().connect(),
   () => storage.getEngine().get('a'),
   () => storage.getEngine().set('a', 1),
-  () => storage.stats(),
+  () => storage.stats({ all: true }),
 ];
 
 test('a wrong or missing password is CONNECTION', async (t) => {

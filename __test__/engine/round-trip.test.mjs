@@ -103,7 +103,7 @@ onEach('a refused batch names the key and the path of the value', async (t, engi
       ['bad', { a: { b: () => 1 } }],
     ]),
   );
-  t.like(error, { key: 'bad', message: 'Cannot store a function at $.a.b' });
+  t.like(error, { key: 'bad', message: 'Cannot store a function at $.a.b, for the key "bad"' });
   t.deepEqual(await engine.keys(), []);
 });
 

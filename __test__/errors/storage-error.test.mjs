@@ -1,14 +1,7 @@
-import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
 import { inspect } from 'node:util';
 import test from 'ava';
+import { copyApart } from '../helpers/copies.mjs';
 import { isStorageError, StorageError, StorageTypeError } from '../helpers/entry.mjs';
-
-// import and require share one copy. Its files are evaluated again once they are not in the cache.
-const require = createRequire(import.meta.url);
-const bundles = dirname(require.resolve('holdfast'));
-for (const file of Object.keys(require.cache)) if (dirname(file) === bundles) delete require.cache[file];
-const copy = require('holdfast');
 
 test('an error carries its code, its context and its cause', (t) => {
   const cause = new Error('underneath');
@@ -53,6 +46,7 @@ test('a wrong type is a TypeError with the same fields', (t) => {
 });
 
 test('isStorageError knows the errors of another copy of the package', (t) => {
+  const copy = copyApart(t);
   t.not(copy.StorageError, StorageError);
   for (const { StorageError: Base, StorageTypeError: Type } of [copy, { StorageError, StorageTypeError }]) {
     t.true(isStorageError(new Base('IO', '')));

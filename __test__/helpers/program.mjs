@@ -52,7 +52,7 @@ export function ending(file, args = {}) {
 
 /**
  * Starts a program that goes on while the test does. `next()` is the next thing it says, `end()` closes its stdin,
- * `kill()` kills it.
+ * `kill()` kills it, `signal(name)` sends it a signal.
  */
 export function running(t, file, args = {}) {
   const child = spawn(process.execPath, commandOf(file, args), { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -71,6 +71,7 @@ export function running(t, file, args = {}) {
     },
     end: () => stop(() => child.stdin.end()),
     kill: () => stop(() => child.kill('SIGKILL')),
+    signal: (name) => child.kill(name),
   };
 }
 

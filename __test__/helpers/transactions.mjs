@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import test from 'ava';
 import { KeyValueStore, StorageManager } from './entry.mjs';
 import { ENGINES } from './engines.mjs';
@@ -56,6 +57,11 @@ export function onEachTransactional(title, run, names = BUILT_IN, config = {}) {
     });
   }
 }
+
+const others = new AsyncResource('others');
+
+/** Makes a call as code would that is no part of the function that runs. */
+export const byOthers = (call) => others.runInAsyncScope(call);
 
 /** The code that a promise rejects with, or the value that it resolves to. */
 export const codeOf = (promise) =>

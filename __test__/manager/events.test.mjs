@@ -8,7 +8,10 @@ const TYPE_ERROR = { code: 'INVALID_ARGUMENT', name: 'StorageTypeError' };
 
 test('unknown events, and listeners that are no functions, are refused', (t) => {
   const storage = new StorageManager();
-  t.throws(() => storage.on('eror', () => {}), { ...TYPE_ERROR, message: /one of error, retry, reconnect, recovered/ });
+  t.throws(() => storage.on('eror', () => {}), {
+    ...TYPE_ERROR,
+    message: /one of error, retry, reconnect, down, up, recovered/,
+  });
   t.throws(() => storage.on('error', 5), TYPE_ERROR);
 });
 

@@ -58,6 +58,30 @@ onEachWatched('the events of one commit have one number, and numbers increase', 
   );
 });
 
+onEachWatched('an event says whether it is the last of its commit, and has a cursor of its own', async (t, engine) => {
+  const { events } = await watched(engine);
+  t.deepEqual(
+    events.map(({ last }) => last),
+    [true, false, false, true, true, false, true, true],
+  );
+  const cursors = events.map(({ cursor }) => cursor);
+  t.is(new Set(cursors).size, 8);
+  t.true(cursors.every((cursor) => typeof cursor === 'string'));
+});
+
+onEachWatched('the last event of a commit is the last that the pattern matches', async (t, engine) => {
+  const watch = engine.watch('k*');
+  await watch.ready;
+  await engine.setMany(['a', 'k1', 'b', 'k2', 'c'].map((key) => [key, 1]));
+  const events = await take(watch, 2);
+  t.deepEqual(
+    events.map(({ last }) => last),
+    [false, true],
+  );
+  t.is(events[1].cursor, `${events[1].commit}`, 'behind the whole commit');
+  await watch.return();
+});
+
 onEachWatched('an event has the version of its record, or none', async (t, engine) => {
   const { events } = await watched(engine);
   const { key, version } = events[4];
@@ -65,9 +89,8 @@ onEachWatched('an event has the version of its record, or none', async (t, engin
   if (version !== null) t.is(version, (await engine.getEntry('n')).version);
 });
 
-onEachWatched('a watch sees what comes between its call and the first next()', async (t, engine, { name }) => {
+onEachWatched('a watch sees what comes between its call and the first next()', async (t, engine) => {
   const watch = engine.watch();
-  if (name === 'redis') await watch.ready;
   await engine.set('a', 1);
   await engine.set('b', 2);
   t.deepEqual((await take(watch, 2)).map(plain), [
@@ -75,6 +98,36 @@ onEachWatched('a watch sees what comes between its call and the first next()', a
     { type: 'set', key: 'b', value: 2 },
   ]);
   await watch.return();
+});
+
+onEachWatched('a change that is requested right behind watch() is told', async (t, _, { reopen }) => {
+  for (let round = 0; round < 10; round++) {
+    const fresh = reopen(); // nobody watches, so nothing is followed yet
+    const watch = fresh.watch('n:*');
+    const written = [fresh.set('n:first', round), fresh.increment('n:second'), fresh.set('other', round)];
+    t.deepEqual((await take(watch, 2)).map(plain), [
+      { type: 'set', key: 'n:first', value: round },
+      { type: 'set', key: 'n:second', value: 1 },
+    ]);
+    await Promise.all(written);
+    await watch.return();
+    await fresh.clear();
+    await fresh.disconnect();
+  }
+});
+
+onEachWatched('a watch beside others is not told what was committed before it', async (t, engine) => {
+  const first = engine.watch();
+  await first.ready;
+  for (let n = 0; n < 200; n++) {
+    await engine.set('before', n);
+    const watch = engine.watch();
+    await engine.set('behind', n);
+    t.deepEqual((await take(watch, 1)).map(plain), [{ type: 'set', key: 'behind', value: n }]);
+    await watch.return();
+  }
+  t.is((await take(first, 400)).length, 400);
+  await first.return();
 });
 
 onEachWatched('calls that fail or change nothing are not told', async (t, engine) => {

@@ -9,6 +9,7 @@
 //! | `\0aside` and the key before | `engine::intent` | a damaged intent that `verify` with repair set aside |
 //! | `\0log` | `engine::watch` | the flag of the change log, which is on until the flag expires |
 //! | `\0log/` commit number (u64) | `engine::watch` | the changes of one commit |
+//! | `\0consumer/` name | `model::consumer` | the cursor of a durable consumer, and who is at work |
 //! | `\0store` | `transaction::store_id` | the id of the store (u128), by which transactions know it |
 //! | first byte 1 and up | the models | indexes, manifests, markers |
 //!
@@ -34,6 +35,9 @@ pub const CHANGE_LOG: &[u8] = b"\0log";
 /// The prefix of the change log's entries.
 pub const CHANGE_LOG_ENTRY: &[u8] = b"\0log/";
 
+/// The prefix of durable consumers.
+pub const CONSUMER: &[u8] = b"\0consumer/";
+
 /// The key of the store's id.
 pub const STORE_ID: &[u8] = b"\0store";
 
@@ -43,6 +47,7 @@ pub const TABLE: &[(&[u8], &str)] = &[
     (ASIDE, "engine::intent"),
     (CHANGE_LOG, "engine::watch"),
     (CHANGE_LOG_ENTRY, "engine::watch"),
+    (CONSUMER, "model::consumer"),
     (STORE_ID, "transaction::store_id"),
 ];
 

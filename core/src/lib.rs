@@ -27,6 +27,7 @@
 //! helpers of tests.
 
 pub mod batch;
+pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod engine;
@@ -36,6 +37,7 @@ pub mod glob;
 pub mod key;
 pub mod keyspace;
 pub mod model;
+mod random;
 pub mod record;
 #[cfg(feature = "conformance")]
 pub mod testing;

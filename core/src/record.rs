@@ -1,23 +1,15 @@
 //! A stored record and its version.
 
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use xxhash_rust::xxh3::Xxh3;
 
+pub use crate::clock::now;
 use crate::value::Value;
 
 /// Milliseconds since 1970-01-01T00:00:00Z, as JavaScript counts them.
 pub type Millis = u64;
-
-/// The current time by the clock of the system. Times before 1970 count as 0.
-#[must_use]
-pub fn now() -> Millis {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |elapsed| u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
-}
 
 /// A value with everything that is stored beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +36,23 @@ impl Record {
         Record { value, version, expires_at, created_at: None, updated_at: None, metadata: None }
     }
 
+    /// The version of a record without the number of a commit: XXH3-128 of all that it holds.
+    #[must_use]
+    pub fn digest(&self) -> Version {
+        let mut hasher = hasher(&self.value, self.expires_at);
+        for (tag, time) in [(b"c", self.created_at), (b"u", self.updated_at)] {
+            if let Some(at) = time {
+                hasher.update(&at.to_le_bytes());
+                hasher.update(tag);
+            }
+        }
+        if let Some(metadata) = &self.metadata {
+            hasher.update(metadata);
+            hasher.update(b"m");
+        }
+        Version(hasher.digest128() | DIGEST)
+    }
+
     /// True if the record has expired by now. The clock is asked only for a record with an expiry.
     #[must_use]
     pub fn has_expired(&self) -> bool {
@@ -57,10 +66,12 @@ impl Record {
     }
 }
 
-/// The version of a record: two records of a key with equal versions have equal values and expiries. Opaque to users.
+/// The version of a record: two records of a key with equal versions have equal values, expiries and metadata. Opaque
+/// to users.
 ///
-/// An engine that stores the number of the commit with each record uses that number. Other engines use a digest of
-/// value and expiry, so a record that is written again with the same value and expiry has the same version again.
+/// An engine that stores the number of the commit with each record uses that number. Other engines use a
+/// [digest](Record::digest) of what a record holds, so a record that is written again with all the same has the same
+/// version again.
 ///
 /// # Examples
 ///
@@ -95,25 +106,10 @@ impl Version {
         Version(PENDING | u128::from(edit))
     }
 
-    /// The version of a record without the number of a commit: XXH3-128 of value and expiry.
+    /// XXH3-128 of value and expiry: the [digest](Record::digest) of a [bare](Record::bare) record.
     #[must_use]
     pub fn digest(value: &Value, expires_at: Option<Millis>) -> Self {
-        let mut hasher = Xxh3::new();
-        match value {
-            Value::Json(text) => {
-                hasher.update(b"j");
-                hasher.update(text);
-            }
-            Value::Binary(bytes) => {
-                hasher.update(b"b");
-                hasher.update(bytes);
-            }
-        }
-        if let Some(at) = expires_at {
-            hasher.update(&at.to_le_bytes());
-            hasher.update(b"x");
-        }
-        Version(hasher.digest128() | DIGEST)
+        Version(hasher(value, expires_at).digest128() | DIGEST)
     }
 
     /// The number of the commit that wrote the record; `None` for a digest.
@@ -134,6 +130,21 @@ impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:x}", self.0)
     }
+}
+
+fn hasher(value: &Value, expires_at: Option<Millis>) -> Xxh3 {
+    let mut hasher = Xxh3::new();
+    let (tag, content) = match value {
+        Value::Json(text) => (b"j", text),
+        Value::Binary(bytes) => (b"b", bytes),
+    };
+    hasher.update(tag);
+    hasher.update(content);
+    if let Some(at) = expires_at {
+        hasher.update(&at.to_le_bytes());
+        hasher.update(b"x");
+    }
+    hasher
 }
 
 #[cfg(test)]
@@ -159,5 +170,21 @@ mod tests {
         assert_ne!(digest, Version::digest(&json, Some(1)));
         assert_eq!(digest, Version::digest(&Value::json("\"a\""), None));
         assert_eq!(digest.seq(), None);
+    }
+
+    #[test]
+    fn the_digest_of_a_record_depends_on_all_that_it_holds() {
+        let bare = Record::bare(Value::json("1"), None);
+        let metadata = Some(Bytes::from_static(b"1"));
+        let records = [
+            bare.clone(),
+            Record { expires_at: Some(1), ..bare.clone() },
+            Record { created_at: Some(1), ..bare.clone() },
+            Record { updated_at: Some(1), ..bare.clone() },
+            Record { metadata, ..bare.clone() },
+        ];
+        let digests: std::collections::HashSet<_> = records.iter().map(Record::digest).collect();
+        assert_eq!(digests.len(), records.len());
+        assert_eq!(bare.digest(), bare.version);
     }
 }

@@ -89,7 +89,10 @@ properties! {
         "{", "}", "\"transfer\":", "\"export\":", "\"import\":", "\"format\":\"jsonl\"", ",", "\"prefix\":\"a\"",
         "\"maxValueBytes\":9", "{\"transfer\":{\"export\":{\"format\":\"jsonl\"", "}}}", "null", "-1", "1e999", "[",
         "]", "{\"transfer\":{\"import\":{\"format\":\"jsonl\",\"maxValueBytes\":18446744073709551615",
-        "\"csv\"",
+        "\"csv\"", "{\"consumer\":{\"advance\":{\"pattern\":\"[\",\"cursor\":\"", "0\"}}}", "9.9\"}}}",
+        "{\"consumer\":{\"claim\":{\"name\":\"\",\"host\":\"\",\"pid\":0,\"timeout\":0,\"token\":\"a\"",
+        "{\"consumer\":{\"keep\":{\"name\":\"\",\"token\":\"a\"", ",\"cursor\":\"7\"",
+        "{\"consumer\":{\"release\":{\"name\":\"\",\"token\":\"a\"", ",\"forget\":true",
     ];
     any_bytes_are_refused_or_a_line: json_line of [
         "{\"key\":\"a\",\"value\":", "1", "}", "{", ",\"expiresAt\":", ",\"metadata\":", "null", "\"\\ud800\"", "1e999",

@@ -20,7 +20,7 @@ use std::fs;
 use std::path::Path;
 
 use bytes::Bytes;
-use holdfast_core::batch::{Batch, IntentId, Op};
+use holdfast_core::batch::{Batch, IntentId, Op, Outcome};
 use holdfast_core::engine::file::{Encoding, FileOptions, open};
 use holdfast_core::engine::intent::Decision;
 use holdfast_core::engine::{Durability, EngineExt, Projection, for_each_page};

@@ -76,6 +76,57 @@ fn the_least_recently_used_key_goes_first() {
     assert!(engine.stats().is_ok_and(|stats| stats.memory_bytes.is_some_and(|bytes| bytes <= 4 * 1350)));
 }
 
+fn lru(max_bytes: u64) -> std::sync::Arc<dyn Engine> {
+    open(MemoryOptions { max_bytes: Some(max_bytes), eviction: Eviction::Lru })
+}
+
+fn evictions(engine: &dyn Engine) -> Option<u64> {
+    ok(engine.stats()).counts.evictions
+}
+
+#[test]
+fn a_write_that_does_not_fit_alone_is_refused_and_evicts_nothing() {
+    let engine = lru(10_000);
+    for key in ["a", "b"] {
+        assert!(set(&*engine, key, 4000).is_ok());
+    }
+    let halves = || Batch::of(["c", "d"].map(|name| Op::set(key(name), Value::Binary(vec![0; 6000].into()))));
+    for refused in [sized("c", 11_000), sized("a", 11_000), halves()] {
+        assert_eq!(code_of(engine.commit(refused)), Some(Code::NoSpace));
+        assert!(["a", "b"].iter().all(|key| engine.has(key)) && !engine.has("c"));
+    }
+    assert_eq!(evictions(&*engine), Some(0));
+    let overwritten = Batch::of([6000, 5000].map(|bytes| Op::set(key("c"), Value::Binary(vec![0; bytes].into()))));
+    assert!(engine.commit(overwritten).is_ok(), "what the batch leaves is counted once");
+    assert!(engine.has("b") && engine.has("c") && !engine.has("a"));
+    assert_eq!(evictions(&*engine), Some(1));
+}
+
+#[test]
+fn a_write_that_does_not_fit_beside_what_is_never_evicted_is_refused_and_evicts_nothing() {
+    let engine = lru(10_000);
+    assert!(set(&*engine, "docs/users/1", 6000).is_ok());
+    assert!(set(&*engine, "a", 1000).is_ok());
+    assert_eq!(code_of(set(&*engine, "b", 4000)), Some(Code::NoSpace));
+    assert!(engine.has("a"));
+    assert!(set(&*engine, "b", 3000).is_ok());
+    assert!(!engine.has("a"));
+}
+
+#[test]
+fn what_a_refused_batch_deleted_is_evicted_in_its_turn() {
+    let engine = lru(10_000);
+    assert!(set(&*engine, "a", 4000).is_ok());
+    assert!(set(&*engine, "b", 4000).is_ok());
+    // So many other keys make the engine drop the places of keys that are gone.
+    let others = (0..1100).map(|n| Op::set(key(&format!("n{n}")), Value::Binary(vec![0; 10].into())));
+    let batch = Batch::of([Op::delete("a"), Op::delete("b")].into_iter().chain(others));
+    assert_eq!(code_of(engine.commit(batch)), Some(Code::NoSpace));
+    assert!(engine.has("b") && engine.has("a"));
+    assert!(set(&*engine, "c", 8000).is_ok());
+    assert_eq!(evictions(&*engine), Some(2));
+}
+
 #[test]
 fn memory_stays_in_bounds_when_keys_are_overwritten() {
     let engine = open(MemoryOptions { max_bytes: Some(1 << 20), eviction: Eviction::Lru });

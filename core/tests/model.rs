@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "model/consumer.rs"]
+mod consumer;
 #[path = "custom/host.rs"]
 #[allow(dead_code, reason = "each test program uses a part of it")]
 mod host;

@@ -18,14 +18,22 @@ mod connection;
 mod data;
 #[path = "redis/intents.rs"]
 mod intents;
+#[path = "redis/lost_commits.rs"]
+mod lost_commits;
 #[path = "redis/lost_replies.rs"]
 mod lost_replies;
+#[path = "redis/order.rs"]
+mod order;
+#[path = "redis/outage.rs"]
+mod outage;
 #[path = "support/proxy.rs"]
 mod proxy;
 #[path = "support/redis_server.rs"]
 mod redis_server;
 #[path = "redis/replacement.rs"]
 mod replacement;
+#[path = "redis/rights.rs"]
+mod rights;
 #[path = "redis/transactions.rs"]
 mod transactions;
 #[path = "redis/watching.rs"]

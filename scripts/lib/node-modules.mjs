@@ -1,7 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { note, step } from './console.mjs';
-import { root } from './paths.mjs';
+import { root, toolsDir } from './paths.mjs';
 import { run } from './run.mjs';
 
 const versions = (file) => {
@@ -23,4 +23,14 @@ export async function install(folder = root) {
   if (isInstalled(folder)) return note('node_modules is up to date');
   step(`Installing npm packages${folder === root ? '' : ` of ${folder}`}`);
   await run('npm', ['ci', '--no-audit', '--no-fund'], { cwd: folder });
+}
+
+/** Installs what the lock file in a folder of scripts/ names, outside of the clone. Gives the node_modules. */
+export async function installTools(name) {
+  const folder = join(toolsDir, name.replaceAll('/', '-'));
+  mkdirSync(folder, { recursive: true });
+  for (const file of ['package.json', 'package-lock.json'])
+    copyFileSync(join(root, 'scripts', name, file), join(folder, file));
+  await install(folder);
+  return join(folder, 'node_modules');
 }

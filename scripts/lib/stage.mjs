@@ -20,7 +20,16 @@ const published = [
   'author',
   'type',
 ];
-const entryFields = ['engines', 'main', 'types', 'exports', 'files', 'dependencies'];
+const entryFields = [
+  'engines',
+  'main',
+  'types',
+  'exports',
+  'files',
+  'dependencies',
+  'peerDependencies',
+  'peerDependenciesMeta',
+];
 
 /** The root package as published: no development fields, every platform package at exactly this version. */
 export function publishedManifest() {

@@ -166,6 +166,39 @@ pub(crate) fn to_js(env: sys::napi_env, text: &[u8]) -> Result<sys::napi_value> 
     Ok(value)
 }
 
+/// An array of JavaScript strings.
+pub(crate) fn pieces_to_js(env: sys::napi_env, pieces: &[Bytes]) -> Result<sys::napi_value> {
+    let mut array = ptr::null_mut();
+    // SAFETY: `env` is valid on this thread.
+    check_status!(unsafe { sys::napi_create_array_with_length(env, pieces.len(), &raw mut array) })?;
+    for (at, piece) in (0_u32..).zip(pieces) {
+        let piece = to_js(env, piece)?;
+        // SAFETY: both values are of this callback.
+        check_status!(unsafe { sys::napi_set_element(env, array, at, piece) })?;
+    }
+    Ok(array)
+}
+
+/// Drops the exception that a failed call may have left.
+pub(crate) fn clear_exception(env: sys::napi_env) {
+    let (mut pending, mut exception) = (false, ptr::null_mut());
+    // SAFETY: `env` is valid on this thread. Without an exception there is nothing to clear.
+    unsafe {
+        sys::napi_is_exception_pending(env, &raw mut pending);
+        if pending {
+            sys::napi_get_and_clear_last_exception(env, &raw mut exception);
+        }
+    }
+}
+
+/// The longest string of V8, in UTF-16 units.
+const LONGEST: usize = (1 << 29) - 24;
+
+/// True if JavaScript can hold the text as one string.
+pub(crate) fn fits_a_string(text: &str) -> bool {
+    text.len() <= LONGEST || text.chars().map(char::len_utf16).sum::<usize>() <= LONGEST
+}
+
 /// A Buffer with memory of its own, because Electron forbids memory that V8 did not allocate.
 pub(crate) fn buffer_to_js(env: sys::napi_env, bytes: &[u8]) -> Result<sys::napi_value> {
     let (mut value, mut data) = (ptr::null_mut(), ptr::null_mut());

@@ -1,5 +1,6 @@
 //! The session of one environment: it opens stores, hosts and transaction logs.
 
+mod clock;
 mod options;
 pub(crate) mod transaction_log;
 
@@ -15,7 +16,7 @@ use napi::bindgen_prelude::{Function, Unknown};
 use napi::threadsafe_function::{ThreadsafeCallContext, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 
-use self::options::Verbose;
+use self::options::Listener;
 use self::transaction_log::{NativeTransactionLog, Recovery};
 use crate::boundary::error::thrown;
 use crate::boundary::settle::{CallId, Found, Opening, Settled, Settler};
@@ -51,8 +52,9 @@ pub(crate) fn init(env: Env, settle: Unknown) -> napi::Result<NativeSession> {
 
 #[napi]
 impl NativeSession {
-    /// Opens an engine. Settles with a store, after the transactions that a crash left in it are finished. `recovery`
-    /// has the folder of the transaction logs, and the application's name of the engine.
+    /// Opens an engine. Settles with a store, after the transactions that a crash left in it are finished. `listener`
+    /// receives the statements of sqlite, and from redis `up` or the JSON of the error that a connection ended with.
+    /// `recovery` has the folder of the transaction logs, and the application's name of the engine.
     #[napi(catch_unwind)]
     pub fn open(
         &self,
@@ -60,14 +62,14 @@ impl NativeSession {
         id: CallId,
         engine: String,
         options: Text,
-        verbose: Option<Function<'_, String, ()>>,
+        listener: Option<Function<'_, String, ()>>,
         recovery: Option<Vec<String>>,
     ) -> napi::Result<()> {
-        let verbose = verbose.map(|function| listener(&function)).transpose()?;
+        let listener = listener.map(|function| from_any_thread(&function)).transpose()?;
         let recovery = recovery.and_then(Recovery::new);
         self.settler.expect(&env);
         open_queued(id, self.settler.clone(), Some(self.settler.opening()), move || {
-            open(&engine, &options, verbose, recovery.as_ref())
+            open(&engine, &options, listener, recovery.as_ref())
         });
         Ok(())
     }
@@ -78,12 +80,12 @@ impl NativeSession {
         &self,
         engine: String,
         options: Text,
-        verbose: Option<Function<'_, String, ()>>,
+        listener: Option<Function<'_, String, ()>>,
         recovery: Option<Vec<String>>,
     ) -> napi::Result<NativeStore> {
-        let verbose = verbose.map(|function| listener(&function)).transpose()?;
+        let listener = listener.map(|function| from_any_thread(&function)).transpose()?;
         let recovery = recovery.and_then(Recovery::new);
-        let (lease, recovered) = open(&engine, &options, verbose, recovery.as_ref()).map_err(|e| thrown(&e))?;
+        let (lease, recovered) = open(&engine, &options, listener, recovery.as_ref()).map_err(|e| thrown(&e))?;
         Ok(NativeStore::new(OpenStore::new(lease, recovered, self.settler.clone())))
     }
 
@@ -121,10 +123,10 @@ impl NativeSession {
 fn open(
     engine: &str,
     options: &Text,
-    verbose: Option<Verbose>,
+    listener: Option<Listener>,
     recovery: Option<&Recovery>,
 ) -> Result<(Lease, Option<String>)> {
-    recovered(options::open(engine, &String::from_utf8_lossy(&options.0), verbose)?, recovery)
+    recovered(options::open(engine, &String::from_utf8_lossy(&options.0), listener)?, recovery)
 }
 
 /// Opens a store on another thread, and settles the call with it. The end of the environment waits while `opening`
@@ -161,13 +163,13 @@ pub(crate) fn recovered(lease: Lease, recovery: Option<&Recovery>) -> Result<(Le
     }
 }
 
-/// A user's function that receives statements from any thread. It does not keep the process alive.
-fn listener(function: &Function<'_, String, ()>) -> napi::Result<Verbose> {
+/// A function that receives texts from any thread. It does not keep the process alive.
+fn from_any_thread(function: &Function<'_, String, ()>) -> napi::Result<Listener> {
     let function = function
         .build_threadsafe_function()
         .weak::<true>()
         .build_callback(|context: ThreadsafeCallContext<String>| Ok(context.value))?;
-    Ok(Arc::new(move |statement: &str| {
-        function.call(statement.to_owned(), ThreadsafeFunctionCallMode::NonBlocking);
+    Ok(Arc::new(move |text: &str| {
+        function.call(text.to_owned(), ThreadsafeFunctionCallMode::NonBlocking);
     }))
 }

@@ -8,14 +8,16 @@ use holdfast_core::engine::Durability;
 use holdfast_core::engine::file::{self, Encoding, FileOptions};
 use holdfast_core::engine::leveldb::{self, Compression, LevelDbOptions};
 use holdfast_core::engine::memory::{self, Eviction, MemoryOptions};
-use holdfast_core::engine::redis::{self, RedisOptions, TlsOptions};
+use holdfast_core::engine::redis::{self, Availability, RedisOptions, TlsOptions};
 use holdfast_core::engine::registry::Lease;
 use holdfast_core::engine::sqlite::{self, SqliteOptions};
 use holdfast_core::error::{Code, Error, Result};
 use serde_json::Value as Json;
 
-/// Receives each statement that an engine runs.
-pub(super) type Verbose = Arc<dyn Fn(&str) + Send + Sync>;
+use crate::boundary::error::to_json;
+
+/// Receives texts of an engine from any thread.
+pub(super) type Listener = Arc<dyn Fn(&str) + Send + Sync>;
 
 struct Options(Json);
 
@@ -61,7 +63,7 @@ pub(super) fn durability(name: Option<&str>) -> Durability {
 }
 
 /// Opens an engine. Blocks.
-pub(super) fn open(engine: &str, options: &str, verbose: Option<Verbose>) -> Result<Lease> {
+pub(super) fn open(engine: &str, options: &str, listener: Option<Listener>) -> Result<Lease> {
     let options = serde_json::from_str(options)
         .map(Options)
         .map_err(|_| Error::new(Code::InvalidArgument, "the facade sent malformed options"))?;
@@ -69,8 +71,8 @@ pub(super) fn open(engine: &str, options: &str, verbose: Option<Verbose>) -> Res
         "memory" => Ok(Lease::private(memory::open(memory_options(&options)))),
         "leveldb" => leveldb::open(leveldb_options(&options)?),
         "file" => file::open(file_options(&options)?),
-        "redis" => redis::open(redis_options(&options)),
-        "sqlite" => sqlite::open(sqlite_options(&options, verbose)?),
+        "redis" => redis::open(redis_options(&options, listener)),
+        "sqlite" => sqlite::open(sqlite_options(&options, listener)?),
         other => Err(Error::new(Code::EngineNotFound, format!("Storage engine not found: {other}"))),
     }
 }
@@ -99,7 +101,7 @@ fn leveldb_options(options: &Options) -> Result<LevelDbOptions> {
     Ok(leveldb)
 }
 
-fn sqlite_options(options: &Options, verbose: Option<Verbose>) -> Result<SqliteOptions> {
+fn sqlite_options(options: &Options, verbose: Option<Listener>) -> Result<SqliteOptions> {
     let mut sqlite = SqliteOptions::new(options.required("path")?);
     if let Some(table) = options.text("tableName") {
         sqlite.table_name = table.into();
@@ -124,7 +126,7 @@ fn file_options(options: &Options) -> Result<FileOptions> {
     Ok(file)
 }
 
-fn redis_options(options: &Options) -> RedisOptions {
+fn redis_options(options: &Options, listener: Option<Listener>) -> RedisOptions {
     let text = |name: &str| options.text(name).map(ToOwned::to_owned);
     let mut redis = RedisOptions {
         url: text("url"),
@@ -141,6 +143,12 @@ fn redis_options(options: &Options) -> RedisOptions {
     options.millis("commandTimeout", &mut redis.command_timeout);
     options.number("poolSize", &mut redis.pool_size);
     options.flag("timestamps", &mut redis.timestamps);
+    redis.listener = listener.map(|tell| -> redis::Listener {
+        Arc::new(move |event| match event {
+            Availability::Up => tell("up"),
+            Availability::Down(error) => tell(&to_json(error)),
+        })
+    });
     redis
 }
 

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use holdfast_core::batch::{Batch, Op, Outcome};
 use holdfast_core::engine::{Engine, EngineExt, Read, Reply, Request, View, list, unexpected_reply};
 use holdfast_core::error::{Code, Error, Result};
@@ -137,13 +138,23 @@ pub(super) fn settle(reply: Reply) -> Result<Settled> {
         Reply::Entry(None) => Settled::Null,
         Reply::Entry(Some(record)) => Settled::Text(wire::entry_json(&record)),
         Reply::Has(has) => Settled::Bool(has),
-        Reply::Values(values) => Settled::Text(wire::values_json(&values)),
-        Reply::Keys(keys) => Settled::Text(wire::keys_json(&keys)),
+        Reply::Values(values) => settle_pieces(wire::values_json(&values)),
+        Reply::Keys(keys) => settle_pieces(wire::keys_json(&keys)),
         #[allow(clippy::cast_precision_loss, reason = "no store holds 2^53 keys")]
         Reply::Count(count) => Settled::Number(count as f64),
         Reply::Commit(commit) => Settled::Text(wire::commit_json(&commit)),
         Reply::View(_) => return Err(unexpected_reply()),
     })
+}
+
+fn settle_pieces(mut pieces: Vec<Bytes>) -> Settled {
+    match pieces.pop() {
+        Some(text) if pieces.is_empty() => Settled::Text(text),
+        last => {
+            pieces.extend(last);
+            Settled::Pieces(pieces)
+        }
+    }
 }
 
 /// The JavaScript value of a stored value.

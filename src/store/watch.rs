@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use holdfast_core::engine::watch::{Options, Taken, Watch};
-use holdfast_core::error::Error;
+use holdfast_core::batch::Batch;
+use holdfast_core::engine::watch::{Beginning, Cursor, Options, Taken, Watch};
+use holdfast_core::engine::{EngineExt, Reply, Request, unexpected_reply};
+use holdfast_core::error::{Error, Result};
 use holdfast_core::threads::{self, guarded};
 use napi::Env;
 use napi_derive::napi;
@@ -52,13 +54,16 @@ impl Bell {
 impl NativeStore {
     /// Begins to watch the keys of `range`. It rings under the id `bell`. The facade closes the watch.
     #[napi(catch_unwind)]
-    pub fn watch(&self, bell: CallId, range: Text, since: Option<f64>, max_queue: u32) -> napi::Result<NativeWatch> {
-        let range = wire::range(&range.0).map_err(|error| thrown(&error))?;
-        let options =
-            Options { range, since: since.map(wire::millis), max_commits: max_queue as usize, ..Options::default() };
+    pub fn watch(&self, bell: CallId, range: Text, since: Option<String>, max_queue: u32) -> napi::Result<NativeWatch> {
         let bell = Arc::new(Bell { store: self.store.clone(), id: bell, silent: Mutex::new(false) });
         let rings = bell.clone();
-        let watch = Watch::open(&self.store.engine, options, Box::new(move || rings.ring())).map_err(|error| {
+        let open = || {
+            let range = wire::range(&range.0)?;
+            let since = since.as_deref().map(Cursor::parse).transpose()?;
+            let options = Options { range, since, max_commits: max_queue as usize, ..Options::default() };
+            Watch::open(&self.store.engine, options, Box::new(move || rings.ring()))
+        };
+        let watch = open().map_err(|error| {
             bell.silence();
             thrown(&error.in_engine(self.store.engine.name()))
         })?;
@@ -69,11 +74,39 @@ impl NativeStore {
 }
 
 #[napi]
+impl NativeStore {
+    /// Queues a mark: settles with the cursor behind the commits that were requested before this call, and ahead of all
+    /// later ones. The change log is on from there.
+    #[napi(catch_unwind)]
+    pub fn submit_mark(&self, env: Env, id: CallId) {
+        self.store.settler.expect(&env);
+        let engine = &self.store.engine;
+        engine.start_log();
+        let store = self.store.clone();
+        let done = move |reply: Result<Reply>| {
+            let mark = reply.and_then(|reply| match reply {
+                Reply::Commit(commit) => Ok(Settled::Text(Cursor::behind(commit.seq).to_string().into())),
+                _ => Err(unexpected_reply()),
+            });
+            store.post(id, mark.map_err(|error| store.name_it(error)));
+        };
+        // A batch of nothing is a commit in the order of all others.
+        engine.submit(Request::Commit(Batch::default()), Box::new(done));
+    }
+}
+
+#[napi]
 impl NativeWatch {
-    /// True once every commit from now on is told.
+    /// True once everything that the watch promises is told. `null` if it has not begun before the next ring, `false`
+    /// if `submitLog` has to be called first. Throws the error that ended the watch before it began.
     #[napi(getter)]
-    pub fn begun(&self) -> bool {
-        self.watch.has_begun()
+    pub fn begun(&self) -> napi::Result<Option<bool>> {
+        match self.watch.beginning() {
+            Ok(Beginning::Waiting) => Ok(None),
+            Ok(Beginning::Log) => Ok(Some(false)),
+            Ok(Beginning::Done) => Ok(Some(true)),
+            Err(error) => Err(thrown(&error.in_engine(self.store.engine.name()))),
+        }
     }
 
     /// Takes the next commits as text, at most `max` of them. `null` if there are none before the next ring, `true` if
@@ -93,7 +126,8 @@ impl NativeWatch {
     pub fn submit_log(&self, env: Env, id: CallId) {
         self.store.settler.expect(&env);
         let (watch, store) = (self.watch.clone(), self.store.clone());
-        threads::disk(move |started| {
+        // The read waits for the view that it makes, and perhaps for a commit.
+        threads::waiting(move |started| {
             let read = started.and_then(|()| {
                 guarded(|| {
                     watch.read_log();

@@ -49,7 +49,11 @@ pub(crate) fn batch(text: &Bytes, report: bool) -> Result<Batch> {
             }
             b'R' => {
                 let range = range(fields.take()?)?;
-                batch.ops.extend(range.intervals().into_iter().map(|range| Op::DeleteRange { space, range }));
+                if range.pattern.is_none() && range.limit.is_none() {
+                    batch.ops.extend(range.intervals().into_iter().map(|range| Op::DeleteRange { space, range }));
+                } else {
+                    batch.ops.push(Op::DeleteRange { space, range });
+                }
             }
             b'X' => {
                 fields.take()?;

@@ -3,21 +3,25 @@
 use std::ops::Bound;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use holdfast_core::engine::watch::{Change, CommitEvent, Interval};
+use holdfast_core::engine::watch::{Change, Interval, WatchedCommit};
 use holdfast_core::key::{Key, prefix_end};
 
 use super::results::quote_key;
 
-/// `[[commit, [0, key, version, value] | [1, key, version] | [2, key] | [3, bounds | null], …], …]`: a set with its
-/// value, a set without it, a delete, a cleared interval.
-pub(crate) fn commits_json(commits: &[CommitEvent]) -> Bytes {
+/// `[[commit, [cursor, …], [0, key, version, value] | [1, key, version] | [2, key] | [3, bounds | null], …], …]`: for
+/// each change its cursor, then the changes: a set with its value, a set without it, a delete, a cleared interval.
+pub(crate) fn commits_json(commits: &[WatchedCommit]) -> Bytes {
     let mut out = BytesMut::with_capacity(64 * commits.len());
     out.put_u8(b'[');
     for (at, commit) in commits.iter().enumerate() {
         if at > 0 {
             out.put_u8(b',');
         }
-        out.put_slice(format!("[{}", commit.seq).as_bytes());
+        out.put_slice(format!("[{},[", commit.seq).as_bytes());
+        for (at, cursor) in commit.cursors.iter().enumerate() {
+            out.put_slice(format!("{}\"{cursor}\"", if at > 0 { "," } else { "" }).as_bytes());
+        }
+        out.put_u8(b']');
         for change in &commit.changes {
             out.put_u8(b',');
             match change {

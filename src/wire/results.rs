@@ -11,36 +11,51 @@ pub(super) fn quote_key(key: &[u8], out: &mut BytesMut) {
     quote_into(&String::from_utf8_lossy(key), out);
 }
 
-/// `["key",…]`.
-pub(crate) fn keys_json<'a>(keys: impl IntoIterator<Item = &'a Key>) -> Bytes {
-    let mut out = BytesMut::from(&b"["[..]);
-    let mut first = true;
-    for key in keys {
-        if !std::mem::take(&mut first) {
-            out.put_u8(b',');
-        }
-        quote_key(key, &mut out);
-    }
-    out.put_u8(b']');
-    out.freeze()
+/// `["key",…]`, in pieces.
+pub(crate) fn keys_json(keys: &[Key]) -> Vec<Bytes> {
+    in_pieces(keys, |key| 4 + key.len(), |key, out| quote_key(key, out))
 }
 
-/// `[value,null,…]`.
-pub(crate) fn values_json(values: &[Option<Value>]) -> Bytes {
-    let mut out =
-        BytesMut::with_capacity(2 + values.iter().map(|value| 5 + value.as_ref().map_or(0, Value::len)).sum::<usize>());
-    out.put_u8(b'[');
-    for (at, value) in values.iter().enumerate() {
-        if at > 0 {
-            out.put_u8(b',');
+/// `[value,null,…]`, in pieces.
+pub(crate) fn values_json(values: &[Option<Value>]) -> Vec<Bytes> {
+    let size = |value: &Option<Value>| 5 + value.as_ref().map_or(0, Value::len);
+    in_pieces(values, size, |value, out| match value {
+        Some(value) => value.write_text(out),
+        None => out.put_slice(b"null"),
+    })
+}
+
+/// A piece holds elements of about this many bytes together. JavaScript has no string of 512 MiB, and the text of an
+/// element may be longer than the element.
+const PIECE_BYTES: usize = 64 << 20;
+
+/// Arrays that together have all elements. There is at least one.
+fn in_pieces<T>(elements: &[T], size: impl Fn(&T) -> usize, write: impl Fn(&T, &mut BytesMut)) -> Vec<Bytes> {
+    let mut pieces = Vec::with_capacity(1);
+    let mut rest = elements;
+    loop {
+        let mut bytes = 0;
+        let fits = |element: &&T| {
+            let fits = bytes < PIECE_BYTES;
+            bytes += size(element);
+            fits
+        };
+        let (piece, more) = rest.split_at(rest.iter().take_while(fits).count());
+        let mut out = BytesMut::with_capacity(2 + piece.iter().map(&size).sum::<usize>());
+        out.put_u8(b'[');
+        for (at, element) in piece.iter().enumerate() {
+            if at > 0 {
+                out.put_u8(b',');
+            }
+            write(element, &mut out);
         }
-        match value {
-            Some(value) => value.write_text(&mut out),
-            None => out.put_slice(b"null"),
+        out.put_u8(b']');
+        pieces.push(out.freeze());
+        if more.is_empty() {
+            return pieces;
         }
+        rest = more;
     }
-    out.put_u8(b']');
-    out.freeze()
 }
 
 /// `[next|null, k1, v1, …]`, or only keys or only values.

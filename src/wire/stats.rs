@@ -43,6 +43,7 @@ pub(crate) fn stats_json(stats: Stats) -> Bytes {
             "cacheHits": counts.cache_hits,
             "cacheMisses": counts.cache_misses,
             "recoveries": counts.recoveries,
+            "evictions": counts.evictions,
         },
         "commit": stats.commit,
         "logFloor": stats.log_floor,

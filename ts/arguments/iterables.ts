@@ -5,7 +5,10 @@ import { StorageTypeError } from '../errors/storage-error.js';
 export function iterated(items: unknown, operation: string, what: string): unknown[] {
   if (Array.isArray(items)) return items as unknown[];
   if (typeof items === 'object' && items !== null && Symbol.iterator in items) return [...(items as Iterable<unknown>)];
-  throw new StorageTypeError(`Expected ${operation} to be given an iterable of ${what}, got ${describeKind(items)}`);
+  const hint = operation === 'deleteMany' ? '; clear takes a glob or a range' : '';
+  throw new StorageTypeError(
+    `Expected ${operation} to be given an iterable of ${what}, got ${describeKind(items)}${hint}`,
+  );
 }
 
 /** The keys of an iterable, each of them checked by `check`. */

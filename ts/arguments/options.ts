@@ -1,4 +1,4 @@
-import { describeKind } from '../codec/kinds.js';
+import { describeKind, isPlainObject } from '../codec/kinds.js';
 import { StorageTypeError } from '../errors/storage-error.js';
 import { nearest } from './nearest.js';
 
@@ -27,9 +27,10 @@ export function checkOptions(name: string, options: unknown, shape: Shape): void
 
 function checkSection(name: string, prefix: string, options: unknown, shape: Shape): void {
   if (options === undefined && prefix === '') options = {};
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+  if (typeof options !== 'object' || options === null || !isOptions(options)) {
     const what = prefix === '' ? `the options of ${name}` : `option ${prefix.slice(0, -1)} of ${name}`;
-    throw new StorageTypeError(`Expected ${what} to be an object, got ${describeKind(options)}`);
+    const hint = shape['signal']?.accepts(options) === true ? '; give it as { signal }' : '';
+    throw new StorageTypeError(`Expected ${what} to be an object, got ${describeKind(options)}${hint}`);
   }
   const given = options as Record<string, unknown>;
   for (const option of Object.keys(given)) {
@@ -47,6 +48,14 @@ function checkSection(name: string, prefix: string, options: unknown, shape: Sha
       throw new StorageTypeError(`Expected option ${prefix}${option} of ${name} to be ${type.expected}; it is missing`);
     }
   }
+}
+
+/**
+ * Whether options can be read from an object. Those of a Date, a RegExp, a Map or an AbortSignal would all seem to be
+ * absent.
+ */
+export function isOptions(given: object): boolean {
+  return !Array.isArray(given) && (isPlainObject(given) || Object.keys(given).length > 0);
 }
 
 function unknownOption(name: string, prefix: string, option: string, shape: Shape): StorageTypeError {

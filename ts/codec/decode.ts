@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { isError } from '../errors/is-error.js';
 import { StorageError, StorageTypeError } from '../errors/storage-error.js';
 import { describeKind } from './kinds.js';
 import { revive } from './revive.js';
@@ -34,7 +35,7 @@ export function decode<T = unknown>(stored: string | Buffer): T {
 
 // The parser's own error quotes the text, which is a stored value. So it is no cause, and only its position is kept.
 function corrupted(error: unknown): StorageError {
-  const position = /at position (\d+)/.exec(error instanceof Error ? error.message : '')?.[1];
+  const position = /at position (\d+)/.exec(isError(error) ? error.message : '')?.[1];
   const where = position === undefined ? '' : ` (at position ${position})`;
   return new StorageError('CORRUPTED', `The stored text is not valid JSON${where}`);
 }

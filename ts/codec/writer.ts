@@ -4,6 +4,7 @@ import { types } from 'node:util';
 import { StorageError } from '../errors/storage-error.js';
 import { describeKind, inherits, isPlainArray, isPlainObject } from './kinds.js';
 import { formatPath } from './path.js';
+import type { ValueRules } from './rules.js';
 import { TAGS, TYPED_ARRAYS, type TypedArray, viewToBase64 } from './tags.js';
 
 type Replacer = { toJSON?: unknown };
@@ -35,9 +36,11 @@ export class Writer {
   readonly #ancestors = new Set<object>();
   // The characters that may still be written. It stops values whose shared references multiply.
   #budget: number;
+  readonly #strict: boolean;
 
-  constructor(budget: number) {
-    this.#budget = budget;
+  constructor({ maxBytes, strictUndefined }: ValueRules) {
+    this.#budget = maxBytes;
+    this.#strict = strictUndefined;
   }
 
   /** The path of the value that is being written. */
@@ -86,7 +89,10 @@ export class Writer {
       if (text !== undefined) return this.#spend(text);
     }
     const { toJSON } = value as Replacer;
-    if (typeof toJSON !== 'function') throw this.#refuse(describeKind(value));
+    if (typeof toJSON !== 'function')
+      throw types.isPromise(value)
+        ? this.#refuse('a Promise', ' (is an await missing?)')
+        : this.#refuse(describeKind(value));
     return this.write(toJSON.call(value, String(key)), key);
   }
 
@@ -96,7 +102,8 @@ export class Writer {
       this.#path.push(index);
       const item = array[index];
       if (item === undefined && !hasOwn.call(array, index)) throw this.#refuse('a hole of a sparse array');
-      text += `${index === 0 ? '' : ','}${this.write(item, index) ?? this.#spend('null')}`;
+      const written = this.#strict ? this.#writeDefined(item, index) : this.write(item, index);
+      text += `${index === 0 ? '' : ','}${written ?? this.#spend('null')}`;
       this.#path.pop();
     }
     return `${text}]`;
@@ -111,7 +118,7 @@ export class Writer {
     let last = '';
     for (const key of Object.keys(object)) {
       this.#path.push(key);
-      const item = this.write(object[key], key);
+      const item = this.#strict ? this.#writeDefined(object[key], key) : this.write(object[key], key);
       this.#path.pop();
       if (item === undefined) continue;
       text += `${count === 0 ? '' : ','}${this.#spend(JSON.stringify(key))}:${item}`;
@@ -156,9 +163,9 @@ export class Writer {
     let index = 0;
     mapForEach.call(map, (item, key) => {
       this.#path.push(index, 0);
-      text += `${index === 0 ? '' : ','}[${this.write(key, 0) ?? 'null'},`;
+      text += `${index === 0 ? '' : ','}[${this.#writeDefined(key, 0)},`;
       this.#path[this.#path.length - 1] = 1;
-      text += `${this.write(item, 1) ?? 'null'}]`;
+      text += `${this.#writeDefined(item, 1)}]`;
       this.#path.length -= 2;
       index++;
     });
@@ -170,11 +177,18 @@ export class Writer {
     let index = 0;
     setForEach.call(set, (item) => {
       this.#path.push(index);
-      text += `${index === 0 ? '' : ','}${this.write(item, index) ?? 'null'}`;
+      text += `${index === 0 ? '' : ','}${this.#writeDefined(item, index)}`;
       this.#path.pop();
       index++;
     });
     return tag('$set', `[${text}]`);
+  }
+
+  /** The text of a value in a place where undefined would come back as something else. */
+  #writeDefined(value: unknown, key: string | number): string {
+    const text = this.write(value, key);
+    if (text === undefined) throw this.#refuse('undefined');
+    return text;
   }
 
   #spend(text: string): string {
@@ -186,8 +200,8 @@ export class Writer {
     return text;
   }
 
-  #refuse(what: string): StorageError {
-    this.refusal = new StorageError('UNSUPPORTED_VALUE', `Cannot store ${what} at ${this.path}`);
+  #refuse(what: string, hint = ''): StorageError {
+    this.refusal = new StorageError('UNSUPPORTED_VALUE', `Cannot store ${what} at ${this.path}${hint}`);
     return this.refusal;
   }
 }

@@ -1,4 +1,6 @@
 import { inspect } from 'node:util';
+import { done, refused } from '../answers.js';
+import { refuseExtraArguments } from '../arguments/arity.js';
 import { StorageError, StorageTypeError } from '../errors/storage-error.js';
 import { closeForGood, markConnected } from '../internal.js';
 import type { EngineStatus } from '../types.js';
@@ -26,6 +28,10 @@ export abstract class BaseStorageEngine<Config = unknown> implements StorageEngi
   #closed = false;
   #connecting: Promise<void> | undefined;
   #disconnecting: Promise<void> | undefined;
+
+  static {
+    refuseExtraArguments(this, { promises: { connect: '', disconnect: '' } });
+  }
 
   /**
    * @param name - The engine's name for errors.
@@ -57,8 +63,8 @@ export abstract class BaseStorageEngine<Config = unknown> implements StorageEngi
 
   /** Opens the store once, however many calls race. Rejects with CLOSED after the manager's `close()`. */
   connect(): Promise<void> {
-    if (this.#closed) return Promise.reject(this.closedError('connect'));
-    if (this.isConnected) return Promise.resolve();
+    if (this.#closed) return refused(this.closedError('connect'));
+    if (this.isConnected) return done();
     return (this.#connecting ??= this.#connect());
   }
 

@@ -4,9 +4,11 @@ import type {
   BatchOperation,
   Capabilities,
   CompareAndSetResult,
+  DeleteOptions,
   EngineStats,
   EngineStatus,
   Entry,
+  KeyOperation,
   Range,
   RecordOptions,
   SetManyOptions,
@@ -69,9 +71,9 @@ export interface StorageEngine {
   ): Promise<CompareAndSetResult>;
   /**
    * Applies all operations or none. Needed if `atomicBatch` is declared. It rejects with CONFLICT if a check fails. A
-   * transaction's commit is one batch without checks.
+   * transaction's commit is one batch without checks. A `deleteRange` comes as a delete of each key.
    */
-  batch?(operations: BatchOperation[]): Promise<void>;
+  batch?(operations: KeyOperation[]): Promise<void>;
 }
 
 /** Abilities that an engine of your own may declare. */
@@ -117,11 +119,12 @@ export interface DataMethods {
    * @example
    * const user = await engine.get<User>('user:1');
    */
-  get<T = unknown>(key: string): Promise<T | null>;
+  get<T = unknown>(key: string, options?: AbortOptions): Promise<T | null>;
   /**
    * Writes a value: null, boolean, number, string, bigint, Date, Buffer, typed array, ArrayBuffer, Map, Set, RegExp, or
    * arrays and plain objects of these. The value is encoded before the call returns, so later changes to it do not
-   * count.
+   * count. As in JSON, undefined in an array becomes null, and a property that is undefined is left out (see the
+   * manager's `strictUndefined`).
    *
    * @throws INVALID_KEY, UNSUPPORTED_VALUE, VALUE_TOO_LARGE; CONFLICT if a condition does not hold; READ_ONLY,
    * NO_SPACE.
@@ -129,10 +132,16 @@ export interface DataMethods {
    * await engine.set('session:1', { user: 7 }, { ttl: 60_000 });
    */
   set(key: string, value: unknown, options?: SetOptions): Promise<void>;
-  /** Removes a key. True: the key was there. */
-  delete(key: string): Promise<boolean>;
+  /**
+   * Removes a key. True: the key was there.
+   *
+   * @throws CONFLICT if the key does not have the version `ifVersion`.
+   * @example
+   * await engine.delete('lease', { ifVersion: version });
+   */
+  delete(key: string, options?: DeleteOptions): Promise<boolean>;
   /** Whether a key is there. */
-  has(key: string): Promise<boolean>;
+  has(key: string, options?: AbortOptions): Promise<boolean>;
   /**
    * The keys of a range, in order. For very many keys `keysIterator` takes less memory.
    *
@@ -141,24 +150,34 @@ export interface DataMethods {
    * await engine.keys('user:*');
    * await engine.keys({ prefix: 'user:', reverse: true, limit: 10 });
    */
-  keys(query?: string | Range): Promise<string[]>;
+  keys(query?: string | Range, options?: AbortOptions): Promise<string[]>;
   /** How many keys a range holds. */
-  count(query?: string | Range): Promise<number>;
-  /** Removes everything, including what the models keep. It takes one step where `capabilities.atomicClear`. */
-  clear(): Promise<void>;
+  count(query?: string | Range, options?: AbortOptions): Promise<number>;
+  /**
+   * Removes the keys of a range. It takes one step where `capabilities.atomicClear`. The keys under `docs/`, `objects/`
+   * and `graphs/` stay, as they are removed through their models.
+   *
+   * @param query - A glob, or a range. Default: everything, including what the models keep.
+   * @throws INVALID_ARGUMENT if the glob is empty, or every bound of the range is undefined; INVALID_KEY if the range
+   * lies in the folder of a model.
+   * @example
+   * await engine.clear('tmp:*');
+   * await engine.clear({ prefix: 'log:', lt: 'log:2026' });
+   */
+  clear(query?: string | Range, options?: AbortOptions): Promise<void>;
   /**
    * The keys and values of a range, lazily and in order. They are of one moment where `capabilities.snapshots`.
    *
    * @example
    * for await (const [key, user] of engine.entries<User>({ prefix: 'user:' })) console.log(key, user.name);
    */
-  entries<T = unknown>(query?: string | Range): StorageIterator<[string, T]>;
+  entries<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<[string, T]>;
   /** The values of a range, lazily and in the order of their keys. */
-  values<T = unknown>(query?: string | Range): StorageIterator<T>;
+  values<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<T>;
   /** The keys of a range, lazily and in order. */
-  keysIterator(query?: string | Range): StorageIterator<string>;
+  keysIterator(query?: string | Range, options?: AbortOptions): StorageIterator<string>;
   /** The values of many keys, in their order, null for those that are absent. */
-  getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]>;
+  getMany<T = unknown>(keys: Iterable<string>, options?: AbortOptions): Promise<(T | null)[]>;
   /**
    * Writes many entries, all or none where `capabilities.atomicBatch`. At most 64 MiB in all.
    *
@@ -166,8 +185,8 @@ export interface DataMethods {
    * await engine.setMany([['a', 1], ['b', 2]]);
    */
   setMany(entries: Iterable<readonly [string, unknown]>, options?: SetManyOptions): Promise<void>;
-  /** Removes many keys, and returns how many of them were there. */
-  deleteMany(keys: Iterable<string>): Promise<number>;
+  /** Removes many keys, and returns how many of them were there. `clear` removes a range. */
+  deleteMany(keys: Iterable<string>, options?: AbortOptions): Promise<number>;
   /**
    * Applies writes in order if every check holds, all or none where `capabilities.atomicBatch`.
    *
@@ -177,6 +196,7 @@ export interface DataMethods {
    *   { type: 'check', key: 'account:1', version },
    *   { type: 'set', key: 'account:1', value: { balance: 10 } },
    *   { type: 'delete', key: 'pending:1' },
+   *   { type: 'deleteRange', range: { prefix: 'log:1:' } },
    * ]);
    */
   batch(operations: Iterable<BatchOperation>, options?: AbortOptions): Promise<void>;
@@ -198,11 +218,11 @@ export interface DataMethods {
    * are given.
    *
    * @param by - The number to add. Default: 1.
-   * @throws INVALID_ARGUMENT if the key holds no number.
+   * @throws INVALID_ARGUMENT if the key holds no number, or the sum of two whole numbers is beyond 2^53.
    */
   increment(key: string, by?: number, options?: RecordOptions): Promise<number>;
   /** The record of a key with its version, times, expiry and metadata; null if it is absent. */
-  getEntry<T = unknown>(key: string): Promise<Entry<T> | null>;
+  getEntry<T = unknown>(key: string, options?: AbortOptions): Promise<Entry<T> | null>;
 }
 
 /** A storage engine with all its methods, as `storage.getEngine()` returns it. */

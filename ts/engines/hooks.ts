@@ -1,4 +1,5 @@
-import { DEFAULT_MAX_VALUE_BYTES } from '../codec/tags.js';
+import { DEFAULT_RULES } from '../codec/rules.js';
+import type { ValueRules } from '../codec/rules.js';
 import { DEFAULT_RETRY } from '../retry.js';
 import type { RetryPolicy } from '../retry.js';
 
@@ -18,18 +19,22 @@ export interface RetryEvent {
 
 /** The manager's decisions for its engines, and its listeners to them. */
 export interface EngineHooks {
-  readonly maxValueBytes: number;
+  readonly rules: ValueRules;
   readonly retry: RetryPolicy;
   onRetry(event: RetryEvent): void;
   onReconnect(engine: string): void;
+  onDown(engine: string, error: unknown): void;
+  onUp(engine: string): void;
   onError(error: unknown, engine: string): void;
 }
 
 /** The hooks of an engine without a manager. */
 export const NO_HOOKS: EngineHooks = {
-  maxValueBytes: DEFAULT_MAX_VALUE_BYTES,
+  rules: DEFAULT_RULES,
   retry: DEFAULT_RETRY,
   onRetry() {},
   onReconnect() {},
+  onDown() {},
+  onUp() {},
   onError() {},
 };

@@ -1,3 +1,4 @@
+import { callListener } from '../errors/uncaught.js';
 import type { EngineCounters, EngineStats, Progress, VerifyReport } from '../types.js';
 
 /** The counters of an engine that does not count. */
@@ -9,6 +10,7 @@ export const UNCOUNTED: Readonly<EngineCounters> = {
   cacheHits: null,
   cacheMisses: null,
   recoveries: null,
+  evictions: null,
   retries: null,
 };
 
@@ -46,9 +48,5 @@ export function progressListener(
 
 /** Reports progress. A listener that throws does not stop the call. */
 export function report(onProgress: ((progress: Progress) => void) | undefined, progress: Progress): void {
-  try {
-    onProgress?.(progress);
-  } catch {
-    // LongCallOptions promises to ignore it.
-  }
+  if (onProgress !== undefined) callListener(onProgress, progress);
 }

@@ -1,3 +1,5 @@
+import { isError } from './is-error.js';
+
 // Errors that custom engines throw, on their way through the core.
 //
 // The core keeps the cause of an error as a text, which it returns unchanged and never reads. So the facade keeps the
@@ -12,7 +14,7 @@ let last = 0;
 
 /** Keeps what a custom engine threw, and returns the text that the core gets in its place. */
 export function keepCause(cause: unknown): string {
-  const text = `${PREFIX}${++last}: ${cause instanceof Error ? cause.message : 'an error of its own'}`;
+  const text = `${PREFIX}${++last}: ${isError(cause) ? cause.message : 'an error of its own'}`;
   kept.set(text, cause);
   if (kept.size > MOST_KEPT) kept.delete(kept.keys().next().value!);
   return text;

@@ -2,6 +2,7 @@ import { getSystemErrorName } from 'node:util';
 import { ERROR_CODES } from './codes.js';
 import type { ErrorCode } from './codes.js';
 import { causeOf } from './custom-causes.js';
+import { isError } from './is-error.js';
 import { StorageError, StorageTypeError, isStorageError } from './storage-error.js';
 import type { ErrorContext } from './storage-error.js';
 
@@ -13,14 +14,14 @@ const KNOWN: ReadonlySet<string> = new Set(ERROR_CODES);
  */
 export function fromNative(thrown: unknown): StorageError | StorageTypeError {
   if (isStorageError(thrown)) return thrown;
-  const description = describe(thrown instanceof Error ? thrown.message : thrown);
+  const description = describe(isError(thrown) ? thrown.message : thrown);
   if (description !== undefined) {
     const { code, message } = description;
     return code === 'INVALID_ARGUMENT'
       ? new StorageTypeError(message, description)
       : new StorageError(code, message, description);
   }
-  if (thrown instanceof Error && CONVERSION_STATUS.has(String((thrown as Error & { code?: unknown }).code))) {
+  if (isError(thrown) && CONVERSION_STATUS.has(String((thrown as Error & { code?: unknown }).code))) {
     return new StorageTypeError(thrown.message, { cause: thrown });
   }
   // A panic, or a failure of the binding itself: nobody knows how far the call came.

@@ -1,9 +1,9 @@
+import { refused } from '../answers.js';
 import { addContext, isStorageError } from './storage-error.js';
 import type { ErrorContext } from './storage-error.js';
 
 /** A promise that is rejected with what was thrown. `context` is added to a StorageError. */
 export function rejection(thrown: unknown, context?: ErrorContext): Promise<never> {
   if (context !== undefined && isStorageError(thrown)) addContext(thrown, context);
-  const error = thrown as Error; // a user's code may throw anything, which passes as it is
-  return Promise.reject(error);
+  return refused(thrown);
 }

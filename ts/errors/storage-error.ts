@@ -1,5 +1,7 @@
+import { BRAND } from './brand.js';
 import { RETRYABLE_CODES } from './codes.js';
 import type { ErrorCode } from './codes.js';
+import { deepenStack, retrace, setLimit } from './stack.js';
 
 /** The place at which an error arose, and its cause. */
 export interface ErrorContext {
@@ -12,10 +14,6 @@ export interface ErrorContext {
   /** The error underneath. */
   readonly cause?: unknown;
 }
-
-// A registered symbol, because an application may load two copies of this module (CommonJS and ES module, or two
-// versions), and `instanceof` fails between copies.
-const BRAND = Symbol.for('holdfast.StorageError');
 
 const RETRYABLE: ReadonlySet<ErrorCode> = new Set(RETRYABLE_CODES);
 
@@ -45,14 +43,16 @@ export class StorageError extends Error {
 
   /** Engines of your own make one to say what went wrong. */
   constructor(code: ErrorCode, message: string, context?: ErrorContext) {
+    const limit = deepenStack();
     super(message, causeOf(context));
+    setLimit(limit);
     this.code = code;
     this.retryable = RETRYABLE.has(code);
     setContext(this, context);
     if (code === 'ABORTED') {
       Object.defineProperty(this, 'name', { value: 'AbortError', configurable: true, writable: true });
       // The first line of the stack has the class's name: write it again.
-      Error.captureStackTrace?.(this, StorageError);
+      retrace(this, StorageError as never);
     }
   }
 }
@@ -77,7 +77,9 @@ export class StorageTypeError extends TypeError {
 
   /** Engines of your own make one when they check their arguments. */
   constructor(message: string, context?: ErrorContext) {
+    const limit = deepenStack();
     super(message, causeOf(context));
+    setLimit(limit);
     setContext(this, context);
   }
 }
@@ -109,6 +111,13 @@ export function isStorageError(error: unknown): error is StorageError | StorageT
 export function addContext<E extends StorageError | StorageTypeError>(error: E, context: ErrorContext): E {
   setContext(error, context);
   return error;
+}
+
+/** The same error again, for another caller. */
+export function sameAgain(error: unknown): unknown {
+  if (!isStorageError(error)) return error;
+  const { code, message } = error;
+  return code === 'INVALID_ARGUMENT' ? new StorageTypeError(message, error) : new StorageError(code, message, error);
 }
 
 function causeOf(context: ErrorContext | undefined): ErrorOptions | undefined {

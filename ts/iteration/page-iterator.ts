@@ -1,3 +1,5 @@
+import { abortError, abortable } from '../abort.js';
+import { answered, refused } from '../answers.js';
 import { rejection } from '../errors/rejection.js';
 import { takeItems } from '../internal.js';
 import type { StorageIterator } from '../types.js';
@@ -18,6 +20,13 @@ export interface PageSource<T> {
   fault?(): Error | undefined;
 }
 
+/** The signal that ends an iteration, and where the iteration is. */
+export interface IteratorAbort {
+  readonly signal: AbortSignal;
+  readonly engine: string | undefined;
+  readonly operation: string;
+}
+
 // The first page is small, so that a loop that is left early costs little. The others are large, so that there are few.
 const FIRST_PAGE_BYTES = 32 << 10;
 const PAGE_BYTES = 256 << 10;
@@ -34,31 +43,40 @@ export class PageIterator<T> implements StorageIterator<T> {
   #items: T[] = [];
   #index = 0;
   #done = false;
+  /** Nothing more is handed out. */
+  #isOver = false;
+  readonly #abort: IteratorAbort | undefined;
   /** The load of a page that calls of `next` wait for. */
   #loading: Promise<void> | undefined;
   /** The page after the current one, which is being loaded. */
   #ahead: Promise<IteratorPage<T>> | undefined;
 
   /** @param limit - The most items. */
-  constructor(open: () => Promise<PageSource<T>>, limit: number = Infinity) {
+  constructor(open: () => Promise<PageSource<T>>, limit: number = Infinity, abort?: IteratorAbort) {
     this.#openSource = open;
     this.#left = limit;
+    this.#abort = abort;
   }
 
   next(): Promise<IteratorResult<T, undefined>> {
+    const abort = this.#abort;
+    if (abort?.signal.aborted === true && !this.#isOver) {
+      this.#finish();
+      return refused(abortError(abort.signal, abort.engine, abort.operation));
+    }
     if (this.#loading === undefined) {
       if (this.#index < this.#items.length && this.#left > 0) {
         const fault = this.#source!.fault?.();
         if (fault !== undefined) {
           this.#finish();
-          return Promise.reject(fault);
+          return refused(fault);
         }
         this.#left--;
-        return Promise.resolve({ done: false, value: this.#items[this.#index++] });
+        return answered({ done: false, value: this.#items[this.#index++] });
       }
       if (this.#done) return Promise.resolve({ done: true, value: undefined });
       if (this.#left <= 0) return this.return();
-      this.#loading = this.#load().finally(() => (this.#loading = undefined));
+      this.#loading = this.#loadUnlessAborted().finally(() => (this.#loading = undefined));
     }
     // Calls that wait go on in the order in which they were made.
     return this.#loading.then(() => this.next());
@@ -90,6 +108,18 @@ export class PageIterator<T> implements StorageIterator<T> {
     this.#index = Math.min(this.#items.length, from + Math.min(max - 1, this.#left));
     this.#left -= this.#index - from;
     return [value, ...this.#items.slice(from, this.#index)];
+  }
+
+  #loadUnlessAborted(): Promise<void> {
+    const abort = this.#abort;
+    if (abort === undefined) return this.#load();
+    return abortable(
+      abort.signal,
+      abort.engine,
+      abort.operation,
+      () => this.#load(),
+      () => this.#finish(),
+    );
   }
 
   async #load(): Promise<void> {
@@ -131,6 +161,7 @@ export class PageIterator<T> implements StorageIterator<T> {
   }
 
   #finish(): void {
+    this.#isOver = true;
     this.#release();
     this.#items = [];
     this.#index = 0;

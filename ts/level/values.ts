@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { types } from 'node:util';
 import { encode } from '../codec/encode.js';
 import type { Format } from './keys.js';
 
@@ -8,7 +9,7 @@ import type { Format } from './keys.js';
  */
 export function toFormat(value: unknown, format: Format): string | Buffer {
   const stored =
-    typeof value === 'string' ? value : value instanceof Uint8Array ? asBuffer(value) : encode(value, Infinity);
+    typeof value === 'string' ? value : types.isUint8Array(value) ? asBuffer(value) : encode(value, Infinity);
   if (typeof stored === 'string') return format === 'utf8' ? stored : Buffer.from(stored);
   return format === 'utf8' ? stored.toString('utf8') : stored;
 }

@@ -1,17 +1,20 @@
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
+// As a member of the module: webpack takes a `createRequire` that is imported by name for a require of its own.
+import module from 'node:module';
 import { dirname, join, resolve, sep } from 'node:path';
-import { currentPlatform, platformIds } from './platform.js';
-
-// The bundle is CommonJS, so __filename is a file of dist/. Resolving from it works in Node, Bun, Deno, workers and
-// asar archives.
-const requireFromHere = createRequire(__filename);
+import { VERSION } from '../version.js';
+import { bundled, failed, notInstalled, otherVersion } from './messages.js';
+import { isNotFound } from './not-found.js';
+import { packageFolder, places } from './places.js';
+import { currentPlatform } from './platform.js';
+import { tracedAddon } from './traced.js';
 
 let addon: unknown;
 
 /**
  * The native addon. The first call loads it, from the first of these that exists: the file that `HOLDFAST_NATIVE_PATH`
- * names, the installed package for this platform, a file built beside package.json.
+ * names, the installed package for this platform, what a bundler has made of that package, a file beside package.json
+ * or beside the bundle.
  */
 export function loadAddon<T>(): T {
   addon ??= load();
@@ -23,57 +26,66 @@ function load(): unknown {
   if (override) return open(resolve(override), 'HOLDFAST_NATIVE_PATH');
 
   const platform = currentPlatform();
-  const packaged = resolvePackaged(`@holdfast/${platform}`);
-  if (packaged !== null) return open(unpacked(packaged), `the package @holdfast/${platform}`);
+  const source = `the package @holdfast/${platform}`;
+  const packaged = firstOf((place) => installed(place, `@holdfast/${platform}`));
+  if (packaged !== null) return open(unpacked(packaged), source);
 
-  const local = unpacked(join(dirname(__filename), '..', `holdfast.${platform}.node`));
-  if (existsSync(local)) return open(local, 'the local build');
+  const traced = checked(source, () => tracedAddon(platform));
+  if (traced !== undefined) return traced;
 
-  throw addonError(missing(platform));
+  const local = firstOf((place) => lying(packageFolder(place) ?? dirname(place), `holdfast.${platform}.node`));
+  if (local !== null) return open(local, 'a file');
+
+  const [file] = places();
+  const isBundled = file === undefined || packageFolder(file) === null;
+  throw addonError(isBundled ? bundled(platform, file) : notInstalled(platform));
 }
 
-function resolvePackaged(name: string): string | null {
+/** Loads the addon of that file, and refuses one of another version. */
+function open(file: string, source: string): unknown {
+  return checked(`${source}, ${file}`, () => module.createRequire(file)(file));
+}
+
+function checked(source: string, loaded: () => unknown): unknown {
+  let found: { version?: () => unknown } | undefined;
+  let version: unknown;
   try {
-    return requireFromHere.resolve(name);
+    found = loaded() as { version?: () => unknown } | undefined;
+    version = found?.version?.();
+  } catch (cause) {
+    throw addonError(failed(source, cause), cause);
+  }
+  if (found !== undefined && version !== VERSION) throw addonError(otherVersion(source, version));
+  return found;
+}
+
+function firstOf(find: (place: string) => string | null): string | null {
+  for (const place of places()) {
+    const found = find(place);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+/** The main file of a package, as `place` would load it. */
+function installed(place: string, name: string): string | null {
+  try {
+    return module.createRequire(place).resolve(name);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'MODULE_NOT_FOUND' || code === 'ERR_MODULE_NOT_FOUND') return null;
+    if (isNotFound(error)) return null;
     throw error;
   }
+}
+
+function lying(folder: string, name: string): string | null {
+  const file = unpacked(join(folder, name));
+  return existsSync(file) ? file : null;
 }
 
 /** The path outside of an asar archive, from which no library can be loaded: packagers put libraries beside it. */
 function unpacked(file: string): string {
   const outside = file.replace(`.asar${sep}`, `.asar.unpacked${sep}`);
   return outside !== file && existsSync(outside) ? outside : file;
-}
-
-function open(file: string, source: string): unknown {
-  try {
-    return requireFromHere(file);
-  } catch (cause) {
-    throw addonError(
-      `The native addon of holdfast (${source}, ${file}) cannot be loaded: ${(cause as Error).message}`,
-      cause,
-    );
-  }
-}
-
-function missing(platform: string): string {
-  if (!(platformIds as readonly string[]).includes(platform)) {
-    return (
-      `holdfast has no prebuilt addon for ${platform}. Build it from its repository ` +
-      '(npm ci && npm run build) and set HOLDFAST_NATIVE_PATH to the .node file.'
-    );
-  }
-  return (
-    `The package @holdfast/${platform}, which holds the native addon of holdfast, is not installed. ` +
-    'npm drops optional packages of other platforms from a lock file it writes beside an existing node_modules ' +
-    '(npm issue 4828), and --omit=optional leaves them out. To repair: remove node_modules and package-lock.json and ' +
-    `run npm install; or run npm install --no-save @holdfast/${platform}. ` +
-    'In a clone of the repository run npm run build. ' +
-    'HOLDFAST_NATIVE_PATH may name a .node file to load instead.'
-  );
 }
 
 function addonError(message: string, cause?: unknown): Error {

@@ -1,5 +1,7 @@
+import { boolean } from '../arguments/option-types.js';
+import type { Shape } from '../arguments/options.js';
 import type { TransactionStats } from '../transactions/options.js';
-import type { EngineStats } from '../types.js';
+import type { EngineStats, VerifyOptions } from '../types.js';
 
 /** The choice of the engine that a model uses. */
 export interface ModelOptions {
@@ -7,7 +9,18 @@ export interface ModelOptions {
   engine?: string | undefined;
 }
 
-/** The result of `storage.stats()`: the figures of each engine by its name, and those of the transactions. */
+/** Options of `storage.stats()`. */
+export interface StorageStatsOptions {
+  /** Also ask the engines that are not open. It opens them, and makes stores that are not there. Default: false. */
+  all?: boolean | undefined;
+}
+
+/** Options of `storage.verify()`. */
+export interface StorageVerifyOptions extends VerifyOptions, StorageStatsOptions {}
+
+export const ALL_SHAPE: Shape = { all: boolean };
+
+/** The result of `storage.stats()`: the figures of each asked engine by its name, and those of the transactions. */
 export type StorageStats = { readonly [engine: string]: EngineStats } & { readonly transactions: TransactionStats };
 
 /** Options of `registerEngine`. */

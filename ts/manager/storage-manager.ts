@@ -1,8 +1,15 @@
 import { inspect } from 'node:util';
+import { answered } from '../answers.js';
+import { refuseExtraArguments } from '../arguments/arity.js';
 import { boolean, nonEmptyString } from '../arguments/option-types.js';
 import { checkOptions } from '../arguments/options.js';
+import { addClock, removeClock } from '../clock.js';
+import type { Clock } from '../clock.js';
 import { VERIFY_SHAPE } from '../arguments/shapes.js';
 import { describeKind } from '../codec/kinds.js';
+import { Consumer } from '../consume/consumer.js';
+import { checkedConsumeOptions } from '../consume/options.js';
+import type { ConsumeHandler, ConsumeOptions } from '../consume/types.js';
 import { absolute } from '../engines/built-in/options.js';
 import type { DataMethods, Engine, StorageEngine } from '../engines/contract.js';
 import { JavaScriptEngine } from '../engines/custom/custom-engine.js';
@@ -23,14 +30,22 @@ import { Scheduler } from '../transactions/scheduler.js';
 import { TransactionManager } from '../transactions/transaction-manager.js';
 import type { Supervision } from '../transactions/transaction-manager.js';
 import type { Transaction } from '../transactions/transaction.js';
-import type { VerifyOptions, VerifyReport } from '../types.js';
-import { checkConfig, configuredEngines, maxValueBytesOf } from './config.js';
-import type { StorageConfig } from './config.js';
+import type { VerifyReport } from '../types.js';
+import { watchedRange } from '../watch/options.js';
+import { checkConfig, configuredEngines, engineNotFound, rulesOf } from './config.js';
+import type { ConfiguredEngines, StorageConfig } from './config.js';
 import { COPY_SHAPE, copyRecords } from './copy.js';
 import type { CopyOptions, CopyResult } from './copy.js';
 import { ManagerEvents } from './events.js';
 import type { StorageEvents } from './events.js';
-import type { ModelOptions, RegisterOptions, StorageStats } from './options.js';
+import { ALL_SHAPE } from './options.js';
+import type {
+  ModelOptions,
+  RegisterOptions,
+  StorageStats,
+  StorageStatsOptions,
+  StorageVerifyOptions,
+} from './options.js';
 import { EXPORT_SHAPE, IMPORT_SHAPE, exportRecords, importRecords } from './transfer.js';
 import type { ExportOptions, ExportResult, ImportOptions, ImportResult } from './transfer.js';
 
@@ -38,13 +53,18 @@ import type { ExportOptions, ExportResult, ImportOptions, ImportResult } from '.
  * The engines of an application, with the models and transactions that use them. The constructor does no I/O: engines
  * connect on first use.
  *
+ * @typeParam Section - The sections of the configuration, which TypeScript finds itself.
+ * @typeParam Own - The type of the section `engines`.
  * @example
  * const storage = new StorageManager({ defaultEngine: 'sqlite', sqlite: { path: './data/app.db' } });
  * const users = storage.keyValue('users');
  * await users.set('ada', { born: new Date('1815-12-10') });
  * await storage.close();
  */
-export class StorageManager implements AsyncDisposable {
+export class StorageManager<
+  Section extends keyof StorageConfig = never,
+  Own extends Record<string, StorageEngine> = Record<never, never>,
+> implements AsyncDisposable {
   readonly #defaultEngine: string;
   readonly #engines = new Map<string, InternalEngine>();
   readonly #own = new Set<InternalEngine>();
@@ -55,17 +75,47 @@ export class StorageManager implements AsyncDisposable {
   /** The open transactions. */
   readonly transactions: TransactionManager;
   readonly #supervision: Supervision;
+  readonly #consumers = new Set<Consumer>();
+  readonly #clock: Clock | undefined;
   #closing: Promise<void> | undefined;
 
+  static {
+    refuseExtraArguments(this, {
+      promises: {
+        connect: '',
+        beginTransaction: 'options',
+        transaction: 'run, options',
+        copy: 'options',
+        export: 'options',
+        import: 'options',
+        stats: 'options',
+        verify: 'options',
+        close: '',
+      },
+      values: {
+        getEngine: 'name',
+        registerEngine: 'name, engine, options',
+        keyValue: 'prefix, options',
+        consume: 'name, pattern, handler, options',
+        on: 'event, listener',
+        once: 'event, listener',
+        off: 'event, listener',
+      },
+    });
+  }
+
   /** @throws StorageTypeError for an unknown option or one of a wrong type. */
-  constructor(config: StorageConfig = {}) {
+  constructor(given?: Pick<StorageConfig, Section> & { engines?: Own | undefined }) {
+    const config: StorageConfig = given === undefined ? {} : given;
     checkConfig(config);
     this.#defaultEngine = config.defaultEngine ?? 'file';
     this.#hooks = {
-      maxValueBytes: maxValueBytesOf(config),
+      rules: rulesOf(config),
       retry: retryPolicy(config.retry),
       onRetry: (event) => this.#events.retry(event),
       onReconnect: (engine) => this.#events.reconnect(engine),
+      onDown: (engine, error) => this.#events.down(engine, error),
+      onUp: (engine) => this.#events.up(engine),
       onError: (error, engine) => this.#events.error(error, engine),
     };
     this.#logFolder = absolute(config.transactions?.path ?? DEFAULT_PATH);
@@ -98,21 +148,24 @@ export class StorageManager implements AsyncDisposable {
       this.#own.add(engine);
     }
     for (const [name, engine] of Object.entries(config.engines ?? {})) this.registerEngine(name, engine);
+    this.#clock = config.clock;
+    if (this.#clock !== undefined) addClock(this.#clock);
   }
 
   /**
-   * An engine by its name.
+   * An engine by its name. TypeScript knows the type of those in the configuration.
    *
    * @param name - Default: the `defaultEngine`.
    * @throws StorageError ENGINE_NOT_FOUND.
    */
+  getEngine<Name extends keyof ConfiguredEngines<Section, Own>>(name: Name): ConfiguredEngines<Section, Own>[Name];
+  getEngine(name?: string): Engine;
   getEngine(name?: string): Engine {
     if (name !== undefined && typeof name !== 'string')
       throw new StorageTypeError(`Expected the engine's name to be a string, got ${describeKind(name)}`);
     const wanted = name === undefined || name === '' ? this.#defaultEngine : name;
     const engine = this.#engines.get(wanted);
-    if (engine === undefined)
-      throw new StorageError('ENGINE_NOT_FOUND', `Storage engine not found: ${wanted}`, { engine: wanted });
+    if (engine === undefined) throw engineNotFound(wanted, [...this.#engines.keys()]);
     return engine;
   }
 
@@ -139,7 +192,10 @@ export class StorageManager implements AsyncDisposable {
     return this;
   }
 
-  /** Connects every engine, and rejects if one cannot be connected. Without it engines connect on first use. */
+  /**
+   * Connects every engine, used or not, and rejects if one cannot be connected. So it makes the stores that are not
+   * there. Without it engines connect on first use.
+   */
   async connect(): Promise<void> {
     this.#refuseClosed('connect');
     await Promise.all([...this.#engines.values()].map((engine) => engine.connect()));
@@ -192,6 +248,53 @@ export class StorageManager implements AsyncDisposable {
   }
 
   /**
+   * Hands the changes of keys to a function, a commit at a time, and keeps in the engine how far that is done. It goes
+   * on there after a restart, whatever was changed meanwhile: each change is handed over at least once. Of all
+   * consumers of a name, in all processes, one is at work. docs/consumers.md has the details.
+   *
+   * @param name - The identity of the consumer in its engine.
+   * @param pattern - A glob over the keys.
+   * @param handler - Is called with the events of a commit. They are done when it returns, or its promise resolves. If
+   * it fails, it is called again.
+   * @throws StorageTypeError for an argument or option of a wrong type; StorageError ENGINE_NOT_FOUND, CLOSED. Other
+   * errors reject `ready` and `done` of the consumer.
+   * @example
+   * storage.consume('search-index', 'article:*', async (events) => {
+   *   for (const event of events) await index.update(event.key, event.value);
+   * });
+   */
+  consume<T = unknown>(
+    name: string,
+    pattern: string,
+    handler: ConsumeHandler<T>,
+    options?: ConsumeOptions<T>,
+  ): Consumer {
+    this.#refuseClosed('consume');
+    if (typeof pattern !== 'string')
+      throw new StorageTypeError(`Expected the pattern of consume to be a string, got ${describeKind(pattern)}`);
+    const checked = checkedConsumeOptions(name, handler as ConsumeHandler, options as ConsumeOptions);
+    const engine = this.getEngine(options?.engine) as InternalEngine;
+    const told = options?.engine ?? this.#defaultEngine;
+    const consumer = new Consumer({
+      name,
+      pattern,
+      range: watchedRange(pattern),
+      handler: handler as ConsumeHandler,
+      options: checked,
+      engine,
+      onRetry: (event) => this.#events.retry(event),
+      onFailure: (error) => this.#events.error(error, told),
+    });
+    this.#consumers.add(consumer);
+    const forget = (): void => void this.#consumers.delete(consumer);
+    consumer.done.then(forget, (error: unknown) => {
+      forget();
+      this.#events.error(error, told);
+    });
+    return consumer;
+  }
+
+  /**
    * Copies the records of one engine to another, with expiry and metadata, in steps: writes meanwhile may or may not be
    * copied. It leaves out the folders of the models. An abort between two steps keeps what was copied.
    *
@@ -234,18 +337,30 @@ export class StorageManager implements AsyncDisposable {
     return importRecords(this.#dataOf(options.to), options);
   }
 
-  /** Figures of every engine, by name, and of the transactions. */
-  async stats(): Promise<StorageStats> {
+  /**
+   * Figures of the engines that are open, by name, and of the transactions.
+   *
+   * @example
+   * const { sqlite, transactions } = await storage.stats();
+   */
+  async stats(options?: StorageStatsOptions): Promise<StorageStats> {
     this.#refuseClosed('stats');
-    const engines = await this.#ofEach((engine) => engine.stats());
-    return { ...engines, transactions: this.#supervision.stats() } as StorageStats;
+    checkOptions('stats', options, ALL_SHAPE);
+    const engines = await this.#ofEach((engine) => engine.stats(), options);
+    return answered({ ...engines, transactions: this.#supervision.stats() } as StorageStats);
   }
 
-  /** Reads everything in every engine and reports damage, by the engine's name. */
-  async verify(options?: VerifyOptions): Promise<Record<string, VerifyReport>> {
+  /**
+   * Reads everything in the engines that are open and reports damage, by the engine's name.
+   *
+   * @example
+   * const reports = await storage.verify({ all: true }); // opens the others, too
+   */
+  async verify(options?: StorageVerifyOptions): Promise<Record<string, VerifyReport>> {
     this.#refuseClosed('verify');
-    checkOptions('verify', options, VERIFY_SHAPE);
-    return this.#ofEach((engine) => engine.verify(options));
+    checkOptions('verify', options, { ...VERIFY_SHAPE, ...ALL_SHAPE });
+    const { all, ...each } = options ?? {};
+    return this.#ofEach((engine) => engine.verify(each), { all });
   }
 
   /** Calls `listener` each time an event happens. */
@@ -268,8 +383,8 @@ export class StorageManager implements AsyncDisposable {
 
   /**
    * Closes the manager: new calls reject with CLOSED, running ones finish, open transactions are rolled back, iterators
-   * and snapshots end. The engines that the manager made are closed; those that it was given only if they were
-   * registered with `own: true`. Closing again does nothing.
+   * and snapshots end with CLOSED, and loops over watches end. The engines that the manager made are closed; those that
+   * it was given only if they were registered with `own: true`. Closing again does nothing.
    */
   close(): Promise<void> {
     return (this.#closing ??= this.#close());
@@ -286,17 +401,27 @@ export class StorageManager implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    // A handler that is running may still need the engines.
+    const consumers = [...this.#consumers];
+    const handling = consumers.filter((consumer) => consumer.isHandling);
+    const stops = consumers.map((consumer) => consumer.stop());
+    if (handling.length > 0) await Promise.all(stops);
     // All closes begin in one step, so no call comes in between.
-    const closes = [this.#supervision.close(), ...[...this.#own].map((engine) => engine[closeForGood]())];
+    const closes = [this.#supervision.close(), ...[...this.#own].map((engine) => engine[closeForGood]()), ...stops];
     const ends = await Promise.allSettled(closes);
+    if (this.#clock !== undefined) removeClock(this.#clock);
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
   }
 
-  async #ofEach<T>(ask: (engine: InternalEngine) => Promise<T>): Promise<Record<string, T>> {
-    const answers = await Promise.all(
-      [...this.#engines].map(async ([name, engine]) => [name, await ask(engine)] as const),
-    );
-    return Object.fromEntries(answers);
+  /** Asks the engines that are open. To ask another would open it, and so make its store. */
+  async #ofEach<T>(
+    ask: (engine: InternalEngine) => Promise<T>,
+    options: StorageStatsOptions | undefined,
+  ): Promise<Record<string, T>> {
+    const isOpen = ({ status }: InternalEngine): boolean => status === 'connected' || status === 'connecting';
+    const asked = [...this.#engines].filter(([, engine]) => options?.all === true || isOpen(engine));
+    const answers = await Promise.all(asked.map(async ([name, engine]) => [name, await ask(engine)] as const));
+    return answered(Object.fromEntries(answers));
   }
 
   #engineOf(engine: string | StorageEngine, option: string): InternalEngine {

@@ -1,5 +1,7 @@
 import { inspect } from 'node:util';
+import { DATA_METHODS, ENGINE_METHODS, refuseExtraArguments } from '../arguments/arity.js';
 import { checkPair, iterated } from '../arguments/iterables.js';
+import { signalOf } from '../arguments/shapes.js';
 import { describeKind } from '../codec/kinds.js';
 import type { DataMethods, StorageEngine } from '../engines/contract.js';
 import { toDataMethods } from '../engines/custom/wrap.js';
@@ -9,11 +11,14 @@ import { StorageError, StorageTypeError } from '../errors/storage-error.js';
 import { access } from '../internal.js';
 import { PageIterator } from '../iteration/page-iterator.js';
 import type { PageContent } from '../native/interface.js';
+import { toDeletion } from '../range/deletion.js';
 import { within } from '../range/prefix.js';
 import { toRange } from '../range/range.js';
 import { isReserved } from '../range/reserved.js';
 import type {
+  AbortOptions,
   CompareAndSetResult,
+  DeleteOptions,
   Entry,
   Range,
   RecordOptions,
@@ -24,12 +29,21 @@ import type {
 import { watching } from '../watch/iterator.js';
 import { checkedOptions, watchedRange } from '../watch/options.js';
 import type { WatchIterator, WatchOptions } from '../watch/types.js';
+import type { EntryOf, KeyOf, NumberKeyOf, ValueAt, ValueOf } from './value-types.js';
+
+const { getMany: mget, setMany: mset, deleteMany: _deleteMany, batch: _batch, ...shared } = DATA_METHODS.promises;
+const METHODS = {
+  promises: { ...shared, mget, mset },
+  iterators: DATA_METHODS.iterators,
+  watches: ENGINE_METHODS.watches,
+};
 
 /**
  * Keys and values under a prefix of an engine. Stores of one engine do not see each other's keys, except that a prefix
  * `p/q` lies inside `p` as a folder does. Every method rejects as the engine's method does.
  *
- * @typeParam Value - The type of the store's values, if they have one.
+ * @typeParam Value - The type of the store's values, or a {@link KeyMap} with the type of each key. TypeScript alone
+ * checks it; nothing is checked when the program runs.
  * @example
  * const settings = new KeyValueStore(engine, 'settings'); // or storage.keyValue('settings')
  * await settings.set('theme', 'dark');
@@ -40,6 +54,10 @@ export class KeyValueStore<Value = unknown> {
   readonly #access: Access;
   /** The prefix with a `/` after it; empty without a prefix. */
   readonly #folder: string;
+
+  static {
+    refuseExtraArguments(this, METHODS);
+  }
 
   /**
    * @param engine - An engine, also one of your own, or a transaction, or `tx.engine(name)`.
@@ -64,33 +82,34 @@ export class KeyValueStore<Value = unknown> {
   }
 
   /** The value of a key, or null if it is absent. */
-  get<T = Value>(key: string): Promise<T | null> {
-    return this.#engine.get<T>(this.#engineKey(key));
+  get<Key extends KeyOf<Value>>(key: Key, options?: AbortOptions): Promise<ValueAt<Value, Key> | null> {
+    return this.#engine.get(this.#engineKey(key), options);
   }
 
   /**
    * Writes a value. Options are those of {@link Engine}'s `set`: `ttl`, `expiresAt`, `metadata`, `ifVersion`,
    * `ifAbsent`, `signal`.
    */
-  set<T = Value>(key: string, value: T, options?: SetOptions): Promise<void> {
+  set<Key extends KeyOf<Value>>(key: Key, value: ValueAt<Value, Key>, options?: SetOptions): Promise<void> {
     return this.#engine.set(this.#engineKey(key), value, options);
   }
 
-  /** Removes a key. True: the key was there. */
-  delete(key: string): Promise<boolean> {
-    return this.#engine.delete(this.#engineKey(key));
+  /** Removes a key. True: the key was there. With `ifVersion`, only if the key has that version, else CONFLICT. */
+  delete(key: KeyOf<Value>, options?: DeleteOptions): Promise<boolean> {
+    return this.#engine.delete(this.#engineKey(key), options);
   }
 
   /** Whether a key is there. */
-  has(key: string): Promise<boolean> {
-    return this.#engine.has(this.#engineKey(key));
+  has(key: KeyOf<Value>, options?: AbortOptions): Promise<boolean> {
+    return this.#engine.has(this.#engineKey(key), options);
   }
 
   /** The values of many keys, in their order, null for those that are absent. */
-  mget<T = Value>(keys: Iterable<string>): Promise<(T | null)[]> {
-    return this.#try('mget', () =>
-      this.#engine.getMany<T>(iterated(keys, 'mget', 'keys').map((key) => this.#engineKey(key))),
-    );
+  mget<Key extends KeyOf<Value>>(keys: Iterable<Key>, options?: AbortOptions): Promise<(ValueAt<Value, Key> | null)[]> {
+    return this.#try('mget', () => {
+      const engineKeys = iterated(keys, 'mget', 'keys').map((key) => this.#engineKey(key));
+      return this.#engine.getMany(engineKeys, options);
+    });
   }
 
   /**
@@ -99,7 +118,7 @@ export class KeyValueStore<Value = unknown> {
    * @example
    * await settings.mset([['theme', 'dark'], ['size', 12]]);
    */
-  mset<T = Value>(entries: Iterable<readonly [string, T]>, options?: SetManyOptions): Promise<void> {
+  mset(entries: Iterable<Readonly<EntryOf<Value>>>, options?: SetManyOptions): Promise<void> {
     return this.#try('mset', () => {
       const stored = iterated(entries, 'mset', '[key, value] pairs').map((entry): [string, unknown] => {
         checkPair(entry, 'mset');
@@ -114,64 +133,70 @@ export class KeyValueStore<Value = unknown> {
    *
    * @param query - A glob over the keys without the prefix, or a range of them. Default: all.
    */
-  keys(query?: string | Range): Promise<string[]> {
+  keys(query?: string | Range, options?: AbortOptions): Promise<KeyOf<Value>[]> {
     return this.#try('keys', async () => {
-      const keys = await this.#access.keys(this.#within(query, 'keys'));
+      const keys = await this.#access.keys(this.#within(query, 'keys'), signalOf('keys', options));
       const { length } = this.#folder;
-      return length === 0 ? keys : keys.map((key) => key.slice(length));
+      return (length === 0 ? keys : keys.map((key) => key.slice(length))) as KeyOf<Value>[];
     });
   }
 
   /** How many keys of the store a range holds. */
-  count(query?: string | Range): Promise<number> {
-    return this.#try('count', () => this.#access.count(this.#within(query, 'count')));
+  count(query?: string | Range, options?: AbortOptions): Promise<number> {
+    return this.#try('count', () => this.#access.count(this.#within(query, 'count'), signalOf('count', options)));
   }
 
-  /** Removes the store's own keys, in one step where the engine's `capabilities.atomicClear`. */
-  clear(): Promise<void> {
+  /**
+   * Removes the store's own keys of a range, in one step where the engine's `capabilities.atomicClear`.
+   *
+   * @param query - A glob over the keys without the prefix, or a range of them. Default: all.
+   * @throws INVALID_ARGUMENT if the glob is empty, or every bound of the range is undefined.
+   */
+  clear(query?: string | Range, options?: AbortOptions): Promise<void> {
     return this.#try('clear', () => {
       if (isReserved(this.#folder))
         throw new StorageError(
           'INVALID_KEY',
           `Keys under ${this.#folder} belong to a model and are removed through it`,
         );
-      return this.#access.clear(this.#within(undefined, 'clear'));
+      const range = query === undefined ? {} : toDeletion(query, 'clear');
+      return this.#access.clear(within(this.#folder, range), signalOf('clear', options));
     });
   }
 
   /** The store's keys and values of a range, lazily, in order and without the prefix. */
-  entries<T = Value>(query?: string | Range): StorageIterator<[string, T]> {
-    return this.#iterate(query, 'entries');
+  entries(query?: string | Range, options?: AbortOptions): StorageIterator<EntryOf<Value>> {
+    return this.#iterate(query, 'entries', options);
   }
 
   /** The store's values of a range, lazily and in the order of their keys. */
-  values<T = Value>(query?: string | Range): StorageIterator<T> {
-    return this.#iterate(query, 'values');
+  values(query?: string | Range, options?: AbortOptions): StorageIterator<ValueOf<Value>> {
+    return this.#iterate(query, 'values', options);
   }
 
   /** The store's keys of a range, lazily, in order and without the prefix. */
-  keysIterator(query?: string | Range): StorageIterator<string> {
-    return this.#iterate(query, 'keys');
+  keysIterator(query?: string | Range, options?: AbortOptions): StorageIterator<KeyOf<Value>> {
+    return this.#iterate(query, 'keys', options);
   }
 
   /** Writes a value if the key has the version `expected`; null: if it is absent. */
-  compareAndSet<T = Value>(
-    key: string,
+  compareAndSet<Key extends KeyOf<Value>>(
+    key: Key,
     expected: string | null,
-    value: T,
+    value: ValueAt<Value, Key>,
     options?: RecordOptions,
   ): Promise<CompareAndSetResult> {
     return this.#engine.compareAndSet(this.#engineKey(key), expected, value, options);
   }
 
   /** Adds to a number in one step and returns the sum. An absent key counts as 0. */
-  increment(key: string, by?: number, options?: RecordOptions): Promise<number> {
+  increment(key: NumberKeyOf<Value>, by?: number, options?: RecordOptions): Promise<number> {
     return this.#engine.increment(this.#engineKey(key), by, options);
   }
 
   /** The record of a key with its version, times, expiry and metadata; null if it is absent. */
-  getEntry<T = Value>(key: string): Promise<Entry<T> | null> {
-    return this.#engine.getEntry<T>(this.#engineKey(key));
+  getEntry<Key extends KeyOf<Value>>(key: Key, options?: AbortOptions): Promise<Entry<ValueAt<Value, Key>> | null> {
+    return this.#engine.getEntry(this.#engineKey(key), options);
   }
 
   /**
@@ -182,15 +207,15 @@ export class KeyValueStore<Value = unknown> {
    * @example
    * for await (const change of settings.watch('ui:*', { signal })) console.log(change.type, change.key);
    */
-  watch<T = Value>(pattern?: string, options?: WatchOptions): WatchIterator<T> {
-    return watching<T>(() => {
+  watch(pattern?: string, options?: WatchOptions): WatchIterator<ValueOf<Value>> {
+    return watching(() => {
       const range = within(this.#folder, watchedRange(pattern));
       if (this.#access.watch === undefined) {
         throw new StorageError('NOT_SUPPORTED', 'A transaction cannot be watched; watch the engine', {
           operation: 'watch',
         });
       }
-      return this.#access.watch<T>(range, this.#folder.length, checkedOptions(options));
+      return this.#access.watch<ValueOf<Value>>(range, this.#folder.length, checkedOptions(options));
     });
   }
 
@@ -208,9 +233,9 @@ export class KeyValueStore<Value = unknown> {
     return within(this.#folder, toRange(query, operation));
   }
 
-  #iterate<T>(query: string | Range | undefined, what: PageContent): StorageIterator<T> {
+  #iterate<T>(query: string | Range | undefined, what: PageContent, options?: AbortOptions): StorageIterator<T> {
     try {
-      return this.#access.iterate(this.#within(query, what), what, this.#folder.length);
+      return this.#access.iterate(this.#within(query, what), what, this.#folder.length, signalOf(what, options));
     } catch (error) {
       return new PageIterator<T>(() => rejection(error));
     }

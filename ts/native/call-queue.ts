@@ -1,6 +1,8 @@
+import { refused } from '../answers.js';
 import { fromNative } from '../errors/from-native.js';
 import { addContext } from '../errors/storage-error.js';
 import type { StorageError, StorageTypeError } from '../errors/storage-error.js';
+import { setTimeout } from '../timers.js';
 import { retryDelay } from '../retry.js';
 import type { RetryPolicy } from '../retry.js';
 import { QueuedCall } from './calls.js';
@@ -116,7 +118,7 @@ export abstract class CallQueue implements Caller {
 
   /** A promise that is rejected with the error of what the addon threw. */
   refuse(thrown: unknown, operation: string, key: string | undefined): Promise<never> {
-    return Promise.reject(this.explain(thrown, operation, key));
+    return refused(this.explain(thrown, operation, key));
   }
 
   /** The error of what the addon threw, with where it arose. */

@@ -1,4 +1,6 @@
 import { fromNative } from '../errors/from-native.js';
+import { rejectedLater } from '../errors/stack.js';
+import { callListener } from '../errors/uncaught.js';
 import { addContext, isStorageError } from '../errors/storage-error.js';
 import type { StorageError, StorageTypeError } from '../errors/storage-error.js';
 import { anchor } from './v8-anchors.js';
@@ -22,7 +24,7 @@ export class QueuedCall {
   /** Makes the same call again under a new id. Only reads have it. */
   repeat: ((id: number) => void) | undefined;
   #resolve!: (value: unknown) => void;
-  #reject!: (error: unknown) => void;
+  #isAbandoned = false;
 
   constructor(
     readonly caller: Caller,
@@ -30,10 +32,7 @@ export class QueuedCall {
     readonly key: string | undefined,
     readonly decode: (result: never) => unknown,
   ) {
-    this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
+    this.promise = new Promise((resolve) => (this.#resolve = resolve));
   }
 
   /** Takes an id, under which the addon will settle the call. */
@@ -55,7 +54,7 @@ export class QueuedCall {
     try {
       this.#resolve(this.decode(result as never));
     } catch (error) {
-      this.#reject(isStorageError(error) ? addContext(error, contextOf(this)) : error);
+      this.abandon(isStorageError(error) ? addContext(error, contextOf(this)) : error);
     }
     this.caller.settled();
   }
@@ -69,7 +68,9 @@ export class QueuedCall {
 
   /** Rejects at once. The id stays taken until the addon settles it. */
   abandon(error: unknown): void {
-    this.#reject(error);
+    if (this.#isAbandoned) return;
+    this.#isAbandoned = true;
+    this.#resolve(rejectedLater(error));
   }
 }
 
@@ -123,7 +124,7 @@ export function settle(ids: number[], results: unknown[]): void {
     const receiver = receivers[failed ? -id : id];
     if (receiver === undefined) continue;
     if (typeof receiver === 'function') {
-      receiver(String(results[index]));
+      callListener(receiver, String(results[index]));
       continue;
     }
     receiver.leave();

@@ -1,7 +1,7 @@
 import { isMainThread } from 'node:worker_threads';
 import { loadAddon } from '../loader/load.js';
 import { settle } from './calls.js';
-import type { NativeAddon, NativeSession } from './interface.js';
+import type { NativeAddon, NativeClock, NativeSession } from './interface.js';
 
 let session: NativeSession | undefined;
 
@@ -16,6 +16,11 @@ function begin(): NativeSession {
   // run.
   if (isMainThread) process.once('exit', () => begun.processEnds());
   return begun;
+}
+
+/** The clock of the process. */
+export function nativeClock(): NativeClock {
+  return loadAddon<NativeAddon>();
 }
 
 /** Which keys match a glob. */

@@ -87,7 +87,11 @@ export interface NativeStore extends NativeDataCalls {
   /** Makes a slot: a handle of this store for transactions. */
   slot(): NativeSlot;
   /** Rings under `bell` when there are commits to take. Throws where the engine cannot be watched. */
-  watch(bell: number, range: string, since: number | undefined, maxQueue: number): NativeWatch;
+  watch(bell: number, range: string, since: string | undefined, maxQueue: number): NativeWatch;
+  /**
+   * Settles with the cursor behind everything that was requested before. The change log is on from there.
+   */
+  submitMark(id: number): void;
   /** Reports progress under `progressId`, as JSON text, and in the end an empty text; 0: not at all. */
   submitMaintenance(id: number, verb: MaintenanceVerb, progressId: number): void;
 
@@ -122,8 +126,11 @@ export interface NativeSlot extends NativeDataCalls {
 
 /** A watch. The addon rings as progress with an empty text; the facade then takes what there is. */
 export interface NativeWatch {
-  /** Whether everything committed from now on will be told. */
-  readonly begun: boolean;
+  /**
+   * True: everything is told from now on; null: not yet; false: the change log has to be read first. Throws the reason
+   * if the watch was over before.
+   */
+  readonly begun: boolean | null;
   /**
    * The next commits; null: none now; true: the change log has to be read on. Throws the reason if the watch is over.
    */
@@ -152,13 +159,13 @@ export interface NativeSession {
     id: number,
     engine: NativeEngineName,
     options: string,
-    verbose?: (sql: string) => void,
+    listener?: (text: string) => void,
     recovery?: [folder: string, name: string],
   ): void;
   openSync(
     engine: NativeEngineName,
     options: string,
-    verbose?: (sql: string) => void,
+    listener?: (text: string) => void,
     recovery?: [folder: string, name: string],
   ): NativeStore;
   /** An engine that this environment carries out. `traits` is JSON. */
@@ -195,7 +202,17 @@ export interface NativeTransactionLog {
   close(): void;
 }
 
-export interface NativeAddon {
+/** The clock of the process, in milliseconds since 1970. */
+export interface NativeClock {
+  /** The time by which records are stamped and expire. */
+  now(): number;
+  /** The time of the system's clock. */
+  systemNow(): number;
+  /** Sets the time; without one, the system tells it. May block if the time goes back. */
+  setClock(time?: number): void;
+}
+
+export interface NativeAddon extends NativeClock {
   /**
    * Called once in an environment. `results[i]` belongs to `ids[i]`. A failed call has its id with a minus sign, and
    * the JSON text of the error as its result.

@@ -1,4 +1,6 @@
 import { abortable } from '../abort.js';
+import type { ValueRules } from '../codec/rules.js';
+import { noteWrite } from '../transactions/own-writes.js';
 import { cancelCall } from './call-queue.js';
 import type { CallHandle } from './call-queue.js';
 import type { Lease } from './lease.js';
@@ -9,8 +11,12 @@ import type { StoreLease } from './store-lease.js';
 export interface LeaseSource<L extends Lease = Lease> {
   /** The engine's name, for errors. */
   readonly name: string;
-  /** The most bytes of an encoded value. */
-  readonly maxBytes: number;
+  /** The rules for values. */
+  readonly rules: ValueRules;
+  /** The time from which a `ttl` counts. */
+  readonly now: () => number;
+  /** The connection of the engine and the state of the transaction, for the branch of a transaction. */
+  readonly within?: { readonly store: object; readonly transaction: object };
   /** Whether all calls see one moment of the store. */
   readonly isOneMoment?: boolean;
   /** The open store, if a call may go to it at once. */
@@ -41,6 +47,8 @@ export function callModel<L extends Lease>(
   request: object,
   options: ModelCallOptions,
 ): Promise<string | ModelCall> {
+  const { within } = source;
+  if (operation === 'import') noteWrite(within?.store ?? source, undefined, within?.transaction);
   const text = JSON.stringify(request);
   return abortableCall(source, operation, options.signal, (lease, handle) =>
     lease.model(operation, text, options, handle),

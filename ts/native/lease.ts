@@ -1,3 +1,5 @@
+import { answered, done } from '../answers.js';
+import { tick } from '../clock.js';
 import { CallQueue } from './call-queue.js';
 import type { CallHandle, LeaseHost } from './call-queue.js';
 import { VERBS } from './interface.js';
@@ -5,7 +7,7 @@ import { listenUntilOver, submitWithProgress } from './calls.js';
 import type { NativeDataCalls, NativeHotCalls, NativeModelCall, NativeValue, NativeView } from './interface.js';
 import { ModelCall } from './model-call.js';
 import type { ModelCallOptions } from './model-call.js';
-import { DONE, itself, nothing } from './results.js';
+import { itself, nothing } from './results.js';
 import type { Decode } from './results.js';
 import type { SpinWait } from './spin-wait.js';
 import { LeasedView, keyOf } from './view.js';
@@ -44,6 +46,7 @@ export class Lease extends CallQueue {
    * subclass overrides this method to do what has to come before every call.
    */
   call(): DataHandle {
+    tick();
     return this.#handle;
   }
 
@@ -73,21 +76,22 @@ export class Lease extends CallQueue {
   }
 
   /** Reads inline if the store can, else queued. */
-  read<T>(operation: ReadOperation, argument: string, decode: Decode<T>): Promise<T> {
-    const handle = this.call();
+  read<T>(operation: ReadOperation, argument: string, decode: Decode<T>, handle?: CallHandle): Promise<T> {
+    const data = this.call();
     try {
-      const found = tryRead(handle, operation, argument);
-      if (found !== undefined) return Promise.resolve(decode(found as never));
+      const found = tryRead(data, operation, argument);
+      if (found !== undefined) return answered(decode(found as never));
     } catch (error) {
       return this.refuse(error, operation, keyOf(operation, argument));
     }
-    const { store } = handle;
+    const { store } = data;
     return this.queue(
       operation,
       keyOf(operation, argument),
       decode,
       (id) => store.submitCall(id, VERBS[operation], argument),
       true,
+      handle,
     );
   }
 
@@ -95,8 +99,8 @@ export class Lease extends CallQueue {
     const { hot, store } = this.call();
     try {
       const plain = expiresAt === undefined && metadata === undefined;
-      const done = plain ? hot.trySet(key, value) : hot.trySet(key, value, expiresAt, metadata);
-      if (done === true) return DONE;
+      const isSet = plain ? hot.trySet(key, value) : hot.trySet(key, value, expiresAt, metadata);
+      if (isSet === true) return done();
     } catch (error) {
       return this.refuse(error, 'set', key);
     }
@@ -107,7 +111,7 @@ export class Lease extends CallQueue {
     const { hot, store } = this.call();
     try {
       const existed = hot.tryDelete(key);
-      if (existed !== undefined) return Promise.resolve(existed);
+      if (existed !== undefined) return answered(existed);
     } catch (error) {
       return this.refuse(error, 'delete', key);
     }
@@ -126,7 +130,7 @@ export class Lease extends CallQueue {
     const verb = report ? VERBS.batch : VERBS.write;
     try {
       const result = store.tryCall(verb, ops);
-      if (result !== undefined) return Promise.resolve(decode(result as never));
+      if (result !== undefined) return answered(decode(result as never));
     } catch (error) {
       return this.refuse(error, operation, key);
     }
@@ -142,7 +146,7 @@ export class Lease extends CallQueue {
     };
     try {
       const view = store.tryView();
-      if (view !== undefined) return Promise.resolve(open(view));
+      if (view !== undefined) return answered(open(view));
     } catch (error) {
       return this.refuse(error, operation, undefined);
     }

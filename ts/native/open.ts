@@ -1,4 +1,5 @@
 import { fromNative } from '../errors/from-native.js';
+import { isError } from '../errors/is-error.js';
 import { StorageError, addContext, isStorageError } from '../errors/storage-error.js';
 import type { StorageTypeError } from '../errors/storage-error.js';
 import { QueuedCall } from './calls.js';
@@ -10,7 +11,8 @@ export interface OpenRequest {
   readonly engine: NativeEngineName;
   /** JSON. It may hold a password: nothing prints it. */
   readonly options: string;
-  readonly verbose?: ((sql: string) => void) | undefined;
+  /** Receives the statements of sqlite, and from redis `up` or the JSON of the error that a connection ended with. */
+  readonly listener?: ((text: string) => void) | undefined;
 }
 
 /**
@@ -24,18 +26,18 @@ export interface Recovery {
   done(outcome: string): void;
 }
 
-export async function openStore({ engine, options, verbose }: OpenRequest, recovery?: Recovery): Promise<NativeStore> {
+export async function openStore({ engine, options, listener }: OpenRequest, recovery?: Recovery): Promise<NativeStore> {
   const session = load(engine);
   return recovered(
-    await opened(engine, (id) => session.open(id, engine, options, verbose, recoveryArgument(recovery))),
+    await opened(engine, (id) => session.open(id, engine, options, listener, recoveryArgument(recovery))),
     recovery,
   );
 }
 
-export function openStoreSync({ engine, options, verbose }: OpenRequest, recovery?: Recovery): NativeStore {
+export function openStoreSync({ engine, options, listener }: OpenRequest, recovery?: Recovery): NativeStore {
   const session = load(engine);
   try {
-    return recovered(session.openSync(engine, options, verbose, recoveryArgument(recovery)), recovery);
+    return recovered(session.openSync(engine, options, listener, recoveryArgument(recovery)), recovery);
   } catch (error) {
     throw connectError(error, engine);
   }
@@ -78,7 +80,7 @@ function load(engine: string): NativeSession {
     return nativeSession();
   } catch (error) {
     if (isStorageError(error)) throw error;
-    const message = error instanceof Error ? error.message : 'The native addon cannot be loaded';
+    const message = isError(error) ? error.message : 'The native addon cannot be loaded';
     throw new StorageError('NOT_SUPPORTED', message, { engine, operation: 'connect', cause: error });
   }
 }

@@ -6,9 +6,6 @@ import type { NativeValue } from './interface.js';
 /** Makes what the caller asked for of the addon's result. */
 export type Decode<T> = (result: never) => T;
 
-/** The promise of a call that is over and has no result. */
-export const DONE: Promise<void> = Promise.resolve();
-
 export function nothing(): void {}
 
 export function itself<T>(result: T): T {
@@ -20,8 +17,20 @@ export function decodeFound<T>(found: NativeValue | null): T | null {
   return found === null ? null : decode<T>(found);
 }
 
-export function parseKeys(text: string): string[] {
-  return JSON.parse(text) as string[];
+/** The text of an array. One that may be longer than a string can be comes in pieces, whose elements are its own. */
+type ArrayText = string | string[];
+
+export function parseKeys(text: ArrayText): string[] {
+  return elements<string>(text, JSON.parse);
+}
+
+/** The values of several keys; null for an absent one. */
+export function decodeMany<T>(text: ArrayText): (T | null)[] {
+  return elements<T | null>(text, decode);
+}
+
+function elements<T>(text: ArrayText, parse: (piece: string) => unknown): T[] {
+  return typeof text === 'string' ? (parse(text) as T[]) : text.flatMap((piece) => parse(piece) as T[]);
 }
 
 /** The outcome of each operation of a batch. */

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { elapsed, setImmediate } from '../timers.js';
 import { isAlone, settle } from './calls.js';
 import { nativeSession } from './environment.js';
 import type { NativeStore } from './interface.js';
@@ -32,7 +33,7 @@ export class SpinWait {
       return;
     }
     this.#planned = true;
-    this.#since = performance.now();
+    this.#since = elapsed();
     setImmediate(this.#spin);
   }
 
@@ -40,7 +41,7 @@ export class SpinWait {
     this.#planned = false;
     if (!isAlone()) return;
     const done = nativeSession().look(LONGEST);
-    const took = (performance.now() - this.#since) * 1000;
+    const took = (elapsed() - this.#since) * 1000;
     this.#average += (took - this.#average) / 8;
     if (this.#average > SHORT) {
       this.#average = 0;

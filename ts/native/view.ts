@@ -1,5 +1,7 @@
+import { refused } from '../answers.js';
+import { tick } from '../clock.js';
 import { StorageError } from '../errors/storage-error.js';
-import type { CallQueue } from './call-queue.js';
+import type { CallHandle, CallQueue } from './call-queue.js';
 import { VERBS } from './interface.js';
 import type { NativeView, PageContent } from './interface.js';
 import type { Decode } from './results.js';
@@ -26,8 +28,9 @@ export class LeasedView {
     this.#use = lease.use;
   }
 
-  read<T>(operation: ReadOperation, argument: string, decode: Decode<T>): Promise<T> {
-    if (this.#ended !== undefined) return Promise.reject(this.#closed(operation));
+  read<T>(operation: ReadOperation, argument: string, decode: Decode<T>, handle?: CallHandle): Promise<T> {
+    if (this.#ended !== undefined) return refused(this.#closed(operation));
+    tick();
     const { view } = this;
     return this.lease.queue(
       operation,
@@ -35,11 +38,13 @@ export class LeasedView {
       decode,
       (id) => view.submitCall(id, VERBS[operation], argument),
       true,
+      handle,
     );
   }
 
   page<T>(range: string, what: PageContent, after: string | null, maxBytes: number, decode: Decode<T>): Promise<T> {
-    if (this.#ended !== undefined) return Promise.reject(this.#closed(what));
+    if (this.#ended !== undefined) return refused(this.#closed(what));
+    tick();
     return this.lease.queue(
       what,
       undefined,

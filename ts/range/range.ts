@@ -1,5 +1,5 @@
 import { boolean, integer, string } from '../arguments/option-types.js';
-import { checkOptions } from '../arguments/options.js';
+import { checkOptions, isOptions } from '../arguments/options.js';
 import type { Shape } from '../arguments/options.js';
 import { describeKind } from '../codec/kinds.js';
 import { StorageError, StorageTypeError } from '../errors/storage-error.js';
@@ -27,7 +27,7 @@ export function toRange(query: string | Range | undefined, operation: string): R
   if (query === undefined) return {};
   if (typeof query === 'string') query = query === '' ? {} : { pattern: query };
   else {
-    if (typeof query !== 'object' || query === null) {
+    if (typeof query !== 'object' || query === null || !isOptions(query)) {
       throw new StorageTypeError(
         `Expected the query of ${operation} to be a glob or a range, got ${describeKind(query)}`,
       );

@@ -1,10 +1,12 @@
+import { done } from '../answers.js';
+import { tick } from '../clock.js';
 import { setText } from '../native/batch-text.js';
 import type { CallHandle, LeaseHost } from '../native/call-queue.js';
 import { VERBS } from '../native/interface.js';
 import type { NativeValue } from '../native/interface.js';
 import { Lease } from '../native/lease.js';
 import type { ModelCall, ModelCallOptions } from '../native/model-call.js';
-import { DONE, nothing } from '../native/results.js';
+import { nothing } from '../native/results.js';
 import type { Decode } from '../native/results.js';
 import type { TransactionSlot } from '../native/transaction-slot.js';
 
@@ -37,12 +39,14 @@ export class BranchLease extends Lease {
 
   /** The gathered writes come before every call. */
   override call(): TransactionSlot {
+    tick();
     this.#flush();
     return this.slot;
   }
 
   // A get of one key does not depend on writes of other keys, so they stay gathered.
   override tryGet(key: string): NativeValue | null | undefined {
+    tick();
     return this.#writes?.get(key) ?? this.slot.hot.tryGet(key);
   }
 
@@ -61,7 +65,7 @@ export class BranchLease extends Lease {
       (this.#writes ??= new Map()).set(key, value);
       this.#units += key.length + value.length;
       if (this.#units > MOST_GATHERED) this.#flush();
-      return DONE;
+      return done();
     }
     return super.set(key, value, expiresAt, metadata, handle);
   }

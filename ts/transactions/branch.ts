@@ -1,3 +1,5 @@
+import { refused } from '../answers.js';
+import type { ValueRules } from '../codec/rules.js';
 import { rejection } from '../errors/rejection.js';
 import type { StorageError } from '../errors/storage-error.js';
 import type { CallHandle, LeaseHost } from '../native/call-queue.js';
@@ -53,8 +55,16 @@ export class TransactionBranch implements LeaseSource, LeaseHost {
     return this.name;
   }
 
-  get maxBytes(): number {
-    return this.#connection.maxBytes;
+  get within(): { store: object; transaction: object } {
+    return { store: this.#connection, transaction: this.#owner };
+  }
+
+  get now(): () => number {
+    return this.#connection.now;
+  }
+
+  get rules(): ValueRules {
+    return this.#connection.rules;
   }
 
   get lease(): Lease | undefined {
@@ -85,7 +95,7 @@ export class TransactionBranch implements LeaseSource, LeaseHost {
   withLease<T>(operation: string, run: (lease: Lease) => Promise<T>, handle?: CallHandle): Promise<T> {
     const owner = this.#owner;
     const refusal = owner.refuse(operation, this.name);
-    if (refusal !== undefined) return Promise.reject(refusal);
+    if (refusal !== undefined) return refused(refusal);
     owner.calls++;
     let lease;
     try {

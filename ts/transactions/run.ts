@@ -1,14 +1,17 @@
 import { abortError, abortable } from '../abort.js';
+import { pause } from '../answers.js';
 import { describeKind } from '../codec/kinds.js';
 import { isFailedCondition } from '../engines/data/conditions.js';
-import { StorageTypeError, isStorageError } from '../errors/storage-error.js';
-import type { StorageError } from '../errors/storage-error.js';
+import { retrace } from '../errors/stack.js';
+import { StorageError, StorageTypeError, isStorageError } from '../errors/storage-error.js';
 import { state } from '../internal.js';
 import { retryDelay } from '../retry.js';
 import type { RetryPolicy } from '../retry.js';
 import { DEFAULT_RETRIES, checkRun } from './options.js';
 import type { RunTransactionOptions } from './options.js';
+import { OwnWrites, followWrites } from './own-writes.js';
 import type { Scheduler } from './scheduler.js';
+import type { TransactionState } from './state.js';
 import type { Transaction } from './transaction.js';
 
 /** A function to be run in a transaction. */
@@ -39,6 +42,9 @@ export async function runTransaction<T>(
   if (typeof fn !== 'function')
     throw new StorageTypeError(`Expected transaction to be given a function, got ${describeKind(fn)}`);
   const signal = options?.signal;
+  const suspicion = new Suspicion();
+  const eventLoop = pause();
+  if (eventLoop !== undefined) await eventLoop;
   for (let failures = 1; ; failures++) {
     const turn = runner.scheduler.take();
     const endTurn = typeof turn === 'function' ? turn : await turnOf(turn, options);
@@ -47,7 +53,8 @@ export async function runTransaction<T>(
       if (signal?.aborted === true) throw abortError(signal, options?.engine, 'transaction');
       transaction = runner.begin(options);
       const current = transaction[state];
-      const result = await (signal === undefined ? fn(transaction) : untilAborted(transaction, fn, options!));
+      const run = suspicion.following(fn, current, failures);
+      const result = await (signal === undefined ? run(transaction) : untilAborted(transaction, run, options!));
       // A signal changes nothing from here on, so ABORTED means that nothing was written.
       const concluded = current.conclude();
       endTurn();
@@ -60,8 +67,10 @@ export async function runTransaction<T>(
       current.end(isStorageError(error) && error.code === 'CONFLICT' ? 'conflict' : 'rolled back');
       // The function may have committed by itself without waiting for it.
       await current.settled();
-      if (!isStorageError(error) || failures > allowed(error, options?.retries ?? DEFAULT_RETRIES, runner.retry))
-        throw error;
+      if (!isStorageError(error)) throw error;
+      if (suspicion.isOwnConflict(error, current)) throw ownConflict(error);
+      if (failures > allowed(error, options?.retries ?? DEFAULT_RETRIES, runner.retry))
+        throw withAttempts(error, failures);
       // What was committed, or may have been, is not run again.
       if (transaction.status !== 'rolled_back') throw error;
       const engine = options?.engine;
@@ -75,6 +84,48 @@ export async function runTransaction<T>(
       );
     }
   }
+}
+
+/** Finds out whether the conflicts of a function in a transaction are its own doing. */
+class Suspicion {
+  #own: OwnWrites | undefined;
+  #rangeConflicts = 0;
+
+  /** `fn`, followed if it conflicted before. */
+  following<T>(fn: TransactionFunction<T>, transaction: TransactionState, attempt: number): TransactionFunction<T> {
+    this.#own = attempt === 2 || this.#rangeConflicts > 0 ? new OwnWrites(transaction) : undefined;
+    const own = this.#own;
+    return own === undefined ? fn : (given) => followWrites(own, () => fn(given));
+  }
+
+  /** Whether the function wrote the key itself. Where a range has changed, it has to have written twice. */
+  isOwnConflict(error: StorageError | StorageTypeError, transaction: TransactionState): boolean {
+    if (error.code !== 'CONFLICT' || this.#own?.has(transaction.stores, error.key) !== true) {
+      this.#rangeConflicts = 0;
+      return false;
+    }
+    return error.key !== undefined || ++this.#rangeConflicts > 1;
+  }
+}
+
+/** The error of a function that changes what its transaction has read. */
+function ownConflict(cause: StorageError | StorageTypeError): StorageError {
+  const { engine, key, operation } = cause;
+  const message =
+    'The function changes what its transaction has read, but not through the transaction, so this conflict comes back ' +
+    'every time; use the methods of its transaction (tx.set), and no engine and no other transaction, inside of it';
+  return new StorageError('CONFLICT', message, { engine, key, operation, cause });
+}
+
+const counted = new WeakSet<object>();
+
+/** Says how often a function was run that conflicted to the end. */
+function withAttempts<E extends StorageError | StorageTypeError>(error: E, attempts: number): E {
+  // The error may come from another transaction inside of this one, which has said so already.
+  if (error.code !== 'CONFLICT' || isFailedCondition(error) || counted.has(error)) return error;
+  counted.add(error);
+  error.message += attempts === 1 ? '; it was tried once' : `; it was tried ${attempts} times`;
+  return retrace(error, withAttempts);
 }
 
 function untilAborted<T>(

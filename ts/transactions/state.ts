@@ -1,9 +1,10 @@
+import { done, refused } from '../answers.js';
 import type { InternalEngine } from '../engines/internal-engine.js';
 import type { ErrorCode } from '../errors/codes.js';
 import { StorageError, isStorageError } from '../errors/storage-error.js';
 import { connection } from '../internal.js';
+import { wallClock } from '../timers.js';
 import type { NativeTransactionLog } from '../native/interface.js';
-import { DONE } from '../native/results.js';
 import type { TransactionSlot } from '../native/transaction-slot.js';
 import type { BranchLease } from './branch-lease.js';
 import { TransactionBranch } from './branch.js';
@@ -41,7 +42,7 @@ export class TransactionState implements BranchOwner {
   calls = 0;
   /** Made when it is asked for. */
   id: string | undefined;
-  readonly begunAt = Date.now();
+  readonly begunAt = wallClock();
   readonly #owner: TransactionOwner;
   readonly #engines: InternalEngine[] = [];
   /** The branch of each of the engines. */
@@ -102,9 +103,14 @@ export class TransactionState implements BranchOwner {
     return new StorageError(code, message, { engine, operation });
   }
 
+  /** The connections of its engines. */
+  get stores(): object[] {
+    return this.#branches.map(({ within }) => within.store);
+  }
+
   commit(): Promise<void> {
     const refusal = this.refuse('commit');
-    if (refusal !== undefined) return Promise.reject(refusal);
+    if (refusal !== undefined) return refused(refusal);
     let openings: Promise<void>[] | undefined;
     for (const branch of this.#branches) {
       branch.shut();
@@ -117,14 +123,14 @@ export class TransactionState implements BranchOwner {
   /** Commits, unless the transaction was rolled back on purpose. Rejects with whatever else went wrong with it. */
   conclude(): Promise<void> {
     if (this.#commit !== undefined) return this.#commit;
-    return this.#ending === 'rolled back' ? DONE : this.commit();
+    return this.#ending === 'rolled back' ? done() : this.commit();
   }
 
   rollback(): Promise<void> {
     const refusal = this.refuse('rollback');
-    if (refusal !== undefined) return Promise.reject(refusal);
+    if (refusal !== undefined) return refused(refusal);
     this.end('rolled back');
-    return DONE;
+    return done();
   }
 
   /** Rolls back, unless the transaction is over or its commit is under way. */
@@ -190,7 +196,7 @@ export class TransactionState implements BranchOwner {
       try {
         if (first.tryCommit()) return this.#committed();
       } catch (error) {
-        return Promise.reject(this.#failed(first.explain(error, 'commit', undefined)));
+        return refused(this.#failed(first.explain(error, 'commit', undefined)));
       }
     }
     return this.#queue(first, leases);
@@ -221,7 +227,7 @@ export class TransactionState implements BranchOwner {
 
   #committed(): Promise<void> {
     this.#over('committed', 'committed');
-    return DONE;
+    return done();
   }
 
   #failed(error: unknown): Error {

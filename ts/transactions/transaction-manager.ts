@@ -1,10 +1,13 @@
 import { inspect } from 'node:util';
+import { answered, refused } from '../answers.js';
+import { refuseExtraArguments } from '../arguments/arity.js';
 import { describeKind } from '../codec/kinds.js';
 import { StorageError, StorageTypeError } from '../errors/storage-error.js';
 import { supervision } from '../internal.js';
 import { nativeSession } from '../native/environment.js';
 import type { NativeTransactionLog } from '../native/interface.js';
 import { LatestAnchor } from '../native/v8-anchors.js';
+import { clearTimeout, elapsed, setImmediate, setTimeout } from '../timers.js';
 import type { Durability } from '../types.js';
 import { checkBegin } from './options.js';
 import type { TransactionOptions, TransactionStats } from './options.js';
@@ -70,6 +73,13 @@ export class TransactionManager {
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Infinity;
 
+  static {
+    refuseExtraArguments(this, {
+      promises: { begin: 'options', commit: 'id', rollback: 'id' },
+      values: { list: '' },
+    });
+  }
+
   /** @internal */
   constructor(host: TransactionHost) {
     this.#host = host;
@@ -92,19 +102,31 @@ export class TransactionManager {
   }
 
   /** The same as `storage.beginTransaction(options)`. */
-  async begin(options?: TransactionOptions): Promise<Transaction> {
-    checkBegin(options);
-    return this.#begin(options);
+  begin(options?: TransactionOptions): Promise<Transaction> {
+    try {
+      checkBegin(options);
+      return answered(this.#begin(options));
+    } catch (error) {
+      return refused(error);
+    }
   }
 
   /** Commits a transaction by its id. @throws TRANSACTION_NOT_FOUND, and whatever its `commit()` rejects with. */
-  async commit(id: string): Promise<void> {
-    await this.#find(id, 'commit').commit();
+  commit(id: string): Promise<void> {
+    try {
+      return this.#find(id, 'commit').commit();
+    } catch (error) {
+      return refused(error);
+    }
   }
 
   /** Rolls a transaction back by its id. @throws TRANSACTION_NOT_FOUND. */
-  async rollback(id: string): Promise<void> {
-    await this.#find(id, 'rollback').rollback();
+  rollback(id: string): Promise<void> {
+    try {
+      return this.#find(id, 'rollback').rollback();
+    } catch (error) {
+      return refused(error);
+    }
   }
 
   /** The transactions that are open, in the order in which they were begun. */
@@ -161,7 +183,7 @@ export class TransactionManager {
 
   // One timer checks all transactions for idle ones. It does not keep the process alive.
   #checkFromNow(state: TransactionState): void {
-    const now = performance.now();
+    const now = elapsed();
     this.#checkAt(now + state.checkIdle(now), now);
   }
 
@@ -176,7 +198,7 @@ export class TransactionManager {
 
   #checkAll(): void {
     this.#timerAt = Infinity;
-    const now = performance.now();
+    const now = elapsed();
     let next = Infinity;
     for (const state of this.#open.keys()) {
       if (state.timeout === 0) continue;
@@ -228,6 +250,9 @@ function count(stats: Omit<TransactionStats, 'log'>, ending: Ending): void {
   else if (ending === 'timeout') stats.timeouts++;
 }
 
+// Read once: under a mock that test frameworks put in its place, all transactions would have one id.
+const { random } = Math;
+
 function randomLetters(): string {
-  return Math.random().toString(36).slice(2, 11).padEnd(9, '0');
+  return random().toString(36).slice(2, 11).padEnd(9, '0');
 }

@@ -1,8 +1,9 @@
 import { inspect } from 'node:util';
+import { done } from '../answers.js';
+import { refuseExtraArguments } from '../arguments/arity.js';
 import type { DataMethods } from '../engines/contract.js';
-import { NativeData } from '../engines/data/native-data.js';
 import { state } from '../internal.js';
-import { DONE } from '../native/results.js';
+import { BranchData } from './branch-data.js';
 import type { TransactionBranch } from './branch.js';
 import type { TransactionStatus } from './options.js';
 import type { NamedEngine, TransactionState } from './state.js';
@@ -33,11 +34,15 @@ export interface TransactionRegistry {
  *   throw error;
  * }
  */
-export class Transaction extends NativeData implements AsyncDisposable {
+export class Transaction extends BranchData implements AsyncDisposable {
   readonly #state: TransactionState;
   readonly #registry: TransactionRegistry;
   readonly #own: TransactionBranch;
   #others: Map<TransactionBranch, DataMethods> | undefined;
+
+  static {
+    refuseExtraArguments(this, { promises: { commit: '', rollback: '' }, values: { engine: 'name' } });
+  }
 
   /** @internal */
   constructor(state: TransactionState, engine: NamedEngine, registry: TransactionRegistry) {
@@ -72,7 +77,7 @@ export class Transaction extends NativeData implements AsyncDisposable {
     if (branch === this.#own) return this;
     this.#others ??= new Map();
     let data = this.#others.get(branch);
-    if (data === undefined) this.#others.set(branch, (data = new NativeData(branch)));
+    if (data === undefined) this.#others.set(branch, (data = new BranchData(branch)));
     return data;
   }
 
@@ -95,7 +100,7 @@ export class Transaction extends NativeData implements AsyncDisposable {
   /** Rolls back if it is still pending. */
   [Symbol.asyncDispose](): Promise<void> {
     this.#state.end('rolled back');
-    return DONE;
+    return done();
   }
 
   /** Shows id and status only. */

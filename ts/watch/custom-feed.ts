@@ -44,9 +44,9 @@ export class CustomFeed {
     this.#changes = [];
   }
 
-  /** Ends every watch. */
+  /** Ends every watch with the engine. */
   end(error: Error): void {
-    for (const listener of this.#listeners) listener.end(error);
+    for (const listener of this.#listeners) listener.endWithEngine(error);
   }
 }
 

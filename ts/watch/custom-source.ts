@@ -5,7 +5,11 @@ import { selectKeys } from '../range/selection.js';
 import type { CustomChange, CustomFeed, FeedListener } from './custom-feed.js';
 import type { CheckedOptions } from './options.js';
 import { WatchSource } from './source.js';
-import type { WatchEvent } from './types.js';
+import type { ClearEvent, DeleteEvent, EventPlace, SetEvent, WatchEvent } from './types.js';
+
+/** An event without its place. */
+type Told<T> =
+  Omit<SetEvent<T>, keyof EventPlace> | Omit<DeleteEvent, keyof EventPlace> | Omit<ClearEvent, keyof EventPlace>;
 
 /** A watch of a custom engine. */
 export class CustomWatchSource<T> extends WatchSource<T> implements FeedListener {
@@ -17,8 +21,14 @@ export class CustomWatchSource<T> extends WatchSource<T> implements FeedListener
   #overflow: StorageError | undefined;
 
   /** @param strip - How many units of each key are left out: the length of a store's prefix. */
-  constructor(engine: string, feed: CustomFeed, range: InnerRange, strip: number, options: CheckedOptions) {
-    super(engine);
+  constructor(
+    engine: { readonly name: string; connect(): Promise<void> },
+    feed: CustomFeed,
+    range: InnerRange,
+    strip: number,
+    options: CheckedOptions,
+  ) {
+    super(engine.name);
     this.#feed = feed;
     this.#range = range;
     this.#strip = strip;
@@ -26,14 +36,18 @@ export class CustomWatchSource<T> extends WatchSource<T> implements FeedListener
     if (options.since !== undefined) {
       throw new StorageError(
         'NOT_SUPPORTED',
-        `The engine ${engine} has no change log, so a watch of it cannot begin in the past`,
-        { engine, operation: 'watch' },
+        `The engine ${engine.name} has no change log, so a watch of it cannot begin in the past`,
+        { engine: engine.name, operation: 'watch' },
       );
     }
     this.open(options);
     if (this.isOver) return;
     feed.add(this);
-    this.begun();
+    // A store that was not opened would not be closed, and the watch would never end.
+    engine.connect().then(
+      () => this.begun(),
+      (error: Error) => this.end(error),
+    );
   }
 
   /** A commit of the engine. */
@@ -41,7 +55,12 @@ export class CustomWatchSource<T> extends WatchSource<T> implements FeedListener
     if (this.#overflow !== undefined) return;
     const keys = changes.flatMap((change) => (change.type === 'clear' ? [] : [change.key]));
     const matched = new Set(selectKeys(keys, this.#range));
-    const events = changes.flatMap((change) => this.#toEvent(change, commit, matched));
+    const told = changes.filter((change) => change.type === 'clear' || matched.has(change.key));
+    const events = told.map((change, index): WatchEvent<T> => {
+      const last = index === told.length - 1;
+      const place = { commit, last, cursor: last ? `${commit}` : `${commit}.${changes.indexOf(change) + 1}` };
+      return { ...this.#toEvent(change), ...place };
+    });
     if (events.length === 0) return;
     if (this.#waiting.length < this.#max) this.#waiting.push(events);
     else {
@@ -65,11 +84,10 @@ export class CustomWatchSource<T> extends WatchSource<T> implements FeedListener
     this.#feed.remove(this);
   }
 
-  #toEvent(change: CustomChange, commit: number, matched: Set<string>): WatchEvent<T>[] {
-    if (change.type === 'clear') return [{ type: 'clear', version: null, commit }];
-    if (!matched.has(change.key)) return [];
+  #toEvent(change: CustomChange): Told<T> {
+    if (change.type === 'clear') return { type: 'clear', version: null };
     const key = change.key.slice(this.#strip);
-    if (change.type === 'delete') return [{ type: 'delete', key, version: null, commit }];
-    return [{ type: 'set', key, value: copyOf(change.value, Infinity) as T, version: change.version, commit }];
+    if (change.type === 'delete') return { type: 'delete', key, version: null };
+    return { type: 'set', key, value: copyOf(change.value, Infinity) as T, version: change.version };
   }
 }

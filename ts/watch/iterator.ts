@@ -1,4 +1,6 @@
+import { answered } from '../answers.js';
 import { rejection } from '../errors/rejection.js';
+import { withCaller } from '../errors/stack.js';
 import { FailedSource } from './source.js';
 import type { WatchSource } from './source.js';
 import type { WatchEvent, WatchIterator } from './types.js';
@@ -12,6 +14,7 @@ export class EventIterator<T> implements WatchIterator<T> {
   #events: WatchEvent<T>[] = [];
   #index = 0;
   #done = false;
+  #inLoop = false;
   /** The load of events that calls of `next` wait for. */
   #loading: Promise<void> | undefined;
 
@@ -30,10 +33,9 @@ export class EventIterator<T> implements WatchIterator<T> {
       const fault = this.#source.fault();
       if (fault !== undefined) {
         this.#finish();
-        return Promise.reject(fault);
+        return this.#endsLoop() ? this.next() : rejection(withCaller(fault));
       }
-      if (this.#index < this.#events.length)
-        return Promise.resolve({ done: false, value: this.#events[this.#index++] });
+      if (this.#index < this.#events.length) return answered({ done: false, value: this.#events[this.#index++] });
       this.#loading = this.#load().finally(() => (this.#loading = undefined));
     }
     // Calls that wait go on in the order in which they were made.
@@ -51,6 +53,7 @@ export class EventIterator<T> implements WatchIterator<T> {
   }
 
   [Symbol.asyncIterator](): this {
+    this.#inLoop = true;
     return this;
   }
 
@@ -64,8 +67,13 @@ export class EventIterator<T> implements WatchIterator<T> {
       this.#index = 0;
     } catch (error) {
       this.#finish();
-      throw error;
+      if (!this.#endsLoop()) throw withCaller(error);
     }
+  }
+
+  /** Whether the watch has ended as a loop over it should end: the application closed its engine. */
+  #endsLoop(): boolean {
+    return this.#inLoop && this.#source.endedWithEngine;
   }
 
   #finish(): void {

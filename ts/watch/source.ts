@@ -1,9 +1,13 @@
+import { clearInterval, setInterval } from '../timers.js';
 import { abortError, whenAborted } from '../abort.js';
 import type { CheckedOptions } from './options.js';
 import type { WatchEvent } from './types.js';
 
 // The longest delay that Node takes.
 const FOREVER = 2 ** 31 - 1;
+
+// The most commits that are taken at once.
+const PAGE_COMMITS = 64;
 
 /**
  * The source of the events of one watch. The iterator refers to it, and it does not refer to the iterator, so that an
@@ -13,6 +17,7 @@ export abstract class WatchSource<T> {
   readonly ready: Promise<void>;
   /** The error that ended the watch; null if its user ended it; undefined while it is open. */
   #end: Error | null | undefined;
+  #endedWithEngine = false;
   #begin!: () => void;
   #fail!: (error: Error) => void;
   #wake: (() => void) | undefined;
@@ -49,25 +54,33 @@ export abstract class WatchSource<T> {
     return this.#end !== undefined;
   }
 
+  /** Whether the watch ended because the application closed or disconnected its engine. */
+  get endedWithEngine(): boolean {
+    return this.#endedWithEngine;
+  }
+
   /** The error that ended the watch, if there is one: nothing more may be handed out. */
   fault(): Error | undefined {
     return this.#end ?? undefined;
   }
 
-  /** The next events, at least one; none if the user ended the watch. Rejects with the error that ended it. */
-  async page(): Promise<WatchEvent<T>[]> {
+  /**
+   * The events of the next commits, whole ones, at least one and at most `commits`; none if the user ended the watch.
+   * Rejects with the error that ended it.
+   */
+  async page(commits: number = PAGE_COMMITS): Promise<WatchEvent<T>[]> {
     for (;;) {
       if (this.#end !== undefined) {
         if (this.#end === null) return [];
         throw this.#end;
       }
-      const events = await this.take();
+      const events = await this.take(commits);
       if (events !== undefined) return events;
     }
   }
 
-  /** Takes the events that are there; undefined: call again. */
-  protected abstract take(): Promise<WatchEvent<T>[] | undefined>;
+  /** Takes the events of at most `commits` commits that are there; undefined: call again. */
+  protected abstract take(commits: number): Promise<WatchEvent<T>[] | undefined>;
 
   /** Waits until there may be events to take. */
   protected wait(): Promise<void> {
@@ -82,6 +95,12 @@ export abstract class WatchSource<T> {
 
   /** Ends the watch with an error, at once. */
   end(error: Error): void {
+    this.#finish(error);
+  }
+
+  /** Ends the watch, because the application closes or disconnects its engine. */
+  endWithEngine(error: Error): void {
+    this.#endedWithEngine = !this.isOver;
     this.#finish(error);
   }
 

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use holdfast_core::Space;
 use holdfast_core::format::redis::{
-    Companion, Layout, Touched, held_by, internal_record, internal_text, kept_reply, log_entry, log_place, user_record,
-    version_of_write,
+    Companion, Layout, Touched, held_by, internal_record, internal_text, kept_reply, log_entry, log_place,
+    skipped_numbers, user_record, version_of_write,
 };
 
 /// Any bytes as a user's text, a companion, a name or an internal record: refused, or the same when it is written
@@ -28,7 +28,7 @@ pub fn redis(bytes: &[u8]) {
         let (Touched::Set(key, ..) | Touched::Deleted(key)) = touched else { continue };
         assert!(key.len() < bytes.len(), "a key is a part of its entry");
     }
-    drop((log_place(bytes), kept_reply(bytes), held_by(bytes)));
+    drop((log_place(bytes), skipped_numbers(bytes), kept_reply(bytes), held_by(bytes)));
     let Ok(record) = internal_record(b"key", text) else { return };
     let written = internal_text(&record.value, record.expires_at, record.metadata.as_ref());
     let again = internal_record(b"key", written).unwrap();

@@ -1,5 +1,6 @@
 //! The bytes of operations, for batches that must survive a crash before they are carried out. Checks have no bytes:
-//! they were made before the bytes were written.
+//! they were made before the bytes were written. A deleted range is an interval: a transaction has put deletions of
+//! keys in the place of any other.
 //!
 //! `docs/formats/batch.md` describes the layout. All integers are LEB128 varints.
 //!

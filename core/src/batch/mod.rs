@@ -110,7 +110,11 @@ impl Batch {
             && !self.report
             && self.checks.is_empty()
             && self.range_checks.is_empty()
-            && !self.ops.iter().any(|op| matches!(op, Op::Add { .. }))
+            && !self.ops.iter().any(|op| match op {
+                Op::Add { .. } => true,
+                Op::DeleteRange { range, .. } => !range.is_whole_interval(),
+                Op::Set { .. } | Op::Delete { .. } => false,
+            })
     }
 
     /// The size of keys, values and metadata, in bytes.

@@ -54,12 +54,12 @@ pub enum Op {
         /// The key to delete.
         key: Key,
     },
-    /// Deletes every key of an interval.
+    /// Deletes the keys of a range. An interval goes at once; a range with a pattern, exceptions or a limit goes key by
+    /// key.
     DeleteRange {
         /// The keyspace of the keys.
         space: Space,
-        /// The interval. It has no pattern, exceptions or limit: [`KeyRange::intervals`] splits a range at its
-        /// exceptions.
+        /// The range. [`KeyRange::intervals`] splits one at its exceptions.
         range: KeyRange,
     },
 }
@@ -83,7 +83,7 @@ impl Op {
         Op::Delete { space: Space::User, key: key.into() }
     }
 
-    /// Deletes the users' keys of an interval. See [`Op::DeleteRange`] for what `range` may hold.
+    /// Deletes the users' keys of a range.
     #[must_use]
     pub fn delete_range(range: KeyRange) -> Self {
         Op::DeleteRange { space: Space::User, range }

@@ -118,6 +118,23 @@ pub fn increments_are_exact_and_refuse_other_types(fixture: &dyn Fixture) {
     }
 }
 
+pub fn whole_numbers_beyond_2_53_are_refused(fixture: &dyn Fixture) {
+    let lease = open(fixture);
+    let engine = lease.engine();
+    for (held, by) in
+        [("9007199254740991", 2.0), ("9007199254740992", 1.0), ("-9007199254740992", -1.0), ("1e300", 1.0)]
+    {
+        engine.set("n", held);
+        let refused = engine.commit(Batch::one(Op::add("n", by)));
+        assert_eq!(code_of(refused), Some(Code::InvalidArgument), "{held} {by}");
+        assert_eq!(engine.value("n").as_deref(), Some(held));
+    }
+    engine.set("n", "9007199254740991");
+    assert_eq!(engine.add("n", 1.0).to_bits(), 9_007_199_254_740_992_f64.to_bits());
+    assert_eq!(engine.add("n", -2.0).to_bits(), 9_007_199_254_740_990_f64.to_bits());
+    assert_eq!(code_of(engine.commit(Batch::one(Op::add("new", 1e16)))), Some(Code::InvalidArgument));
+}
+
 pub fn a_failed_increment_in_a_batch_writes_nothing(fixture: &dyn Fixture) {
     let lease = open(fixture);
     let engine = lease.engine();
@@ -195,6 +212,17 @@ pub fn a_range_is_deleted_and_nothing_else(fixture: &dyn Fixture) {
     assert!(engine.keys(&KeyRange::all()).is_empty());
     engine.set("p/a", "2");
     assert_eq!(engine.value("p/a").as_deref(), Some("2"));
+}
+
+pub fn an_empty_batch_marks_a_place_among_the_commits(fixture: &dyn Fixture) {
+    let lease = open(fixture);
+    let engine = lease.engine();
+    for number in 0..3 {
+        let before = engine.set("a", &number.to_string()).seq;
+        let mark = engine.run(Batch::default()).seq;
+        let behind = engine.set("b", &number.to_string()).seq;
+        assert!(before <= mark && mark < behind, "{before} {mark} {behind}");
+    }
 }
 
 pub fn an_oversized_batch_is_refused_whole(fixture: &dyn Fixture) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::watching::{Watcher, can_be_watched};
 use super::{Fixture, close, open};
 use crate::batch::Op;
-use crate::engine::watch::{Limits, Options, Taken, Watching, trim};
+use crate::engine::watch::{Cursor, Limits, Options, Taken, Watching, trim};
 use crate::engine::{Engine, EngineExt};
 use crate::error::Code;
 use crate::key::KeyRange;
@@ -23,6 +23,10 @@ pub(super) fn latest(engine: &Arc<dyn Engine>) -> u64 {
 
 /// A watch that begins behind a commit.
 pub(super) fn resume(engine: &Arc<dyn Engine>, since: u64) -> Watcher {
+    resume_at(engine, Cursor::behind(since))
+}
+
+fn resume_at(engine: &Arc<dyn Engine>, since: Cursor) -> Watcher {
     Watcher::new(engine, Options { since: Some(since), ..Options::default() })
 }
 
@@ -35,7 +39,7 @@ pub fn a_watch_resumes_from_the_log(fixture: &dyn Fixture) {
     engine.set("early", "0");
     assert_eq!(ok(engine.stats()).log_floor, None, "nobody has asked for the log");
     let start = latest(engine);
-    let since = |since| Options { since: Some(since), max_commits: 2, ..Options::default() };
+    let since = |since| Options { since: Some(Cursor::behind(since)), max_commits: 2, ..Options::default() };
     let first = Watcher::new(engine, since(start));
     assert!(matches!(first.watch().take(1), Taken::Log));
     first.watch().read_log();
@@ -64,6 +68,35 @@ pub fn a_watch_resumes_from_the_log(fixture: &dyn Fixture) {
     assert!(engine.stats().is_ok_and(|stats| stats.log_floor.is_some_and(|floor| floor <= start)));
 }
 
+pub fn a_watch_resumes_inside_a_commit(fixture: &dyn Fixture) {
+    let lease = open(fixture);
+    let engine = lease.engine();
+    if !logs(engine) {
+        return;
+    }
+    engine.set("old", "0");
+    let watcher = resume(engine, latest(engine));
+    engine.run([Op::set("a", json("1")), Op::set("b", json("2")), Op::delete("old"), Op::set("c", json("3"))]);
+    engine.set("last", "1");
+    let commit = ok(watcher.next(1)).remove(0);
+    let whole = ["a=1", "b=2", "-old", "c=3"];
+    assert_eq!(commit.changes.iter().map(Watcher::shown).collect::<Vec<_>>(), whole);
+    for (at, cursor) in commit.cursors.iter().enumerate() {
+        let rest = &whole[at + 1..];
+        let resumed = resume_at(engine, *cursor);
+        if !rest.is_empty() {
+            assert_eq!(resumed.told(1), [rest], "{cursor}");
+        }
+        assert_eq!(resumed.told(1), [["last=1"]], "{cursor}");
+    }
+    // A place in the middle is the same one for a watch of other keys.
+    let range = KeyRange::prefix("c");
+    let since = Some(commit.cursors[1]);
+    assert_eq!(Watcher::new(engine, Options { range, since, ..Options::default() }).told(1), [["c=3"]]);
+    let next = Cursor::parse(&format!("{}.1", latest(engine) + 1));
+    assert_eq!(resume_at(engine, ok(next)).error().code(), Code::InvalidArgument);
+}
+
 pub fn no_commit_falls_between_log_and_live(fixture: &dyn Fixture) {
     let lease = open(fixture);
     let engine = lease.engine();
@@ -84,7 +117,10 @@ pub fn no_commit_falls_between_log_and_live(fixture: &dyn Fixture) {
     };
     // Each begins somewhere in the middle of the writing.
     for _ in 0..5 {
-        let watcher = Watcher::new(engine, Options { since: Some(start), max_commits: 10_000, ..Options::default() });
+        let watcher = Watcher::new(
+            engine,
+            Options { since: Some(Cursor::behind(start)), max_commits: 10_000, ..Options::default() },
+        );
         let commits = ok(watcher.next(301));
         assert!(commits.windows(2).all(|pair| pair[0].seq < pair[1].seq), "a commit is told twice or out of order");
         assert_eq!(commits.last().map(|commit| Watcher::shown(&commit.changes[0])), Some("n=300".to_owned()));
@@ -155,7 +191,7 @@ pub fn the_log_is_trimmed_from_its_beginning(fixture: &dyn Fixture) {
     // The latest entry stays, so that the log always has a floor.
     trim_to(engine, within(0));
     let floor = engine.stats().ok().and_then(|stats| stats.log_floor);
-    let last = Watcher::new(engine, Options { since: floor, ..Options::default() });
+    let last = Watcher::new(engine, Options { since: floor.map(Cursor::behind), ..Options::default() });
     engine.set("m", "1");
     let mut told = last.told(1);
     if told == [["n=49"]] {

@@ -49,6 +49,21 @@ pub fn an_expired_key_counts_as_absent_in_checks(fixture: &dyn Fixture) {
     assert_eq!(engine.entry("n").and_then(|record| record.expires_at), None);
 }
 
+pub fn a_limited_deletion_does_not_count_expired_keys(fixture: &dyn Fixture) {
+    let lease = open(fixture);
+    let engine = lease.engine();
+    let past = now().saturating_sub(1000);
+    engine.run(Op::set("a", json("1")).expiring(past));
+    for key in ["c", "d", "e"] {
+        engine.set(key, "1");
+    }
+    let two = KeyRange { limit: Some(2), ..KeyRange::all() };
+    // The batch itself writes a key that has expired.
+    let first = Op::set("b", json("1")).expiring(past);
+    engine.run(Batch::of([first, Op::DeleteRange { space: Space::User, range: two }]));
+    assert_eq!(engine.keys(&KeyRange::all()), ["e"]);
+}
+
 pub fn a_sweep_never_deletes_a_newer_value(fixture: &dyn Fixture) {
     let lease = open(fixture);
     let engine = lease.engine();

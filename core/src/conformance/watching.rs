@@ -51,6 +51,26 @@ pub fn commits_are_told_in_order_and_whole(fixture: &dyn Fixture) {
     assert_eq!(watcher.told(3), [vec!["b=2", "-before", "c=[3]"], vec!["n=2.5"], vec!["a=null"]]);
 }
 
+pub fn what_is_requested_behind_the_call_is_told(fixture: &dyn Fixture) {
+    let lease = open(fixture);
+    let engine = lease.engine();
+    if !can_be_watched(engine) {
+        return;
+    }
+    for round in 0..10 {
+        let number = round.to_string();
+        engine.set("before", &number);
+        let first = Watcher::at_once(engine, Options::default());
+        engine.set("k", &number);
+        assert_eq!(first.told(1), [[format!("k={number}")]], "nobody else watches");
+        engine.set("between", &number);
+        let second = Watcher::at_once(engine, Options::default());
+        engine.set("l", &number);
+        assert_eq!(second.told(1), [[format!("l={number}")]], "another watch is open");
+        assert_eq!(first.told(2), [[format!("between={number}")], [format!("l={number}")]]);
+    }
+}
+
 pub fn failed_batches_and_internal_keys_are_not_told(fixture: &dyn Fixture) {
     let lease = open(fixture);
     let engine = lease.engine();

@@ -1,5 +1,9 @@
 //! Applies a batch over a [`Target`], the same way for every engine that writes for itself.
 
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
 use super::increment::add;
 use super::intent::{self, Intents};
 use super::watch::{self, Capture, Changes};
@@ -18,6 +22,17 @@ pub trait Target {
     /// An error of the medium, which ends the batch.
     fn get(&mut self, space: Space, key: &Key) -> Result<Option<Record>>;
 
+    /// Gives the record that commit `seq` is about to write to a key its version.
+    ///
+    /// # Errors
+    ///
+    /// An error of the medium, which ends the batch.
+    fn give_version(&mut self, space: Space, key: &Key, record: &mut Record, seq: u64) -> Result<()> {
+        let _ = (space, key);
+        record.version = Version::of_commit(seq);
+        Ok(())
+    }
+
     /// Writes a record. Its `created_at` is the time of the write. A target that keeps times keeps the `created_at` of
     /// a live record that it replaces.
     ///
@@ -33,12 +48,20 @@ pub trait Target {
     /// An error of the medium, which ends the batch.
     fn remove(&mut self, space: Space, key: &Key) -> Result<()>;
 
-    /// Removes the keys that `range` contains. True if there were any.
+    /// Removes the keys of an interval, which is ascending. True if there were any.
     ///
     /// # Errors
     ///
     /// An error of the medium, which ends the batch.
-    fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<bool>;
+    fn remove_range(&mut self, space: Space, interval: &KeyRange) -> Result<bool>;
+
+    /// The keys that an ascending range selects, whatever its limit, in any order. A key may come twice, and expired or
+    /// removed keys may be among them.
+    ///
+    /// # Errors
+    ///
+    /// An error of the medium, which ends the batch.
+    fn keys(&mut self, space: Space, range: &KeyRange) -> Result<Vec<Key>>;
 
     /// The intents that stand in the store. If a group fails after a batch was applied, the store puts back those from
     /// before. `None` inside a transaction, whose writes are checked against intents when it commits.
@@ -58,12 +81,6 @@ pub trait Target {
     /// that others may change without a commit has to know of their changes, too.
     fn unchanged_since(&self, as_of: u64, seq: u64) -> bool {
         as_of.checked_add(1) == Some(seq)
-    }
-
-    /// The version of a record that commit `seq` writes.
-    fn version(&self, seq: u64, value: &Value, expires_at: Option<Millis>) -> Version {
-        let _ = (value, expires_at);
-        Version::of_commit(seq)
     }
 }
 
@@ -128,15 +145,9 @@ fn write(
 ) -> Result<Outcome> {
     match op {
         Op::Set { space, key, value, expires_at, metadata } => {
-            let version = target.version(seq, value, *expires_at);
-            let record = Record {
-                value: value.clone(),
-                version,
-                expires_at: *expires_at,
-                created_at: Some(now),
-                updated_at: Some(now),
-                metadata: metadata.clone(),
-            };
+            let mut record = written(value.clone(), *expires_at, metadata.clone(), now);
+            target.give_version(*space, key, &mut record, seq)?;
+            let version = record.version;
             if let Some(changes) = changes {
                 changes.set(*space, key, &record);
             }
@@ -146,11 +157,11 @@ fn write(
         Op::Add { space, key, by, expires_at, metadata } => {
             let old = target.get(*space, key)?.filter(|record| !record.expired(now));
             let sum = add(key, old.as_ref(), *by)?;
-            let value = Value::from_number(sum);
             let expires_at = expires_at.or(old.as_ref().and_then(|old| old.expires_at));
             let metadata = metadata.clone().or_else(|| old.and_then(|old| old.metadata));
-            let version = target.version(seq, &value, expires_at);
-            let record = Record { value, version, expires_at, created_at: Some(now), updated_at: Some(now), metadata };
+            let mut record = written(Value::from_number(sum), expires_at, metadata, now);
+            target.give_version(*space, key, &mut record, seq)?;
+            let version = record.version;
             if let Some(changes) = changes {
                 changes.set(*space, key, &record);
             }
@@ -159,8 +170,12 @@ fn write(
         }
         Op::Delete { space, key } => {
             // A watch is told of a delete only if the key was there.
-            let existed =
-                (report || changes.is_some()) && target.get(*space, key)?.is_some_and(|record| !record.expired(now));
+            let existed = (report || changes.is_some())
+                && match target.get(*space, key) {
+                    // A delete is the way to be rid of a record that cannot be read.
+                    Err(error) if error.is_damaged_record() => true,
+                    found => found?.is_some_and(|record| !record.expired(now)),
+                };
             if let Some(changes) = changes
                 && existed
             {
@@ -169,16 +184,73 @@ fn write(
             target.remove(*space, key)?;
             Ok(Outcome::Deleted { existed })
         }
+        Op::DeleteRange { space, range } if !range.is_whole_interval() => {
+            remove_selected(*space, range, target, changes, now)?;
+            Ok(Outcome::Cleared)
+        }
         Op::DeleteRange { space, range } => {
-            let removed = !range.is_empty() && target.remove_range(*space, range)?;
+            let interval = forward(range);
+            let removed = !range.is_empty() && target.remove_range(*space, &interval)?;
             if let Some(changes) = changes
                 && removed
             {
-                changes.clear(*space, range);
+                changes.clear(*space, &interval);
             }
             Ok(Outcome::Cleared)
         }
     }
+}
+
+/// The same keys in ascending order. The direction of a deletion matters to its limit alone.
+fn forward(range: &KeyRange) -> Cow<'_, KeyRange> {
+    if range.reverse { Cow::Owned(KeyRange { reverse: false, ..range.clone() }) } else { Cow::Borrowed(range) }
+}
+
+/// Removes the keys that a range with a pattern, exceptions or a limit selects, one by one. All reads come before the
+/// first removal.
+fn remove_selected(
+    space: Space,
+    range: &KeyRange,
+    target: &mut impl Target,
+    mut changes: Option<&mut Changes>,
+    now: Millis,
+) -> Result<()> {
+    if range.is_empty() {
+        return Ok(());
+    }
+    let mut keys = target.keys(space, &forward(range))?;
+    keys.retain(|key| range.contains(key));
+    keys.sort_unstable();
+    keys.dedup();
+    if range.reverse {
+        keys.reverse();
+    }
+    // Only keys that are there count for the limit, and only they are told to a watch.
+    if range.limit.is_some() || changes.is_some() {
+        let mut live = Vec::new();
+        for key in keys {
+            if range.limit.is_some_and(|limit| live.len() >= limit) {
+                break;
+            }
+            if target.get(space, &key)?.is_some_and(|record| !record.expired(now)) {
+                live.push(key);
+            }
+        }
+        keys = live;
+    }
+    for key in &keys {
+        if let Some(changes) = changes.as_deref_mut() {
+            changes.delete(space, key);
+        }
+        target.remove(space, key)?;
+    }
+    Ok(())
+}
+
+/// A record that is written now. Its target gives it a version.
+fn written(value: Value, expires_at: Option<Millis>, metadata: Option<Bytes>, now: Millis) -> Record {
+    let version = Version::of_commit(0);
+    Record { value, version, expires_at, created_at: Some(now), updated_at: Some(now), metadata }
 }
 
 /// Writes the changes of an applied batch to the change log, if it is on, in the same commit. Keeps their event until
@@ -187,10 +259,9 @@ fn finish(target: &mut impl Target, changes: Changes, seq: u64, now: Millis) -> 
     let Some(capture) = target.capture() else { return Ok(()) };
     let (event, entry) = capture.finish(changes, seq, now);
     if let Some(value) = entry {
-        let version = target.version(seq, &value, None);
-        let times = Some(now);
-        let record = Record { value, version, expires_at: None, created_at: times, updated_at: times, metadata: None };
-        target.put(Space::Internal, &watch::entry_key(seq), record)?;
+        let (key, mut record) = (watch::entry_key(seq), written(value, None, None, now));
+        target.give_version(Space::Internal, &key, &mut record, seq)?;
+        target.put(Space::Internal, &key, record)?;
     }
     // Last, because the event of a batch that failed must not be published with those of its group.
     if let Some(capture) = target.capture() {

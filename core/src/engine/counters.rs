@@ -42,6 +42,8 @@ pub struct Counters {
     pub cache_misses: Counter,
     /// The number of batches and intents left by a crash that were finished or dropped.
     pub recoveries: Counter,
+    /// The number of keys that a bounded store in memory evicted.
+    pub evictions: Counter,
     /// True for a store in memory, which has no cache to hit or miss.
     pub uncached: bool,
 }
@@ -68,7 +70,8 @@ impl Counters {
     /// The numbers as they are now.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        let Counters { commits, conflicts, joined, fsyncs, cache_hits, cache_misses, recoveries, uncached } = self;
+        let Counters { commits, conflicts, joined, fsyncs, cache_hits, cache_misses, recoveries, evictions, uncached } =
+            self;
         Counts {
             commits: Some(commits.get()),
             conflicts: Some(conflicts.get()),
@@ -77,6 +80,7 @@ impl Counters {
             cache_hits: (!uncached).then(|| cache_hits.get()),
             cache_misses: (!uncached).then(|| cache_misses.get()),
             recoveries: Some(recoveries.get()),
+            evictions: uncached.then(|| evictions.get()),
         }
     }
 }
@@ -98,4 +102,6 @@ pub struct Counts {
     pub cache_misses: Option<u64>,
     /// Batches and intents left by a crash that were finished or dropped.
     pub recoveries: Option<u64>,
+    /// Keys that a bounded store in memory evicted.
+    pub evictions: Option<u64>,
 }

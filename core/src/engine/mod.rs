@@ -19,6 +19,8 @@ pub mod memory;
 #[cfg(any(feature = "file", feature = "sqlite"))]
 mod pace;
 pub mod path;
+#[cfg(any(feature = "file", feature = "leveldb"))]
+mod process;
 pub mod recent;
 #[cfg(feature = "redis")]
 pub mod redis;
@@ -35,5 +37,6 @@ pub use contract::{
 };
 pub use counters::{Counters, Counts};
 pub use embedded::Embedded;
+pub use sweep::set_clock;
 
 pub(crate) use contract::value_of;

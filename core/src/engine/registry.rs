@@ -144,7 +144,8 @@ impl Drop for Lease {
 ///
 /// # Errors
 ///
-/// `INVALID_ARGUMENT` if the store is open with other `options`, or the error of `open`.
+/// `INVALID_ARGUMENT` if the store is open with other `options`, which it names if they are `name=value`, separated by
+/// commas; or the error of `open`.
 pub fn open(id: StoreId, options: &str, open: impl FnOnce() -> Result<Arc<dyn Engine>>) -> Result<Lease> {
     let mut slots = REGISTRY.slots.lock();
     loop {
@@ -154,8 +155,11 @@ pub fn open(id: StoreId, options: &str, open: impl FnOnce() -> Result<Arc<dyn En
                 if theirs != options {
                     return Err(Error::new(
                         Code::InvalidArgument,
-                        "this store is already open in this process with other options; use the same options, or close \
-                         it first",
+                        format!(
+                            "this store is already open in this process with other options{}; use the same options, or \
+                             close it first",
+                            differences(theirs, options)
+                        ),
                     )
                     .in_engine(id.engine));
                 }
@@ -175,6 +179,20 @@ pub fn open(id: StoreId, options: &str, open: impl FnOnce() -> Result<Arc<dyn En
     slots.insert(id.clone(), Slot::Open { engine: engine.clone(), options: options.to_owned(), users: 1 });
     REGISTRY.changed.notify_all();
     Ok(Lease { engine, id: Some(id) })
+}
+
+/// Names the options that differ, each of which is `name=value`, separated by commas.
+fn differences(theirs: &str, ours: &str) -> String {
+    let differing: Vec<String> = theirs
+        .split(',')
+        .zip(ours.split(','))
+        .filter_map(|(theirs, ours)| {
+            let ((name, theirs), (_, ours)) = (theirs.split_once('=')?, ours.split_once('=')?);
+            let (theirs, ours) = (theirs.to_lowercase(), ours.to_lowercase());
+            (theirs != ours).then(|| format!("{name} is {theirs} there and {ours} here"))
+        })
+        .collect();
+    if differing.is_empty() { String::new() } else { format!(" ({})", differing.join(", ")) }
 }
 
 struct Opening {

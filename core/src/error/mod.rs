@@ -12,6 +12,17 @@ pub use code::Code;
 /// The result of every call of this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// What to do where the system allows no more open files.
+pub(crate) const TOO_MANY_FILES: &str =
+    "; EMFILE: close files and engines that are not needed, or raise the limit (ulimit -n)";
+
+/// True if the process or the system has as many files open as it may.
+pub(crate) fn is_too_many_files(error: &io::Error) -> bool {
+    // ENFILE and EMFILE; on Windows ERROR_TOO_MANY_OPEN_FILES.
+    let codes: &[i32] = if cfg!(windows) { &[4] } else { &[23, 24] };
+    error.raw_os_error().is_some_and(|code| codes.contains(&code))
+}
+
 /// An error with its context.
 ///
 /// An error can be cloned, because one failed sync fails every commit of its group.
@@ -65,7 +76,8 @@ impl Error {
             io::ErrorKind::ReadOnlyFilesystem => Code::ReadOnly,
             _ => Code::Io,
         };
-        Error::new(code, format!("{what}: {error}")).caused_by(error)
+        let hint = if is_too_many_files(error) { TOO_MANY_FILES } else { "" };
+        Error::new(code, format!("{what}: {error}{hint}")).caused_by(error)
     }
 
     /// `CORRUPTED`: stored bytes are not those that were written.
@@ -83,7 +95,7 @@ impl Error {
     /// `CONFLICT`: a condition on `key` did not hold.
     #[must_use]
     pub fn conflict(key: &[u8]) -> Self {
-        Error::new(Code::Conflict, "the key was changed by someone else").at_key(key)
+        Error::new(Code::Conflict, "the key was changed meanwhile by another call").at_key(key)
     }
 
     /// Names the engine, unless a layer below has named one.
@@ -138,6 +150,11 @@ impl Error {
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         self.inner.key.as_deref()
+    }
+
+    /// True if one record cannot be read, and others can.
+    pub(crate) fn is_damaged_record(&self) -> bool {
+        self.code() == Code::Corrupted && self.key().is_some()
     }
 
     /// The operation in which the error arose.

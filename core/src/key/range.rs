@@ -184,6 +184,12 @@ impl KeyRange {
         self.pattern.is_none() && self.except.is_empty()
     }
 
+    /// True if the range is all keys of its interval: it has no pattern, exceptions or limit.
+    #[must_use]
+    pub fn is_whole_interval(&self) -> bool {
+        self.is_interval() && self.limit.is_none()
+    }
+
     /// The intervals of which the range consists, one between each two exceptions. The pattern does not count.
     ///
     /// # Examples

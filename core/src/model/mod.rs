@@ -19,6 +19,7 @@
 
 mod answer;
 mod call;
+pub mod consumer;
 mod control;
 mod request;
 mod steps;

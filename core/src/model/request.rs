@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::answer::Answer;
 use super::control::Control;
-use super::transfer;
+use super::{consumer, transfer};
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
 
@@ -15,6 +15,7 @@ use crate::error::{Code, Error, Result};
 #[serde(rename_all = "camelCase")]
 enum Request {
     Transfer(transfer::Request),
+    Consumer(consumer::Request),
 }
 
 /// Carries out a request: JSON text that names a model, its call and the arguments. Blocks.
@@ -46,5 +47,6 @@ pub fn start(engine: &Arc<dyn Engine>, request: &[u8], control: &Arc<Control>) -
     })?;
     match request {
         Request::Transfer(request) => transfer::start(engine, request, control),
+        Request::Consumer(request) => consumer::start(&**engine, request),
     }
 }

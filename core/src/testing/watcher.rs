@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::{ok, text};
 use crate::engine::Engine;
-use crate::engine::watch::{Change, CommitEvent, Options, Taken, Watch};
+use crate::engine::watch::{Change, Options, Taken, Watch, WatchedCommit};
 use crate::error::{Error, Result};
 use crate::key::Key;
 
@@ -20,13 +20,19 @@ impl Watcher {
     /// Begins to watch, and waits until every later commit is told.
     #[must_use]
     pub fn new(engine: &Arc<dyn Engine>, options: Options) -> Self {
-        let (sender, woken) = mpsc::channel();
-        let watch = ok(Watch::open(engine, options, Box::new(move || sender.send(()).unwrap_or(()))));
-        let watcher = Watcher { watch, woken };
+        let watcher = Watcher::at_once(engine, options);
         while !watcher.watch.has_begun() {
             watcher.wait();
         }
         watcher
+    }
+
+    /// Begins to watch, and does not wait.
+    #[must_use]
+    pub fn at_once(engine: &Arc<dyn Engine>, options: Options) -> Self {
+        let (sender, woken) = mpsc::channel();
+        let watch = ok(Watch::open(engine, options, Box::new(move || sender.send(()).unwrap_or(()))));
+        Watcher { watch, woken }
     }
 
     /// The watch itself.
@@ -40,7 +46,7 @@ impl Watcher {
     /// # Errors
     ///
     /// The error that ended the watch before.
-    pub fn next(&self, count: usize) -> Result<Vec<CommitEvent>> {
+    pub fn next(&self, count: usize) -> Result<Vec<WatchedCommit>> {
         let mut commits = Vec::new();
         while commits.len() < count {
             match self.watch.take(count - commits.len()) {

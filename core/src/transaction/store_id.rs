@@ -6,12 +6,11 @@ use std::sync::{Arc, Weak};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::log::random;
 use crate::batch::{Batch, Check, Op};
-use crate::engine::{Engine, EngineExt, Read, Reply, Request, unexpected_reply};
+use crate::engine::{Engine, EngineExt};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, Space};
-use crate::record::Record;
+use crate::random;
 use crate::value::Value;
 
 /// The internal key of the id, among those that the engines keep for themselves.
@@ -56,7 +55,7 @@ impl StoreIds {
         if let Some((_, identity)) = known.iter().find(|(known, _)| is_same(known, engine)) {
             return Ok(*identity);
         }
-        let id = found.unwrap_or_else(|| u128::from(random()) << 64 | u128::from(random()));
+        let id = found.unwrap_or_else(|| u128::from(random::number()) << 64 | u128::from(random::number()));
         let identity = StoreId { id, kept: found.is_some() };
         known.push((Arc::downgrade(engine), identity));
         Ok(identity)
@@ -94,7 +93,7 @@ fn is_same(known: &Weak<dyn Engine>, engine: &Arc<dyn Engine>) -> bool {
 
 /// The id of a store, if it ever took part in a transaction over several engines. Blocks.
 pub(super) fn id_of(engine: &dyn Engine) -> Result<Option<u128>> {
-    let Some(record) = entry(engine, Space::Internal, &Key::from_static(KEY))? else { return Ok(None) };
+    let Some(record) = engine.record(Space::Internal, &Key::from_static(KEY))? else { return Ok(None) };
     let damaged = || Error::corrupted("the id of the store is damaged");
     let Value::Binary(bytes) = &record.value else { return Err(damaged()) };
     let bytes = bytes.as_ref().try_into().map_err(|_| damaged())?;
@@ -113,18 +112,5 @@ pub(super) fn give(engine: &dyn Engine, id: u128) -> Result<()> {
         // Another thread may have been first.
         Err(error) if error.code() == Code::Conflict && id_of(engine)? == Some(id) => Ok(()),
         other => other.map(|_| ()),
-    }
-}
-
-/// The record of a key, behind every write requested before. Blocks.
-pub(super) fn entry(engine: &dyn Engine, space: Space, key: &Key) -> Result<Option<Record>> {
-    let read = Read::Entry(space, key.clone());
-    let reply = match engine.try_read(&read) {
-        Some(reply) => reply?,
-        None => engine.wait(Request::Read(read))?,
-    };
-    match reply {
-        Reply::Entry(record) => Ok(record),
-        _ => Err(unexpected_reply()),
     }
 }

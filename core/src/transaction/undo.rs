@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::store_id::entry;
 use crate::batch::{Batch, Check, Op};
 use crate::engine::{Engine, EngineExt, Projection, View, for_each_page};
 use crate::error::{Code, Error, Result};
@@ -85,7 +84,7 @@ impl Undo {
     pub(super) fn apply(&self, engine: &dyn Engine) -> Result<()> {
         for (written, before) in self.written.iter().zip(&self.before).rev() {
             let Some((space, key)) = written.key() else { continue };
-            let found = entry(engine, space, key)?;
+            let found = engine.record(space, key)?;
             if !holds(found.as_ref(), written) || holds(found.as_ref(), before) {
                 continue;
             }

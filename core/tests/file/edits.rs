@@ -31,10 +31,9 @@ fn an_edit_takes_expiry_and_metadata_away_and_reformatting_does_not() {
     let at = now() + 60_000;
     let metadata = Bytes::from_static(b"{\"m\":1}");
     engine.run(Op::set("k", json("{\"a\":1}")).expiring(at).with_metadata(metadata.clone()));
-    let version = engine.entry("k").unwrap().version;
     fs::write(dir.path().join("k.json"), "{\"a\":1}").unwrap();
     let record = engine.entry("k").unwrap();
-    assert_eq!((record.expires_at, record.version), (Some(at), version));
+    assert_eq!(record.expires_at, Some(at));
     assert_eq!(record.metadata, Some(metadata));
     fs::write(dir.path().join("k.json"), "{\"a\":2}").unwrap();
     let record = engine.entry("k").unwrap();
@@ -42,6 +41,133 @@ fn an_edit_takes_expiry_and_metadata_away_and_reformatting_does_not() {
     // A plain write of the first value is a new record: nothing of the old one comes back.
     engine.set("k", "{\"a\":1}");
     assert_eq!(engine.entry("k").unwrap().expires_at, None);
+}
+
+#[test]
+fn all_that_a_record_holds_belongs_to_its_version() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("k.json");
+    let lease = open(options(dir.path())).unwrap();
+    let engine = lease.engine();
+    let metadata = |text: &'static str| Op::set("k", json("1")).with_metadata(Bytes::from_static(text.as_bytes()));
+    let touch = || {
+        let later = fs::metadata(&path).unwrap().modified().unwrap() + std::time::Duration::from_millis(5);
+        fs::File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
+    };
+    engine.set("k", "1");
+    let mut versions = vec![engine.version("k").unwrap()];
+    let mut note = |what: &str| {
+        let version = engine.version("k").unwrap();
+        assert!(!versions.contains(&version), "{what}");
+        versions.push(version);
+    };
+    engine.run(metadata("1"));
+    note("metadata");
+    engine.run(metadata("2"));
+    note("other metadata");
+    touch();
+    note("the time of the write");
+    let created = engine.entry("k").unwrap().created_at;
+    engine.delete("k");
+    while Some(now()) <= created {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    engine.set("k", "1");
+    note("the time when it was made");
+    let version = engine.version("k");
+    lease.close().unwrap();
+    let lease = open(options(dir.path())).unwrap();
+    assert_eq!(lease.engine().version("k"), version, "opening changes nothing");
+}
+
+#[test]
+fn the_version_that_a_commit_returns_is_that_of_the_record_in_the_file() {
+    for durability in [Durability::Full, Durability::Normal] {
+        let dir = tempfile::tempdir().unwrap();
+        let lease = open(FileOptions { durability, ..FileOptions::new(dir.path()) }).unwrap();
+        let metadata = Op::set("c", json("1")).with_metadata(Bytes::from_static(b"1"));
+        let writes = [Op::set("a", json("1")), Op::set("a", json("2")), Op::add("n", 1.0), metadata];
+        let expected = writes.map(|op| {
+            let key = op.key().unwrap().1.clone();
+            let commit = lease.engine().run(Batch::of([op]).reporting());
+            let Some(Outcome::Set { version } | Outcome::Added { version, .. }) = commit.outcomes.first().cloned()
+            else {
+                panic!("{commit:?}")
+            };
+            (key, version)
+        });
+        lease.close().unwrap();
+        let lease = open(FileOptions { durability, ..FileOptions::new(dir.path()) }).unwrap();
+        for (key, version) in expected.into_iter().skip(1) {
+            assert_eq!(lease.engine().version(std::str::from_utf8(&key).unwrap()), Some(version), "{key:?}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_no_json_is_gone_after_a_delete() {
+    let dir = tempfile::tempdir().unwrap();
+    let lease = open(options(dir.path())).unwrap();
+    let engine = lease.engine();
+    let later = now() + 60_000;
+    for expiring in [false, true] {
+        let set = Op::set("k", json("1"));
+        engine.run(if expiring { set.expiring(later) } else { set });
+        fs::write(dir.path().join("k.json"), "{").unwrap();
+        assert_eq!(engine.try_entry("k").unwrap_err().code(), Code::Corrupted);
+        assert!(engine.delete("k"), "it was there");
+        assert!(!dir.path().join("k.json").exists());
+        assert_eq!(engine.value("k"), None);
+    }
+}
+
+#[test]
+fn a_scan_gives_all_before_a_damaged_file_and_goes_on_behind_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let lease = open(options(dir.path())).unwrap();
+    let engine = lease.engine();
+    for key in ["a", "b", "c", "d"] {
+        engine.set(key, "1");
+    }
+    fs::write(dir.path().join("c.json"), "{").unwrap();
+    let view = engine.look();
+    let read = |range: KeyRange| {
+        let mut found = Vec::new();
+        let result = for_each_page(&*view, Space::User, &range, Projection::Records, |page| {
+            found.extend(page.into_iter().map(|(key, _)| key));
+            Ok(true)
+        });
+        (found, result.err().map(|error| (error.code(), error.key().map(str::to_owned))))
+    };
+    let damage = Some((Code::Corrupted, Some("c".to_owned())));
+    assert_eq!(read(KeyRange::all()), (vec![key("a"), key("b")], damage.clone()));
+    let reverse = KeyRange { reverse: true, ..KeyRange::all() };
+    assert_eq!(read(reverse), (vec![key("d")], damage));
+    assert_eq!(read(KeyRange::all().after(b"c")), (vec![key("d")], None));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_closed_store_has_no_file_open_while_views_of_it_are_held() {
+    let dir = tempfile::tempdir().unwrap();
+    let open_files = || {
+        let all = fs::read_dir("/proc/self/fd").unwrap().flatten();
+        all.filter_map(|entry| fs::read_link(entry.path()).ok()).filter(|path| path.starts_with(dir.path())).count()
+    };
+    for read_only in [false, true] {
+        let lease = open(FileOptions { read_only, ..options(dir.path()) }).unwrap();
+        let engine = lease.engine().clone();
+        if !read_only {
+            engine.set("a/b", "1");
+        }
+        let view = engine.look();
+        assert!(view.get(Space::User, b"a/b").unwrap().is_some());
+        assert!(open_files() > 0);
+        lease.close().unwrap();
+        assert_eq!(open_files(), 0);
+        assert_eq!(code_of(view.get(Space::User, b"a/b")), Some(Code::Closed));
+        drop((view, engine));
+    }
 }
 
 #[test]
@@ -126,6 +252,42 @@ fn a_file_with_a_second_name_is_replaced_and_any_other_written_in_place_below_fu
     assert_eq!(fs::read_to_string(dir.path().join("Second")).unwrap(), "1");
     assert_eq!(engine.value("a").as_deref(), Some("2"));
     lease.close().unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_overwritten_keeps_its_mode_and_a_new_one_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    for durability in [Durability::Full, Durability::Normal] {
+        let dir = tempfile::tempdir().unwrap();
+        let lease = open(FileOptions { durability, ..FileOptions::new(dir.path()) }).unwrap();
+        let engine = lease.engine();
+        let path = dir.path().join("a.json");
+        let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o7777;
+        engine.set("a", "1");
+        assert_eq!(mode(), 0o600);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o664)).unwrap();
+        let large = format!("{:?}", "x".repeat(200_000));
+        let writes = [
+            Batch::one(Op::set("a", json("2"))),
+            Batch::one(Op::set("a", json("3")).with_metadata(Bytes::from_static(b"1"))),
+            Batch::of([Op::set("a", json("4")), Op::set("b", json("4"))]),
+            Batch::one(Op::set("a", json(large))),
+            Batch::one(Op::set("a", json("5"))),
+        ];
+        for write in writes {
+            engine.run(write);
+            assert_eq!(mode(), 0o664, "{durability:?}");
+        }
+        engine.delete("a");
+        engine.set("a", "6");
+        assert_eq!(mode(), 0o600);
+        for entry in fs::read_dir(dir.path().join(".holdfast")).unwrap().flatten() {
+            let others = entry.metadata().unwrap().permissions().mode() & 0o077;
+            assert_eq!(others, 0, "{}", entry.path().display());
+        }
+        lease.close().unwrap();
+    }
 }
 
 #[test]

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use holdfast_core::engine::leveldb::{Compression, LevelDbOptions, open};
-use holdfast_core::engine::{Durability, Request};
+use holdfast_core::engine::{Durability, Projection, Request, for_each_page};
 use holdfast_core::testing::{Calls, code_of, error_of, json};
-use holdfast_core::{Batch, Code, EngineExt, KeyRange, Op};
+use holdfast_core::{Batch, Code, EngineExt, KeyRange, Op, Space};
 
 use super::support::*;
 
@@ -176,6 +176,62 @@ fn a_damaged_block_is_corrupted_where_it_is_read_and_verify_names_it() {
     let report = lease.engine().verify(false, &mut |_, _| Ok(())).unwrap();
     assert!(report.errors.iter().any(|error| error.code() == Code::Corrupted), "{report:?}");
     assert!(lease.engine().entry("k000").is_some());
+}
+
+#[test]
+fn a_damaged_record_is_gone_after_a_delete_or_a_set_and_a_scan_gives_all_before_it() {
+    let root = tempfile::tempdir().unwrap();
+    filled(root.path(), true);
+    let families = ["default", "internal", "engine"]
+        .map(|name| rocksdb::ColumnFamilyDescriptor::new(name, rocksdb::Options::default()));
+    let db = rocksdb::DB::open_cf_descriptors(&rocksdb::Options::default(), root.path(), families).unwrap();
+    for key in ["k100", "k200"] {
+        db.put(key, b"\x01").unwrap();
+    }
+    drop(db);
+    let lease = start(root.path());
+    let engine = lease.engine();
+    assert_eq!(engine.keys(&KeyRange::all()).len(), 500);
+    let view = engine.look();
+    let mut found = 0;
+    let error = for_each_page(&*view, Space::User, &KeyRange::all(), Projection::Values, |page| {
+        found += page.len();
+        Ok(true)
+    });
+    let error = error.unwrap_err();
+    assert_eq!((found, error.code(), error.key()), (100, Code::Corrupted, Some("k100")));
+    assert!(engine.delete("k100"), "it was there");
+    assert!(!engine.has("k100"));
+    engine.set("k200", "1");
+    assert_eq!(engine.value("k200").as_deref(), Some("1"));
+    lease.close().unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn every_file_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let root = tempfile::tempdir().unwrap();
+    let assert_private = || {
+        for entry in fs::read_dir(root.path()).unwrap().flatten() {
+            // RocksDB may have removed it since it was listed.
+            let Ok(metadata) = entry.metadata() else { continue };
+            assert_eq!(metadata.permissions().mode() & 0o077, 0, "{}", entry.path().display());
+        }
+    };
+    let lease = start(root.path());
+    assert_private();
+    lease.engine().set("k", "1");
+    lease.engine().compact().unwrap();
+    lease.close().unwrap();
+    assert!(fs::read_dir(root.path()).unwrap().count() > 5);
+    assert_private();
+    for entry in fs::read_dir(root.path()).unwrap().flatten() {
+        fs::set_permissions(entry.path(), fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let lease = start(root.path());
+    assert_private();
+    lease.close().unwrap();
 }
 
 #[test]

@@ -139,7 +139,18 @@ fn figures_say_what_is_there() {
         lease.engine().set(&format!("k{n}"), &value);
     }
     let stats = lease.engine().stats().unwrap();
-    assert_eq!(stats.keys, Some(1000));
+    assert_eq!((stats.keys, estimated_keys(&stats)), (None, 1000));
+    // RocksDB's own estimate leaves out the tables that were there when it was opened.
+    lease.engine().compact().unwrap();
+    lease.close().unwrap();
+    let lease = start(root.path());
+    for n in 0..10 {
+        lease.engine().delete(&format!("k{n}"));
+    }
+    assert_eq!(estimated_keys(&lease.engine().stats().unwrap()), 990);
+    for n in 0..10 {
+        lease.engine().set(&format!("k{n}"), &value);
+    }
     assert!(stats.memory_bytes.unwrap() > 1_000_000);
     assert!(stats.disk_bytes.unwrap() > 100_000);
     let mut told = Vec::new();

@@ -169,7 +169,6 @@ fn a_crash_at_any_step_leaves_one_content_or_the_other() {
         }
     }
     println!("{} connections cut: {kept} kept the old content, {replaced} have the new", kept + replaced);
-    println!("{} connections cut: {kept} kept the old content, {replaced} have the new", kept + replaced);
     assert!(kept > 0 && replaced > 5, "{kept} kept, {replaced} replaced");
 }
 

@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::calls::{connect, set};
+use crate::calls::{connect, options, set};
 use crate::redis_server::RedisServer;
+use bytes::Bytes;
+use holdfast_core::engine::redis::{RedisOptions, open};
 use holdfast_core::engine::{Engine, EngineExt, Projection, View, for_each_page};
 use holdfast_core::testing::{Calls, json, key};
 use holdfast_core::transaction::{Options, Transaction};
-use holdfast_core::{Batch, Code, Key, KeyRange, Op, RangeCheck, Result, Space, Value};
+use holdfast_core::{Batch, Check, Code, Key, KeyRange, Op, Outcome, RangeCheck, Record, Result, Space, Value};
 
 fn begin(engine: &Arc<dyn Engine>) -> Arc<dyn View> {
     engine.try_begin().expect("at once").expect("a view")
@@ -54,6 +56,88 @@ fn until_committed(engine: &Arc<dyn Engine>, body: impl Fn(&dyn Engine) -> Resul
         assert!(Instant::now() < deadline, "no transaction gets through");
         thread::sleep(Duration::from_micros(100 * (conflicts % 8)));
     }
+}
+
+fn hits(record: Option<&Record>) -> u64 {
+    let metadata = record.and_then(|record| record.metadata.as_deref()).unwrap_or(b"0");
+    std::str::from_utf8(metadata).unwrap().parse().unwrap()
+}
+
+/// Writes the value that a key has, and one hit more in its metadata.
+fn hit(record: Option<&Record>) -> Op {
+    Op::set("k", json("1")).with_metadata(Bytes::from((hits(record) + 1).to_string()))
+}
+
+#[test]
+fn what_a_record_holds_beside_its_value_is_checked_too() {
+    let server = RedisServer::start(&[]);
+    let leases: Vec<_> = (0..4).map(|_| connect(server.port)).collect();
+    thread::scope(|scope| {
+        for lease in &leases {
+            scope.spawn(move || {
+                let engine = lease.engine();
+                for _ in 0..5 {
+                    until_committed(engine, |inside| {
+                        let record = inside.try_entry("k")?;
+                        inside.commit(Batch::one(hit(record.as_ref()))).map(drop)
+                    });
+                    // A compare-and-set by the version.
+                    loop {
+                        let record = engine.entry("k");
+                        let check = Check::new("k", record.as_ref().map(|record| record.version));
+                        match engine.commit(Batch::one(hit(record.as_ref())).with_checks([check])) {
+                            Ok(_) => break,
+                            Err(error) => assert_eq!(error.code(), Code::Conflict, "{error}"),
+                        }
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(hits(leases[0].engine().entry("k").as_ref()), 40);
+}
+
+#[test]
+fn a_version_covers_times_and_metadata_and_is_told() {
+    let server = RedisServer::start(&[]);
+    let plain = connect(server.port);
+    let stamped = open(RedisOptions { timestamps: true, ..options(server.port) }).unwrap();
+    let later = 4_000_000_000_000;
+    let ops = [
+        Op::set("k", json("1")),
+        Op::set("k", json("1")).with_metadata(Bytes::from_static(b"{}")),
+        Op::set("k", json("1")).with_metadata(Bytes::from_static(b"{\"a b\":1}")),
+        Op::set("k", json("1")).with_metadata(Bytes::from_static(b"{}")).expiring(later),
+        Op::set("k", json("1")).expiring(later),
+    ];
+    for engine in [plain.engine(), stamped.engine()] {
+        let mut versions = Vec::new();
+        for op in &ops {
+            let outcomes = engine.run(Batch::one(op.clone()).reporting()).outcomes;
+            let [Outcome::Set { version }] = outcomes[..] else { panic!("{outcomes:?}") };
+            assert_eq!(engine.version("k"), Some(version), "{op:?}");
+            assert!(!versions.contains(&version), "{op:?}");
+            versions.push(version);
+            let twice = engine.run(Batch::of([op.clone(), Op::add("k", 0.0), op.clone()]).reporting()).outcomes;
+            let [Outcome::Set { .. }, Outcome::Added { .. }, Outcome::Set { version }] = twice[..] else {
+                panic!("{twice:?}")
+            };
+            assert_eq!(engine.version("k"), Some(version), "{op:?}");
+            let outcomes = engine.run(Batch::one(Op::add("k", 1.0)).reporting()).outcomes;
+            let [Outcome::Added { version, .. }] = outcomes[..] else { panic!("{outcomes:?}") };
+            assert_eq!(engine.version("k"), Some(version), "{op:?}");
+        }
+    }
+    // A record that was made anew has another created time, and a transaction that has read the old one conflicts.
+    let engine = stamped.engine();
+    engine.set("k", "1");
+    let view = begin(engine);
+    let before = view.get(Space::User, b"k").unwrap().unwrap();
+    thread::sleep(Duration::from_millis(2));
+    engine.delete("k");
+    engine.set("k", "1");
+    assert_ne!(engine.version("k"), Some(before.version));
+    conflict(read(&*view, "other"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::calls::{connect, options, set};
 use crate::proxy::{CUT_REPLIES, PASS, Proxy};
 use crate::redis_server::RedisServer;
 use holdfast_core::engine::redis::open;
-use holdfast_core::engine::watch::{Change, CommitEvent, Options};
+use holdfast_core::engine::watch::{Change, Options, WatchedCommit};
 use holdfast_core::engine::{Engine, EngineExt};
 use holdfast_core::testing::{Calls, Watcher, json};
 use holdfast_core::{Batch, Code, KeyRange, Op};
@@ -30,7 +30,7 @@ fn commits_of_other_clients_are_told_whole_and_in_order() {
         }
     });
     let commits = watcher.next(1000).unwrap();
-    let shown = |commit: &CommitEvent| commit.changes.iter().map(Watcher::shown).collect();
+    let shown = |commit: &WatchedCommit| commit.changes.iter().map(Watcher::shown).collect();
     let told: Vec<Vec<String>> = commits.iter().map(shown).collect();
     assert_eq!(told, (1..=1000).map(|n| vec![format!("n={n}")]).collect::<Vec<_>>());
     assert!(commits.windows(2).all(|pair| pair[0].seq + 1 == pair[1].seq));
@@ -80,7 +80,7 @@ fn a_lost_connection_and_a_lost_feed_end_a_watch() {
     let watcher = watch(lease.engine());
     lease.engine().set("a", "1");
     assert_eq!(watcher.told(1), [["a=1"]]);
-    server.raw(&[b"FLUSHALL"]);
+    server.raw(&[b"DEL", b"app:\xffholdfast:feed"]);
     assert_eq!(watcher.error().code(), Code::Connection);
     let again = watch(lease.engine());
     lease.engine().set("b", "1");

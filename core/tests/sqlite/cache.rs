@@ -131,6 +131,7 @@ fn a_trigger_of_another_program_is_seen() {
              BEGIN UPDATE storage SET value = CAST(new.value * 2 AS TEXT) WHERE key = new.key; END",
         )
         .unwrap();
+    drop(other);
     let lease = open(normal(&path)).unwrap();
     let engine = &**lease.engine();
     for value in ["1", "60"] {

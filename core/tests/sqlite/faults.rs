@@ -1,5 +1,6 @@
 //! Files that are no database, that are damaged, or that may not be used.
 use std::fs;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use super::database;
@@ -7,9 +8,11 @@ use super::support::{SPECIFIED, normal};
 use holdfast_core::EngineExt;
 use holdfast_core::batch::{Batch, Op};
 use holdfast_core::engine::sqlite::{SqliteOptions, open};
+use holdfast_core::engine::watch::{Options, Watch};
+use holdfast_core::engine::{Projection, for_each_page};
 use holdfast_core::error::Code;
 use holdfast_core::key::{KeyRange, Space};
-use holdfast_core::testing::{Calls, code_of, json};
+use holdfast_core::testing::{Calls, Watcher, code_of, json, key};
 use rusqlite::Connection;
 
 #[test]
@@ -100,6 +103,74 @@ fn a_row_that_is_not_of_its_type_is_told_by_key_and_set_aside_on_demand() {
 }
 
 #[test]
+fn a_row_that_is_not_of_its_type_is_gone_after_a_delete_or_a_set() {
+    let file = database();
+    let lease = file.lease();
+    let engine = lease.engine();
+    engine.set("good", "1");
+    let theirs = Connection::open(file.path().join("data/store.db")).unwrap();
+    let rows = [
+        "INSERT INTO storage VALUES ('bad', '{', 'json', 0, 0, NULL, NULL, NULL)",
+        "INSERT INTO storage VALUES ('bad', '1', 'number', 0, 0, '{', NULL, NULL)",
+    ];
+    for row in rows {
+        theirs.execute_batch(row).unwrap();
+        assert_eq!(engine.try_entry("bad").unwrap_err().code(), Code::Corrupted);
+        assert!(engine.delete("bad"), "it was there");
+        assert!(!engine.has("bad"));
+        theirs.execute_batch(row).unwrap();
+        engine.set("bad", "2");
+        assert_eq!(engine.value("bad").as_deref(), Some("2"));
+        theirs.execute_batch("DELETE FROM storage WHERE key = 'bad'").unwrap();
+    }
+    assert_eq!(engine.keys(&KeyRange::all()), ["good"]);
+}
+
+#[test]
+fn a_scan_gives_all_before_a_damaged_row_and_goes_on_behind_it() {
+    let file = database();
+    let lease = file.lease();
+    let engine = lease.engine();
+    for key in ["a", "b", "d"] {
+        engine.set(key, "1");
+    }
+    let theirs = Connection::open(file.path().join("data/store.db")).unwrap();
+    theirs.execute_batch("INSERT INTO storage VALUES ('c', '{', 'json', 0, 0, NULL, NULL, NULL)").unwrap();
+    let view = engine.look();
+    for what in [Projection::Values, Projection::Records] {
+        let read = |range: KeyRange| {
+            let mut found = Vec::new();
+            let result = for_each_page(&*view, Space::User, &range, what, |page| {
+                found.extend(page.into_iter().map(|(key, _)| key));
+                Ok(true)
+            });
+            (found, result.err().map(|error| (error.code(), error.key().map(str::to_owned))))
+        };
+        let damage = Some((Code::Corrupted, Some("c".to_owned())));
+        assert_eq!(read(KeyRange::all()), (vec![key("a"), key("b")], damage.clone()));
+        let reverse = KeyRange { reverse: true, ..KeyRange::all() };
+        assert_eq!(read(reverse), (vec![key("d")], damage));
+        assert_eq!(read(KeyRange::all().after(b"c")), (vec![key("d")], None));
+    }
+}
+
+#[test]
+fn all_that_a_row_of_another_program_holds_belongs_to_its_version() {
+    let file = database();
+    let lease = file.lease();
+    let engine = lease.engine();
+    let theirs = Connection::open(file.path().join("data/store.db")).unwrap();
+    let mut versions = Vec::new();
+    for row in ["0, 0, NULL", "0, 0, '1'", "0, 0, '2'", "0, 1, '2'", "1, 1, '2'"] {
+        let sql = format!("INSERT OR REPLACE INTO storage VALUES ('k', '1', 'number', {row}, NULL, NULL)");
+        theirs.execute_batch(&sql).unwrap();
+        let version = engine.version("k").unwrap();
+        assert!(!versions.contains(&version), "{row}");
+        versions.push(version);
+    }
+}
+
+#[test]
 fn a_path_that_cannot_be_a_database_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
@@ -130,6 +201,28 @@ fn waiting_for_another_writer_ends_in_a_timeout() {
     theirs.execute_batch("COMMIT").unwrap();
     lease.engine().set("k", "2");
     assert_eq!(lease.engine().value("k").as_deref(), Some("2"));
+}
+
+#[test]
+fn a_watch_that_cannot_begin_beside_another_writer_ends_in_a_timeout() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("busy.db");
+    let lease = open(SqliteOptions { busy_timeout: 100, ..normal(&path) }).unwrap();
+    let theirs = Connection::open(&path).unwrap();
+    theirs.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (wake, woken) = mpsc::channel();
+    let watch = Watch::open(lease.engine(), Options::default(), Box::new(move || wake.send(()).unwrap_or(()))).unwrap();
+    let error = loop {
+        match watch.beginning() {
+            Ok(_) => woken.recv_timeout(Duration::from_secs(20)).unwrap(),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.code(), Code::Timeout);
+    theirs.execute_batch("COMMIT").unwrap();
+    let again = Watcher::new(lease.engine(), Options::default());
+    lease.engine().set("k", "2");
+    assert_eq!(again.told(1), [["k=2"]]);
 }
 
 #[test]

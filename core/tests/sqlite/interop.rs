@@ -20,6 +20,7 @@ fn a_database_of_the_specifications_own_schema_is_used_as_it_is() {
              ('j', '{\"a\":[1]}', 'json', 5, 6, NULL)",
         )
         .unwrap();
+    drop(theirs);
     let lease = open(SqliteOptions::new(&path)).unwrap();
     let engine = lease.engine();
     for (key, text) in [
@@ -40,6 +41,7 @@ fn a_database_of_the_specifications_own_schema_is_used_as_it_is() {
     assert_eq!(engine.keys(&KeyRange::all()), ["b", "d", "j", "n", "s"]);
 
     // The specification's own statement still works, and what it writes is seen at once.
+    let theirs = Connection::open(&path).unwrap();
     theirs
         .execute(
             "INSERT OR REPLACE INTO storage (key, value, type, created_at, updated_at, metadata) \

@@ -50,12 +50,14 @@ fn the_columns_indexes_triggers_and_views_of_other_programs_stay() {
              CREATE VIEW texts AS SELECT key, value FROM storage;",
         )
         .unwrap();
+    drop(theirs);
     let lease = open(normal(&path)).unwrap();
     let engine = &**lease.engine();
     engine.set("old", "1");
     let before = schema(&path);
     replace(engine, &[("new", "\"text\"")]);
     assert_eq!(schema(&path), before);
+    let theirs = Connection::open(&path).unwrap();
     let value: String = theirs.query_row("SELECT value FROM texts", [], |row| row.get(0)).unwrap();
     let note: String = theirs
         .query_row("SELECT note FROM storage INDEXED BY notes WHERE note IS NOT NULL", [], |row| row.get(0))
@@ -66,6 +68,7 @@ fn the_columns_indexes_triggers_and_views_of_other_programs_stay() {
         theirs.query_row("SELECT count(*) FROM audit WHERE key = 'later'", [], |row| row.get(0)).unwrap();
     assert_eq!(audited, 1);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "the database, its WAL and the WAL index");
+    drop(theirs);
     lease.close().unwrap();
     let lease = open(normal(&path)).unwrap();
     assert_eq!(lease.engine().value("new").as_deref(), Some("\"text\""));

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU16, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -27,8 +27,11 @@ pub(crate) const NO_HELLO: usize = 6;
 
 pub(crate) struct Proxy {
     pub(crate) port: u16,
+    server: Arc<AtomicU16>,
     mode: Arc<AtomicUsize>,
     cut: Arc<Cut>,
+    /// The directions of connections that are not ended.
+    open: Arc<AtomicUsize>,
 }
 
 /// The number of bytes after which a connection is cut, for each direction. A negative number means never.
@@ -65,20 +68,39 @@ impl Proxy {
         let port = listener.local_addr().expect("an address").port();
         let mode = Arc::new(AtomicUsize::new(PASS));
         let seen = mode.clone();
+        let server = Arc::new(AtomicU16::new(server));
+        let address = server.clone();
         let (requests, replies) = (AtomicI64::new(-1), AtomicI64::new(-1));
         let cut = Arc::new(Cut { requests, replies, for_good: AtomicBool::new(false) });
         let cuts = cut.clone();
+        let open = Arc::new(AtomicUsize::new(0));
+        let counted = open.clone();
         thread::spawn(move || {
             for client in listener.incoming() {
-                let (Ok(client), Ok(server)) = (client, TcpStream::connect(("127.0.0.1", server))) else { continue };
+                let server = TcpStream::connect(("127.0.0.1", address.load(Ordering::SeqCst)));
+                let (Ok(client), Ok(server)) = (client, server) else { continue };
                 let (to_server, to_client) = (seen.clone(), seen.clone());
                 let (Ok(client_in), Ok(server_in)) = (client.try_clone(), server.try_clone()) else { continue };
                 let (requests, replies) = (cuts.clone(), cuts.clone());
-                thread::spawn(move || pump(client_in, server, &to_server, &requests, false));
-                thread::spawn(move || pump(server_in, client, &to_client, &replies, true));
+                let (there, back) = (counted.clone(), counted.clone());
+                counted.fetch_add(2, Ordering::SeqCst);
+                thread::spawn(move || {
+                    pump(client_in, server, &to_server, &requests, false);
+                    there.fetch_sub(1, Ordering::SeqCst);
+                });
+                thread::spawn(move || {
+                    pump(server_in, client, &to_client, &replies, true);
+                    back.fetch_sub(1, Ordering::SeqCst);
+                });
             }
         });
-        Proxy { port, mode, cut }
+        Proxy { port, server, mode, cut, open }
+    }
+
+    /// Later connections lead to another server.
+    #[allow(dead_code, reason = "each test program uses a part of it")]
+    pub(crate) fn lead_to(&self, server: u16) {
+        self.server.store(server, Ordering::SeqCst);
     }
 
     /// Cuts the connection after the server has sent this number of bytes more.
@@ -97,6 +119,15 @@ impl Proxy {
     #[allow(dead_code, reason = "each test program uses a part of it")]
     pub(crate) fn cut_for_good(&self) {
         self.cut.for_good.store(true, Ordering::SeqCst);
+    }
+
+    /// Refuses connections, and waits until those that are open are cut.
+    #[allow(dead_code, reason = "each test program uses a part of it")]
+    pub(crate) fn cut_all(&self) {
+        self.set(REFUSE);
+        while self.open.load(Ordering::SeqCst) > 0 {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     pub(crate) fn set(&self, mode: usize) {

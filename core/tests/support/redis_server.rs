@@ -7,6 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use holdfast_core::engine::redis::RedisOptions;
 use tempfile::TempDir;
 
 pub(crate) struct RedisServer {
@@ -80,6 +81,21 @@ impl Drop for RedisServer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Makes the user of the documentation on a server, for one key prefix. Returns what logs in as that user.
+pub(crate) fn documented_user(server: &RedisServer, prefix: &str) -> impl Fn(RedisOptions) -> RedisOptions + use<> {
+    let page = include_str!("../../../docs/engines/redis.md");
+    let (_, command) = page.split_once("redis-cli ACL SETUSER ").expect("the page has the command");
+    let (command, _) = command.split_once("```").expect("the command ends");
+    let words: Vec<String> = command
+        .split_ascii_whitespace()
+        .filter(|word| *word != "\\")
+        .map(|word| word.trim_matches('\'').replace("shop:", prefix))
+        .collect();
+    let command: Vec<&[u8]> = [&b"ACL"[..], b"SETUSER"].into_iter().chain(words.iter().map(String::as_bytes)).collect();
+    assert_eq!(server.raw(&command), b"+OK\r\n");
+    |options| RedisOptions { username: Some("shop".into()), password: Some("secret".into()), ..options }
 }
 
 fn spawn(port: u16, folder: &TempDir, args: &[String]) -> Child {

@@ -1,5 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { StorageError, isStorageError } from '../../errors/storage-error.js';
+import { refused } from '../../answers.js';
+import { now, systemNow, tick } from '../../clock.js';
+import type { ValueRules } from '../../codec/rules.js';
+import { fromNative } from '../../errors/from-native.js';
+import { rejectedLater } from '../../errors/stack.js';
+import { StorageError, addContext, isStorageError, sameAgain } from '../../errors/storage-error.js';
 import type { StorageTypeError } from '../../errors/storage-error.js';
 import type { CallHandle, LeaseHost } from '../../native/call-queue.js';
 import type { LeaseSource } from '../../native/lease-source.js';
@@ -7,6 +11,7 @@ import { StoreLease } from '../../native/store-lease.js';
 import { openStore, openStoreSync } from '../../native/open.js';
 import type { OpenRequest, Recovery } from '../../native/open.js';
 import { retryDelay } from '../../retry.js';
+import { sleep } from '../../timers.js';
 import { NO_HOOKS } from '../hooks.js';
 import type { EngineHooks } from '../hooks.js';
 
@@ -31,6 +36,7 @@ export class Connection implements LeaseSource {
   /** The open store. Undefined while there is none: calls then wait for it. */
   lease: StoreLease | undefined;
   hooks: EngineHooks = NO_HOOKS;
+  readonly now: () => number;
   /** Set by a manager. An engine without a manager knows no transaction logs. */
   recovery: Recovery | undefined;
   /** Counts calls and openings that were made again. */
@@ -46,8 +52,12 @@ export class Connection implements LeaseSource {
   /** @param keeps - Whether a disconnect keeps the store, because it lives in memory. */
   constructor(owner: ConnectionOwner, request: OpenRequest, keeps: boolean) {
     this.#owner = owner;
-    this.#request = request;
+    // The addon holds the listener, which must not keep an engine alive that the application has let go.
+    const listener = request.engine === 'redis' ? Connection.#weakListener(new WeakRef(this)) : request.listener;
+    this.#request = { ...request, listener };
     this.#keeps = keeps;
+    // A server judges expiry by its own clock, which no application sets.
+    this.now = request.engine === 'redis' ? systemNow : now;
     const hooks = (): EngineHooks => this.hooks;
     this.#host = {
       engine: owner.name,
@@ -63,12 +73,16 @@ export class Connection implements LeaseSource {
     };
   }
 
+  static #weakListener(connection: WeakRef<Connection>): (text: string) => void {
+    return (text) => connection.deref()?.hear(text);
+  }
+
   get name(): string {
     return this.#owner.name;
   }
 
-  get maxBytes(): number {
-    return this.hooks.maxValueBytes;
+  get rules(): ValueRules {
+    return this.hooks.rules;
   }
 
   async open(): Promise<void> {
@@ -113,7 +127,8 @@ export class Connection implements LeaseSource {
   }
 
   /** The open store. If there is none, this call opens it and first runs the calls that wait for it. */
-  now(operation: string): StoreLease {
+  openNow(operation: string): StoreLease {
+    tick();
     if (this.lease === undefined) {
       if (this.#owner.closed()) throw this.#closedError(operation);
       this.#use(this.#kept ?? new StoreLease(openStoreSync(this.#request, this.recovery), this.#host));
@@ -123,8 +138,9 @@ export class Connection implements LeaseSource {
   }
 
   #whenOpen<T>(operation: string, run: (lease: StoreLease) => Promise<T>, handle: CallHandle | undefined): Promise<T> {
-    if (this.#owner.closed()) return Promise.reject(this.#closedError(operation));
-    return new Promise((resolve, reject) => {
+    if (this.#owner.closed()) return refused(this.#closedError(operation));
+    return new Promise((resolve) => {
+      const reject = (error: unknown): void => resolve(rejectedLater(error));
       const call: Waiting = {
         run: (lease) => {
           if (handle?.abandoned === undefined) run(lease).then(resolve, reject);
@@ -133,7 +149,7 @@ export class Connection implements LeaseSource {
       this.#waiting.add(call);
       // Each call rejects by itself, once the opening is over: a call that is made in answer to that opens anew.
       this.#owner.connect().catch((error: unknown) => {
-        if (this.#waiting.delete(call)) reject(error);
+        if (this.#waiting.delete(call)) reject(sameAgain(error));
       });
     });
   }
@@ -151,6 +167,13 @@ export class Connection implements LeaseSource {
     this.#retrying('connect', error, failures + 1, delay);
     await sleep(delay);
     return !this.#owner.closed() && this.lease === undefined;
+  }
+
+  /** Is told that the connection to a server was lost, by the JSON of an error, or made again, by `up`. */
+  hear(text: string): void {
+    const engine = this.#owner.name;
+    if (text === 'up') this.hooks.onUp(engine);
+    else this.hooks.onDown(engine, addContext(fromNative(text), { engine }));
   }
 
   #retrying(operation: string, error: StorageError | StorageTypeError, attempt: number, delay: number): void {

@@ -1,3 +1,4 @@
+import { ENGINE_METHODS, refuseExtraArguments } from '../../arguments/arity.js';
 import { checkKey, checkWritableKey } from '../../arguments/keys.js';
 import { checkOptions } from '../../arguments/options.js';
 import { VERIFY_SHAPE } from '../../arguments/shapes.js';
@@ -11,11 +12,13 @@ import type { OpenRequest } from '../../native/open.js';
 import { decodeFound } from '../../native/results.js';
 import type { InnerRange } from '../../range/range.js';
 import { Snapshot } from '../../snapshot.js';
+import { noteWrite } from '../../transactions/own-writes.js';
 import type {
   AbortOptions,
   BatchOperation,
   Capabilities,
   CompareAndSetResult,
+  DeleteOptions,
   EngineStats,
   Entry,
   Range,
@@ -57,6 +60,10 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
   readonly #access: Access;
   #capabilities: Capabilities;
 
+  static {
+    refuseExtraArguments(this, ENGINE_METHODS);
+  }
+
   /** @internal */
   constructor(config: Config, { open, capabilities, keeps }: NativeTraits) {
     super(open.engine, config);
@@ -86,8 +93,8 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
   }
 
   /** {@inheritDoc DataMethods.get} */
-  get<T = unknown>(key: string): Promise<T | null> {
-    return this.#data.get<T>(key);
+  get<T = unknown>(key: string, options?: AbortOptions): Promise<T | null> {
+    return this.#data.get<T>(key, options);
   }
 
   /** {@inheritDoc DataMethods.set} */
@@ -96,48 +103,48 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
   }
 
   /** {@inheritDoc DataMethods.delete} */
-  delete(key: string): Promise<boolean> {
-    return this.#data.delete(key);
+  delete(key: string, options?: DeleteOptions): Promise<boolean> {
+    return this.#data.delete(key, options);
   }
 
   /** {@inheritDoc DataMethods.has} */
-  has(key: string): Promise<boolean> {
-    return this.#data.has(key);
+  has(key: string, options?: AbortOptions): Promise<boolean> {
+    return this.#data.has(key, options);
   }
 
   /** {@inheritDoc DataMethods.keys} */
-  keys(query?: string | Range): Promise<string[]> {
-    return this.#data.keys(query);
+  keys(query?: string | Range, options?: AbortOptions): Promise<string[]> {
+    return this.#data.keys(query, options);
   }
 
   /** {@inheritDoc DataMethods.count} */
-  count(query?: string | Range): Promise<number> {
-    return this.#data.count(query);
+  count(query?: string | Range, options?: AbortOptions): Promise<number> {
+    return this.#data.count(query, options);
   }
 
   /** {@inheritDoc DataMethods.clear} */
-  clear(): Promise<void> {
-    return this.#data.clear();
+  clear(query?: string | Range, options?: AbortOptions): Promise<void> {
+    return this.#data.clear(query, options);
   }
 
   /** {@inheritDoc DataMethods.entries} */
-  entries<T = unknown>(query?: string | Range): StorageIterator<[string, T]> {
-    return this.#data.entries<T>(query);
+  entries<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<[string, T]> {
+    return this.#data.entries<T>(query, options);
   }
 
   /** {@inheritDoc DataMethods.values} */
-  values<T = unknown>(query?: string | Range): StorageIterator<T> {
-    return this.#data.values<T>(query);
+  values<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<T> {
+    return this.#data.values<T>(query, options);
   }
 
   /** {@inheritDoc DataMethods.keysIterator} */
-  keysIterator(query?: string | Range): StorageIterator<string> {
-    return this.#data.keysIterator(query);
+  keysIterator(query?: string | Range, options?: AbortOptions): StorageIterator<string> {
+    return this.#data.keysIterator(query, options);
   }
 
   /** {@inheritDoc DataMethods.getMany} */
-  getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]> {
-    return this.#data.getMany<T>(keys);
+  getMany<T = unknown>(keys: Iterable<string>, options?: AbortOptions): Promise<(T | null)[]> {
+    return this.#data.getMany<T>(keys, options);
   }
 
   /** {@inheritDoc DataMethods.setMany} */
@@ -146,8 +153,8 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
   }
 
   /** {@inheritDoc DataMethods.deleteMany} */
-  deleteMany(keys: Iterable<string>): Promise<number> {
-    return this.#data.deleteMany(keys);
+  deleteMany(keys: Iterable<string>, options?: AbortOptions): Promise<number> {
+    return this.#data.deleteMany(keys, options);
   }
 
   /** {@inheritDoc DataMethods.batch} */
@@ -171,8 +178,8 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
   }
 
   /** {@inheritDoc DataMethods.getEntry} */
-  getEntry<T = unknown>(key: string): Promise<Entry<T> | null> {
-    return this.#data.getEntry<T>(key);
+  getEntry<T = unknown>(key: string, options?: AbortOptions): Promise<Entry<T> | null> {
+    return this.#data.getEntry<T>(key, options);
   }
 
   /** {@inheritDoc Engine.snapshot} */
@@ -234,14 +241,22 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
   /** {@inheritDoc Engine.setSync} */
   setSync(key: string, value: unknown, options?: Omit<RecordOptions, 'signal'>): void {
     checkWritableKey(key, 'setSync');
-    const { expiresAt, metadata } = writeOptions('setSync', 'record', options, this.#connection.maxBytes);
-    const encoded = encodeAt(key, value, this.#connection.maxBytes);
+    const { expiresAt, metadata } = writeOptions(
+      'setSync',
+      'record',
+      options,
+      this.#connection.rules,
+      this.#connection.now,
+    );
+    const encoded = encodeAt(key, value, this.#connection.rules);
+    noteWrite(this.#connection, key);
     this.#sync('setSync', key, (store) => store.setSync(key, encoded, expiresAt, metadata));
   }
 
   /** {@inheritDoc Engine.deleteSync} */
   deleteSync(key: string): boolean {
     checkWritableKey(key, 'deleteSync');
+    noteWrite(this.#connection, key);
     return this.#sync('deleteSync', key, (store) => store.callSync(VERBS.delete, key) as boolean);
   }
 
@@ -283,7 +298,7 @@ export abstract class NativeEngine<Config> extends BaseStorageEngine<Config> imp
         key,
       });
     }
-    const lease = this.#connection.now(operation);
+    const lease = this.#connection.openNow(operation);
     try {
       return run(lease.store);
     } catch (error) {

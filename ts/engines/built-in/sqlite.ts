@@ -1,5 +1,6 @@
 import { boolean, callback, either, integer, required, text } from '../../arguments/option-types.js';
 import { checkOptions } from '../../arguments/options.js';
+import { callListener } from '../../errors/uncaught.js';
 import { NativeEngine } from './native-engine.js';
 import { DURABILITY_SHAPE, EMBEDDED, READ_ONLY_SHAPE, absolute } from './options.js';
 import type { DurabilityOptions } from './options.js';
@@ -11,7 +12,8 @@ export interface SQLiteStorageConfig extends DurabilityOptions {
   /** The table of the records: letters, digits and `_`, not starting with a digit. Default: `'storage'`. */
   tableName?: string | undefined;
   /**
-   * Is called with each statement, with placeholders and never values. True prints them to the console. Default: false.
+   * Is called with each statement, with placeholders and never values. True prints them to the console. What it throws
+   * is an uncaught exception of its own. Default: false.
    */
   verbose?: boolean | ((sql: string) => void) | undefined;
   /** The number of connections that read at a time. Default: the engine's choice. */
@@ -56,11 +58,13 @@ export class SQLiteStorage extends NativeEngine<SQLiteStorageConfig> {
       indexUpdatedAt,
       durability,
     });
-    const open = { engine: 'sqlite', options, verbose: listener(config.verbose) } as const;
+    const open = { engine: 'sqlite', options, listener: listener(config.verbose) } as const;
     super(config, { open, capabilities: { ...EMBEDDED, multiProcess: path !== ':memory:' }, keeps: false });
   }
 }
 
 function listener(verbose: SQLiteStorageConfig['verbose']): ((sql: string) => void) | undefined {
-  return verbose === true ? (sql) => console.log(sql) : verbose === false ? undefined : verbose;
+  if (verbose === undefined || verbose === false) return undefined;
+  const listen = verbose === true ? (sql: string) => console.log(sql) : verbose;
+  return (sql) => callListener(listen, sql);
 }

@@ -1,12 +1,21 @@
+import { now } from '../../clock.js';
 import { checkOptions } from '../../arguments/options.js';
 import { ABORT_SHAPE } from '../../arguments/shapes.js';
-import { copyOf } from '../../codec/copy.js';
+import { decodedCopy } from '../../codec/copy.js';
 import { describeKind } from '../../codec/kinds.js';
+import type { ValueRules } from '../../codec/rules.js';
 import { StorageTypeError } from '../../errors/storage-error.js';
-import type { AbortOptions, BatchOperation, RecordOptions, SetManyOptions, SetOptions } from '../../types.js';
-import { batchSteps, eachEntry } from '../data/batch.js';
+import type {
+  AbortOptions,
+  BatchOperation,
+  DeleteOptions,
+  RecordOptions,
+  SetManyOptions,
+  SetOptions,
+} from '../../types.js';
+import { batchSteps, eachEntry, encodeAt } from '../data/batch.js';
 import type { Step } from '../data/batch.js';
-import { checkExpected, writeOptions } from '../data/write-options.js';
+import { checkExpected, deleteOptions, writeOptions } from '../data/write-options.js';
 import type { WriteOptions } from '../data/write-options.js';
 import type { EngineHooks } from '../hooks.js';
 import type { EngineCalls } from './engine-calls.js';
@@ -24,14 +33,22 @@ export class WriteArguments {
 
   set(key: unknown, value: unknown, options: SetOptions | undefined): [copy: unknown, write: WriteOptions] {
     checkUserWrite(key, 'set');
-    return [this.#copy(value), this.#writeOptions('set', 'set', options)];
+    return [this.#copy(key, value), this.#writeOptions('set', 'set', options)];
+  }
+
+  /** The version that the key must have, if one is given. */
+  delete(key: unknown, options: DeleteOptions | undefined): string | undefined {
+    checkUserWrite(key, 'delete');
+    const { ifVersion } = deleteOptions(options);
+    if (ifVersion !== undefined) this.#calls.needVersions('delete', key);
+    return ifVersion;
   }
 
   setMany(entries: unknown, options: SetManyOptions | undefined): Step[] {
     const write = this.#writeOptions('setMany', 'setMany', options);
     const checks: Step[] = [];
     const sets: Step[] = [];
-    eachEntry(entries, this.#maxBytes, (key, value) => {
+    eachEntry(entries, this.#rules, (key, value) => {
       if (write.ifAbsent) checks.push({ type: 'check', key, version: null });
       sets.push({ type: 'set', key, value, write });
     });
@@ -41,7 +58,7 @@ export class WriteArguments {
 
   batch(operations: Iterable<BatchOperation>, options: AbortOptions | undefined): Step[] {
     checkOptions('batch', options, ABORT_SHAPE);
-    const steps = batchSteps(operations, this.#maxBytes);
+    const steps = batchSteps(operations, { rules: this.#rules, now });
     checkUserSteps(steps, 'batch');
     for (const step of steps) if (step.type === 'set') this.#calls.stored(step.write, 'batch');
     return steps;
@@ -56,7 +73,7 @@ export class WriteArguments {
     checkUserWrite(key, 'compareAndSet');
     checkExpected(expected, 'compareAndSet');
     this.#calls.needVersions('compareAndSet', key);
-    return [this.#copy(value), this.#writeOptions('compareAndSet', 'record', options)];
+    return [this.#copy(key, value), this.#writeOptions('compareAndSet', 'record', options)];
   }
 
   increment(key: string, by: unknown, options: RecordOptions | undefined): WriteOptions {
@@ -66,16 +83,16 @@ export class WriteArguments {
     return this.#writeOptions('increment', 'record', options);
   }
 
-  get #maxBytes(): number {
-    return this.#owner.hooks.maxValueBytes;
+  get #rules(): ValueRules {
+    return this.#owner.hooks.rules;
   }
 
-  #copy(value: unknown): unknown {
-    return copyOf(value, this.#maxBytes);
+  #copy(key: string, value: unknown): unknown {
+    return decodedCopy(encodeAt(key, value, this.#rules));
   }
 
   #writeOptions(operation: string, kind: 'set' | 'setMany' | 'record', options: SetOptions | undefined): WriteOptions {
-    const write = writeOptions(operation, kind, options, this.#maxBytes);
+    const write = writeOptions(operation, kind, options, this.#rules);
     this.#calls.stored(write, operation);
     if (write.ifVersion !== undefined) this.#calls.needVersions(operation);
     return write;

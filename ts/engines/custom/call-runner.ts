@@ -1,5 +1,8 @@
 import { abortable } from '../../abort.js';
+import { pause, refused } from '../../answers.js';
+import { signalOf } from '../../arguments/shapes.js';
 import { rejection } from '../../errors/rejection.js';
+import { withCaller } from '../../errors/stack.js';
 import type { StorageError } from '../../errors/storage-error.js';
 import type { AbortOptions } from '../../types.js';
 import type { CustomFeed } from '../../watch/custom-feed.js';
@@ -41,19 +44,36 @@ export class CallRunner {
     return abortable(signal, this.#owner.name, operation, start, () => (dropped = true));
   }
 
+  /** The same for a call whose options are no more than a signal. */
+  read<A, T>(operation: string, check: () => A, call: (checked: A) => Promise<T>, options?: AbortOptions): Promise<T> {
+    const checkAll = (): A => {
+      const checked = check();
+      signalOf(operation, options);
+      return checked;
+    };
+    return this.run(operation, checkAll, call, options);
+  }
+
+  /** Runs a call in its turn, unless `signal` fires before. */
+  queue<T>(operation: string, signal: AbortSignal | undefined, call: () => Promise<T>): Promise<T> {
+    return this.run(operation, () => undefined, call, signal && { signal });
+  }
+
   /** Runs a call in its turn. */
   enqueue<T>(operation: string, call: () => Promise<T>): Promise<T> {
     const owner = this.#owner;
-    if (owner.isClosed) return Promise.reject(owner.closedError(operation));
+    if (owner.isClosed) return refused(owner.closedError(operation));
     const connected = owner.isReady ? undefined : owner.connect();
     connected?.catch(() => {}); // the call itself rejects with it in its turn
     const result = this.#order
       .run(async () => {
         await connected;
+        const turn = pause();
+        if (turn !== undefined) await turn;
         return call();
       })
       .finally(() => this.#feed.flush());
-    return result.catch((error: unknown) => this.reject(error, operation));
+    return result.catch((error: unknown) => this.reject(withCaller(error), operation));
   }
 
   reject(error: unknown, operation: string): Promise<never> {

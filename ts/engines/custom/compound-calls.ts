@@ -2,13 +2,14 @@ import { decode } from '../../codec/decode.js';
 import { StorageError, StorageTypeError } from '../../errors/storage-error.js';
 import type { InnerRange } from '../../range/range.js';
 import { selectKeys } from '../../range/selection.js';
-import type { BatchOperation, LongCallOptions, VerifyReport } from '../../types.js';
+import type { KeyOperation, LongCallOptions, VerifyReport } from '../../types.js';
 import type { Step } from '../data/batch.js';
 import { writeOptions } from '../data/write-options.js';
 import type { WriteOptions } from '../data/write-options.js';
 import { report } from '../report.js';
 import type { EngineCalls } from './engine-calls.js';
 
+type KeyStep = Exclude<Step, { type: 'deleteRange' }>;
 type Conditions = Pick<WriteOptions, 'ifAbsent' | 'ifVersion'>;
 
 /** Data methods that take several calls to a custom engine. The caller sees to it that no other call comes between. */
@@ -43,8 +44,13 @@ export class CompoundCalls {
     return count;
   }
 
+  async delete(key: string, ifVersion: string | undefined): Promise<boolean> {
+    await this.#checkConditions(key, { ifAbsent: false, ifVersion }, 'delete');
+    return this.#calls.delete(key, 'delete');
+  }
+
   async set(key: string, value: unknown, write: WriteOptions): Promise<void> {
-    await this.#checkConditions(key, write);
+    await this.#checkConditions(key, write, 'set');
     await this.#calls.set(key, value, write, 'set');
   }
 
@@ -57,13 +63,14 @@ export class CompoundCalls {
         key,
       });
     }
-    const sum = (found ?? 0) + by;
+    const sum = sumOf(found ?? 0, by);
     await this.#calls.set(key, sum, await this.#keeping(key, write), 'increment');
     return sum;
   }
 
   /** Carries out the steps of a batch. */
-  async apply(steps: readonly Step[], operation: string): Promise<void> {
+  async apply(given: readonly Step[], operation: string): Promise<void> {
+    const steps = await this.#expanded(given, operation);
     if (this.#calls.atomicBatch)
       return this.#calls.batch(
         steps.map((step) => this.#toOperation(step, operation)),
@@ -73,10 +80,11 @@ export class CompoundCalls {
       if (step.type === 'check' && step.version !== null) this.#calls.needVersions(operation, step.key);
     for (const step of steps) {
       if (step.type === 'check')
-        await this.#checkConditions(step.key, {
-          ifAbsent: step.version === null,
-          ifVersion: step.version ?? undefined,
-        });
+        await this.#checkConditions(
+          step.key,
+          { ifAbsent: step.version === null, ifVersion: step.version ?? undefined },
+          operation,
+        );
     }
     for (const step of steps) {
       if (step.type === 'set') await this.#calls.set(step.key, decode(step.value), step.write, operation);
@@ -98,12 +106,34 @@ export class CompoundCalls {
     return { ok: errors.length === 0, checked: keys.length, errors };
   }
 
-  async #checkConditions(key: string, { ifAbsent, ifVersion }: Conditions): Promise<void> {
+  /** Puts a delete of each key in the place of a delete of a range. */
+  async #expanded(steps: readonly Step[], operation: string): Promise<KeyStep[]> {
+    if (!steps.some(({ type }) => type === 'deleteRange')) return steps as KeyStep[];
+    const keys = new Set(await this.#calls.keys(operation));
+    const expanded: KeyStep[] = [];
+    for (const step of steps) {
+      const some =
+        step.type === 'deleteRange'
+          ? selectKeys([...keys], step.range).map((key): KeyStep => ({ type: 'delete', key }))
+          : [step];
+      for (const { type, key } of some) {
+        if (type === 'set') keys.add(key);
+        else if (type === 'delete') keys.delete(key);
+      }
+      expanded.push(...some);
+    }
+    return expanded;
+  }
+
+  async #checkConditions(key: string, { ifAbsent, ifVersion }: Conditions, operation: string): Promise<void> {
     const holds = ifAbsent
-      ? !(await this.#calls.has(key, 'set'))
-      : ifVersion === undefined || (await this.#calls.getEntry(key, 'set'))?.version === ifVersion;
+      ? !(await this.#calls.has(key, operation))
+      : ifVersion === undefined || (await this.#calls.getEntry(key, operation))?.version === ifVersion;
     if (!holds)
-      throw new StorageError('CONFLICT', 'The key was changed by someone else', { engine: this.#calls.name, key });
+      throw new StorageError('CONFLICT', 'The key was changed meanwhile by another call', {
+        engine: this.#calls.name,
+        key,
+      });
   }
 
   /** Adds the expiry and metadata that a key has to an increment that gives none, if the engine can read them. */
@@ -119,8 +149,21 @@ export class CompoundCalls {
     return { ...write, expiresAt: write.expiresAt ?? kept.expiresAt, metadata: write.metadata ?? kept.metadata };
   }
 
-  #toOperation(step: Step, operation: string): BatchOperation {
+  #toOperation(step: KeyStep, operation: string): KeyOperation {
     if (step.type !== 'set') return step;
     return { type: 'set', key: step.key, value: decode(step.value), ...this.#calls.stored(step.write, operation) };
   }
+}
+
+/** The sum, as core/src/engine/increment.rs has it for the other engines. */
+function sumOf(a: number, b: number): number {
+  const sum = a + b;
+  const size = Math.abs(sum);
+  // A sum just beyond 2^53 is rounded to it.
+  const isBeyond = size > 2 ** 53 || (size === 2 ** 53 && (sum - a !== b || sum - b !== a));
+  if (!isBeyond || !Number.isInteger(a) || !Number.isInteger(b)) return sum;
+  throw new StorageTypeError(
+    'The sum is a whole number beyond 2^53, which a JavaScript number does not hold exactly; keep the count as a bigint ' +
+      'and write it with compareAndSet',
+  );
 }

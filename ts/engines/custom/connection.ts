@@ -1,4 +1,7 @@
 import { existsSync } from 'node:fs';
+import { now } from '../../clock.js';
+import type { ValueRules } from '../../codec/rules.js';
+import { rejectedLater } from '../../errors/stack.js';
 import { StorageError } from '../../errors/storage-error.js';
 import type { CallHandle, LeaseHost } from '../../native/call-queue.js';
 import type { LeaseSource } from '../../native/lease-source.js';
@@ -55,8 +58,10 @@ export class CustomConnection implements LeaseSource {
     return this.#owner.name;
   }
 
-  get maxBytes(): number {
-    return this.#owner.hooks.maxValueBytes;
+  readonly now = now;
+
+  get rules(): ValueRules {
+    return this.#owner.hooks.rules;
   }
 
   /** Finishes what a crash left, as the engine connects and before anything else is read. */
@@ -66,7 +71,8 @@ export class CustomConnection implements LeaseSource {
 
   withLease<T>(_operation: string, run: (lease: StoreLease) => Promise<T>, handle?: CallHandle): Promise<T> {
     if (this.lease !== undefined) return run(this.lease);
-    return new Promise((resolve, reject) => {
+    return new Promise((resolve) => {
+      const reject = (error: unknown): void => resolve(rejectedLater(error));
       const start = (lease: StoreLease): void => {
         if (handle?.abandoned === undefined) run(lease).then(resolve, reject);
       };

@@ -1,11 +1,14 @@
+import { refused } from '../../answers.js';
+import { ENGINE_METHODS, refuseExtraArguments } from '../../arguments/arity.js';
 import { keyList } from '../../arguments/iterables.js';
 import { checkOptions } from '../../arguments/options.js';
-import { VERIFY_SHAPE } from '../../arguments/shapes.js';
+import { VERIFY_SHAPE, signalOf } from '../../arguments/shapes.js';
 import { StorageError } from '../../errors/storage-error.js';
 import { access, connection, setHooks } from '../../internal.js';
 import { PageIterator } from '../../iteration/page-iterator.js';
 import type { PageContent } from '../../native/interface.js';
 import { callModel } from '../../native/lease-source.js';
+import { toEngineDeletion } from '../../range/deletion.js';
 import { toRange } from '../../range/range.js';
 import type { InnerRange } from '../../range/range.js';
 import type { Snapshot } from '../../snapshot.js';
@@ -14,6 +17,7 @@ import type {
   BatchOperation,
   Capabilities,
   CompareAndSetResult,
+  DeleteOptions,
   EngineStats,
   Entry,
   Range,
@@ -62,6 +66,11 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
   readonly #connection: CustomConnection;
   readonly #access: Access;
   #hooks: EngineHooks = NO_HOOKS;
+
+  static {
+    refuseExtraArguments(this, ENGINE_METHODS);
+  }
+
   /** Counts disconnects, which end the iterators made before. */
   #use = 0;
 
@@ -75,12 +84,13 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
     this.#arguments = new WriteArguments(this.#calls, owner);
     this.#runner = new CallRunner(owner, this.#order, this.#feed);
     this.#connection = new CustomConnection(owner, new CustomHost(this.#calls, this.#order));
+    this.#calls.store = this.#connection;
     this.#access = {
-      keys: (range) => this.#runner.enqueue('keys', () => this.#compound.select(range, 'keys')),
-      count: (range) => this.#runner.enqueue('count', () => this.#compound.count(range)),
-      iterate: (range, what, strip) => this.#iterate(range, what, strip),
-      clear: (range) => this.#runner.enqueue('clear', () => this.#compound.clear(range)),
-      maxValueBytes: () => this.#hooks.maxValueBytes,
+      keys: (range, signal) => this.#runner.queue('keys', signal, () => this.#compound.select(range, 'keys')),
+      count: (range, signal) => this.#runner.queue('count', signal, () => this.#compound.count(range)),
+      iterate: (range, what, strip, signal) => this.#iterate(range, what, strip, signal),
+      clear: (range, signal) => this.#runner.queue('clear', signal, () => this.#compound.clear(range)),
+      maxValueBytes: () => this.#hooks.rules.maxBytes,
       model: (operation, request, options) => callModel(this.#connection, operation, request, options),
       watch: (range, strip, options) => this.#watch(range, strip, options),
     };
@@ -93,9 +103,9 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
   }
 
   /** {@inheritDoc DataMethods.get} */
-  get<T = unknown>(key: string): Promise<T | null> {
+  get<T = unknown>(key: string, options?: AbortOptions): Promise<T | null> {
     const check = () => checkUserKey(key, 'get');
-    return this.#runner.run('get', check, () => this.#calls.get(key, 'get') as Promise<T | null>);
+    return this.#runner.read('get', check, () => this.#calls.get(key, 'get') as Promise<T | null>, options);
   }
 
   /** {@inheritDoc DataMethods.set} */
@@ -105,53 +115,57 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
   }
 
   /** {@inheritDoc DataMethods.delete} */
-  delete(key: string): Promise<boolean> {
-    const check = () => checkUserWrite(key, 'delete');
-    return this.#runner.run('delete', check, () => this.#calls.delete(key, 'delete'));
+  delete(key: string, options?: DeleteOptions): Promise<boolean> {
+    const check = () => this.#arguments.delete(key, options);
+    return this.#runner.run('delete', check, (ifVersion) => this.#compound.delete(key, ifVersion), options);
   }
 
   /** {@inheritDoc DataMethods.has} */
-  has(key: string): Promise<boolean> {
+  has(key: string, options?: AbortOptions): Promise<boolean> {
     const check = () => checkUserKey(key, 'has');
-    return this.#runner.run('has', check, () => this.#calls.has(key, 'has'));
+    return this.#runner.read('has', check, () => this.#calls.has(key, 'has'), options);
   }
 
   /** {@inheritDoc DataMethods.keys} */
-  keys(query?: string | Range): Promise<string[]> {
+  keys(query?: string | Range, options?: AbortOptions): Promise<string[]> {
     const check = () => toRange(query, 'keys');
-    return this.#runner.run('keys', check, (range) => this.#compound.select(range, 'keys'));
+    return this.#runner.read('keys', check, (range) => this.#compound.select(range, 'keys'), options);
   }
 
   /** {@inheritDoc DataMethods.count} */
-  count(query?: string | Range): Promise<number> {
+  count(query?: string | Range, options?: AbortOptions): Promise<number> {
     const check = () => toRange(query, 'count');
-    return this.#runner.run('count', check, (range) => this.#compound.count(range));
+    return this.#runner.read('count', check, (range) => this.#compound.count(range), options);
   }
 
   /** {@inheritDoc DataMethods.clear} */
-  clear(): Promise<void> {
-    return this.#runner.enqueue('clear', () => this.#calls.clear());
+  clear(query?: string | Range, options?: AbortOptions): Promise<void> {
+    const check = () => (query === undefined ? undefined : toEngineDeletion(query, 'clear'));
+    const clear = (range: InnerRange | undefined): Promise<void> =>
+      range === undefined ? this.#calls.clear() : this.#compound.clear(range);
+    return this.#runner.read('clear', check, clear, options);
   }
 
   /** {@inheritDoc DataMethods.entries} */
-  entries<T = unknown>(query?: string | Range): StorageIterator<[string, T]> {
-    return this.#iterateQuery(query, 'entries');
+  entries<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<[string, T]> {
+    return this.#iterateQuery(query, 'entries', options);
   }
 
   /** {@inheritDoc DataMethods.values} */
-  values<T = unknown>(query?: string | Range): StorageIterator<T> {
-    return this.#iterateQuery(query, 'values');
+  values<T = unknown>(query?: string | Range, options?: AbortOptions): StorageIterator<T> {
+    return this.#iterateQuery(query, 'values', options);
   }
 
   /** {@inheritDoc DataMethods.keysIterator} */
-  keysIterator(query?: string | Range): StorageIterator<string> {
-    return this.#iterateQuery(query, 'keys');
+  keysIterator(query?: string | Range, options?: AbortOptions): StorageIterator<string> {
+    return this.#iterateQuery(query, 'keys', options);
   }
 
   /** {@inheritDoc DataMethods.getMany} */
-  getMany<T = unknown>(keys: Iterable<string>): Promise<(T | null)[]> {
+  getMany<T = unknown>(keys: Iterable<string>, options?: AbortOptions): Promise<(T | null)[]> {
     const check = () => keyList(keys, 'getMany', checkUserKey);
-    return this.#runner.run('getMany', check, (list) => this.#compound.getMany(list) as Promise<(T | null)[]>);
+    const getMany = (list: string[]) => this.#compound.getMany(list) as Promise<(T | null)[]>;
+    return this.#runner.read('getMany', check, getMany, options);
   }
 
   /** {@inheritDoc DataMethods.setMany} */
@@ -161,9 +175,9 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
   }
 
   /** {@inheritDoc DataMethods.deleteMany} */
-  deleteMany(keys: Iterable<string>): Promise<number> {
+  deleteMany(keys: Iterable<string>, options?: AbortOptions): Promise<number> {
     const check = () => keyList(keys, 'deleteMany', checkUserWrite);
-    return this.#runner.run('deleteMany', check, (list) => this.#compound.deleteMany(list));
+    return this.#runner.read('deleteMany', check, (list) => this.#compound.deleteMany(list), options);
   }
 
   /** {@inheritDoc DataMethods.batch} */
@@ -195,14 +209,15 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
   }
 
   /** {@inheritDoc DataMethods.getEntry} */
-  getEntry<T = unknown>(key: string): Promise<Entry<T> | null> {
+  getEntry<T = unknown>(key: string, options?: AbortOptions): Promise<Entry<T> | null> {
     const check = () => checkUserKey(key, 'getEntry');
-    return this.#runner.run('getEntry', check, () => this.#calls.getEntry(key, 'getEntry') as Promise<Entry<T> | null>);
+    const getEntry = () => this.#calls.getEntry(key, 'getEntry') as Promise<Entry<T> | null>;
+    return this.#runner.read('getEntry', check, getEntry, options);
   }
 
   /** Rejects with NOT_SUPPORTED: a custom engine has no snapshots. */
   snapshot(): Promise<Snapshot> {
-    return Promise.reject(this.#calls.notSupported('snapshots', 'snapshot'));
+    return refused(this.#calls.notSupported('snapshots', 'snapshot'));
   }
 
   /** {@inheritDoc Engine.watch} Changes made past this object are not seen, and there is no `since`. */
@@ -312,25 +327,35 @@ export class JavaScriptEngine extends BaseStorageEngine implements Engine {
     };
   }
 
-  #iterateQuery<T>(query: string | Range | undefined, what: PageContent): StorageIterator<T> {
+  #iterateQuery<T>(
+    query: string | Range | undefined,
+    what: PageContent,
+    options: AbortOptions | undefined,
+  ): StorageIterator<T> {
     try {
-      return this.#iterate(toRange(query, what), what, 0);
+      return this.#iterate(toRange(query, what), what, 0, signalOf(what, options));
     } catch (error) {
       return new PageIterator<T>(() => this.#runner.reject(error, what));
     }
   }
 
-  #iterate<T>(range: InnerRange, what: PageContent, strip: number): StorageIterator<T> {
-    return new PageIterator<T>(async () => {
+  #iterate<T>(
+    range: InnerRange,
+    what: PageContent,
+    strip: number,
+    signal: AbortSignal | undefined,
+  ): StorageIterator<T> {
+    const open = async (): Promise<KeyPages<T>> => {
       const keys = await this.#runner.enqueue(what, () => this.#compound.select(range, what));
       const use = this.#use;
       const fault = (): Error | undefined => (use === this.#use ? undefined : this.closedError(what));
       return new KeyPages<T>(this.#calls, this.#runner, keys, what, strip, fault);
-    });
+    };
+    return new PageIterator<T>(open, Infinity, signal && { signal, engine: this.name, operation: what });
   }
 
   #watch<T>(range: InnerRange, strip: number, options: CheckedOptions): CustomWatchSource<T> {
     if (this.status === 'closed') throw this.closedError('watch');
-    return new CustomWatchSource<T>(this.name, this.#feed, range, strip, options);
+    return new CustomWatchSource<T>(this, this.#feed, range, strip, options);
   }
 }

@@ -1,12 +1,14 @@
 import { decodedCopy } from '../../codec/copy.js';
 import { decode } from '../../codec/decode.js';
 import { encode } from '../../codec/encode.js';
+import { markForeign } from '../../errors/stack.js';
 import { StorageError, addContext, isStorageError } from '../../errors/storage-error.js';
 import { asText } from '../../native/batch-text.js';
 import type { NativeValue } from '../../native/interface.js';
 import { compareKeys } from '../../range/key-order.js';
-import type { BatchOperation, CompareAndSetResult, Entry } from '../../types.js';
+import type { KeyOperation, CompareAndSetResult, Entry } from '../../types.js';
 import type { CustomChange, CustomFeed } from '../../watch/custom-feed.js';
+import { noteWrite } from '../../transactions/own-writes.js';
 import type { DeclaredCapabilities, StorageEngine, StoredOptions } from '../contract.js';
 import type { WriteOptions } from '../data/write-options.js';
 import { isOurs } from './own-keys.js';
@@ -26,6 +28,8 @@ export interface StoredRecord {
 export class EngineCalls {
   /** Counts the calls that changed something, or may have. */
   changes = 0;
+  /** The connection by which transactions know the engine. */
+  store: object = this;
   readonly declared: DeclaredCapabilities;
 
   constructor(
@@ -59,7 +63,10 @@ export class EngineCalls {
       return await run();
     } catch (error) {
       const context = { engine: this.name, operation, key };
-      if (isStorageError(error)) throw addContext(error, context);
+      if (isStorageError(error)) {
+        markForeign(error);
+        throw addContext(error, context);
+      }
       throw new StorageError('IO', `The engine ${this.name} failed in ${operation}`, { ...context, cause: error });
     }
   }
@@ -67,6 +74,7 @@ export class EngineCalls {
   /** Runs a method that changes something. It counts even if it fails. */
   change<T>(operation: string, key: string | undefined, run: () => Promise<T> | T): Promise<T> {
     this.changes++;
+    noteWrite(this.store, key);
     return this.call(operation, key, run);
   }
 
@@ -111,7 +119,7 @@ export class EngineCalls {
   }
 
   /** Called only where the engine has `batch`. */
-  async batch(operations: BatchOperation[], operation: string): Promise<void> {
+  async batch(operations: KeyOperation[], operation: string): Promise<void> {
     await this.change(operation, undefined, () => this.engine.batch!(operations));
     for (const { type, key, ...rest } of operations) {
       if (type === 'delete') this.note({ type, key });

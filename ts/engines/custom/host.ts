@@ -7,7 +7,7 @@ import { nativeSession } from '../../native/environment.js';
 import type { NativeHost, NativeStore } from '../../native/interface.js';
 import { openHosted } from '../../native/open.js';
 import type { Recovery } from '../../native/open.js';
-import type { BatchOperation } from '../../types.js';
+import type { KeyOperation } from '../../types.js';
 import type { StoredOptions } from '../contract.js';
 import type { CallOrder } from './call-order.js';
 import type { EngineCalls } from './engine-calls.js';
@@ -104,7 +104,7 @@ export class CustomHost {
   }
 
   #batch(writes: Written[]): Promise<void> {
-    const operations = writes.map(([key, ...set]): BatchOperation =>
+    const operations = writes.map(([key, ...set]): KeyOperation =>
       set.length === 0
         ? { type: 'delete', key }
         : { type: 'set', key, value: set[0], ...storedOptions(set[1], set[2]) },

@@ -25,7 +25,7 @@ export function checkUserWrite(key: unknown, operation: string): asserts key is 
 
 /** Throws unless users may write the keys of all steps there. */
 export function checkUserSteps(steps: readonly Step[], operation: string): void {
-  for (const { key } of steps) refuseOurs(key, operation);
+  for (const step of steps) if (step.type !== 'deleteRange') refuseOurs(step.key, operation);
 }
 
 function refuseOurs(key: string, operation: string): void {

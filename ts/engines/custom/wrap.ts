@@ -1,5 +1,6 @@
 import { describeKind } from '../../codec/kinds.js';
 import { StorageTypeError } from '../../errors/storage-error.js';
+import { VERSION } from '../../version.js';
 import { BaseStorageEngine } from '../base.js';
 import { NativeEngine } from '../built-in/native-engine.js';
 import type { DataMethods, StorageEngine } from '../contract.js';
@@ -11,9 +12,16 @@ import { JavaScriptEngine } from './custom-engine.js';
 const METHODS = ['connect', 'disconnect', 'get', 'set', 'delete', 'has', 'keys', 'clear'] as const;
 const wrappers = new WeakMap<StorageEngine, JavaScriptEngine>();
 
+// Every copy of the package sees a registered symbol. Copies of one version are one instance, except those that run in
+// contexts of their own (scripts/lib/one-instance.mjs).
+const MADE_BY = Symbol.for('holdfast.madeBy');
+for (const { prototype } of [NativeEngine, JavaScriptEngine, NativeData])
+  Object.defineProperty(prototype, MADE_BY, { value: VERSION });
+
 /** The engine itself if it has every method, else its wrapper: one wrapper an engine, however often it is given. */
 export function toEngine(engine: StorageEngine, name?: string): InternalEngine {
   if (isInternal(engine)) return engine;
+  refuseOtherCopy(engine);
   checkEngine(engine);
   let wrapper = wrappers.get(engine);
   if (wrapper === undefined) {
@@ -30,6 +38,19 @@ export function toDataMethods(store: StorageEngine | DataMethods): AccessibleDat
 
 function isInternal(engine: unknown): engine is NativeEngine<unknown> | JavaScriptEngine {
   return engine instanceof NativeEngine || engine instanceof JavaScriptEngine;
+}
+
+/** An engine of another copy would pass for a custom one, which has fewer abilities. */
+function refuseOtherCopy(engine: unknown): void {
+  const version = (engine as Record<symbol, string | undefined> | null | undefined)?.[MADE_BY];
+  if (version === undefined) return;
+  throw new StorageTypeError(
+    version === VERSION
+      ? 'The engine or transaction was made by another copy of holdfast, in another context (node:vm, a test of ' +
+          'Jest) or of another build. Make it with the copy that uses it'
+      : `The engine or transaction was made by holdfast ${version}, and this is holdfast ${VERSION}. ` +
+          'Let the application depend on one version; npm ls holdfast shows who depends on which',
+  );
 }
 
 function checkEngine(engine: unknown): void {

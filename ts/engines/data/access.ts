@@ -9,12 +9,12 @@ import type { DataMethods } from '../contract.js';
 
 /** The calls that models make besides the data methods. Ranges are checked already. */
 export interface Access {
-  keys(range: InnerRange): Promise<string[]>;
-  count(range: InnerRange): Promise<number>;
+  keys(range: InnerRange, signal?: AbortSignal): Promise<string[]>;
+  count(range: InnerRange, signal?: AbortSignal): Promise<number>;
   /** Keys come without their first `strip` units. */
-  iterate<T>(range: InnerRange, what: PageContent, strip: number): StorageIterator<T>;
+  iterate<T>(range: InnerRange, what: PageContent, strip: number, signal?: AbortSignal): StorageIterator<T>;
   /** Removes the keys of a range, in one step where the engine can. */
-  clear(range: InnerRange): Promise<void>;
+  clear(range: InnerRange, signal?: AbortSignal): Promise<void>;
   /** The most bytes of an encoded value. */
   maxValueBytes(): number;
   /** Calls a model of the core (`core/src/model/request.rs`). The answer is a text, or a stream for such a request. */

@@ -4,7 +4,7 @@ import { isStorageError } from '../../errors/storage-error.js';
 const failedConditions = new WeakSet<object>();
 
 /** Notes that a CONFLICT of `written`, a conditional write in a transaction, is about its own conditions. */
-export function noteFailedConditions(written: Promise<void>): Promise<void> {
+export function noteFailedConditions<T>(written: Promise<T>): Promise<T> {
   return written.catch((error: unknown) => {
     if (isStorageError(error) && error.code === 'CONFLICT') failedConditions.add(error);
     throw error;

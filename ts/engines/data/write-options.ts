@@ -1,16 +1,20 @@
 import { anything, boolean, milliseconds, signal, string, timestamp } from '../../arguments/option-types.js';
 import { checkOptions } from '../../arguments/options.js';
 import type { Shape } from '../../arguments/options.js';
-import { encode } from '../../codec/encode.js';
+import { LATEST, now } from '../../clock.js';
+import { encodeValue } from '../../codec/encode.js';
 import { describeKind } from '../../codec/kinds.js';
+import { DEFAULT_RULES } from '../../codec/rules.js';
+import type { ValueRules } from '../../codec/rules.js';
 import { StorageTypeError } from '../../errors/storage-error.js';
 import { asText } from '../../native/batch-text.js';
-import type { RecordOptions, SetManyOptions, SetOptions } from '../../types.js';
+import type { DeleteOptions, RecordOptions, SetManyOptions, SetOptions } from '../../types.js';
 
 const RECORD_SHAPE: Shape = { ttl: milliseconds, expiresAt: timestamp, metadata: anything, signal };
 const SET_MANY_SHAPE: Shape = { ...RECORD_SHAPE, ifAbsent: boolean };
 const SET_SHAPE: Shape = { ...SET_MANY_SHAPE, ifVersion: string };
 export const BATCH_SET_SHAPE: Shape = { ...SET_SHAPE, type: string, key: anything, value: anything };
+const DELETE_SHAPE: Shape = { ifVersion: string, signal };
 const SHAPES = { record: RECORD_SHAPE, setMany: SET_MANY_SHAPE, set: SET_SHAPE, batch: BATCH_SET_SHAPE } as const;
 
 /** The options of a write, checked and encoded. */
@@ -30,14 +34,20 @@ const NO_OPTIONS: WriteOptions = {
   ifAbsent: false,
   signal: undefined,
 };
-const LATEST = 8.64e15; // the last moment that a Date can hold
+const NO_DELETE_OPTIONS: DeleteOptions = {};
 
-/** Checks and encodes the options of a write. `kind` names the options that the method takes. */
+/**
+ * Checks and encodes the options of a write.
+ *
+ * @param kind - Names the options that the method takes.
+ * @param time - The time from which a `ttl` counts.
+ */
 export function writeOptions(
   operation: string,
   kind: keyof typeof SHAPES,
   options: SetOptions | SetManyOptions | RecordOptions | undefined,
-  maxBytes?: number,
+  rules: ValueRules = DEFAULT_RULES,
+  time: () => number = now,
 ): WriteOptions {
   if (options === undefined) return NO_OPTIONS;
   checkOptions(operation, options, SHAPES[kind]);
@@ -49,12 +59,19 @@ export function writeOptions(
     throw new StorageTypeError(`Expected one of the options ifVersion and ifAbsent of ${operation}, got both`);
   }
   return {
-    expiresAt: moment(ttl === undefined ? expiresAt : Date.now() + ttl),
-    metadata: metadata === undefined ? undefined : asText(encode(metadata, maxBytes)),
+    expiresAt: moment(ttl === undefined ? expiresAt : time() + ttl),
+    metadata: metadata === undefined ? undefined : asText(encodeValue(metadata, rules)),
     ifVersion: ifVersion === undefined ? undefined : checkVersion(ifVersion, operation),
     ifAbsent: ifAbsent === true,
     signal,
   };
+}
+
+/** The checked options of a delete. */
+export function deleteOptions(options: DeleteOptions | undefined): DeleteOptions {
+  checkOptions('delete', options, DELETE_SHAPE);
+  if (options?.ifVersion !== undefined) checkVersion(options.ifVersion, 'delete');
+  return options ?? NO_DELETE_OPTIONS;
 }
 
 /** Throws unless `version` is null or may be a version. */

@@ -157,8 +157,15 @@ impl Expected {
                 Op::delete(key_of(*key))
             }
             Write::DeleteRange(span) => {
-                let range = KeyRange { pattern: None, limit: None, reverse: false, ..span.range() };
-                self.model.retain(|key, _| !range.contains(key.as_bytes()));
+                let range = span.range();
+                let mut gone: Vec<String> =
+                    self.model.keys().filter(|key| range.contains(key.as_bytes())).cloned().collect();
+                if range.reverse {
+                    gone.reverse();
+                }
+                for key in gone.iter().take(range.limit.unwrap_or(usize::MAX)) {
+                    self.model.remove(key);
+                }
                 Op::delete_range(range)
             }
         };

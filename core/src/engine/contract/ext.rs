@@ -1,13 +1,15 @@
 use std::sync::{Arc, mpsc};
 
 use super::{
-    Engine, Maintained, Progress, Reply, Report, Request, Staging, Stats, Transactional, View, Watched,
+    Engine, Maintained, Progress, Read, Reply, Report, Request, Staging, Stats, Transactional, View, Watched,
     unexpected_reply,
 };
 use crate::batch::{Batch, Commit, IntentId};
 use crate::engine::intent::{Decision, Intent};
 use crate::engine::watch::{Logged, Subscriber, Subscription, not_watchable};
 use crate::error::{Code, Error, Result};
+use crate::key::{Key, Space};
+use crate::record::Record;
 
 /// Calls for the users of an engine: they wait for answers, and reach the facets. Every engine has them.
 ///
@@ -44,6 +46,23 @@ pub trait EngineExt: Engine {
             }),
         );
         receiver.recv().unwrap_or_else(|_| Err(Error::closed()))
+    }
+
+    /// The record of a key, behind every write requested before.
+    ///
+    /// # Errors
+    ///
+    /// `CLOSED` if the engine is closed, or an error of its medium.
+    fn record(&self, space: Space, key: &Key) -> Result<Option<Record>> {
+        let read = Read::Entry(space, key.clone());
+        let reply = match self.try_read(&read) {
+            Some(reply) => reply?,
+            None => self.wait(Request::Read(read))?,
+        };
+        match reply {
+            Reply::Entry(record) => Ok(record),
+            _ => Err(unexpected_reply()),
+        }
     }
 
     /// Makes a view that sees every write requested before it.

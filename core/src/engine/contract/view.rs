@@ -1,5 +1,5 @@
 use super::{Reply, Request, unexpected_reply};
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::key::{Key, KeyRange, Space};
 use crate::record::Record;
 use crate::value::Value;
@@ -141,6 +141,16 @@ impl Gathering {
     pub fn continued(mut self) -> Page {
         self.page.next = self.page.entries.last().map(|(key, _)| key.clone());
         self.page
+    }
+
+    /// The page before an entry that is damaged. The next page begins with that entry, and so with its error.
+    ///
+    /// # Errors
+    ///
+    /// The error if the page is empty, and any other error than CORRUPTED.
+    pub fn stopped_by(self, error: Error) -> Result<Page> {
+        let is_damage = error.code() == Code::Corrupted;
+        if is_damage && !self.page.entries.is_empty() { Ok(self.continued()) } else { Err(error) }
     }
 }
 

@@ -74,7 +74,7 @@ pub enum Write {
 pub enum Answer {
     /// To [`Call::Begin`], [`Call::End`] and writes.
     Done,
-    /// To [`Call::Get`]. Its version is not used: it is digested from value and expiry.
+    /// To [`Call::Get`]. Its version is not used: it is digested from value, expiry and metadata.
     Record(Option<Record>),
     /// To [`Call::Keys`].
     Keys(Vec<Key>),

@@ -132,8 +132,12 @@ impl View for CustomView {
             }
             if what == Projection::Keys {
                 page.push(key.clone(), Item::Key);
-            } else if let Some(record) = self.read(&mut state, space, key)? {
-                page.push(key.clone(), Item::of(record, what));
+                continue;
+            }
+            match self.read(&mut state, space, key) {
+                Ok(Some(record)) => page.push(key.clone(), Item::of(record, what)),
+                Ok(None) => {}
+                Err(error) => return page.stopped_by(error),
             }
         }
         Ok(page.last())

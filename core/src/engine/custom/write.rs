@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::client::HostClient;
+use super::client::{HostClient, version};
 use super::host::{Call, Write};
 use super::key_encoding;
 use crate::batch::{Batch, Commit, Role};
@@ -12,8 +12,7 @@ use crate::engine::intent::Intents;
 use crate::engine::watch::Capture;
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, KeyRange, Space};
-use crate::record::{Millis, Record, Version, now};
-use crate::value::Value;
+use crate::record::{Record, now};
 
 /// Commits a batch. Blocks.
 pub(super) fn write(client: &HostClient, batch: &Batch) -> Result<Commit> {
@@ -166,14 +165,17 @@ impl Target for StagedBatch<'_> {
     }
 
     fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<bool> {
+        let gone = self.keys(space, range)?;
+        for key in &gone {
+            self.stage(space, key, None);
+        }
+        Ok(!gone.is_empty())
+    }
+
+    fn keys(&mut self, space: Space, range: &KeyRange) -> Result<Vec<Key>> {
         let (keys, _) = self.client.keys(space, true)?;
         let own = self.after.keys().filter(|(in_space, _)| *in_space == space).map(|(_, key)| key.clone());
-        let gone: Vec<Key> = keys.into_iter().chain(own).filter(|key| range.contains(key)).collect();
-        let any = !gone.is_empty();
-        for key in gone {
-            self.stage(space, &key, None);
-        }
-        Ok(any)
+        Ok(keys.into_iter().chain(own).filter(|key| range.contains(key)).collect())
     }
 
     /// The facade tells watchers of the changes.
@@ -190,7 +192,8 @@ impl Target for StagedBatch<'_> {
         Ok(self.changes != since)
     }
 
-    fn version(&self, _seq: u64, value: &Value, expires_at: Option<Millis>) -> Version {
-        Version::digest(value, expires_at)
+    fn give_version(&mut self, _space: Space, _key: &Key, record: &mut Record, _seq: u64) -> Result<()> {
+        record.version = version(record);
+        Ok(())
     }
 }

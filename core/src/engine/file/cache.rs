@@ -43,10 +43,14 @@ impl RecordCache {
         self.records.insert(key, record);
     }
 
-    /// Caches `record`, which was just written to a file that has `stamp` now.
+    /// Caches `record`, which was just written to a file that has `stamp` now. A file system may keep coarser times
+    /// than the record's. Then only the file tells times and version.
     pub(super) fn insert_written(&self, key: &Key, record: &Record, stamp: Stamp) {
-        let record = Record { updated_at: Some(stamp.millis()), ..record.clone() };
-        self.insert(key.clone(), Arc::new(CachedRecord { record, stamp, racy: true }));
+        if record.updated_at == Some(stamp.millis()) {
+            self.insert(key.clone(), Arc::new(CachedRecord { record: record.clone(), stamp, racy: true }));
+        } else {
+            self.remove(key);
+        }
     }
 
     pub(super) fn remove(&self, key: &Key) {

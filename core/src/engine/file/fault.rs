@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io;
 use std::path::Path;
 
+use crate::engine::process::{self, Holder};
 use crate::error::{Code, Error};
 
 /// The system's error of `action` on the file or folder at `path`.
@@ -118,9 +119,12 @@ pub(super) fn poisoned() -> Error {
     Error::new(Code::Io, message)
 }
 
-pub(super) fn locked(holder: &str, path: &Path) -> Error {
-    let path = path.display();
-    let message = format!("{holder} has the store open ({path}); close it there, or raise lockTimeout to wait for it");
+pub(super) fn locked(holder: Holder, path: &Path) -> Error {
+    let (who, path) = (process::describe(holder), path.display());
+    let message = match holder {
+        Holder::Own => format!("{who} ({path})"),
+        _ => format!("{who} ({path}); close it there, or raise lockTimeout to wait for it"),
+    };
     Error::new(Code::Locked, message)
 }
 

@@ -36,6 +36,6 @@ impl FileOptions {
     /// The options that two users of one store must agree on.
     pub(super) fn fingerprint(&self) -> String {
         let FileOptions { encoding, read_only, durability, .. } = self;
-        format!("{encoding:?} {read_only} {durability:?}")
+        format!("encoding={encoding:?},readOnly={read_only},durability={durability:?}")
     }
 }

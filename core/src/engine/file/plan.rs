@@ -52,6 +52,10 @@ impl CommitPlan {
             }
         }
         plan.journaled |= !independent && plan.value_bytes() > redo_log::MAX_BYTES;
+        if plan.journaled {
+            // They cost nothing here, and a crash then does not change the versions that the change log tells.
+            plan.write_set.sidecars.append(&mut plan.deferred);
+        }
         Ok(plan)
     }
 

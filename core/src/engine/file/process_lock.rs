@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::fault;
 use crate::engine::path::not_writable;
+use crate::engine::process;
 use crate::error::{Error, Result};
 
 /// A held lock. Dropping it releases it.
@@ -37,8 +38,7 @@ impl ProcessLock {
             _ => failed(path, &error),
         })?;
         wait(&mut file, path, timeout, File::try_lock)?;
-        // Another process shows this number in its message. It is no part of the lock.
-        let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
+        let _ = file.set_len(0).and_then(|()| write!(file, "{}", process::mark()));
         Ok(ProcessLock { file })
     }
 
@@ -69,13 +69,10 @@ fn wait(
                 thread::sleep(Duration::from_millis(10).min(timeout));
             }
             Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                let known = file.rewind().and_then(|()| file.take(20).read_to_string(&mut holder)).is_ok();
-                let holder = match holder.parse::<u32>() {
-                    Ok(pid) if known => format!("process {pid}"),
-                    _ => "another process".to_owned(),
-                };
-                return Err(fault::locked(&holder, path));
+                let mut mark = String::new();
+                // Windows keeps others from reading a locked file.
+                let _ = file.rewind().and_then(|()| file.take(64).read_to_string(&mut mark));
+                return Err(fault::locked(process::holder_of(&mark), path));
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::engine::Counters;
 use crate::engine::pace::Pace;
 use crate::error::Result;
 use crate::key::{Key, Space};
-use crate::record::{Record, Version};
+use crate::record::Record;
 
 /// The parts that readers and the writer share. Views keep them alive, also after the store was closed.
 pub(super) struct Records {
@@ -151,25 +151,16 @@ impl Records {
             self.cache.remove(key);
             return Ok(None);
         };
-        let version = Version::digest(&content.value, None);
-        let sidecar = self.sidecar(key)?.filter(|sidecar| sidecar.version == version);
         let written = Some(content.stamp.millis());
-        let mut record = Record {
-            value: content.value,
-            version,
-            expires_at: None,
-            created_at: written,
-            updated_at: written,
-            metadata: None,
-        };
+        let bare = Record::bare(content.value, None);
+        let sidecar = self.sidecar(key)?.filter(|sidecar| sidecar.version == bare.version);
+        let mut record = Record { created_at: written, updated_at: written, ..bare };
         if let Some(sidecar) = sidecar {
             record.created_at = sidecar.created_at.or(written);
             record.metadata = sidecar.metadata;
-            if sidecar.expires_at.is_some() {
-                record.expires_at = sidecar.expires_at;
-                record.version = Version::digest(&record.value, record.expires_at);
-            }
+            record.expires_at = sidecar.expires_at;
         }
+        record.version = record.digest();
         let cached = CachedRecord { record: record.clone(), stamp: content.stamp, racy: content.racy };
         self.cache.insert(key.clone(), Arc::new(cached));
         Ok(Some(record))

@@ -12,8 +12,7 @@ use crate::engine::recent::Recent;
 use crate::engine::watch::Capture;
 use crate::error::Result;
 use crate::key::{Key, KeyRange, Space};
-use crate::record::{Millis, Record, Version};
-use crate::value::Value;
+use crate::record::{Millis, Record};
 
 /// Records of our own keyspace that are read at once.
 const CHUNK: u32 = 1024;
@@ -98,6 +97,31 @@ impl<'a> Staging<'a> {
             .map(|(_, key)| key.clone())
             .collect()
     }
+
+    fn stored_keys(&self, space: Space, range: &KeyRange) -> Result<Vec<Key>> {
+        let mut keys = Vec::new();
+        match space {
+            Space::User => {
+                let mut listings = Listings::new();
+                let mut walk = Walk::new(self.records.tree(), range, &mut listings)?;
+                while let Some(key) = walk.next(&mut listings)? {
+                    keys.push(key);
+                }
+                keys.extend(self.records.tree().long_names().keys(range));
+            }
+            Space::Internal => {
+                let mut rest = range.clone();
+                rest.reverse = false;
+                loop {
+                    let rows = self.metadata.internals(&rest, CHUNK)?;
+                    let Some((last, _)) = rows.last() else { break };
+                    rest = rest.after(last);
+                    keys.extend(rows.into_iter().map(|(key, _)| key));
+                }
+            }
+        }
+        Ok(keys)
+    }
 }
 
 impl Target for Staging<'_> {
@@ -116,10 +140,16 @@ impl Target for Staging<'_> {
         false
     }
 
-    fn put(&mut self, space: Space, key: &Key, mut record: Record) -> Result<()> {
+    /// The record gets the `created_at` here that it keeps, which is a part of the version.
+    fn give_version(&mut self, space: Space, key: &Key, record: &mut Record, _seq: u64) -> Result<()> {
         if let Some(created) = self.created_at(space, key)? {
             record.created_at = Some(created);
         }
+        record.version = record.digest();
+        Ok(())
+    }
+
+    fn put(&mut self, space: Space, key: &Key, record: Record) -> Result<()> {
         self.own.insert((space, key.clone()), Some(record));
         Ok(())
     }
@@ -130,39 +160,17 @@ impl Target for Staging<'_> {
     }
 
     fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<bool> {
-        let mut any = false;
-        for key in self.staged_keys(space, range) {
-            any |= self.staged(space, &key).is_some_and(Option::is_some);
-            self.own.insert((space, key), None);
-        }
-        match space {
-            Space::User => {
-                let mut listings = Listings::new();
-                let mut walk = Walk::new(self.records.tree(), range, &mut listings)?;
-                while let Some(key) = walk.next(&mut listings)? {
-                    any = true;
-                    self.own.insert((space, key), None);
-                }
-                for key in self.records.tree().long_names().keys(range) {
-                    any = true;
-                    self.own.insert((space, key), None);
-                }
-            }
-            Space::Internal => {
-                let mut rest = range.clone();
-                rest.reverse = false;
-                loop {
-                    let rows = self.metadata.internals(&rest, CHUNK)?;
-                    let Some((last, _)) = rows.last() else { return Ok(any) };
-                    any = true;
-                    rest = rest.after(last);
-                    for (key, _) in rows {
-                        self.own.insert((space, key), None);
-                    }
-                }
-            }
-        }
+        let staged = self.staged_keys(space, range);
+        let stored = self.stored_keys(space, range)?;
+        let any = !stored.is_empty() || staged.iter().any(|key| self.staged(space, key).is_some_and(Option::is_some));
+        self.own.extend(staged.into_iter().chain(stored).map(|key| ((space, key), None)));
         Ok(any)
+    }
+
+    fn keys(&mut self, space: Space, range: &KeyRange) -> Result<Vec<Key>> {
+        let mut keys = self.staged_keys(space, range);
+        keys.extend(self.stored_keys(space, range)?);
+        Ok(keys)
     }
 
     fn intents(&mut self) -> Option<&mut Intents> {
@@ -175,9 +183,5 @@ impl Target for Staging<'_> {
 
     fn changed_since(&mut self, space: Space, range: &KeyRange, since: u64) -> Result<bool> {
         Ok(self.recent.changed_since(space, range, since))
-    }
-
-    fn version(&self, _seq: u64, value: &Value, expires_at: Option<Millis>) -> Version {
-        Version::digest(value, expires_at)
     }
 }

@@ -144,8 +144,10 @@ impl Store for FileStore {
         let _ = self.leftovers.remove_some(Duration::MAX);
         let writer = self.committer.take_writer();
         let closed = self.records.metadata().close();
+        let written = writer.map_or(Ok(()), Writer::close);
+        self.records.tree().close();
         drop(self.shared_lock.lock().take());
-        closed.and(writer.map_or(Ok(()), Writer::close))
+        closed.and(written)
     }
 }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use parking_lot::RwLock;
+
 use super::fault;
 use super::layout::{LongNames, STORE_FOLDER, join};
 use super::os::{Folder, Kind, Root, Stamp, nanos, stamp_of};
@@ -16,7 +18,8 @@ use crate::value::Value;
 const MAX_READS: usize = 8;
 
 pub(super) struct FileTree {
-    root: Root,
+    /// The open base folder; `None` once closed.
+    root: RwLock<Option<Root>>,
     /// The base folder as the user wrote it.
     base: PathBuf,
     encoding: Encoding,
@@ -33,7 +36,16 @@ pub(super) struct FileContent {
 
 impl FileTree {
     pub(super) fn new(root: Root, base: &Path, encoding: Encoding, long_names: LongNames) -> Self {
-        FileTree { root, base: base.to_owned(), encoding, long_names }
+        FileTree { root: RwLock::new(Some(root)), base: base.to_owned(), encoding, long_names }
+    }
+
+    /// Closes the base folder. Every call that needs it is CLOSED from now on. Views may hold the tree for longer.
+    pub(super) fn close(&self) {
+        drop(self.root.write().take());
+    }
+
+    fn root(&self) -> Result<Root> {
+        self.root.read().clone().ok_or_else(Error::closed)
     }
 
     pub(super) fn long_names(&self) -> &LongNames {
@@ -46,12 +58,13 @@ impl FileTree {
     }
 
     pub(super) fn folder(&self, path: &str) -> Result<Option<Folder>> {
-        self.root.folder(path).map_err(|error| self.fault("open the folder", path, &error))
+        self.root()?.folder(path).map_err(|error| self.fault("open the folder", path, &error))
     }
 
     /// The folder at `path`, made with its parents where missing. The folders in which it made one go to `parents`.
     pub(super) fn make_folder(&self, path: &str, parents: &mut Vec<String>) -> io::Result<Folder> {
-        self.root.make_folder(path, parents)
+        let root = self.root().map_err(io::Error::other)?;
+        root.make_folder(path, parents)
     }
 
     /// The stamp of a key's file; `None` if there is none.
@@ -118,12 +131,12 @@ impl FileTree {
 
     /// True if the whole file system can be synced at once.
     pub(super) fn can_sync_file_system(&self) -> bool {
-        self.root.can_sync_all()
+        self.root().is_ok_and(|root| root.can_sync_all())
     }
 
     /// Syncs the whole file system; false where that cannot be done, or reports no errors.
     pub(super) fn sync_file_system(&self) -> Result<bool> {
-        self.root.sync_all().map_err(|error| self.fault("sync", "", &error))
+        self.root()?.sync_all().map_err(|error| self.fault("sync", "", &error))
     }
 
     /// A path below the base folder as messages show it.

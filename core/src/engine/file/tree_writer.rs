@@ -67,7 +67,10 @@ impl TreeWriter {
         let folder = self.sync.make_folder(change.path.folder()).map_err(failed)?;
         let name = format!("{TEMPORARY}{:016x}", RandomState::new().build_hasher().finish());
         let mut file = folder.create(&name).map_err(failed)?;
-        let mut written = write_content(&mut file, &content, record.updated_at);
+        let mut written = folder.keep_mode(change.path.name(), &file);
+        if written.is_ok() {
+            written = write_content(&mut file, &content, record.updated_at);
+        }
         if sync && written.is_ok() {
             written = self.sync.file(&file);
         }

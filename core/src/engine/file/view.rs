@@ -68,7 +68,10 @@ impl FileView {
             return Ok(is_live(image));
         }
         match self.records.sidecar(key)? {
-            Some(sidecar) if sidecar.expires_at.is_some_and(|at| at <= now) => Ok(is_live(self.records.user(key)?)),
+            Some(sidecar) if sidecar.expires_at.is_some_and(|at| at <= now) => match self.records.user(key) {
+                Err(error) if error.is_damaged_record() => Ok(true),
+                found => found.map(is_live),
+            },
             // The walk has found the file. Of a long key it has found only the name.
             _ => Ok(file_name::path_of(key).is_some() || self.records.tree().stat(key)?.is_some()),
         }
@@ -136,10 +139,12 @@ impl View for FileView {
         let mut page = Gathering::new(max_bytes);
         for step in 1.. {
             let Some((key, row)) = keys.next()? else { break };
-            if range.selects(&key)
-                && let Some(item) = self.item(&reading, (space, &key, row), what, now)?
-            {
-                page.push(key.clone(), item);
+            if range.selects(&key) {
+                match self.item(&reading, (space, &key, row), what, now) {
+                    Ok(Some(item)) => page.push(key.clone(), item),
+                    Ok(None) => {}
+                    Err(error) => return page.stopped_by(error),
+                }
             }
             if page.is_full() || step == MAX_STEPS {
                 return Ok(page.continued_behind(key));

@@ -1,6 +1,6 @@
 use super::record::Intent;
 use crate::batch::{Batch, Op, Role};
-use crate::engine::increment::add;
+use crate::engine::increment::number;
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, Space};
 use crate::record::{Millis, Record};
@@ -45,7 +45,7 @@ pub fn check_increments(
             Some(value) => value.map(|value| Record::bare(value, None)),
             None => get(*space, key)?.filter(|record| !record.expired(now)),
         };
-        add(key, found.as_ref(), 0.0)?;
+        number(key, found.as_ref())?;
     }
     Ok(())
 }

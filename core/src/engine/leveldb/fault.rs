@@ -5,7 +5,8 @@ use std::fmt::Display;
 use rocksdb::ErrorKind;
 
 use super::options::NAME;
-use crate::error::{Code, Error};
+use crate::engine::process::{self, Holder};
+use crate::error::{Code, Error, TOO_MANY_FILES};
 
 /// True if RocksDB would have had to wait or to read a file.
 pub(super) fn would_block(error: &rocksdb::Error) -> bool {
@@ -21,6 +22,7 @@ pub(super) fn translate(what: &str, error: &rocksdb::Error) -> Error {
         ErrorKind::NotSupported => (Code::UnsupportedFormat, ""),
         _ if no_space(error) => (Code::NoSpace, "; free some space"),
         _ if text.contains("Read-only file system") => (Code::ReadOnly, ""),
+        _ if text.contains("Too many open files") => (Code::Io, TOO_MANY_FILES),
         _ => (Code::Io, ""),
     };
     Error::new(code, format!("cannot {what}: {text}{hint}")).in_engine(NAME)
@@ -30,7 +32,7 @@ pub(super) fn translate(what: &str, error: &rocksdb::Error) -> Error {
 pub(super) fn translate_open(error: &rocksdb::Error) -> Error {
     let text: &str = error.as_ref();
     if text.contains("While lock file") || text.contains("lock hold by current process") {
-        return locked(text);
+        return locked(Holder::Unknown, text);
     }
     if text.contains("legacy magic number") || text.contains("leveldb.BytewiseComparator") {
         return foreign("LevelDB");
@@ -55,9 +57,13 @@ pub(super) fn poisons(error: &rocksdb::Error) -> bool {
     !no_space(error) || text.contains("sync")
 }
 
-/// The error where another process holds the lock of the folder.
-pub(super) fn locked(place: impl Display) -> Error {
-    let message = format!("another process has the store open ({place}); close it there, or raise lockTimeout");
+/// The error where `holder` has the lock of the folder.
+pub(super) fn locked(holder: Holder, place: impl Display) -> Error {
+    let who = process::describe(holder);
+    let message = match holder {
+        Holder::Own => format!("{who} ({place})"),
+        _ => format!("{who} ({place}); close it there, or raise lockTimeout to wait for it"),
+    };
     Error::new(Code::Locked, message).in_engine(NAME)
 }
 

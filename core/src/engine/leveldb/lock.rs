@@ -1,7 +1,7 @@
 //! The lock that keeps other processes out of a folder.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::fault;
 use super::options::NAME;
 use crate::engine::path::not_writable;
+use crate::engine::process;
 use crate::error::{Code, Error, Result};
 
 /// The lock file. It is made before the store, so its presence also says that the folder is ours. RocksDB's own lock
@@ -35,16 +36,26 @@ pub(super) fn is_marked(path: &Path) -> bool {
 /// Takes the lock of the folder and waits up to `timeout` milliseconds for it. A writer holds it alone, readers share
 /// it. A reader of a folder that was never locked needs no lock.
 pub(super) fn lock(path: &Path, read_only: bool, timeout: u64) -> Result<Option<FolderLock>> {
-    let Some(lock) = open_lock_file(path, read_only)? else { return Ok(None) };
+    let Some(mut lock) = open_lock_file(path, read_only)? else { return Ok(None) };
     let deadline = Instant::now().checked_add(Duration::from_millis(timeout));
     loop {
         let attempt = if read_only { lock.try_lock_shared() } else { lock.try_lock() };
         match attempt {
-            Ok(()) => return Ok(Some(FolderLock(lock))),
+            Ok(()) => {
+                if !read_only {
+                    let _ = lock.set_len(0).and_then(|()| write!(lock, "{}", process::mark()));
+                }
+                return Ok(Some(FolderLock(lock)));
+            }
             Err(TryLockError::WouldBlock) if deadline.is_none_or(|deadline| Instant::now() < deadline) => {
                 thread::sleep(RETRY);
             }
-            Err(TryLockError::WouldBlock) => return Err(fault::locked(path.display())),
+            Err(TryLockError::WouldBlock) => {
+                let mut mark = String::new();
+                // Windows keeps others from reading a locked file.
+                let _ = lock.take(64).read_to_string(&mut mark);
+                return Err(fault::locked(process::holder_of(&mark), path.display()));
+            }
             Err(TryLockError::Error(error)) => {
                 let file = path.join(LOCK_FILE);
                 return Err(Error::io(format_args!("cannot lock {}", file.display()), &error).in_engine(NAME));

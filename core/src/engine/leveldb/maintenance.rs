@@ -25,7 +25,7 @@ pub(super) fn verify(open: &OpenDatabase, progress: Progress<'_>) -> Result<Repo
     let mut report = Report::default();
     let generation = open.current();
     let total: u64 =
-        [Space::User, Space::Internal].iter().filter_map(|space| estimated_keys(open, generation.of(*space))).sum();
+        [Space::User, Space::Internal].iter().map(|space| estimated_keys(open, generation.of(*space))).sum();
     for family in families(open, &generation) {
         verify_family(open, family, &mut report, &mut |done| progress(done, total.max(done)))?;
     }
@@ -128,10 +128,12 @@ pub(super) fn stats(open: &OpenDatabase, path: &Path, record_cache_bytes: u64) -
     let readers = sum("rocksdb.estimate-table-readers-mem");
     let blocks = open.block_cache.get_usage() as u64;
     Stats {
-        keys: estimated_keys(open, generation.of(Space::User)),
+        // Only a walk over all of them would tell.
+        keys: None,
         memory_bytes: Some(memtables + readers + blocks + record_cache_bytes),
         disk_bytes: disk_bytes(path),
         details: vec![
+            ("estimatedKeys", estimated_keys(open, generation.of(Space::User))),
             ("memtableBytes", memtables),
             ("tableReaderBytes", readers),
             ("blockCacheBytes", blocks),
@@ -143,9 +145,24 @@ pub(super) fn stats(open: &OpenDatabase, path: &Path, record_cache_bytes: u64) -
     }
 }
 
-/// About how many keys a column family holds.
-fn estimated_keys(open: &OpenDatabase, family: &Family) -> Option<u64> {
-    open.db.property_int_value_cf(&family.handle, "rocksdb.estimate-num-keys").ok().flatten()
+/// About how many keys a column family holds. A key that was written several times counts as often until a compaction.
+fn estimated_keys(open: &OpenDatabase, family: &Family) -> u64 {
+    // RocksDB's own estimate leaves out every table that was written before the database was opened.
+    let properties = "rocksdb.aggregated-table-properties";
+    let tables = open.db.property_value_cf(&family.handle, properties).ok().flatten().unwrap_or_default();
+    let in_tables = |name: &str| -> u64 {
+        let figures = tables.split(';').filter_map(|field| field.trim().split_once('='));
+        figures.filter(|(field, _)| *field == name).filter_map(|(_, count)| count.parse::<u64>().ok()).sum()
+    };
+    let in_memory = |name: &str| open.db.property_int_value_cf(&family.handle, name).ok().flatten().unwrap_or(0);
+    let entries = in_tables("# entries")
+        + in_memory("rocksdb.num-entries-active-mem-table")
+        + in_memory("rocksdb.num-entries-imm-mem-tables");
+    let deletions = in_tables("# deletions")
+        + in_memory("rocksdb.num-deletes-active-mem-table")
+        + in_memory("rocksdb.num-deletes-imm-mem-tables");
+    // A deletion is an entry, and hides another one.
+    entries.saturating_sub(deletions.saturating_mul(2))
 }
 
 /// The length of the files in a folder. A file that RocksDB removes meanwhile counts nothing.

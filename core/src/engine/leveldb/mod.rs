@@ -17,6 +17,7 @@ mod iterator;
 mod lock;
 mod maintenance;
 mod manifest;
+mod modes;
 mod open;
 mod options;
 mod overlay;

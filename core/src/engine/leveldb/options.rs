@@ -73,7 +73,7 @@ impl LevelDbOptions {
     /// The options that two users of one store must agree on.
     pub(super) fn fingerprint(&self) -> String {
         format!(
-            "{} {:?} {} {} {:?}",
+            "cacheSize={},compression={:?},bloomBits={},readOnly={},durability={:?}",
             self.cache_size, self.compression, self.bloom_bits, self.read_only, self.durability
         )
     }

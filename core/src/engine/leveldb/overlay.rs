@@ -202,7 +202,11 @@ impl Target for Overlay<'_> {
     }
 
     fn put(&mut self, space: Space, key: &Key, mut record: Record) -> Result<()> {
-        let old = self.load(space, key)?;
+        let old = match self.load(space, key) {
+            // The sweep finds the entry of the expiry index that it may have.
+            Err(error) if error.is_damaged_record() => None,
+            old => old?,
+        };
         let mut indexed = None;
         if let Some(old) = &old {
             indexed = old.expires_at;
@@ -272,6 +276,24 @@ impl Target for Overlay<'_> {
         }
         self.removed.push((space, range.clone()));
         Ok(any)
+    }
+
+    fn keys(&mut self, space: Space, range: &KeyRange) -> Result<Vec<Key>> {
+        if self.tier == Tier::Memory {
+            return Err(self.block());
+        }
+        let written = self.slots(space).keys().filter(|key| range.contains(key));
+        let mut keys: Vec<Key> = written.cloned().collect();
+        let generation = self.open.current();
+        let mut stored = seek(self.open, generation.of(space), range, ReadOptions::default());
+        while let Some(key) = stored.key() {
+            if range.selects(key) {
+                keys.push(Key::copy_from_slice(key));
+            }
+            stored.next();
+        }
+        stored.status().map_err(|error| fault::translate("read a range", &error))?;
+        Ok(keys)
     }
 
     fn intents(&mut self) -> Option<&mut Intents> {

@@ -39,15 +39,25 @@ pub(super) fn read_page(
     let mut bytes = 0;
     let mut next: Option<Key> = None;
     let unfiltered = range.is_interval();
+    let mut damage = None;
     for step in 0.. {
         let Some((key, value)) = keys.item() else {
-            keys.status().map_err(|error| fault::translate("read a range", &error))?;
+            damage = keys.status().err().map(|error| fault::translate("read a range", &error));
             break;
         };
         let mut full = step + 1 >= MAX_STEPS;
         if unfiltered || range.selects(key) {
-            let header = Header::read(value).map_err(|error| error.at_key(key).in_engine(NAME))?;
-            if header.expires_at.is_none_or(|at| at > now) {
+            let header = match Header::read(value) {
+                Ok(header) => Some(header),
+                // Its key is known, whatever the record is.
+                Err(_) if what == Projection::Keys => None,
+                Err(error) => {
+                    damage = Some(error.at_key(key).in_engine(NAME));
+                    break;
+                }
+            };
+            let expires_at = header.as_ref().and_then(|header| header.expires_at);
+            if expires_at.is_none_or(|at| at > now) {
                 if buffer.capacity() == 0 {
                     buffer.reserve(max_bytes.min(MAX_RESERVED_BYTES) + key.len() + value.len());
                 }
@@ -61,7 +71,7 @@ pub(super) fn read_page(
                     buffer.extend_from_slice(value);
                     bytes += Gathering::entry_bytes(key.len(), value.len());
                     let value = value_at..buffer.len();
-                    spans.push(EntrySpan { key: key_at..value_at, value, header: Some(header) });
+                    spans.push(EntrySpan { key: key_at..value_at, value, header });
                 }
                 full |= bytes >= max_bytes || range.limit.is_some_and(|limit| spans.len() >= limit);
             }
@@ -71,6 +81,11 @@ pub(super) fn read_page(
             break;
         }
         if range.reverse { keys.prev() } else { keys.next() }
+    }
+    if let Some(damage) = damage {
+        // The next page begins with the error.
+        let last = spans.last().and_then(|last| buffer.get(last.key.clone()));
+        next = Some(last.map(Key::copy_from_slice).ok_or(damage)?);
     }
     let buffer = Bytes::from(buffer);
     let entries = spans.into_iter().map(|span| entry(&buffer, span, what)).collect();

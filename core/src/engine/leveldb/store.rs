@@ -4,6 +4,7 @@ use std::path;
 use std::sync::Arc;
 
 use super::database::Database;
+use super::modes::Modes;
 use super::options::{LevelDbOptions, NAME};
 use super::overlay::WriterState;
 use super::process_end::Busy;
@@ -34,6 +35,8 @@ pub(super) struct LevelDbStore {
     writer: Arc<Writer>,
     counters: Arc<Counters>,
     feed: Arc<Feed>,
+    /// `None` in a store opened read-only.
+    modes: Option<Modes>,
 }
 
 impl LevelDbStore {
@@ -57,14 +60,24 @@ impl LevelDbStore {
         };
         drop(view);
         let cache = Arc::new(RecordCache::new(record_bytes));
-        Ok(LevelDbStore {
+        let modes = (!options.read_only).then(|| Modes::new(options.path.clone()));
+        let store = LevelDbStore {
             reader: Reader::new(database.clone(), cache, counters.clone()),
             writer: Arc::new(Writer::new(&options, state, counters.clone())),
             options: Arc::new(options),
             database,
             counters,
             feed,
-        })
+            modes,
+        };
+        store.make_private();
+        Ok(store)
+    }
+
+    fn make_private(&self) {
+        if let Some(modes) = &self.modes {
+            modes.make_private();
+        }
     }
 
     /// Reads several keys from memory while no writer works, so that they are of one moment.
@@ -127,6 +140,7 @@ impl Store for LevelDbStore {
     }
 
     fn sweep(&self, now: Millis) -> Result<u64> {
+        self.make_private();
         if self.writer.refusal().is_some() {
             return Ok(0);
         }
@@ -171,6 +185,7 @@ impl Store for LevelDbStore {
     }
 
     fn close(&self) -> Result<()> {
+        self.make_private();
         // The process ends: the system closes the files.
         let Ok(_busy) = Busy::begin() else { return Ok(()) };
         // A sync that failed once is not tried again: it might succeed without having written anything.

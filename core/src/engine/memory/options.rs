@@ -24,13 +24,14 @@ pub struct MemoryOptions {
 impl MemoryOptions {
     /// `NO_SPACE` if the engine may not hold as many bytes.
     pub(super) fn check_room(&self, bytes: u64) -> Result<()> {
+        let remedy = match self.eviction {
+            Eviction::None => "the memory engine is full; raise maxBytes, delete keys, or set eviction to 'lru'",
+            Eviction::Lru => {
+                "the write does not fit beside what is never evicted; raise maxBytes, or write less at once"
+            }
+        };
         match self.max_bytes {
-            Some(max) if bytes > max => Err(Error::new(
-                Code::NoSpace,
-                format!(
-                    "the memory engine is full ({max} bytes); raise maxBytes, delete keys, or set eviction to 'lru'"
-                ),
-            )),
+            Some(max) if bytes > max => Err(Error::new(Code::NoSpace, format!("{remedy} (maxBytes is {max})"))),
             _ => Ok(()),
         }
     }

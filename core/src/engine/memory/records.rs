@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicU64;
 use imbl::OrdMap;
 
 use crate::key::{Key, KeyRange, Space};
+use crate::keyspace::model_folder;
 use crate::record::{Millis, Record};
 
 /// The bytes that a record costs beside key, value and metadata: the entry, its counts, and its share of the tree.
@@ -32,6 +33,8 @@ pub(super) struct Records {
     /// Every expiry of a record in either map.
     expiries: BTreeSet<(Millis, Space, Key)>,
     bytes: u64,
+    /// The bytes of records that are never evicted.
+    pinned: u64,
 }
 
 impl Records {
@@ -67,6 +70,16 @@ impl Records {
         self.bytes
     }
 
+    /// The bytes of records that are never evicted: our own, and those of models.
+    pub(super) fn pinned_bytes(&self) -> u64 {
+        self.pinned
+    }
+
+    /// The bytes that a record and its bookkeeping take; 0 if there is none.
+    pub(super) fn bytes_of(&self, space: Space, key: &Key) -> u64 {
+        self.get(space, key).map_or(0, |entry| cost(key, &entry.record))
+    }
+
     /// The record that expires first, if it expires by `now`.
     pub(super) fn first_expired(&self, now: Millis) -> Option<(Space, Key)> {
         let (_, space, key) = self.expiries.first().filter(|(at, ..)| *at <= now)?;
@@ -87,7 +100,7 @@ impl Records {
     /// Replaces what `key` holds, and keeps the size and the expiries true. Returns what it held.
     pub(super) fn replace(&mut self, space: Space, key: &Key, entry: Option<Arc<Entry>>) -> Option<Arc<Entry>> {
         let new_expiry = entry.as_ref().and_then(|entry| entry.record.expires_at);
-        self.bytes += entry.as_ref().map_or(0, |entry| cost(key, &entry.record));
+        let new_bytes = entry.as_ref().map_or(0, |entry| cost(key, &entry.record));
         if space == Space::User {
             match (&entry, self.index.get_mut(key)) {
                 (Some(entry), Some(place)) => *place = entry.clone(),
@@ -103,7 +116,11 @@ impl Records {
             (None, None) => None,
         };
         let old_expiry = old.as_ref().and_then(|old| old.record.expires_at);
-        self.bytes -= old.as_ref().map_or(0, |old| cost(key, &old.record)).min(self.bytes);
+        let old_bytes = old.as_ref().map_or(0, |old| cost(key, &old.record));
+        self.bytes = (self.bytes + new_bytes).saturating_sub(old_bytes);
+        if space == Space::Internal || model_folder(key).is_some() {
+            self.pinned = (self.pinned + new_bytes).saturating_sub(old_bytes);
+        }
         if new_expiry != old_expiry {
             if let Some(at) = old_expiry {
                 self.expiries.remove(&(at, space, key.clone()));

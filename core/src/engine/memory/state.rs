@@ -23,6 +23,8 @@ pub(super) struct MemoryState {
     pub capture: Capture,
     pub options: MemoryOptions,
     pub recency: Recency,
+    /// The number of evictions that the store has not counted yet.
+    pub evicted: u64,
     /// The records that the running batch overwrote, for its rollback. Kept to reuse its memory.
     pub undo: Vec<Undo>,
 }
@@ -40,6 +42,7 @@ impl MemoryState {
             capture: Capture::new(feed, None),
             options,
             recency: Recency::default(),
+            evicted: 0,
             undo: Vec::new(),
         }
     }

@@ -34,6 +34,12 @@ impl MemoryStore {
             options,
         }
     }
+
+    fn apply(&self, state: &mut MemoryState, batch: &Batch) -> Result<Commit> {
+        let committed = state.apply(batch, now());
+        self.counters.evictions.add(std::mem::take(&mut state.evicted));
+        committed
+    }
 }
 
 impl Store for MemoryStore {
@@ -63,12 +69,12 @@ impl Store for MemoryStore {
 
     fn try_write(&self, batch: &Batch) -> Option<Result<Commit>> {
         let mut state = self.state.try_write()?;
-        Some(state.apply(batch, now()))
+        Some(self.apply(&mut state, batch))
     }
 
     fn write_group(&self, batches: &[Batch]) -> Vec<Result<Commit>> {
         let mut state = self.state.write();
-        batches.iter().map(|batch| state.apply(batch, now())).collect()
+        batches.iter().map(|batch| self.apply(&mut state, batch)).collect()
     }
 
     fn view(&self) -> Result<Arc<dyn View>> {

@@ -1,5 +1,6 @@
 //! How a batch is applied: at once, or taken back whole.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::options::Eviction;
@@ -11,6 +12,7 @@ use crate::engine::intent::Intents;
 use crate::engine::watch::Capture;
 use crate::error::Result;
 use crate::key::{Key, KeyRange, Space};
+use crate::keyspace::model_folder;
 use crate::record::{Millis, Record};
 
 impl MemoryState {
@@ -57,22 +59,49 @@ impl MemoryState {
 
     fn roll_back(&mut self) {
         while let Some((space, key, old)) = self.undo.pop() {
+            if let Some(old) = &old {
+                self.queue(space, &key, old);
+            }
             self.records.replace(space, &key, old);
         }
     }
 
-    /// Brings the size under the bound by eviction, or fails with `NO_SPACE`.
+    /// Queues an entry that is about to be inserted for its eviction.
+    fn queue(&mut self, space: Space, key: &Key, entry: &Arc<Entry>) {
+        if self.options.eviction == Eviction::Lru && space == Space::User {
+            self.recency.inserted(key, entry, self.records.map(Space::User));
+        }
+    }
+
+    /// Brings the size under the bound by eviction. If that would take what the batch wrote, it fails with `NO_SPACE`
+    /// and evicts nothing.
     fn make_room(&mut self) -> Result<()> {
         let Some(max) = self.options.max_bytes else { return Ok(()) };
+        if self.records.bytes() <= max {
+            return Ok(());
+        }
+        self.options.check_room(match self.options.eviction {
+            Eviction::Lru => self.records.pinned_bytes().saturating_add(self.written_bytes()),
+            Eviction::None => self.records.bytes(),
+        })?;
         while self.records.bytes() > max {
-            let victim = match self.options.eviction {
-                Eviction::Lru => self.recency.oldest(self.records.map(Space::User)),
-                Eviction::None => None,
+            let Some(victim) = self.recency.oldest(self.records.map(Space::User)) else {
+                return self.options.check_room(self.records.bytes());
             };
-            let Some(victim) = victim else { return self.options.check_room(self.records.bytes()) };
             self.write(Space::User, &victim, None);
+            self.evicted += 1;
         }
         Ok(())
+    }
+
+    /// The bytes that the running batch leaves in keys that may be evicted.
+    fn written_bytes(&self) -> u64 {
+        let written: HashSet<&Key> = self
+            .undo
+            .iter()
+            .filter_map(|(space, key, _)| (*space == Space::User && model_folder(key).is_none()).then_some(key))
+            .collect();
+        written.into_iter().map(|key| self.records.bytes_of(Space::User, key)).sum()
     }
 }
 
@@ -83,9 +112,7 @@ impl Target for MemoryState {
 
     fn put(&mut self, space: Space, key: &Key, record: Record) -> Result<()> {
         let entry = Arc::new(Entry { record, used: self.recency.stamp() });
-        if self.options.eviction == Eviction::Lru && space == Space::User {
-            self.recency.inserted(key, &entry, self.records.map(Space::User));
-        }
+        self.queue(space, key, &entry);
         self.write(space, key, Some(entry));
         Ok(())
     }
@@ -96,11 +123,16 @@ impl Target for MemoryState {
     }
 
     fn remove_range(&mut self, space: Space, range: &KeyRange) -> Result<bool> {
-        let keys: Vec<Key> = self.records.range(space, range).map(|(key, _)| key.clone()).collect();
+        let keys = self.keys(space, range)?;
         for key in &keys {
             self.write(space, key, None);
         }
         Ok(!keys.is_empty())
+    }
+
+    fn keys(&mut self, space: Space, range: &KeyRange) -> Result<Vec<Key>> {
+        let within = self.records.range(space, range).map(|(key, _)| key);
+        Ok(within.filter(|key| range.selects(key)).cloned().collect())
     }
 
     fn intents(&mut self) -> Option<&mut Intents> {

@@ -1,6 +1,6 @@
 //! The change log: which keys each commit touched, from the moment the log was switched on.
 
-use super::link::Link;
+use super::link::{Effect, Link};
 use super::reply::{array, commit_number};
 use super::stream::{self, Opened, Step, StreamReader, with_values};
 use crate::engine::watch::{Logged, ahead_of_the_store, behind_the_log};
@@ -12,14 +12,18 @@ const PAGE_ENTRIES: usize = 256;
 
 /// Switches the change log on; never blocks. If this fails, [`logged`] tells.
 pub(super) fn start(link: &Link, layout: &Layout) {
-    link.submit_commands(&stream::open(layout, &layout.log, None), true, Box::new(drop));
+    link.submit_commands(&stream::open(layout, &layout.log, None), Effect::Write, Box::new(drop));
 }
 
 /// The commits behind `since`, about `max_bytes` of keys. Blocks.
 pub(super) fn logged(link: &Link, layout: &Layout, since: u64, max_bytes: usize) -> Result<Logged> {
-    let Opened { seq, floor } = stream::opened(link.call(&stream::open(layout, &layout.log, None), true)?.pop())?;
-    if since > seq {
+    let Opened { seq, floor, ceiling } =
+        stream::opened(link.call(&stream::open(layout, &layout.log, None), Effect::Write)?.pop())?;
+    if since > ceiling {
         return Err(ahead_of_the_store(since, seq));
+    }
+    if since > seq {
+        return Err(stream::lost_commits(since));
     }
     if since < floor {
         return Err(behind_the_log(since, floor));
@@ -32,7 +36,7 @@ pub(super) fn logged(link: &Link, layout: &Layout, since: u64, max_bytes: usize)
         let mut pipe = redis::pipe();
         pipe.cmd("XRANGE").arg(&layout.log).arg(format!("({}", reader.position())).arg("+");
         pipe.arg("COUNT").arg(PAGE_ENTRIES);
-        let entries = array(link.call(&pipe, false)?.pop())?;
+        let entries = array(link.call(&pipe, Effect::Read)?.pop())?;
         more = entries.len() == PAGE_ENTRIES;
         for entry in entries {
             match reader.take(entry)? {
@@ -43,12 +47,13 @@ pub(super) fn logged(link: &Link, layout: &Layout, since: u64, max_bytes: usize)
                 }
                 // The log was trimmed, or has begun anew, after it was opened.
                 Step::Gap(found) | Step::Replaced(found) => return Err(behind_the_log(since, found)),
+                Step::Lost => return Err(stream::lost_commits(since)),
             }
         }
     }
     let through = if more { reader.at } else { reader.at.max(seq) };
-    let commits = with_values(layout, commits, |pipe| link.call(pipe, false))?;
-    Ok(Logged { commits, through, more })
+    let commits = with_values(layout, commits, |pipe| link.call(pipe, Effect::Read))?;
+    Ok(Logged { commits, through, more, latest: seq })
 }
 
 fn size_of(touched: &Touched) -> usize {
@@ -63,7 +68,7 @@ pub(super) fn bounds(link: &Link, layout: &Layout) -> Result<(u64, Option<u64>)>
     let mut pipe = redis::pipe();
     pipe.cmd("GET").arg(&layout.seq);
     pipe.cmd("XRANGE").arg(&layout.log).arg("-").arg("+").arg("COUNT").arg(1);
-    let mut replies = link.call(&pipe, false)?.into_iter();
+    let mut replies = link.call(&pipe, Effect::Read)?.into_iter();
     let seq = commit_number(replies.next())?;
     let floor = array(replies.next())?.pop().map(stream::floor_of).transpose()?;
     Ok((seq, floor))

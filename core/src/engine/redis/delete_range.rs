@@ -1,11 +1,14 @@
 //! Batches that delete ranges of user keys. The server cannot delete a range, so the keys are gathered first. This
 //! takes many steps, during which later requests wait.
 
+use std::collections::BTreeSet;
+
 use super::fault::unexpected;
 use super::link::Link;
 use super::read::latest_commit;
 use super::scan;
 use crate::batch::{Batch, Commit, Op, Outcome, RangeCheck, Role};
+use crate::clock;
 use crate::error::{Code, Result};
 use crate::format::redis::Layout;
 use crate::key::{Key, KeyRange, Space};
@@ -20,8 +23,8 @@ pub(super) fn deletes_user_range(batch: &Batch) -> bool {
     batch.ops.iter().any(|op| matches!(op, Op::DeleteRange { space: Space::User, .. }))
 }
 
-/// Commits a batch that deletes ranges of user keys. A batch that does nothing else is committed in steps; any other
-/// one at once, with its ranges expanded to the keys that are there. Blocks.
+/// Commits a batch that deletes ranges of user keys. A batch that deletes intervals and does nothing else is committed
+/// in steps; any other one at once, with its ranges expanded to the keys that are there. Blocks.
 pub(super) fn commit_with_ranges(link: &Link, layout: &Layout, batch: Batch) -> Result<Commit> {
     let ranges: Vec<KeyRange> = batch
         .ops
@@ -33,8 +36,13 @@ pub(super) fn commit_with_ranges(link: &Link, layout: &Layout, batch: Batch) -> 
         .collect();
     let only_ranges = batch.checks.is_empty()
         && batch.range_checks.is_empty()
-        && batch.ops.iter().all(|op| matches!(op, Op::DeleteRange { .. }));
-    if only_ranges { in_steps(link, layout, batch, &ranges) } else { at_once(link, layout, &batch, &ranges) }
+        && batch.ops.iter().all(|op| matches!(op, Op::DeleteRange { range, .. } if range.is_whole_interval()));
+    if only_ranges {
+        return in_steps(link, layout, batch, &ranges);
+    }
+    // Of another range not every key is deleted, and each deletion is told by itself.
+    let intervals: Vec<KeyRange> = ranges.into_iter().filter(KeyRange::is_whole_interval).collect();
+    at_once(link, layout, &batch, &intervals)
 }
 
 /// Deletes ranges of user keys by several commits. The last commit deletes the ranges of internal keys.
@@ -113,16 +121,38 @@ fn expand(link: &Link, layout: &Layout, original: &[Op]) -> Result<Expanded> {
             continue;
         };
         if !range.is_empty() {
-            let mut keys = scan::sorted(link, layout, range)?;
-            // Keys that this batch wrote into the range before.
-            let written = ops.iter().filter_map(Op::key);
-            let written = written.filter(|(space, key)| *space == Space::User && range.contains(key));
-            keys.extend(written.map(|(_, key)| key.clone()));
-            ops.extend(keys.into_iter().map(|key| Op::Delete { space: Space::User, key }));
+            let mut keys: BTreeSet<Key> = scan::sorted(link, layout, range)?.into_iter().collect();
+            // This batch may have written into the range before, or deleted from it.
+            for op in &ops {
+                match op.key() {
+                    Some((Space::User, key)) if !range.contains(key) => {}
+                    Some((Space::User, key)) if leaves_nothing(op) => drop(keys.remove(key)),
+                    Some((Space::User, key)) => drop(keys.insert(key.clone())),
+                    _ => {}
+                }
+            }
+            let limit = range.limit.unwrap_or(usize::MAX);
+            let delete = |key| Op::Delete { space: Space::User, key };
+            if range.reverse {
+                ops.extend(keys.into_iter().rev().take(limit).map(delete));
+            } else {
+                ops.extend(keys.into_iter().take(limit).map(delete));
+            }
         }
         deletions.push(Some(ops.len() - before));
     }
     Ok(Expanded { ops, deletions })
+}
+
+/// True if the key of `op` is absent behind it.
+fn leaves_nothing(op: &Op) -> bool {
+    match op {
+        Op::Delete { .. } => true,
+        Op::Set { expires_at, .. } | Op::Add { expires_at, .. } => {
+            expires_at.is_some_and(|moment| moment <= clock::system())
+        }
+        Op::DeleteRange { .. } => false,
+    }
 }
 
 /// Gives the commit of an expanded batch the outcomes of the original operations.

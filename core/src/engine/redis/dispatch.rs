@@ -2,13 +2,14 @@
 //! a worker, and later requests wait for them (`queue.rs`).
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::delete_range::commit_with_ranges;
-use super::link::{Link, OnReply};
+use super::link::{Effect, Link, OnReply};
 use super::options::Settings;
 use super::pending_write::PendingWrite;
 use super::pool::ConnectionPool;
-use super::queue::{RequestQueue, takes_many_steps};
+use super::queue::{QueuedRequest, RequestQueue, takes_many_steps};
 use super::read;
 use super::replacement::finish;
 use super::view::RedisView;
@@ -49,8 +50,8 @@ impl Dispatch {
         if self.link.has_met_replacement() {
             self.finish_replacement();
         }
-        if let Some((request, done)) = self.queue.admit(request, done) {
-            self.send(request, done);
+        if let Some(queued) = self.queue.admit(QueuedRequest { request, done, since: Instant::now() }) {
+            self.send(queued);
         }
     }
 
@@ -75,14 +76,14 @@ impl Dispatch {
     }
 
     /// Sends a request, or has the worker carry it out.
-    fn send(self: &Arc<Self>, request: Request, done: Done) {
+    fn send(self: &Arc<Self>, QueuedRequest { request, done, since }: QueuedRequest) {
         match request {
-            Request::Read(read) => read::submit(&self.link, &self.layout, read, done),
-            Request::View => self.make_view(done),
+            Request::Read(read) => read::submit(&self.link, &self.layout, read, since, done),
+            Request::View => self.make_view(since, done),
             request if takes_many_steps(&request) => {
                 let dispatch = self.clone();
                 self.worker.spawn(move |started| {
-                    let result = started.and_then(|()| guarded(|| dispatch.carry_out(request)));
+                    let result = started.and_then(|()| guarded(|| dispatch.carry_out(request, since)));
                     // A panic of this caller must not hold up the requests that wait.
                     let _ = guarded(|| {
                         done(result);
@@ -94,7 +95,7 @@ impl Dispatch {
             Request::Commit(batch) => match batch.check_size() {
                 Ok(()) => {
                     if let Some(write) = PendingWrite::new(batch, done) {
-                        self.link.submit_write(write);
+                        self.link.submit_write(write, since);
                     }
                 }
                 Err(error) => done(Err(error)),
@@ -104,18 +105,19 @@ impl Dispatch {
     }
 
     /// Makes a view once the server has carried out every write before it: the view reads over another connection.
-    fn make_view(&self, done: Done) {
+    fn make_view(&self, since: Instant, done: Done) {
         let mut pipe = redis::pipe();
         pipe.cmd("PING");
         let (pool, layout) = (self.pool.clone(), self.layout.clone());
         let on_reply: OnReply = Box::new(move |reply| {
-            done(reply.map(|_| Reply::View(Arc::new(RedisView::new(pool, layout)))));
+            done(reply.and_then(|_| Ok(Reply::View(Arc::new(RedisView::new(pool.link()?, layout))))));
         });
-        self.link.submit_commands(&pipe, false, on_reply);
+        self.link.submit_commands_since(since, &pipe, Effect::Read, on_reply);
     }
 
-    /// Carries out a request of many steps. Blocks.
-    fn carry_out(&self, request: Request) -> Result<Reply> {
+    /// Carries out a request of many steps that was made at `since`. Blocks.
+    fn carry_out(&self, request: Request, since: Instant) -> Result<Reply> {
+        self.link.wait_for_connection(since)?;
         if let Request::Commit(batch) = request {
             batch.check_size()?;
             return commit_with_ranges(&self.link, &self.layout, batch).map(Reply::Commit);
@@ -123,15 +125,17 @@ impl Dispatch {
         // The server has then carried out every write before the listing.
         let mut pipe = redis::pipe();
         pipe.cmd("PING");
-        self.link.call(&pipe, false)?;
-        list(&RedisView::new(self.pool.clone(), self.layout.clone()), &request)
+        self.link.call(&pipe, Effect::Read)?;
+        let link = self.pool.link()?;
+        link.wait_for_connection(since)?;
+        list(&RedisView::new(link, self.layout.clone()), &request)
     }
 
     /// Sends the requests that wait, in order, up to the next one of many steps.
     fn send_waiting(self: &Arc<Self>) {
-        while let Some((request, done)) = self.queue.next() {
-            let many = takes_many_steps(&request);
-            self.send(request, done);
+        while let Some(queued) = self.queue.next() {
+            let many = takes_many_steps(&queued.request);
+            self.send(queued);
             if many {
                 return;
             }

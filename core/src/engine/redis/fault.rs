@@ -10,9 +10,32 @@ pub(super) fn closed() -> Error {
     Error::closed().in_engine(NAME)
 }
 
+/// The word that says what kind of error a reply is. Behind a script, `ERR` may stand before it.
+pub(super) fn word(reply: &ServerError) -> &str {
+    let first = reply.details().and_then(|text| text.split(' ').next()).unwrap_or_default();
+    let is_word = first.len() > 2 && first.bytes().all(|byte| byte.is_ascii_uppercase());
+    if reply.code() == "ERR" && is_word { first } else { reply.code() }
+}
+
+/// True if the server refused because of the rights of the user.
+pub(super) fn is_denied(reply: &ServerError) -> bool {
+    // A command of a script is refused with other words, which depend on the version.
+    let text = reply.details().unwrap_or_default();
+    reply.code() == "NOPERM" || text.contains("ACL failure") || text.contains("The user executing the script")
+}
+
+/// The error of a call that the user of the server may not make.
+pub(super) fn not_allowed(what: &str) -> Error {
+    let message = format!("the user {what}; allow it in the ACL of the server (docs/engines/redis.md has the list)");
+    Error::new(Code::Io, message).caused_by("NOPERM").in_engine(NAME)
+}
+
 /// An error reply as an error of ours. The server's sentence is kept only where it cannot repeat arguments.
 pub(super) fn refused(reply: &ServerError) -> Error {
-    let word = reply.code();
+    if is_denied(reply) {
+        return not_allowed("may not run this command or use this key");
+    }
+    let word = word(reply);
     let (code, message) = match word {
         "WRONGTYPE" => return not_a_string(),
         "OOM" => (Code::NoSpace, "the server has reached its memory limit (maxmemory)"),
@@ -23,7 +46,6 @@ pub(super) fn refused(reply: &ServerError) -> Error {
         "MISCONF" => (Code::Io, "the server refuses writes because it cannot save to disk"),
         "NOREPLICAS" => (Code::Io, "the server refuses writes because it has too few replicas"),
         "NOAUTH" | "WRONGPASS" => (Code::Connection, "the server does not accept the username or password; check them"),
-        "NOPERM" => (Code::Io, "the user may not run this command or touch this key; check its ACL"),
         "MOVED" | "ASK" | "CROSSSLOT" => (
             Code::NotSupported,
             "the keys lie on another node of the cluster; use a keyPrefix with a {hash tag} and connect to its node",
@@ -38,11 +60,6 @@ pub(super) fn not_a_string() -> Error {
     Error::new(Code::Corrupted, "the key holds something that is not a string").caused_by(&"WRONGTYPE").in_engine(NAME)
 }
 
-/// The error of an addition to a value that is no number.
-pub(super) fn not_a_number() -> Error {
-    Error::new(Code::InvalidArgument, "increment needs a number, the key holds another type").in_engine(NAME)
-}
-
 /// The error of a write while the content is replaced.
 pub(super) fn replacing() -> Error {
     Error::new(Code::Conflict, "the content of the store is being replaced; try again").in_engine(NAME)
@@ -50,11 +67,14 @@ pub(super) fn replacing() -> Error {
 
 /// The error of a call for which there was no connection: nothing was sent.
 pub(super) fn unreachable(place: &impl std::fmt::Display, cause: Option<&Error>) -> Error {
-    let error = match cause {
-        Some(cause) => Error::new(Code::Connection, format!("no connection to redis at {place}: {}", cause.message())),
-        None => Error::new(Code::Connection, format!("no connection to redis at {place}")),
+    let what = format!("no connection to redis at {place}");
+    let message = match cause.map(Error::message) {
+        // The failure of an attempt to connect says so itself.
+        Some(cause) if cause.starts_with(&what) => cause.to_owned(),
+        Some(cause) => format!("{what}: {cause}"),
+        None => what,
     };
-    error.in_engine(NAME)
+    Error::new(Code::Connection, message).in_engine(NAME)
 }
 
 /// The reason why a connection ended.
@@ -93,6 +113,11 @@ impl Loss {
         error.in_engine(NAME)
     }
 
+    /// The error of the connection itself.
+    pub(super) fn of_connection(self) -> Error {
+        Error::new(Code::Connection, self.reason()).in_engine(NAME)
+    }
+
     /// The error of a commit that the server has not applied and cannot apply any more.
     pub(super) fn of_unapplied(self) -> Error {
         Error::new(Code::Connection, format!("{}, and the write was not applied", self.reason())).in_engine(NAME)
@@ -113,6 +138,12 @@ pub(super) fn applied_unknown() -> Error {
     .in_engine(NAME)
 }
 
+/// The error of a call of which the server has carried out a part. `word` is that of its refusal.
+pub(super) fn applied_in_part(word: &str) -> Error {
+    let message = "the server refused a command in the middle of the write; which keys were written cannot be known";
+    Error::new(Code::UnknownOutcome, message).caused_by(word).in_engine(NAME)
+}
+
 /// The error of a reply that the command cannot have.
 pub(super) fn unexpected() -> Error {
     Error::new(Code::Io, "the server gave an answer of the wrong kind").in_engine(NAME)
@@ -128,12 +159,15 @@ mod tests {
             ("WRONGTYPE Operation against a key", Code::Corrupted),
             ("OOM command not allowed", Code::NoSpace),
             ("READONLY You can't write", Code::ReadOnly),
+            ("ERR READONLY You can't write against a read only replica.", Code::ReadOnly),
+            ("ERR NOREPLICAS Not enough good replicas to write.", Code::Io),
             ("LOADING Redis is loading", Code::Connection),
             ("BUSY Redis is busy running a script", Code::Timeout),
             ("MISCONF Redis is configured to save RDB snapshots", Code::Io),
             ("NOAUTH Authentication required.", Code::Connection),
             ("WRONGPASS invalid username-password pair", Code::Connection),
             ("NOPERM this user has no permissions", Code::Io),
+            ("ERR The user executing the script can't run this command or subcommand", Code::Io),
             ("MASTERDOWN Link with MASTER is down", Code::Connection),
             ("CLUSTERDOWN The cluster is down", Code::Connection),
             ("MOVED 3999 127.0.0.1:6381", Code::NotSupported),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use redis::Value as RespValue;
 
 use super::fault::{refused, unexpected};
-use super::link::Link;
+use super::link::{Effect, Link};
 use super::options::NAME;
 use super::reply::{array, count, scan_page, string, text};
 use super::scan;
@@ -33,7 +33,7 @@ pub(super) fn stats(link: &Link, layout: &Layout) -> Result<Stats> {
     let mut pipe = redis::pipe();
     pipe.cmd("ZCARD").arg(&layout.names).cmd("HLEN").arg(&layout.companions);
     pipe.cmd("DBSIZE").cmd("INFO").arg("memory");
-    let mut replies = link.call(&pipe, false)?.into_iter();
+    let mut replies = link.call(&pipe, Effect::Read)?.into_iter();
     let details = vec![
         ("internalKeys", count(replies.next())?),
         ("companions", count(replies.next())?),
@@ -60,7 +60,7 @@ pub(super) fn verify(link: &Link, layout: &Layout, repair: bool, progress: Progr
         for key in keys {
             pipe.cmd("GET").arg(layout.name(key));
         }
-        for (key, reply) in keys.iter().zip(link.call(&pipe, false)?) {
+        for (key, reply) in keys.iter().zip(link.call(&pipe, Effect::Read)?) {
             let read = string(key, Some(reply)).and_then(|text| text.map(|text| user_value(key, text)).transpose());
             match read {
                 Ok(_) => {}
@@ -108,7 +108,7 @@ fn verify_internal(link: &Link, layout: &Layout, report: &mut Report) -> Result<
         for field in fields {
             pipe.arg(&field[..]);
         }
-        for (field, score) in fields.iter().zip(array(link.call(&pipe, false)?.pop())?) {
+        for (field, score) in fields.iter().zip(array(link.call(&pipe, Effect::Read)?.pop())?) {
             if score == RespValue::Nil && lacks_name(link, layout, field)? {
                 report.errors.push(Error::corrupted("an internal record is not in the list of names").at_key(field));
             }
@@ -120,14 +120,14 @@ fn verify_internal(link: &Link, layout: &Layout, report: &mut Report) -> Result<
 /// True if a record is there without its name, as of one moment.
 fn lacks_name(link: &Link, layout: &Layout, field: &[u8]) -> Result<bool> {
     let source = "return redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 and not redis.call('ZSCORE', KEYS[2], ARGV[1])";
-    let reply = link.call(&run_once(source, &[&layout.values, &layout.names], &[field]), false)?.pop();
+    let reply = link.call(&run_once(source, &[&layout.values, &layout.names], &[field]), Effect::Read)?.pop();
     Ok(matches!(reply, Some(RespValue::Int(1) | RespValue::Boolean(true))))
 }
 
 fn set_aside(link: &Link, layout: &Layout, key: &[u8]) -> Result<()> {
     let mut pipe = redis::pipe();
     pipe.cmd("RENAME").arg(layout.name(key)).arg([&layout.damaged, key].concat());
-    match link.call(&pipe, true)?.pop() {
+    match link.call(&pipe, Effect::Write)?.pop() {
         Some(RespValue::Okay) => Ok(()),
         // Somebody has deleted the key in the meantime.
         Some(RespValue::ServerError(text)) if text.details() == Some("no such key") => Ok(()),
@@ -157,7 +157,8 @@ pub(super) fn compact(link: &Link, layout: &Layout) -> Result<()> {
             let mut args: Vec<&[u8]> = vec![what, &layout.prefix, now.as_bytes()];
             args.extend(fields.iter().map(AsRef::<[u8]>::as_ref));
             let keys: [&[u8]; 3] = [&layout.companions, &layout.names, &layout.values];
-            if let Some(RespValue::ServerError(text)) = link.call(&run_once(SWEEP, &keys, &args), true)?.pop() {
+            if let Some(RespValue::ServerError(text)) = link.call(&run_once(SWEEP, &keys, &args), Effect::Write)?.pop()
+            {
                 return Err(refused(&text));
             }
         }
@@ -171,7 +172,7 @@ fn each_field(link: &Link, hash: &[u8], mut take: impl FnMut(&Key, &Key) -> Resu
     loop {
         let mut pipe = redis::pipe();
         pipe.cmd("HSCAN").arg(hash).arg(&cursor).arg("COUNT").arg(PAGE_FIELDS);
-        let (items, next) = scan_page(link.call(&pipe, false)?.pop())?;
+        let (items, next) = scan_page(link.call(&pipe, Effect::Read)?.pop())?;
         let mut items = items.into_iter();
         while let (Some(RespValue::BulkString(field)), Some(RespValue::BulkString(text))) = (items.next(), items.next())
         {

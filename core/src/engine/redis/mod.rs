@@ -23,6 +23,7 @@ mod delete_range;
 mod dispatch;
 mod fault;
 mod feed;
+mod feed_subscriber;
 mod link;
 mod maintenance;
 mod options;
@@ -50,7 +51,7 @@ use self::store::RedisStore;
 use super::registry::Lease;
 use crate::error::Result;
 
-pub use options::{RedisOptions, TlsOptions};
+pub use options::{Availability, Listener, RedisOptions, TlsOptions};
 
 /// Connects to a server, at most for the connect timeout, and finishes a replacement of the content that a crash has
 /// interrupted. Blocks.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{ConnectionAddr, IntoConnectionInfo};
@@ -39,7 +40,21 @@ pub struct RedisOptions {
     pub pool_size: usize,
     /// Keep created and updated times for every record. A write then costs the server more.
     pub timestamps: bool,
+    /// Is told when the connection is lost, and when there is a new one.
+    pub listener: Option<Listener>,
 }
+
+/// A change of the connection of an engine.
+#[derive(Clone, Debug)]
+pub enum Availability {
+    /// The connection was lost. Calls wait for the next one.
+    Down(Error),
+    /// There is a connection again.
+    Up,
+}
+
+/// Is told of changes of a connection, on a thread of the engine. It must not block.
+pub type Listener = Arc<dyn Fn(&Availability) + Send + Sync>;
 
 impl Default for RedisOptions {
     fn default() -> Self {
@@ -56,6 +71,7 @@ impl Default for RedisOptions {
             command_timeout: Duration::from_secs(10),
             pool_size: 1,
             timestamps: false,
+            listener: None,
         }
     }
 }
@@ -104,6 +120,7 @@ pub(super) struct Settings {
     pub command_timeout: Duration,
     pub pool_size: usize,
     pub timestamps: bool,
+    pub listener: Option<Listener>,
 }
 
 impl fmt::Debug for RedisOptions {
@@ -152,6 +169,7 @@ impl Settings {
             command_timeout: options.command_timeout,
             pool_size: options.pool_size,
             timestamps: options.timestamps,
+            listener: options.listener,
         };
         if let Some(text) = &options.url {
             if options.host.is_some() || options.port.is_some() {

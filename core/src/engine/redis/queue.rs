@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 
@@ -25,7 +26,14 @@ struct RequestQueueState {
     busy: bool,
     /// That request lists keys: reads need not wait for it.
     listing: bool,
-    waiting: VecDeque<(Request, Done)>,
+    waiting: VecDeque<QueuedRequest>,
+}
+
+/// A request, and the moment when it was made.
+pub(super) struct QueuedRequest {
+    pub request: Request,
+    pub done: Done,
+    pub since: Instant,
 }
 
 impl RequestQueueState {
@@ -43,27 +51,27 @@ impl RequestQueue {
 
     /// Gives the request back if it can be sent now. Else it waits, and [`next`](Self::next) gives it later. A request
     /// of many steps that is given back makes later requests wait.
-    pub(super) fn admit(&self, request: Request, done: Done) -> Option<(Request, Done)> {
+    pub(super) fn admit(&self, queued: QueuedRequest) -> Option<QueuedRequest> {
         let mut state = self.state.lock();
-        let passes = matches!(request, Request::Read(_)) && state.lets_reads_pass();
+        let passes = matches!(queued.request, Request::Read(_)) && state.lets_reads_pass();
         if state.busy && !passes {
-            state.waiting.push_back((request, done));
+            state.waiting.push_back(queued);
             return None;
         }
         if !state.busy {
-            state.busy = takes_many_steps(&request);
-            state.listing = lists(&request);
+            state.busy = takes_many_steps(&queued.request);
+            state.listing = lists(&queued.request);
         }
-        Some((request, done))
+        Some(queued)
     }
 
     /// The next request to send, once a request of many steps is over. If this one takes many steps too, the caller
     /// must not ask for the next one before it is over.
-    pub(super) fn next(&self) -> Option<(Request, Done)> {
+    pub(super) fn next(&self) -> Option<QueuedRequest> {
         let mut state = self.state.lock();
         let next = state.waiting.pop_front();
         match &next {
-            Some((request, _)) => state.listing = lists(request),
+            Some(queued) => state.listing = lists(&queued.request),
             None => {
                 state.busy = false;
                 self.drained.notify_all();

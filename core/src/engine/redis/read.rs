@@ -1,11 +1,12 @@
 //! Reads of single keys: the commands for the server, and the records in their replies.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use redis::{Pipeline, Value as RespValue};
 
 use super::fault::{closed, not_a_string, refused, unexpected};
-use super::link::{Link, OnReply};
+use super::link::{Effect, Link, OnReply};
 use super::reply::{array, commit_number, exec_items, string};
 use crate::engine::{Done, Read, Reply};
 use crate::error::Result;
@@ -14,8 +15,8 @@ use crate::key::{Key, Space};
 use crate::record::{Record, now};
 use crate::value::Value;
 
-/// Sends a read over `link`.
-pub(super) fn submit(link: &Arc<Link>, layout: &Layout, read: Read, done: Done) {
+/// Sends a read that was requested at `since` over `link`.
+pub(super) fn submit(link: &Arc<Link>, layout: &Layout, read: Read, since: Instant, done: Done) {
     let mut pipe = redis::pipe();
     match &read {
         Read::Get(Space::User, key) => {
@@ -52,14 +53,14 @@ pub(super) fn submit(link: &Arc<Link>, layout: &Layout, read: Read, done: Done) 
                         let checked = types.and_then(|types| check_types(&absent, types));
                         done(checked.map(|()| Reply::Values(values)));
                     });
-                    link.submit_commands(&pipe, false, on_types);
+                    link.submit_commands(&pipe, Effect::Read, on_types);
                 }
                 Err(error) => done(Err(error)),
             },
             (read, _) => done(answer(&read, replies)),
         }
     });
-    link.submit_commands(&pipe, false, on_reply);
+    link.submit_commands_since(since, &pipe, Effect::Read, on_reply);
 }
 
 /// The answer to a read, but for values of several user keys.
@@ -91,7 +92,7 @@ fn answer(read: &Read, mut replies: Vec<RespValue>) -> Result<Reply> {
 pub(super) fn latest_commit(link: &Link, layout: &Layout) -> Result<u64> {
     let mut pipe = redis::pipe();
     pipe.cmd("GET").arg(&layout.seq);
-    commit_number(link.call(&pipe, false)?.pop())
+    commit_number(link.call(&pipe, Effect::Read)?.pop())
 }
 
 /// How many replies the commands of [`pack_record`] get.

@@ -6,11 +6,12 @@ use redis::Value as RespValue;
 use super::fault::{refused, unexpected};
 use crate::error::{Error, Result};
 
-/// The string of a reply; nil is `None`. An error reply is an error of `key`.
+/// The string of a reply; nil is `None`. An error reply is an error of `key`, unless that is empty.
 pub(super) fn string(key: &[u8], reply: Option<RespValue>) -> Result<Option<Bytes>> {
     match reply {
         Some(RespValue::Nil) => Ok(None),
         Some(RespValue::BulkString(text)) => Ok(Some(text.into())),
+        Some(RespValue::ServerError(error)) if key.is_empty() => Err(refused(&error)),
         Some(RespValue::ServerError(error)) => Err(refused(&error).at_key(key)),
         _ => Err(unexpected()),
     }

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use bytes::Bytes;
 use redis::Value as RespValue;
 
-use super::link::Link;
+use super::link::{Effect, Link};
 use super::reply::scan_page;
 use crate::error::Result;
 use crate::format::redis::Layout;
@@ -27,7 +27,7 @@ pub(super) fn for_each(
     loop {
         let mut pipe = redis::pipe();
         pipe.cmd("SCAN").arg(&cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(PAGE_KEYS);
-        let (names, next) = scan_page(link.call(&pipe, false)?.pop())?;
+        let (names, next) = scan_page(link.call(&pipe, Effect::Read)?.pop())?;
         let keys: Vec<Key> = names
             .into_iter()
             .filter_map(|name| match name {

@@ -14,8 +14,9 @@ pub(super) struct Script {
     pub sha: LazyLock<String>,
 }
 
-/// The script that commits: one chunk, kept in four files.
+/// The script that commits: one chunk, kept in five files.
 const COMMIT_SOURCE: &str = concat!(
+    include_str!("numbers.lua"),
     include_str!("commit/state.lua"),
     include_str!("commit/intents.lua"),
     include_str!("commit/changes.lua"),

@@ -87,6 +87,8 @@ impl Engine for RedisStore {
     }
 
     fn close(&self) -> Result<()> {
+        self.dispatch.link.hurry();
+        self.dispatch.pool.hurry();
         self.dispatch.queue.close();
         self.replacements.stages.end();
         self.feed.close(&self.dispatch.link);
@@ -136,7 +138,7 @@ impl Transactional for RedisStore {
 
 impl Watched for RedisStore {
     fn subscribe(&self, subscriber: Arc<dyn Subscriber>) -> Result<Subscription> {
-        self.running(|_| self.feed.subscribe(subscriber))
+        self.running(|dispatch| self.feed.subscribe(subscriber, &dispatch.link))
     }
 
     fn start_log(&self) {

@@ -1,16 +1,19 @@
 //! The two streams that the script which commits writes: the change log, for `since`, and the feed, for those who watch
 //! now. An entry is a part of a commit. Commits follow each other without a gap, or something was lost.
 
+use std::cmp::Ordering;
+
 use bytes::Bytes;
 use redis::{Pipeline, Value as RespValue};
 
 use super::fault::{refused, unexpected};
 use super::options::NAME;
-use super::reply::{array, exec_items};
+use super::read::{RECORD_REPLIES, pack_record, record};
+use super::reply::{array, exec_items, text};
 use super::script::run_once;
 use crate::engine::watch::{Change, CommitEvent, Interval};
-use crate::error::{Error, Result};
-use crate::format::redis::{Layout, Touched, digest, log_entry, log_place, user_value};
+use crate::error::{Code, Error, Result};
+use crate::format::redis::{Layout, Touched, log_entry, log_place, user_value};
 
 /// The text of the entry that begins a stream anew because the content was replaced.
 const REPLACED: &[u8] = b"replaced";
@@ -23,6 +26,8 @@ pub(super) struct Opened {
     pub seq: u64,
     /// The stream holds every commit behind this one.
     pub floor: u64,
+    /// No commit has a greater number by now.
+    pub ceiling: u64,
 }
 
 /// Has the server write every commit from now on into `stream`, for some milliseconds or for good.
@@ -34,25 +39,46 @@ pub(super) fn open(layout: &Layout, stream: &[u8], millis: Option<u64>) -> Pipel
 /// The answer to [`open`].
 pub(super) fn opened(reply: Option<RespValue>) -> Result<Opened> {
     let items = array(reply)?;
-    let [RespValue::BulkString(seq), RespValue::BulkString(id), RespValue::BulkString(letter)] = items.as_slice()
+    let [seq, RespValue::BulkString(id), RespValue::BulkString(letter), RespValue::BulkString(first), time] =
+        items.as_slice()
     else {
         return Err(unexpected());
     };
-    let seq = std::str::from_utf8(seq).ok().and_then(|seq| seq.parse().ok()).ok_or_else(unexpected)?;
-    Ok(Opened { seq, floor: floor(id, letter)? })
+    let number = |reply| text(reply).and_then(|text| text.parse().ok()).ok_or_else(unexpected);
+    let seq = number(seq)?;
+    Ok(Opened { seq, floor: floor(id, letter, first)?, ceiling: number(time)?.max(seq) })
 }
 
 /// The commit behind which a stream is complete, from the stream's first entry.
 pub(super) fn floor_of(first: RespValue) -> Result<u64> {
     let items = array(Some(first))?;
     let [RespValue::BulkString(id), RespValue::Array(fields)] = items.as_slice() else { return Err(damaged()) };
-    let Some(RespValue::BulkString(letter)) = fields.first() else { return Err(damaged()) };
-    floor(id, letter)
+    let [RespValue::BulkString(letter), RespValue::BulkString(text)] = fields.as_slice() else { return Err(damaged()) };
+    floor(id, letter, text)
 }
 
-fn floor(id: &[u8], letter: &[u8]) -> Result<u64> {
+fn floor(id: &[u8], letter: &[u8], text: &[u8]) -> Result<u64> {
     let (commit, part) = log_place(id).ok_or_else(damaged)?;
-    Ok(if letter != b"o" && part == 1 { commit.saturating_sub(1) } else { commit })
+    match letter {
+        b"o" => Ok(commit),
+        b"j" => last_of_epoch(text),
+        _ if part == 1 => Ok(commit.saturating_sub(1)),
+        _ => Ok(commit),
+    }
+}
+
+/// The last commit of an epoch, from the text of the entry that begins the next one.
+fn last_of_epoch(text: &[u8]) -> Result<u64> {
+    std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or_else(damaged)
+}
+
+/// The error of a reader that has seen commits which the server has lost.
+pub(super) fn lost_commits(since: u64) -> Error {
+    let message = format!(
+        "the server has lost commits up to {since}: its data was deleted, or is that of an older time; \
+         read everything again, then watch without since"
+    );
+    Error::new(Code::PreconditionFailed, message).in_engine(NAME)
 }
 
 fn damaged() -> Error {
@@ -94,6 +120,8 @@ pub(super) enum Step {
     Gap(u64),
     /// This commit has replaced the content.
     Replaced(u64),
+    /// The server has lost the commit at which the reader stands.
+    Lost,
 }
 
 impl StreamReader {
@@ -119,6 +147,18 @@ impl StreamReader {
         };
         if letter == b"o" && text == REPLACED {
             return Ok(Step::Replaced(commit));
+        }
+        if letter == b"j" {
+            let last = last_of_epoch(&text)?;
+            return Ok(match last.cmp(&self.at) {
+                Ordering::Less => Step::Lost,
+                Ordering::Greater => Step::Gap(last),
+                Ordering::Equal if self.parts > 0 => Step::Lost,
+                Ordering::Equal => {
+                    self.at = commit;
+                    Step::Incomplete
+                }
+            });
         }
         if letter == b"o" || commit != self.at + 1 || part != self.parts + 1 {
             let found = if letter == b"o" || part > 1 { commit } else { commit.saturating_sub(1) };
@@ -146,7 +186,7 @@ pub(super) fn with_values(
     pipe.cmd("MULTI");
     for touched in commits.iter().flat_map(|(_, touched)| touched) {
         if let Touched::Set(key, _, None) = touched {
-            pipe.cmd("GET").arg(layout.name(key)).cmd("PEXPIRETIME").arg(layout.name(key));
+            pack_record(&mut pipe, layout, key);
         }
     }
     pipe.cmd("EXEC");
@@ -160,14 +200,9 @@ pub(super) fn with_values(
             Change::Set { key, version, value }
         }
         Touched::Set(key, version, None) => {
-            let (text, expiry) = (items.next(), items.next());
-            let value = match (text, expiry) {
-                (Some(RespValue::BulkString(text)), Some(RespValue::Int(at))) => {
-                    let is_same = digest(&text, u64::try_from(at).ok()) == version.to_string();
-                    if is_same { user_value(&key, text.into()).ok() } else { None }
-                }
-                _ => None,
-            };
+            // What another program has written meanwhile may be no record.
+            let now = record(&key, &mut items.by_ref().take(RECORD_REPLIES)).ok().flatten();
+            let value = now.filter(|now| now.version == version).map(|now| now.value);
             Change::Set { key, version, value }
         }
     };

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use redis::{Pipeline, Value as RespValue};
 
 use super::fault::{refused, unexpected};
-use super::link::Link;
+use super::link::{Effect, Link};
 use super::options::NAME;
 use super::replacement::finish;
 use super::reply::{array, commit_number, exec_items};
@@ -142,11 +142,11 @@ impl<'a> ValidateCall<'a> {
     }
 
     fn pack(&self, pipe: &mut Pipeline, layout: &Layout) {
-        pipe.cmd("EVAL").arg(VALIDATE).arg(self.user.len() + 1).arg(&layout.values);
+        pipe.cmd("EVAL").arg(VALIDATE).arg(self.user.len() + 2).arg(&layout.values).arg(&layout.companions);
         for (key, _) in &self.user {
             pipe.arg(layout.name(key));
         }
-        pipe.arg(now());
+        pipe.arg(now()).arg(layout.prefix.len());
         for (_, version) in &self.user {
             pipe.arg(version);
         }
@@ -188,7 +188,7 @@ fn try_round_trip(
         call.pack(&mut whole, layout);
     }
     whole.cmd("EXEC");
-    let mut items = exec_items(link.call(&whole, false)?)?;
+    let mut items = exec_items(link.call(&whole, Effect::Read)?)?;
     if items.len() != 1 + pipe.len() + calls.len() {
         return Err(unexpected());
     }

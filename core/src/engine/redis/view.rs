@@ -8,7 +8,6 @@ use parking_lot::Mutex;
 
 use super::fault::unexpected;
 use super::link::Link;
-use super::pool::ConnectionPool;
 use super::queue::RequestQueue;
 use super::view_reader::ViewReader;
 use crate::engine::{Gathering, Item, Page, Projection, View, count_by_pages};
@@ -42,8 +41,8 @@ struct KeyStep {
 }
 
 impl RedisView {
-    pub(super) fn new(pool: Arc<ConnectionPool>, layout: Layout) -> Self {
-        RedisView { reader: ViewReader::over_pool(pool, layout), listings: Mutex::default() }
+    pub(super) fn new(link: Arc<Link>, layout: Layout) -> Self {
+        RedisView { reader: ViewReader::over(link, layout), listings: Mutex::default() }
     }
 
     /// The view of a transaction: its reads belong to one moment, or fail with CONFLICT.

@@ -2,13 +2,12 @@
 //! validation.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use once_cell::sync::OnceCell;
 use redis::{Pipeline, Value as RespValue};
 
 use super::fault::unexpected;
-use super::link::Link;
-use super::pool::ConnectionPool;
+use super::link::{Effect, Link};
 use super::queue::RequestQueue;
 use super::read::{RECORD_REPLIES, check_types, internal, pack_many, pack_record, record, types, user_values};
 use super::reply::{array, exec_items};
@@ -28,18 +27,15 @@ pub(super) struct ViewReader {
 }
 
 enum Source {
-    Pool {
-        pool: Arc<ConnectionPool>,
-        /// The first read chooses the connection, because making one blocks.
-        link: OnceCell<Arc<Link>>,
-    },
+    /// A connection for scans.
+    Pool(Arc<Link>),
     /// The main connection: reads of a transaction come behind what was requested before.
     Transaction { link: Arc<Link>, queue: Arc<RequestQueue>, validation: Validation },
 }
 
 impl ViewReader {
-    pub(super) fn over_pool(pool: Arc<ConnectionPool>, layout: Layout) -> Self {
-        ViewReader { layout, source: Source::Pool { pool, link: OnceCell::new() } }
+    pub(super) fn over(link: Arc<Link>, layout: Layout) -> Self {
+        ViewReader { layout, source: Source::Pool(link) }
     }
 
     pub(super) fn of_transaction(link: Arc<Link>, queue: Arc<RequestQueue>, layout: Layout) -> Self {
@@ -49,16 +45,18 @@ impl ViewReader {
     /// The commit that all reads belong to; 0 where they need not belong together.
     pub(super) fn seq(&self) -> u64 {
         match &self.source {
-            Source::Pool { .. } => 0,
+            Source::Pool(_) => 0,
             Source::Transaction { validation, .. } => validation.seq(),
         }
     }
 
     fn link(&self) -> Result<&Link> {
         match &self.source {
-            Source::Pool { pool, link } => link.get_or_try_init(|| pool.link()).map(AsRef::as_ref),
+            Source::Pool(link) => Ok(link),
             Source::Transaction { link, queue, .. } => {
+                let since = Instant::now();
                 queue.wait_turn()?;
+                link.wait_for_connection(since)?;
                 Ok(link)
             }
         }
@@ -67,7 +65,7 @@ impl ViewReader {
     /// The replies to commands.
     fn call(&self, pipe: &Pipeline) -> Result<Vec<RespValue>> {
         match &self.source {
-            Source::Pool { .. } => self.link()?.call(pipe, false),
+            Source::Pool(_) => self.link()?.call(pipe, Effect::Read),
             Source::Transaction { validation, .. } => validation.read(self.link()?, &self.layout, pipe),
         }
     }
@@ -75,14 +73,14 @@ impl ViewReader {
     /// The replies to commands, as of one moment.
     fn call_at_once(&self, pipe: &Pipeline) -> Result<Vec<RespValue>> {
         match &self.source {
-            Source::Pool { .. } => {
+            Source::Pool(_) => {
                 let mut whole = redis::pipe();
                 whole.cmd("MULTI");
                 for cmd in pipe.cmd_iter() {
                     whole.add_command(cmd.clone());
                 }
                 whole.cmd("EXEC");
-                exec_items(self.link()?.call(&whole, false)?)
+                exec_items(self.link()?.call(&whole, Effect::Read)?)
             }
             Source::Transaction { .. } => self.call(pipe),
         }
@@ -91,7 +89,7 @@ impl ViewReader {
     /// Reads a page of a range by `read`. `forget` is called before the page is read again.
     pub(super) fn page<T>(&self, forget: impl Fn(), mut read: impl FnMut() -> Result<T>) -> Result<T> {
         match &self.source {
-            Source::Pool { .. } => read(),
+            Source::Pool(_) => read(),
             Source::Transaction { validation, .. } => validation.page(self.link()?, &self.layout, forget, read),
         }
     }

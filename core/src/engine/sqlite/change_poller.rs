@@ -80,8 +80,9 @@ fn run(writer: &Mutex<Option<Writer>>, feed: &Feed, runs: &AtomicBool) {
         };
         match polled {
             Ok(()) => feed.begin(),
-            // Another process writes, or has the database for itself. The next round tries again.
-            Err(error) if error.code() == Code::Timeout => {}
+            // Another process writes, or has the database for itself. Subscribers that have begun miss nothing if the
+            // next round comes late: the log has what was committed. Those that wait are told, as a caller that writes.
+            Err(error) if error.code() == Code::Timeout && renewed.is_some() => {}
             Err(error) => {
                 if let Some(writer) = writer.lock().as_mut() {
                     writer.foreign_commits().stop();

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rusqlite::ffi;
 
 use super::fault;
+use super::other_copies::SoleCopy;
 use super::sql::{Query, Sql};
 use super::statement::Statement;
 use super::wal_index::{WalIndex, WalIndexHeader};
@@ -27,6 +28,17 @@ pub(super) enum Access {
     Immutable,
 }
 
+/// How far a checkpoint goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CheckpointMode {
+    /// As far as readers let it, beside writers.
+    Passive,
+    /// To the end of the WAL, which the next commit starts anew. Nobody writes meanwhile.
+    Restart,
+    /// As `Restart`, and it cuts the file to nothing.
+    Truncate,
+}
+
 /// A connection to a database. `&mut` makes sure that one thread at a time uses it.
 pub(super) struct Connection {
     db: *mut ffi::sqlite3,
@@ -34,6 +46,8 @@ pub(super) struct Connection {
     verbose: Option<Verbose>,
     statements: Vec<*mut ffi::sqlite3_stmt>,
     wal_index: Option<WalIndex>,
+    /// Given back once the database is closed.
+    _sole_copy: Option<Arc<SoleCopy>>,
 }
 
 // SAFETY: SQLite is built threadsafe; a connection opened NOMUTEX may move between threads as long as one thread uses
@@ -43,6 +57,7 @@ unsafe impl Send for Connection {}
 impl Connection {
     /// Opens the database at `path`, which exists and is absolute, or a private one in memory.
     pub(super) fn open(path: Option<&Path>, access: Access, verbose: Option<Verbose>) -> Result<Self> {
+        let sole_copy = path.map(SoleCopy::of).transpose()?;
         let name = match path {
             Some(path) => file_name(path, access)?,
             None => c":memory:".to_owned(),
@@ -56,8 +71,14 @@ impl Connection {
         let mut db = ptr::null_mut();
         // SAFETY: the name ends in NUL; `db` receives the connection, which is closed even where opening failed.
         let rc = unsafe { ffi::sqlite3_open_v2(name.as_ptr(), &raw mut db, flags, ptr::null()) };
-        let connection =
-            Connection { db, sql: Arc::new(Sql::default()), verbose, statements: Vec::new(), wal_index: None };
+        let connection = Connection {
+            db,
+            sql: Arc::new(Sql::default()),
+            verbose,
+            statements: Vec::new(),
+            wal_index: None,
+            _sole_copy: sole_copy,
+        };
         if rc != ffi::SQLITE_OK {
             return Err(fault::error(db, rc, "cannot open the database"));
         }
@@ -214,14 +235,24 @@ impl Connection {
         unsafe { preallocation.allocate(self.db, header, most) };
     }
 
-    /// Writes the WAL back into the database as far as readers let it. With `truncate`, writes all of it back and
-    /// empties it.
-    pub(super) fn checkpoint(&mut self, truncate: bool) -> Result<()> {
-        let mode = if truncate { ffi::SQLITE_CHECKPOINT_TRUNCATE } else { ffi::SQLITE_CHECKPOINT_PASSIVE };
-        // SAFETY: the connection is open; the two counters may be null.
-        let rc =
-            unsafe { ffi::sqlite3_wal_checkpoint_v2(self.db, ptr::null(), mode, ptr::null_mut(), ptr::null_mut()) };
-        if rc == ffi::SQLITE_OK { Ok(()) } else { Err(fault::error(self.db, rc, "cannot write the WAL back")) }
+    /// Writes the WAL back into the database. True if no frame is left. TIMEOUT if another connection checkpoints, or
+    /// keeps `mode` from its end for longer than the busy timeout.
+    pub(super) fn checkpoint(&self, mode: CheckpointMode) -> Result<bool> {
+        let mode = match mode {
+            CheckpointMode::Passive => ffi::SQLITE_CHECKPOINT_PASSIVE,
+            CheckpointMode::Restart => ffi::SQLITE_CHECKPOINT_RESTART,
+            CheckpointMode::Truncate => ffi::SQLITE_CHECKPOINT_TRUNCATE,
+        };
+        let (mut frames, mut written_back) = (-1, -1);
+        // SAFETY: the connection is open, and the two counters are numbers of this frame.
+        let rc = unsafe {
+            ffi::sqlite3_wal_checkpoint_v2(self.db, ptr::null(), mode, &raw mut frames, &raw mut written_back)
+        };
+        if rc == ffi::SQLITE_OK {
+            Ok(frames == written_back)
+        } else {
+            Err(fault::error(self.db, rc, "cannot write the WAL back"))
+        }
     }
 
     /// A copy of a whole database in memory.

@@ -7,17 +7,21 @@ use std::path::{Path, PathBuf};
 use parking_lot::Mutex;
 
 use super::options::{NAME, SqliteOptions};
+use super::other_copies::Turn;
 use crate::engine::path::{not_writable, prepare_folder, refuse_asar};
 use crate::error::{Code, Error, Result};
 
-/// The absolute path of the file. The file is made if it is missing and the options let it be made.
-pub(super) fn find_or_make(options: &SqliteOptions) -> Result<PathBuf> {
+/// The absolute path of the file, and the turn to open it. The file is made if it is missing and the options let it be
+/// made.
+pub(super) fn find_or_make(options: &SqliteOptions) -> Result<(PathBuf, Turn)> {
     /// Held while a new file is open: closing it drops the locks of a connection to it.
     static MAKING: Mutex<()> = Mutex::new(());
     let path = std::path::absolute(&options.path).map_err(|error| {
         Error::new(Code::InvalidArgument, format!("{} is not a path", options.path.display())).caused_by(&error)
     })?;
     refuse_asar(&path, NAME)?;
+    let take_turn = || Turn::take(path.parent(), options.busy_timeout);
+    let turn = take_turn();
     let _making = MAKING.lock();
     let missing = match fs::metadata(&path) {
         Ok(metadata) if metadata.is_dir() => {
@@ -26,7 +30,7 @@ pub(super) fn find_or_make(options: &SqliteOptions) -> Result<PathBuf> {
                 format!("{} is a folder; the sqlite engine needs the path of a file", path.display()),
             ));
         }
-        Ok(_) => return Ok(path),
+        Ok(_) => return Ok((path, turn)),
         Err(error) => error,
     };
     let can_be_made = missing.kind() == io::ErrorKind::NotFound && !options.read_only;
@@ -38,8 +42,9 @@ pub(super) fn find_or_make(options: &SqliteOptions) -> Result<PathBuf> {
     if !can_be_made {
         return Err(cannot_open(&path, &missing));
     }
+    let turn = if turn.is_taken() { turn } else { take_turn() };
     make(&path, folder).map_err(|error| cannot_open(&path, &error))?;
-    Ok(path)
+    Ok((path, turn))
 }
 
 /// Makes an empty file for its owner alone, whose name survives power loss.

@@ -5,7 +5,7 @@ use std::os::raw::c_int;
 
 use rusqlite::ffi;
 
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, TOO_MANY_FILES, is_too_many_files};
 
 /// The error of the extended result code `rc`, which `db` returned while it was doing `what`.
 ///
@@ -28,6 +28,7 @@ pub(super) fn error(db: *mut ffi::sqlite3, rc: c_int, what: &str) -> Error {
         Code::Corrupted => format!("{what}: the file is damaged or no SQLite database; nothing was changed"),
         Code::NoSpace => format!("{what}: the disk or memory is full"),
         Code::ReadOnly => format!("{what}: the database cannot be written"),
+        _ if is_too_many_files(&os) => format!("{what}: {os}{TOO_MANY_FILES}"),
         _ => format!("{what}: {}", name_of(rc)),
     };
     let error = Error::new(code, text);

@@ -60,6 +60,7 @@ impl InMemoryStore {
         let writer_options = WriterOptions {
             cached_reader: None,
             counters: counters.clone(),
+            open_snapshots: Arc::default(),
             busy_timeout: 0,
             shared: false,
             syncs: false,

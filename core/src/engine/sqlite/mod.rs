@@ -16,7 +16,9 @@ mod in_memory;
 mod maintenance;
 mod meta;
 mod open;
+mod open_snapshots;
 mod options;
+mod other_copies;
 mod read;
 mod reader_pool;
 mod replace;
@@ -52,8 +54,9 @@ pub use options::SqliteOptions;
 /// # Errors
 ///
 /// `INVALID_ARGUMENT` for a path or a table name that cannot be used, and if this process has the store open with other
-/// options. CORRUPTED for a file that is no database, `UNSUPPORTED_FORMAT` for a table of another program or of a newer
-/// version, `READ_ONLY` for a file that cannot be written without `read_only`, TIMEOUT while another process writes.
+/// options. `LOCKED` if another copy of SQLite in this process has the file open, CORRUPTED for a file that is no
+/// database, `UNSUPPORTED_FORMAT` for a table of another program or of a newer version, `READ_ONLY` for a file that
+/// cannot be written without `read_only`, TIMEOUT while another process writes.
 pub fn open(options: SqliteOptions) -> Result<Lease> {
     open_store(options).map_err(|error| error.in_engine(NAME).during("connect"))
 }
@@ -63,12 +66,13 @@ fn open_store(options: SqliteOptions) -> Result<Lease> {
     if options.path.as_os_str() == ":memory:" {
         return Ok(Lease::private(Arc::new(Embedded::new(InMemoryStore::open(&options)?))));
     }
-    let path = database_file::find_or_make(&options)?;
+    let (path, turn) = database_file::find_or_make(&options)?;
     // SQLite does not tell table names apart by case.
     let id = StoreId::of(NAME, &path, options.table_name.to_ascii_lowercase())?;
     let fingerprint = options.fingerprint();
     registry::open(id, &fingerprint, move || {
         let store = open::open(&path, &options)?;
+        drop(turn);
         Ok(Arc::new(Embedded::new(store)) as Arc<dyn Engine>)
     })
 }

@@ -69,6 +69,7 @@ fn open_writable(path: &Path, options: &SqliteOptions) -> Result<SqliteStore> {
     let writer_options = WriterOptions {
         cached_reader: Some(cached_reader.clone()),
         counters: cached_reader.counters().clone(),
+        open_snapshots: Arc::default(),
         busy_timeout: options.busy_timeout,
         shared: true,
         syncs: options.durability == Durability::Full,

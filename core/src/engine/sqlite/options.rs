@@ -48,7 +48,7 @@ impl SqliteOptions {
     /// The options that two users of one store must agree on.
     pub(super) fn fingerprint(&self) -> String {
         format!(
-            "{} {} {} {} {:?}",
+            "poolSize={},busyTimeout={},readOnly={},indexUpdatedAt={},durability={:?}",
             self.pool_size, self.busy_timeout, self.read_only, self.index_updated_at, self.durability
         )
     }

@@ -100,8 +100,10 @@ pub(super) fn scan(
     // The last key that was passed over behind the last entry.
     let mut passed = None;
     for _ in 0..MAX_STEPS {
-        if !rows.step()? {
-            return Ok(page.last());
+        match rows.step() {
+            Ok(true) => {}
+            Ok(false) => return Ok(page.last()),
+            Err(error) => return page.stopped_by(error),
         }
         let Some(key) = row::key(&rows, space) else { continue };
         if row::expired(&rows, now) || filtered && !range.selects(&key) {
@@ -110,11 +112,14 @@ pub(super) fn scan(
         }
         passed = None;
         let item = match what {
-            Projection::Keys => Item::Key,
-            Projection::Values => Item::Value(row::value(&rows)?),
-            Projection::Records => Item::Record(Box::new(row::record(&rows)?)),
+            Projection::Keys => Ok(Item::Key),
+            Projection::Values => row::value(&rows).map(Item::Value),
+            Projection::Records => row::record(&rows).map(|record| Item::Record(Box::new(record))),
         };
-        page.push(key, item);
+        match item {
+            Ok(item) => page.push(key, item),
+            Err(error) => return page.stopped_by(error),
+        }
         if page.is_full() {
             break;
         }
@@ -123,6 +128,19 @@ pub(super) fn scan(
         Some(key) => page.continued_behind(key),
         None => page.continued(),
     })
+}
+
+/// The keys that a range selects, expired ones among them, in no order.
+pub(super) fn keys(connection: &mut Connection, space: Space, range: &KeyRange) -> Result<Vec<Key>> {
+    let mut keys = Vec::new();
+    if range.is_empty() {
+        return Ok(keys);
+    }
+    let mut rows = spanning(connection, Span::from(Projection::Keys), space, range, WHAT)?;
+    while rows.step()? {
+        keys.extend(row::key(&rows, space).filter(|key| range.selects(key)));
+    }
+    Ok(keys)
 }
 
 /// The number of live keys in an interval.

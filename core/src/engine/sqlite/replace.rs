@@ -119,7 +119,9 @@ impl Writer {
             writer.transaction(NO_CHANGES, |connection, _, _| {
                 records.iter().try_for_each(|Staged { space, key, record }| row::stage(connection, *space, key, record))
             })
-        })
+        })?;
+        self.checkpoint_if_due();
+        Ok(())
     }
 
     fn remove_staged(&mut self) -> Result<()> {

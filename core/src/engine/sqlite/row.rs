@@ -52,11 +52,10 @@ pub(super) fn record(row: &Statement<'_>) -> Result<Record> {
             Some(metadata)
         }
     };
-    let version = match row.int(7) {
-        Some(seq) => Version::of_commit(seq),
-        None => Version::digest(&value, expires_at),
-    };
-    Ok(Record { value, version, expires_at, created_at: row.int(4), updated_at: row.int(5), metadata })
+    let (created_at, updated_at) = (row.int(4), row.int(5));
+    let mut record = Record { created_at, updated_at, metadata, ..Record::bare(value, expires_at) };
+    record.version = row.int(7).map_or_else(|| record.digest(), Version::of_commit);
+    Ok(record)
 }
 
 /// Writes a record. It keeps the created time of a live record that it replaces.

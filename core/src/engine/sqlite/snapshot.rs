@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use super::cached_reader::CachedReader;
 use super::connection::Connection;
+use super::open_snapshots::OpenSnapshots;
 use super::read;
 use super::reader_pool::ReaderPool;
 use super::sql::Query;
@@ -30,6 +31,7 @@ pub(super) struct Snapshots {
     /// Of reads through views on the caller's thread.
     pace: Pace,
     latest: Mutex<Weak<SharedSnapshot>>,
+    open: Arc<OpenSnapshots>,
 }
 
 /// A snapshot that one or more views hold.
@@ -42,11 +44,12 @@ struct SharedSnapshot {
     connection: Mutex<Option<Connection>>,
     /// Set once SQLite has ended the transaction, as it does on some failures.
     lost: AtomicBool,
+    _open: Arc<()>,
 }
 
 impl Snapshots {
-    pub(super) fn new(pool: Arc<ReaderPool>, cached_reader: Arc<CachedReader>) -> Self {
-        Snapshots { pool, cached_reader, pace: Pace::default(), latest: Mutex::default() }
+    pub(super) fn new(pool: Arc<ReaderPool>, cached_reader: Arc<CachedReader>, open: Arc<OpenSnapshots>) -> Self {
+        Snapshots { pool, cached_reader, pace: Pace::default(), latest: Mutex::default(), open }
     }
 
     /// A view of the database as it is now.
@@ -75,6 +78,7 @@ impl Snapshots {
 
     /// Takes a snapshot with `connection`, which goes back into the pool with the last view.
     fn begin(self: &Arc<Self>, mut connection: Connection) -> Result<Arc<dyn View>> {
+        let open = self.open.token();
         match self.begin_transaction(&mut connection) {
             Ok((seq, header)) => {
                 connection.set_busy_timeout(self.pool.options().busy_timeout);
@@ -84,6 +88,7 @@ impl Snapshots {
                     snapshots: self.clone(),
                     connection: Mutex::new(Some(connection)),
                     lost: AtomicBool::new(false),
+                    _open: open,
                 });
                 *self.latest.lock() = Arc::downgrade(&snapshot);
                 Ok(Arc::new(SqliteView(snapshot)))

@@ -178,7 +178,7 @@ impl Sql {
             Point::AnyExpired => format!("SELECT 1 FROM {table} WHERE expires_at <= ?1 LIMIT 1"),
             Point::Sweep => format!(
                 "DELETE FROM {table} WHERE key IN (SELECT key FROM {table} WHERE expires_at <= ?1 LIMIT ?2) \
-                 AND expires_at <= ?1"
+                 AND expires_at <= ?1 RETURNING key"
             ),
         }
     }

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::cached_reader::CachedReader;
 use super::change_poller::ChangePoller;
+use super::connection::CheckpointMode;
 use super::maintenance;
 use super::options::NAME;
 use super::read;
@@ -55,13 +56,14 @@ impl SqliteStore {
         feed: Arc<Feed>,
     ) -> Self {
         let read_only = writer.is_none();
+        let open_snapshots = writer.as_ref().map(Writer::open_snapshots).unwrap_or_default();
         let writer = Arc::new(Mutex::new(writer));
         let pool = Arc::new(pool);
         SqliteStore {
             read_only,
             change_poller: ChangePoller::new(writer.clone(), feed.clone()),
             writer,
-            snapshots: Arc::new(Snapshots::new(pool.clone(), cached_reader.clone())),
+            snapshots: Arc::new(Snapshots::new(pool.clone(), cached_reader.clone(), open_snapshots)),
             cached_reader,
             pool,
             durability,
@@ -156,8 +158,17 @@ impl Store for SqliteStore {
         let mut freed = 0;
         for space in [Space::User, Space::Internal] {
             while self.pool.with(|connection| read::any_expired(connection, space, now))? {
-                freed += self.with_writer(|writer| writer.sweep(space, now))?;
+                freed += self.with_writer(|writer| {
+                    let freed = writer.sweep(space, now);
+                    writer.checkpoint_if_due();
+                    freed
+                })?;
             }
+        }
+        if let Some(mut guard) = self.writer.try_lock()
+            && let Some(writer) = guard.as_mut()
+        {
+            writer.checkpoint_if_hindered();
         }
         Ok(freed)
     }
@@ -195,10 +206,7 @@ impl Store for SqliteStore {
     }
 
     fn compact(&self) -> Result<()> {
-        self.with_writer(|writer| {
-            maintenance::compact(writer.connection())?;
-            writer.truncate_wal()
-        })
+        self.with_writer(Writer::compact)
     }
 
     fn stage(&self) -> Result<SqliteStage> {
@@ -220,10 +228,10 @@ impl Store for SqliteStore {
         // The last connection to close writes the WAL back and removes it. A view that is still held keeps it.
         let writer = self.writer.lock().take();
         match writer {
-            Some(mut writer) => match writer.connection().checkpoint(false) {
+            Some(mut writer) => match writer.connection().checkpoint(CheckpointMode::Passive) {
                 // Another process writes it back.
                 Err(error) if error.code() == Code::Timeout => Ok(()),
-                result => result,
+                result => result.map(drop),
             },
             None => Ok(()),
         }

@@ -9,7 +9,10 @@ use super::checkpoint::CheckpointSchedule;
 use super::connection::Connection;
 use super::fault;
 use super::foreign_commits::ForeignCommits;
+use super::maintenance;
 use super::meta::Meta;
+use super::open_snapshots::OpenSnapshots;
+use super::row;
 use super::row_cache::RowChange;
 use super::sql::{Point, Query};
 use super::wal_index::WalIndexHeader;
@@ -40,6 +43,8 @@ pub(super) struct WriterOptions {
     /// Is told of each commit.
     pub cached_reader: Option<Arc<CachedReader>>,
     pub counters: Arc<Counters>,
+    /// The snapshots of this process.
+    pub open_snapshots: Arc<OpenSnapshots>,
     pub busy_timeout: u64,
     /// Other processes may have the database open.
     pub shared: bool,
@@ -71,6 +76,10 @@ impl Writer {
 
     pub(super) fn connection(&mut self) -> &mut Connection {
         &mut self.connection
+    }
+
+    pub(super) fn open_snapshots(&self) -> Arc<OpenSnapshots> {
+        self.options.open_snapshots.clone()
     }
 
     pub(super) fn foreign_commits(&mut self) -> &mut ForeignCommits {
@@ -143,21 +152,27 @@ impl Writer {
     pub(super) fn sweep(&mut self, space: Space, now: Millis) -> Result<u64> {
         let (base, meta) = self.begin(OnBusy::Wait)?;
         match self.sweep_chunk(space, now) {
-            Ok(()) => {
-                let freed = self.connection.changes();
-                // The row cache need not change: an expired row counts as absent there too.
-                self.finish(base, meta, meta, Some(Vec::new()))?;
-                Ok(freed)
+            Ok(freed) => {
+                let count = freed.len() as u64;
+                // An expired row counts as absent in the row cache, too, but the clock may be set back.
+                let changes = if space == Space::User { freed } else { Vec::new() };
+                self.finish(base, meta, meta, Some(changes))?;
+                Ok(count)
             }
             Err(error) => Err(self.abandon(error)),
         }
     }
 
-    fn sweep_chunk(&mut self, space: Space, now: Millis) -> Result<()> {
+    fn sweep_chunk(&mut self, space: Space, now: Millis) -> Result<Vec<RowChange>> {
         let mut statement = self.connection.query(Query::Point(Point::Sweep, space), "cannot free expired records")?;
         statement.bind_int(1, now)?;
         statement.bind_int(2, SWEEP_CHUNK)?;
-        statement.run()
+        let mut freed = Vec::new();
+        while statement.step()? {
+            // A key that others wrote may be none.
+            freed.push(row::key(&statement, space).map_or(RowChange::Unknown, RowChange::Removed));
+        }
+        Ok(freed)
     }
 
     /// Runs `work` in a transaction. It may change anything but the store's own counters.
@@ -201,11 +216,13 @@ impl Writer {
         result
     }
 
+    fn check_poisoned(&self) -> Result<()> {
+        self.poisoned.clone().map_or(Ok(()), Err)
+    }
+
     /// Takes the database's write lock. Returns the WAL-index header and the counters.
     fn begin(&mut self, on_busy: OnBusy) -> Result<(Option<WalIndexHeader>, Meta)> {
-        if let Some(error) = &self.poisoned {
-            return Err(error.clone());
-        }
+        self.check_poisoned()?;
         self.connection.set_busy_timeout(if on_busy == OnBusy::Wait { self.options.busy_timeout } else { 0 });
         self.connection.query(Query::BeginImmediate, WHAT)?.run()?;
         let base = self.connection.header();
@@ -281,16 +298,35 @@ impl Writer {
         }
         // One sync of the WAL, one of the database.
         self.options.counters.fsyncs.add(2);
-        if self.connection.checkpoint(false).is_err() && fault::is_failed_sync(self.connection.last_code()) {
-            self.abandon(Error::closed());
-        }
-        self.schedule.note_checkpoint(&self.connection);
+        let WriterOptions { busy_timeout, open_snapshots, .. } = &self.options;
+        let done = self.schedule.checkpoint(&self.connection, open_snapshots, *busy_timeout);
+        self.end_checkpoint(done.is_err());
     }
 
-    /// Writes the whole WAL back and empties it.
-    pub(super) fn truncate_wal(&mut self) -> Result<()> {
-        self.connection.checkpoint(true)?;
-        self.schedule.note_truncation();
-        Ok(())
+    /// Goes on with a checkpoint that readers have hindered, if they are gone.
+    pub(super) fn checkpoint_if_hindered(&mut self) {
+        if self.schedule.can_be_completed(&self.connection) {
+            self.options.counters.fsyncs.add(2);
+            let done = self.schedule.complete(&self.connection);
+            self.end_checkpoint(done.is_err());
+        }
+    }
+
+    fn end_checkpoint(&mut self, failed: bool) {
+        if failed && fault::is_failed_sync(self.connection.last_code()) {
+            self.abandon(Error::closed());
+        }
+    }
+
+    /// Rewrites the database without free pages. While somebody reads an older state, the rest of the work is left to
+    /// [`checkpoint_if_hindered`](Writer::checkpoint_if_hindered).
+    pub(super) fn compact(&mut self) -> Result<()> {
+        self.check_poisoned()?;
+        let WriterOptions { busy_timeout, open_snapshots, .. } = &self.options;
+        self.connection.set_busy_timeout(*busy_timeout);
+        maintenance::compact(&mut self.connection)?;
+        let done = self.schedule.empty(&self.connection, open_snapshots, *busy_timeout);
+        self.end_checkpoint(done.is_err());
+        done
     }
 }

@@ -168,6 +168,11 @@ impl Target for WriteTransaction<'_> {
         Ok(self.connection.changes() > 0)
     }
 
+    fn keys(&mut self, space: Space, range: &KeyRange) -> Result<Vec<Key>> {
+        let result = read::keys(self.connection, space, range);
+        self.note_failure(result)
+    }
+
     fn intents(&mut self) -> Option<&mut Intents> {
         Some(&mut self.intents)
     }

@@ -146,7 +146,7 @@ pub fn page<V: View + ?Sized>(view: &V, since: u64, max_bytes: usize) -> Result<
     if since > view.seq() {
         return Err(ahead_of_the_store(since, view.seq()));
     }
-    let mut logged = Logged { commits: Vec::new(), through: since, more: true };
+    let mut logged = Logged { commits: Vec::new(), through: since, more: true, latest: view.seq() };
     let mut bytes = 0;
     while bytes < max_bytes {
         let after = entry_key(logged.through);

@@ -14,8 +14,8 @@
 //! - An event has at most one change of a key, the last one. Changes stand in the order in which they were made.
 //! - A delete is told if the key was there, where the engine knows. A deleted range is told as an interval.
 //! - Neither an expiry is told nor a change that another program made.
-//! - A commit that is requested after [`Subscriber::begun`] is told. An engine in this process calls `begun` before
-//!   `subscribe` returns. `subscribe` never blocks: a server is asked in the background.
+//! - A commit that this process requests after `subscribe` is told. One of another process is told if it is requested
+//!   after [`Subscriber::begun`]. `subscribe` never blocks: a server is asked in the background.
 //! - A page of [`Watched::logged`](super::Watched::logged) and the events belong together: a commit that is not in the
 //!   page and has a `seq` above its `through` is told to every subscriber that had begun before the page was read.
 //! - An event never waits for a subscriber. Without subscribers a commit takes one relaxed load more.
@@ -46,10 +46,12 @@
 //! ```
 
 mod capture;
+mod cursor;
 mod event;
 mod feed;
 mod filter;
 mod log;
+mod pass;
 mod queue;
 mod stream;
 
@@ -65,10 +67,12 @@ use crate::value::Value;
 
 pub use capture::Capture;
 pub(super) use capture::Changes;
+pub use cursor::Cursor;
 pub use event::{decode, encode};
 pub use feed::Feed;
 pub use log::{Limits, entry_key, first_entry, floor, page, switch_on, switch_on_if_off, trim};
-pub use stream::{Options, Taken, Wake, Watch};
+pub use pass::pass_unmatched;
+pub use stream::{Beginning, Options, Taken, Wake, Watch};
 
 /// The commits that a watch on an engine is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -138,6 +142,17 @@ pub struct CommitEvent {
     pub changes: Vec<Change>,
 }
 
+/// A commit as a watch tells it: those of its changes that the watch matches.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WatchedCommit {
+    /// The number of the commit.
+    pub seq: u64,
+    /// The changes, at least one.
+    pub changes: Vec<Change>,
+    /// For each change, the cursor behind it. That of the last one lies behind the whole commit.
+    pub cursors: Vec<Cursor>,
+}
+
 /// A receiver of events. None of its methods may block, or call the engine.
 pub trait Subscriber: Send + Sync {
     /// From now on every commit is told. Called once, before any commit.
@@ -186,6 +201,8 @@ pub struct Logged {
     pub through: u64,
     /// True if the log has more commits.
     pub more: bool,
+    /// The number of the latest commit of the store.
+    pub latest: u64,
 }
 
 /// The error `PRECONDITION_FAILED`, for a `since` before the first commit of the log.

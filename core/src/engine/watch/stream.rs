@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::filter::matching;
 use super::queue::EventQueue;
-use super::{CommitEvent, Subscriber, Subscription};
+use super::{CommitEvent, Cursor, Logged, Subscriber, Subscription, WatchedCommit, ahead_of_the_store};
 use crate::engine::{Engine, EngineExt};
 use crate::error::{Code, Error, Result};
 use crate::key::KeyRange;
@@ -23,8 +23,8 @@ const PAGE_BYTES: usize = 1 << 20;
 pub struct Options {
     /// The keys to watch. The direction and the limit of the range mean nothing.
     pub range: KeyRange,
-    /// The number of the commit behind which the watch begins. The change log is switched on for it. `None` begins now.
-    pub since: Option<u64>,
+    /// The place behind which the watch begins. The change log is switched on for it. `None` begins now.
+    pub since: Option<Cursor>,
     /// The number of commits that may wait for the consumer; 1024 by default.
     pub max_commits: usize,
     /// The size of the keys and values that may wait for the consumer, in bytes; 16 MiB by default.
@@ -44,13 +44,24 @@ pub type Wake = Box<dyn Fn() + Send + Sync>;
 #[derive(Debug)]
 pub enum Taken {
     /// Commits, at least one. A [`Change::Clear`](super::Change::Clear) without bounds clears all keys of the watch.
-    Commits(Vec<CommitEvent>),
+    Commits(Vec<WatchedCommit>),
     /// Nothing yet. The watch calls its [`Wake`] once there is something.
     Nothing,
     /// Nothing before [`Watch::read_log`] is called.
     Log,
     /// Nothing any more: the watch has ended with this error.
     Ended(Error),
+}
+
+/// The result of [`Watch::beginning`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beginning {
+    /// The watch has not begun yet. It calls its [`Wake`] then.
+    Waiting,
+    /// [`Watch::read_log`] has to be called.
+    Log,
+    /// Every commit from now on is told, and so is what the change log holds behind `since`.
+    Done,
 }
 
 /// A watch of one consumer. It ends when it is dropped. [`watch`](super) has an example.
@@ -70,6 +81,8 @@ struct SharedWatch {
 #[derive(Default)]
 struct WatchState {
     begun: bool,
+    /// True once the log was found to reach back to `since`.
+    resumed: bool,
     /// The commit up to which the log was read; `None` once all commits are told live.
     log: Option<u64>,
     /// The live commits that wait until the log is read.
@@ -86,17 +99,17 @@ struct WatchState {
 }
 
 impl Watch {
-    /// Begins to watch. An engine in this process tells every commit that is requested after this call.
+    /// Begins to watch. Every commit that this process requests after this call is told.
     ///
     /// # Errors
     ///
     /// `NOT_SUPPORTED` if the engine cannot be watched, `CLOSED` if it is closed.
     pub fn open(engine: &Arc<dyn Engine>, options: Options, wake: Wake) -> Result<Self> {
-        let state = WatchState { log: options.since, last: options.since, ..WatchState::default() };
+        let since = options.since.map(Cursor::commit);
+        let state = WatchState { log: since, last: since, ..WatchState::default() };
         let shared = Arc::new(SharedWatch { options, wake, state: Mutex::new(state) });
-        let logs = shared.options.since.is_some();
         let subscription = engine.subscribe(shared.clone())?;
-        if logs {
+        if since.is_some() {
             engine.start_log();
         }
         Ok(Watch { engine: engine.clone(), shared, subscription: Mutex::new(Some(subscription)) })
@@ -106,6 +119,20 @@ impl Watch {
     #[must_use]
     pub fn has_begun(&self) -> bool {
         self.shared.state.lock().begun
+    }
+
+    /// How far the watch has got with its beginning.
+    ///
+    /// # Errors
+    ///
+    /// The error that ended the watch before it had begun.
+    pub fn beginning(&self) -> Result<Beginning> {
+        let state = self.shared.state.lock();
+        match &state.ended {
+            _ if state.begun && (state.resumed || self.shared.options.since.is_none()) => Ok(Beginning::Done),
+            Some(error) => Err(error.clone()),
+            None => Ok(if state.begun { Beginning::Log } else { Beginning::Waiting }),
+        }
     }
 
     /// Takes up to `max` commits, and at least one if there is one. Never blocks.
@@ -132,13 +159,14 @@ impl Watch {
             state.log
         };
         let Some(since) = since else { return };
-        let logged = self.engine.logged(since, PAGE_BYTES);
+        let logged = self.engine.logged(since, PAGE_BYTES).and_then(|logged| self.check(logged));
         let mut state = self.shared.state.lock();
         let state = &mut *state;
         match logged {
             Ok(logged) => {
+                state.resumed = true;
                 for commit in &logged.commits {
-                    if let Some(commit) = matching(commit, &self.shared.options.range) {
+                    if let Some(commit) = matching(commit, &self.shared.options.range, self.shared.options.since) {
                         state.ready.push(commit);
                     }
                 }
@@ -158,6 +186,14 @@ impl Watch {
             Err(error) => {
                 state.ended.get_or_insert(error);
             }
+        }
+    }
+
+    /// Refuses the end of a log that has not reached the commit inside which the watch begins.
+    fn check(&self, logged: Logged) -> Result<Logged> {
+        match self.shared.options.since.map(Cursor::reaches) {
+            Some(seq) if !logged.more && seq > logged.through => Err(ahead_of_the_store(seq, logged.through)),
+            _ => Ok(logged),
         }
     }
 
@@ -181,7 +217,7 @@ impl Subscriber for SharedWatch {
     }
 
     fn on_commit(&self, event: &Arc<CommitEvent>) {
-        let Some(commit) = matching(event, &self.options.range) else { return };
+        let Some(commit) = matching(event, &self.options.range, None) else { return };
         let mut state = self.state.lock();
         if state.ended.is_some() {
             return;

@@ -12,6 +12,9 @@ pub struct Layout {
     pub prefix: Vec<u8>,
     /// A counter: the number of the latest commit.
     pub seq: Vec<u8>,
+    /// A string: the id of the server's process, the commit number at which that process began to count, and the latest
+    /// one before.
+    pub epoch: Vec<u8>,
     /// A hash: the times and metadata of user keys.
     pub companions: Vec<u8>,
     /// A sorted set, every score 0: the names of the internal keyspace.
@@ -40,6 +43,7 @@ impl Layout {
         Layout {
             prefix: key_prefix.as_bytes().to_vec(),
             seq: ours(b"seq"),
+            epoch: ours(b"epoch"),
             companions: ours(b"companions"),
             names: ours(b"names"),
             values: ours(b"values"),
@@ -70,6 +74,12 @@ impl Layout {
     #[must_use]
     pub fn client(&self, id: u64) -> Vec<u8> {
         [&self.prefix, OURS, format!("client:{id:016x}").as_bytes()].concat()
+    }
+
+    /// A name of the store that no key has.
+    #[must_use]
+    pub fn absent(&self) -> Vec<u8> {
+        [&self.prefix, OURS, b"absent"].concat()
     }
 
     /// The name of a user's key on the server.
@@ -129,6 +139,7 @@ mod tests {
         let staged = layout.staged();
         for name in [
             &layout.seq,
+            &layout.epoch,
             &layout.companions,
             &layout.names,
             &layout.values,

@@ -21,7 +21,7 @@ pub use held::{held_by, held_mark, intent_name};
 pub use internal_record::{internal_record, internal_text};
 pub use layout::{Layout, Name, StagedNames};
 pub use replacement::{Chunk, Marker, Phase, REPLACEMENT, Replaced};
-pub use stream::{Touched, log_entry, log_place};
+pub use stream::{Touched, log_entry, log_place, skipped_numbers};
 pub use user_record::{Companion, digest, expiry, user_record, user_value, version};
 
 /// A reply that the server kept for a client: the number of the call, then the reply as JSON, whose strings hold no
@@ -33,7 +33,7 @@ pub fn kept_reply(text: &[u8]) -> Option<(u64, serde_json::Value)> {
     Some((number, serde_json::from_slice(text.get(space + 1..)?).ok()?))
 }
 
-/// The version of the record behind a write.
+/// The version of the record behind a write that leaves no companion.
 #[must_use]
 pub fn version_of_write(
     space: Space,

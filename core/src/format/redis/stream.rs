@@ -12,6 +12,14 @@ pub fn log_place(id: &[u8]) -> Option<(u64, u64)> {
     Some((commit.parse().ok()?, part.parse().ok()?))
 }
 
+/// The latest commit number before an epoch, and the one at which the epoch began. No commit has a number between them.
+#[must_use]
+pub fn skipped_numbers(epoch: &[u8]) -> Option<(u64, u64)> {
+    let mut words = std::str::from_utf8(epoch).ok()?.splitn(3, ' ').skip(1);
+    let first = words.next()?.parse().ok()?;
+    Some((words.next()?.parse().ok()?, first))
+}
+
 /// The change of one user's key or range in an entry of a stream.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Touched {
@@ -93,5 +101,8 @@ mod tests {
         }
         assert_eq!(log_place(b"17-2"), Some((17, 2)));
         assert_eq!(log_place(b"17"), None);
+        assert_eq!(skipped_numbers(b"4c9 90 17"), Some((17, 90)));
+        assert_eq!(skipped_numbers(b" 90 17"), Some((17, 90)));
+        assert_eq!(skipped_numbers(b"4c9 90"), None);
     }
 }

@@ -5,8 +5,9 @@ use crate::error::Result;
 use crate::record::{Millis, Record, Version};
 use crate::value::Value;
 
-/// The version of a record: the first bits of SHA-1 over the stored text and, behind a NUL, the expiry. No text holds a
-/// NUL. A script on the server can compute the version, so it checks a condition and writes in one step.
+/// The version of a record without a companion: the first bits of SHA-1 over the stored text and, behind a NUL, the
+/// expiry. No text holds a NUL. A script on the server can compute the version, so it checks a condition and writes in
+/// one step.
 #[must_use]
 pub fn version(text: &[u8], expires_at: Option<Millis>) -> Option<Version> {
     Version::parse(&digest(text, expires_at))
@@ -15,11 +16,22 @@ pub fn version(text: &[u8], expires_at: Option<Millis>) -> Option<Version> {
 /// The text form of [`version`].
 #[must_use]
 pub fn digest(text: &[u8], expires_at: Option<Millis>) -> String {
+    match expires_at {
+        Some(at) => sha(&[text, b"\0", at.to_string().as_bytes()]),
+        None => sha(&[text]),
+    }
+}
+
+/// The text form of the version of a record with a companion. `rest` is the text of the companion behind its digest.
+fn digest_with(text: &[u8], expires_at: Option<Millis>, rest: &[u8]) -> String {
+    let expiry = expires_at.map(|at| at.to_string()).unwrap_or_default();
+    sha(&[text, b"\0", expiry.as_bytes(), b"\0", rest])
+}
+
+fn sha(pieces: &[&[u8]]) -> String {
     let mut sha = sha1_smol::Sha1::new();
-    sha.update(text);
-    if let Some(at) = expires_at {
-        sha.update(b"\0");
-        sha.update(at.to_string().as_bytes());
+    for piece in pieces {
+        sha.update(piece);
     }
     let hex = sha.digest().to_string();
     format!("8{}", hex.get(..31).unwrap_or_default())
@@ -38,9 +50,11 @@ pub fn expiry(at: Millis) -> Millis {
 /// Those of [`user_value`].
 pub fn user_record(key: &[u8], text: Bytes, expires_at: Option<Millis>, companion: Option<&[u8]>) -> Result<Record> {
     let digest = digest(&text, expires_at);
-    let version = Version::parse(&digest).ok_or_else(no_version)?;
+    let rest = companion.and_then(|companion| companion.strip_prefix(digest.as_bytes())?.strip_prefix(b" "));
+    let companion = companion.filter(|_| rest.is_some()).and_then(Companion::parse);
+    let version = rest.map_or(digest, |rest| digest_with(&text, expires_at, rest));
+    let version = Version::parse(&version).ok_or_else(no_version)?;
     let value = user_value(key, text)?;
-    let companion = companion.and_then(Companion::parse).filter(|companion| companion.digest == digest);
     let (created_at, updated_at, metadata) =
         companion.map(|companion| (companion.created_at, companion.updated_at, companion.metadata)).unwrap_or_default();
     Ok(Record { value, version, expires_at, created_at, updated_at, metadata })
@@ -109,5 +123,25 @@ mod tests {
         assert_eq!(companion.to_text(), b"8ab 12 - {\"a\": \"b c\"}");
         assert_eq!(Companion { metadata: None, ..companion }.to_text(), b"8ab 12 - -");
         assert_eq!(Companion::parse(b"8ab 12"), None);
+    }
+
+    #[test]
+    fn the_version_covers_what_the_companion_holds() {
+        let text = Bytes::from_static(b"1");
+        let read = |expires_at, companion: &str| {
+            let record = user_record(b"k", text.clone(), expires_at, Some(companion.as_bytes())).unwrap();
+            record.version.to_string()
+        };
+        let plain = digest(&text, None);
+        assert_eq!(read(None, ""), plain);
+        assert_eq!(read(None, "8ab 1 2 {}"), plain, "it was written for another value");
+        let of = |rest: &str| read(None, &format!("{plain} {rest}"));
+        assert_eq!(of("1 2 {}"), "862e99c2e1f0b2b6e4d778ae7c427874");
+        let versions = [of("1 2 {}"), of("3 2 {}"), of("1 3 {}"), of("1 2 -"), plain.clone()];
+        for (at, version) in versions.iter().enumerate() {
+            assert!(!versions[at + 1..].contains(version));
+        }
+        let expiring = digest(&text, Some(5));
+        assert_ne!(read(Some(5), &format!("{expiring} 1 2 {{}}")), of("1 2 {}"));
     }
 }

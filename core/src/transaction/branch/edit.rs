@@ -5,12 +5,11 @@ use super::state::{BranchInner, BranchState};
 use crate::batch::{Batch, Commit};
 use crate::engine::apply::{Target, apply};
 use crate::engine::intent::Intents;
-use crate::engine::unexpected_reply;
 use crate::engine::watch::Capture;
+use crate::engine::{Projection, for_each_page, unexpected_reply};
 use crate::error::{Code, Error, Result};
 use crate::key::{Key, KeyRange, Space};
-use crate::record::{Millis, Record, Version, now};
-use crate::value::Value;
+use crate::record::{Record, Version, now};
 
 /// Applies a batch to the overlay. After an error nothing of it is left. `None` if a read would have to wait and may
 /// not.
@@ -93,6 +92,21 @@ impl Target for OverlayTarget<'_> {
         Ok(true)
     }
 
+    /// Counts as a read of the range.
+    fn keys(&mut self, space: Space, range: &KeyRange) -> Result<Vec<Key>> {
+        let Some(base) = self.own.base.clone().filter(|_| self.may_wait) else {
+            self.blocked = true;
+            return Err(unexpected_reply());
+        };
+        let mut keys = Vec::new();
+        let all = KeyRange { limit: None, ..range.clone() };
+        for_each_page(&self.inner.view(self.own, base), space, &all, Projection::Keys, |page| {
+            keys.extend(page.into_iter().map(|(key, _)| key));
+            Ok(true)
+        })?;
+        Ok(keys)
+    }
+
     /// Watchers are told by the commit.
     fn capture(&mut self) -> Option<&mut Capture> {
         None
@@ -107,7 +121,8 @@ impl Target for OverlayTarget<'_> {
         Ok(self.own.recent.changed_since(space, range, since))
     }
 
-    fn version(&self, seq: u64, _value: &Value, _expires_at: Option<Millis>) -> Version {
-        Version::pending(seq)
+    fn give_version(&mut self, _space: Space, _key: &Key, record: &mut Record, seq: u64) -> Result<()> {
+        record.version = Version::pending(seq);
+        Ok(())
     }
 }

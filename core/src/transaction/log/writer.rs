@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::{Condvar, Mutex};
 
 use super::folder::{LogFile, LogFolder};
-use super::random;
 use super::stats::{TransactionCounters, count};
 use crate::engine::Durability;
 use crate::error::{Code, Error, Result};
 use crate::format::transaction_log::{self as format, Entry};
+use crate::random;
 
 /// A longer log takes no new transactions: the next one makes a new log, and this one is removed after its last
 /// transaction.
@@ -90,7 +90,7 @@ impl LogWriter {
         let failed = |error| Error::io("cannot make a transaction log", &error);
         folder.make().map_err(failed)?;
         for _ in 0..100 {
-            let id = random();
+            let id = random::number();
             let Some(file) = folder.create(id).map_err(failed)? else { continue };
             let made = file.write(0, &format::header(id)).and_then(|()| file.sync()).and_then(|()| folder.sync());
             if let Err(error) = made {

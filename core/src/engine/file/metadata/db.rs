@@ -25,8 +25,7 @@ pub(crate) struct MetadataDb {
 impl MetadataDb {
     /// Opens the database for writing, making it where there is none.
     pub(crate) fn open(path: &Path, durability: Durability) -> Result<Self> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut db = Connection::open_with_flags(path, flags).map_err(|error| fault::sqlite("open", &error))?;
+        let mut db = open_or_make(path).map_err(|error| fault::sqlite("open", &error))?;
         schema::set_up(&mut db, durability).map_err(|error| fault::in_file(path.display(), &error))?;
         Ok(MetadataDb { db, origin: Some((path.to_owned(), durability)) })
     }
@@ -34,8 +33,7 @@ impl MetadataDb {
     /// Makes a database at `path` for a content that is staged.
     pub(crate) fn create_staged(path: &Path) -> Result<Self> {
         os::step().map_err(|error| fault::io("make", path.display(), &error))?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let db = Connection::open_with_flags(path, flags).map_err(|error| fault::sqlite("stage", &error))?;
+        let db = open_or_make(path).map_err(|error| fault::sqlite("stage", &error))?;
         schema::set_up_staged(&db)?;
         Ok(MetadataDb { db, origin: None })
     }
@@ -267,4 +265,23 @@ impl MetadataDb {
 /// A path in an SQLite URI.
 fn uri_path(path: &Path) -> String {
     path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23")
+}
+
+/// Opens the database at `path`, which it makes for its owner alone. SQLite gives its WAL and WAL index the same mode.
+fn open_or_make(path: &Path) -> rusqlite::Result<Connection> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+        // Opening a file that is there would drop the locks of other connections as it is closed.
+        let made = std::fs::File::options().write(true).create_new(true).mode(0o600).open(path);
+        if made.is_err()
+            && let Ok(metadata) = std::fs::metadata(path)
+            && metadata.permissions().mode() & 0o077 != 0
+        {
+            // Earlier versions left the mode to the umask. SQLite tells what forbids to use the file.
+            let _ = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600));
+        }
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(path, flags)
 }

@@ -52,14 +52,13 @@ pub(super) fn internal_record(row: &Row<'_>) -> rusqlite::Result<(Key, Record)> 
     let value = Bytes::from(row.get::<_, Vec<u8>>(2)?);
     let value = if row.get(1)? { Value::Binary(value) } else { Value::Json(value) };
     let expires_at = millis(row, 3)?;
-    let record = Record {
-        version: Version::digest(&value, expires_at),
-        value,
-        expires_at,
+    let mut record = Record {
         metadata: bytes(row, 4)?,
         created_at: millis(row, 5)?,
         updated_at: millis(row, 6)?,
+        ..Record::bare(value, expires_at)
     };
+    record.version = record.digest();
     Ok((key(row)?, record))
 }
 

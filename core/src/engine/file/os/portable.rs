@@ -13,6 +13,7 @@ use super::regular_file::Overwritable;
 use super::stamp::{Kind, Stamp};
 
 /// The base folder.
+#[derive(Clone)]
 pub(crate) struct Root {
     path: PathBuf,
 }
@@ -110,6 +111,11 @@ impl Folder {
     /// Nothing is written in place: other names of a file cannot be told here.
     pub(crate) fn overwritable(&self, _name: &str) -> Option<Overwritable> {
         None
+    }
+
+    /// Nothing: a new file has the rights of its folder.
+    pub(crate) fn keep_mode(&self, _name: &str, _file: &File) -> io::Result<()> {
+        Ok(())
     }
 
     /// Renames over what is there, waiting for scanners and indexers that hold it open.

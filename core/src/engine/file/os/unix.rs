@@ -7,7 +7,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat, mkdirat, openat, renameat, statat, unlinkat};
+use rustix::fs::{
+    AtFlags, Dir, FileType, Gid, Mode, OFlags, fchmod, fchown, fstat, mkdirat, openat, renameat, statat, unlinkat,
+};
 use rustix::io::Errno;
 
 use super::failpoint::step;
@@ -16,7 +18,11 @@ use super::stamp::{Kind, Stamp};
 
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
 
+/// The mode of a new file.
+const OWNER_ALONE: Mode = Mode::RUSR.union(Mode::WUSR);
+
 /// The open base folder.
+#[derive(Clone)]
 pub(crate) struct Root {
     fd: Arc<OwnedFd>,
 }
@@ -116,7 +122,23 @@ impl Folder {
     pub(crate) fn create(&self, name: &str) -> io::Result<File> {
         step()?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(File::from(openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR)?))
+        Ok(File::from(openat(&self.fd, name, flags, OWNER_ALONE)?))
+    }
+
+    /// Gives the new `file` the mode of the file at `name`, which it will replace, and its group where that is allowed.
+    #[allow(clippy::unnecessary_cast, reason = "the field's type differs from system to system")]
+    pub(crate) fn keep_mode(&self, name: &str, file: &File) -> io::Result<()> {
+        let Ok(old) = statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) else { return Ok(()) };
+        let mode = Mode::from_raw_mode(old.st_mode) & (Mode::RWXU | Mode::RWXG | Mode::RWXO);
+        if FileType::from_raw_mode(old.st_mode) != FileType::RegularFile || mode == OWNER_ALONE {
+            return Ok(());
+        }
+        let new = fstat(file)?;
+        // Without the group, its rights would be those of another one.
+        if new.st_gid != old.st_gid && fchown(file, None, Some(Gid::from_raw(old.st_gid))).is_err() {
+            return Ok(fchmod(file, mode & (Mode::RWXU | Mode::RWXO))?);
+        }
+        Ok(fchmod(file, mode)?)
     }
 
     /// The file `name`, open for writing, if it may be written in place.

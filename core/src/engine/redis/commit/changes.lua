@@ -4,7 +4,7 @@ local function append(stream, most, commit, pieces)
   repeat
     local to = math.min(from + 999, #pieces)
     local letter = to == #pieces and 'e' or 'm'
-    call('XADD', stream, 'MAXLEN', '~', most, commit .. '-' .. part, letter, table.concat(pieces, '', from, to))
+    call('XADD', stream, 'MAXLEN', '~', most, digits(commit) .. '-' .. part, letter, table.concat(pieces, '', from, to))
     from, part = to + 1, part + 1
   until from > #pieces
 end
@@ -42,7 +42,7 @@ local function publish(commit)
     local state, name = user[k], sub(k, cut)
     name = #name .. ':' .. name
     if state.text then
-      local version, size = digest(state.text, state.expiry), #state.text
+      local version, size = user_version(k, state), #state.text
       if size <= 4096 and size <= room then
         room = room - size
         add('s' .. version .. name, 'v' .. version .. name .. size .. ':' .. state.text)

@@ -8,8 +8,9 @@ local function rows(result, most)
     local what = arg()
     row = row + 1
     if what == 'c' then
-      local state, wanted = user_state(key()), arg()
-      if state.foreign or user_version(state) ~= wanted then fail(0) end
+      local k, wanted = key(), arg()
+      local state = user_state(k)
+      if state.foreign or user_version(k, state) ~= wanted then fail(0) end
     elseif what == 'C' then
       local state, wanted = internal_state(arg()), arg()
       if internal_version(state) ~= wanted then fail(0) end
@@ -20,7 +21,7 @@ local function rows(result, most)
       if what == 'h' then
         local k = key()
         local state = user_state(k)
-        field, version, text = 'u' .. sub(k, cut), user_version(state), state.foreign and '' or state.text
+        field, version, text = 'u' .. sub(k, cut), user_version(k, state), state.foreign and '' or state.text
       else
         local k = arg()
         local state = internal_state(k)
@@ -68,6 +69,8 @@ local function rows(result, most)
         clear_internal(k)
       elseif state.stored and not (state.text and number(state.text)) then
         fail(-1)
+      elseif is_beyond(state.text and number(state.text) or 0, by) then
+        fail(-3)
       else
         local text
         text, expiry, metadata =
@@ -88,9 +91,9 @@ local function rows(result, most)
       if what == 'm' or what == 'a' then metadata = arg() end
       changed = true
       local state, holds = user_state(k), refusal('u' .. sub(k, cut))
-      local skips = found and overtaken('u' .. sub(k, cut), state.at_first or user_version(state))
+      local skips = found and overtaken('u' .. sub(k, cut), state.at_first or user_version(k, state))
       touch(k, state)
-      if found and not state.at_first then state.at_first = user_version(state) end
+      if found and not state.at_first then state.at_first = user_version(k, state) end
       if holds then
         fail(-2, holds)
       elseif what == 'd' or what == 'D' then
@@ -99,61 +102,74 @@ local function rows(result, most)
       elseif what == 'a' then
         if state.foreign or (state.text and not number(state.text)) then
           fail(-1)
+        elseif is_beyond(state.text and number(state.text) or 0, by) then
+          fail(-3)
         else
-          local _, kept = user_companion(k, state)
+          local kept = string.match(user_companion(k, state) or '', '^%S+ %S+ (.*)$')
           if kept == '-' then kept = nil end
           text, expiry, metadata =
             sum(state.text, state.expiry, kept or '', { expiry = expiry, metadata = metadata }, by)
           result[#result + 1] = text
-          result[#result + 1] = expiry
           if not skips then set_user(k, state, text, expiry, metadata) end
+          result[#result + 1] = skips and digest(text, expiry) or user_version(k, state)
         end
-      elseif not skips then
-        set_user(k, state, text, expiry, metadata)
+      else
+        if not skips then set_user(k, state, text, expiry, metadata) end
+        if stamped or what == 'm' then result[#result + 1] = skips and digest(text, expiry) or user_version(k, state) end
       end
     end
   end
   return failure, changed
 end
 
-resolved = ARGV[8] ~= '' and ARGV[8] or nil
-if resolved then
-  found = {}
-  if is_held then
-    local all = call('HGETALL', held)
-    for i = 1, #all, 2 do
-      if sub(all[i + 1], 1, 33) == resolved then found[all[i]] = all[i + 1] end
-    end
-  end
-end
-
-local reply, done, sizes = { 0 }, false, string.gmatch(ARGV[7], '%d+')
-for _ = 1, tonumber(ARGV[6]) do
-  user, internal, writes, touched, seen, asked, touches, cleared = {}, {}, {}, {}, {}, {}, 0, {}
-  local result = { 0 }
-  local failure, changed = rows(result, alone and 1 / 0 or tonumber(sizes() or 1))
-  if failure then
-    reply[#reply + 1] = failure
-  else
-    for _, command in ipairs(writes) do call(unpack(command)) end
-    if found then
-      for field in pairs(found) do call('HDEL', held, field) end
-      for _, field in ipairs(call('HKEYS', ranges)) do
-        if sub(field, 1, 33) == resolved then call('HDEL', ranges, field) end
+-- Carries out batches that may hold any row.
+local function any()
+  resolved = ARGV[8] ~= '' and ARGV[8] or nil
+  if resolved then
+    found = {}
+    if is_held then
+      local all = call('HGETALL', held)
+      for i = 1, #all, 2 do
+        if sub(all[i + 1], 1, 33) == resolved then found[all[i]] = all[i + 1] end
       end
     end
-    if changed then
-      result[1], done = call('INCR', seq), true
-      if is_logged or is_fed then publish(result[1]) end
-      has_companions = has_companions or call('EXISTS', companions) == 1
-    else
-      result[1] = tonumber(call('GET', seq) or '0')
-    end
-    reply[#reply + 1] = result
   end
-end
-if done then
+  local reply, done, sizes = { 0 }, false, string.gmatch(ARGV[7], '%d+')
+  for _ = 1, tonumber(ARGV[6]) do
+    user, internal, writes, touched, seen, asked, touches, cleared = {}, {}, {}, {}, {}, {}, 0, {}
+    local result = { 0 }
+    local failure, changed = rows(result, alone and 1 / 0 or tonumber(sizes() or 1))
+    if failure then
+      reply[#reply + 1] = failure
+    else
+      if changed then
+        result[1], done = take_numbers(1), true
+        if is_logged or is_fed then publish(result[1]) end
+      else
+        result[1] = tonumber(call('GET', seq) or '0')
+      end
+      -- As a text, because the encoder of the kept reply knows 14 digits.
+      result[1] = digits(result[1])
+      for _, command in ipairs(writes) do put(unpack(command)) end
+      if found then
+        for field in pairs(found) do put('HDEL', held, field) end
+        for _, field in ipairs(call('HKEYS', ranges)) do
+          if sub(field, 1, 33) == resolved then put('HDEL', ranges, field) end
+        end
+      end
+      if changed then has_companions = has_companions or call('EXISTS', companions) == 1 end
+      reply[#reply + 1] = result
+    end
+  end
   local text = cjson.encode(reply)
-  remember(#text <= 16384 and text or '[2]')
+  -- A call that wrote nothing is answered on a server that refuses writes, too.
+  remember(#text <= 16384 and text or '[2]', done and call or attempt)
+  return reply
 end
-return reply
+
+local ok, reply = guard(not special and sub(modes, 1, 1) == 'b' and blind or any)
+if ok then return reply end
+local refusal = type(reply) == 'table' and reply.err or 'ERR ' .. tostring(reply)
+if not written then return redis.error_reply(refusal) end
+guard(remember, '[4]', call)
+return { 4, string.match(refusal, '^%S*') }

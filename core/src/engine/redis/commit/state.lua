@@ -1,19 +1,21 @@
 -- Carries out batches in order, each of them atomic. The server does not roll back a script, so nothing of a batch is
 -- written before everything in it is known to succeed. Every write of our clients goes through this script.
 --
--- KEYS: commit counter, companions, names, values, held keys, held ranges, change log, feed, client, then the user keys
--- in the order of the rows.
+-- KEYS: commit counter, companions, names, values, held keys, held ranges, change log, feed, client, epoch, then the
+-- user keys in the order of the rows.
 --
 -- ARGV:
 -- 1  the length of the key prefix
 -- 2  the time in ms
--- 3  letters: b only blind rows (s x d D i r), s keep times, p packed
+-- 3  letters: b only blind rows (s x d D i r), s keep times, p packed, f only deletions
 -- 4  the number of this call
 -- 5  the field of its reply in the hash of the client
 -- 6  the number of batches (one, but for blind rows)
 -- 7  how many rows each batch has, separated by commas; empty: one each
 -- 8  the intent to resolve, or nothing
--- from 9 on: rows, each a letter and its arguments
+-- 9  the number of the call ahead, if the client does not know yet whether it was carried out, or nothing
+-- 10 the id of the server's process, or nothing
+-- from 11 on: rows, each a letter and its arguments
 --
 -- Letters of rows, where small letters are for user keys and capitals for internal keys, unless stated otherwise:
 -- c C  check: key, version
@@ -31,18 +33,27 @@
 -- L    delete of a range of internal keys: ends, then how many keys this batch wrote into the range, and these keys
 --
 -- Returns { 1, last commit number, outcome ... } for blind rows, else { 0, batch ... }, where a batch is
--- { commit number, outcome ... }, { 0, row of a failed check }, { -1, row of a failed addition },
--- or { -2, row of a held key, mark of its holder }.
+-- { commit number, outcome ... }, { 0, row of a failed check }, { -1, row of an addition to another type },
+-- { -2, row of a held key, mark of its holder }, or { -3, row of an addition beyond 2^53 }. The rows D, r, L, a, A
+-- and m have outcomes, and with the letter s every set of a user key.
+-- Returns { 3 } without doing anything if the call ahead is not known to be carried out: the server had forgotten the
+-- script then, or could not keep the reply.
+-- Returns { 4, word } if the server refused a command in the middle, with the first word of its refusal.
 local KEYS, ARGV = KEYS, ARGV
-local seq, companions, names, values, held, ranges, log, feed, client = unpack(KEYS, 1, 9)
-local call, pcall, sub = redis.call, redis.pcall, string.sub
-local cut, now, modes, next_arg, next_key = tonumber(ARGV[1]) + 1, ARGV[2], ARGV[3], 9, 10
+local seq, companions, names, values, held, ranges, log, feed, client, epoch = unpack(KEYS, 1, 10)
+local call, attempt, guard, sub = redis.call, redis.pcall, pcall, string.sub
+local cut, now, modes, next_arg, next_key = tonumber(ARGV[1]) + 1, ARGV[2], ARGV[3], 11, 11
+
+if ARGV[9] ~= '' then
+  local kept = call('HGET', client, ARGV[9] % 1024)
+  if not kept or string.match(kept, '^%d+') ~= ARGV[9] then return { 3 } end
+end
 
 -- Packed: the arguments of a command that would have too many are unpacked, first the keys, then the rows.
 if string.find(modes, 'p', 1, true) then
-  local keys, rows = { unpack(KEYS, 1, 9) }, { unpack(ARGV, 1, 8) }
+  local keys, rows = { unpack(KEYS, 1, 10) }, { unpack(ARGV, 1, 10) }
   local into = keys
-  for i = 9, #ARGV do
+  for i = 11, #ARGV do
     if ARGV[i] == '' then
       into = rows
     else
@@ -52,11 +63,28 @@ if string.find(modes, 'p', 1, true) then
   KEYS, ARGV = keys, rows
 end
 
--- Keeps a reply: a client asks for it when its connection was lost before the reply came.
-local function remember(text)
+-- Keeps a reply: a client asks for it when its connection was lost before the reply came, and the next call may name
+-- this one as the call ahead.
+local function remember(text, call)
   local new = call('HSET', client, ARGV[5], ARGV[4] .. ' ' .. text)
   -- The replies for a client that is gone are deleted after a day.
   if new == 1 or ARGV[4] % 16 == 0 then call('PEXPIRE', client, 86400000) end
+end
+
+-- The server does not take back what it has written if it refuses a later command. Only a commit number does no harm.
+local written = false
+local function put(...)
+  local result = call(...)
+  written = true
+  return result
+end
+
+-- Takes the next commit numbers. What may be refused comes first. A full server refuses the first write of a script
+-- alone, and not if that is one like this: it carries out deletions.
+local function take_numbers(count)
+  if string.find(modes, 'f', 1, true) then call('PERSIST', seq) end
+  begin_epoch(seq, epoch, log, feed, ARGV[10])
+  return call('INCRBY', seq, count)
 end
 
 local has_companions, special = call('EXISTS', companions, held, ranges, log, feed) > 0, false
@@ -64,24 +92,25 @@ if has_companions then
   has_companions, special = call('EXISTS', companions) == 1, call('EXISTS', held, ranges, log, feed) > 0
 end
 
-if not special and sub(modes, 1, 1) == 'b' then
+local function blind()
   local run, other, size, kind, touched, reply, total = {}, {}, 0, 's', {}, { 1, 0 }, #ARGV
   local function flush(what)
     if size > 0 then
       if kind == 's' then
-        call('MSET', unpack(run, 1, size))
+        put('MSET', unpack(run, 1, size))
       elseif kind == 'd' then
-        call('UNLINK', unpack(run, 1, size))
+        put('UNLINK', unpack(run, 1, size))
       elseif kind == 'i' then
-        call('ZADD', names, unpack(other, 1, size))
-        call('HSET', values, unpack(run, 1, size))
+        put('ZADD', names, unpack(other, 1, size))
+        put('HSET', values, unpack(run, 1, size))
       elseif kind == 'r' then
-        call('ZREM', names, unpack(run, 1, size))
-        call('HDEL', values, unpack(run, 1, size))
+        put('ZREM', names, unpack(run, 1, size))
+        put('HDEL', values, unpack(run, 1, size))
       end
     end
     kind, size = what, 0
   end
+  reply[2] = take_numbers(ARGV[6])
   while next_arg <= total do
     local what = ARGV[next_arg]
     if what ~= kind or size >= 4000 then flush(what) end
@@ -103,20 +132,22 @@ if not special and sub(modes, 1, 1) == 'b' then
         run[size + 1] = k
         size, next_arg = size + 1, next_arg + 1
       elseif what == 'D' then
-        reply[#reply + 1] = call('UNLINK', k)
+        reply[#reply + 1] = put('UNLINK', k)
         next_arg = next_arg + 1
       else
-        call('SET', k, ARGV[next_arg + 1], 'PXAT', ARGV[next_arg + 2])
+        put('SET', k, ARGV[next_arg + 1], 'PXAT', ARGV[next_arg + 2])
         next_arg = next_arg + 3
       end
     end
   end
   flush('')
   for from = 1, #touched, 4000 do
-    call('HDEL', companions, unpack(touched, from, math.min(from + 3999, #touched)))
+    put('HDEL', companions, unpack(touched, from, math.min(from + 3999, #touched)))
   end
-  reply[2] = call('INCRBY', seq, ARGV[6])
-  remember('[' .. table.concat(reply, ',') .. ']')
+  local last = reply[2]
+  reply[2] = digits(last)
+  remember('[' .. table.concat(reply, ',') .. ']', call)
+  reply[2] = last
   return reply
 end
 
@@ -140,7 +171,7 @@ local function user_state(k)
   local state = user[k]
   if state then return state end
   state = {}
-  local text = pcall('GET', k)
+  local text = attempt('GET', k)
   if type(text) == 'table' then
     state.foreign = true
   elseif text then
@@ -151,17 +182,21 @@ local function user_state(k)
   return state
 end
 
-local function user_version(state) return state.text and digest(state.text, state.expiry) or '' end
-
--- The created time and the metadata of a record whose companion belongs to its value.
+-- The times and the metadata of a record whose companion belongs to its value, as the companion has them; else nil.
 local function user_companion(k, state)
+  if not state.text then return nil end
   if state.companion == nil then
-    state.companion = has_companions and state.text and call('HGET', companions, sub(k, cut)) or ''
+    state.companion = has_companions and call('HGET', companions, sub(k, cut)) or ''
   end
-  if state.companion == '' or not state.text then return nil end
-  local fits, created, _, metadata = string.match(state.companion, '^(%S+) (%S+) (%S+) (.*)$')
-  if fits ~= digest(state.text, state.expiry) then return nil end
-  return created, metadata
+  if state.companion == '' then return nil end
+  if sub(state.companion, 1, 33) ~= digest(state.text, state.expiry) .. ' ' then return nil end
+  return sub(state.companion, 34)
+end
+
+local function user_version(k, state)
+  if not state.text then return '' end
+  local companion = user_companion(k, state)
+  return digest(state.text, companion and state.expiry .. '\0' .. companion or state.expiry)
 end
 
 local function parse_internal(stored)
@@ -222,6 +257,13 @@ local function number_text(x)
   return sign .. sub(digits, 1, point) .. '.' .. sub(digits, point + 1)
 end
 
+-- Whether both are whole numbers whose sum is beyond 2^53. A sum just beyond it is rounded to it.
+local function is_beyond(a, b)
+  local s, max = a + b, 9007199254740992
+  if a % 1 ~= 0 or b % 1 ~= 0 then return false end
+  return s > max or s < -max or ((s == max or s == -max) and (s - a ~= b or s - b ~= a))
+end
+
 -- Adds to the number that a key holds. Returns the text to write, its expiry and its metadata.
 local function sum(old, expiry, metadata, text, by)
   old = old and number(old)
@@ -239,10 +281,8 @@ end
 local function set_user(k, state, text, expiry, metadata)
   -- A record that has expired already is absent, for the rest of the batch too.
   if expiry ~= '' and tonumber(expiry) <= tonumber(now) then return clear_user(k) end
-  local created
   if stamped or metadata ~= '' then
-    if state.text then created = user_companion(k, state) end
-    if not created or created == '-' then created = now end
+    local created = string.match(user_companion(k, state) or '', '^%d+') or now
     if metadata == '' then metadata = '-' end
     state.companion = table.concat({ digest(text, expiry), created, now, metadata }, ' ')
   else

@@ -1,10 +1,11 @@
 //! A call to the server: what waits to be sent, and what waits for its replies.
 
+use std::iter::repeat_with;
 use std::time::Instant;
 
 use redis::{Pipeline, Value as RespValue};
 
-use super::super::pending_write::PendingWrite;
+use super::super::pending_write::{PendingWrite, answer_all};
 use crate::error::{Error, Result};
 use crate::threads::guarded;
 
@@ -16,11 +17,31 @@ const SMALL_BATCH: usize = 1 << 10;
 
 /// The content of a call.
 pub(super) enum CallBody {
-    /// Packed commands, and the number of their replies.
-    Commands { bytes: Vec<u8>, replies: usize, write: bool, on_reply: OnReply },
-    /// A batch. Several blind batches in a row are sent as one call. `with_source`: the server has forgotten the
+    Commands(Commands),
+    /// A batch. Several blind batches in a row are sent as one call. `with_source`: the server may have forgotten the
     /// script.
-    Commit { write: PendingWrite, with_source: bool },
+    Commit {
+        write: PendingWrite,
+        with_source: bool,
+    },
+}
+
+/// The effect of commands on the store.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// None: they can be sent again.
+    Read,
+    /// They write what nobody reads yet, or what any client may write again. A lost reply leaves nothing unknown.
+    Staged,
+    Write,
+}
+
+/// Packed commands, and the number of their replies.
+pub(super) struct Commands {
+    pub bytes: Vec<u8>,
+    pub replies: usize,
+    pub effect: Effect,
+    pub on_reply: OnReply,
 }
 
 /// A call that waits to be sent.
@@ -37,18 +58,27 @@ pub(super) struct InFlightCall {
     /// How many replies have not come yet.
     pub missing: usize,
     pub replies: Vec<RespValue>,
+    /// The moment when it was made.
+    pub made: Instant,
     /// The moment when it was sent.
     pub since: Instant,
-    pub write: bool,
-    /// The number of a call that commits: the next connection can ask for its reply.
-    pub number: Option<u64>,
-    pub on_reply: OnReply,
+    pub body: SentBody,
+}
+
+/// The content of a call in flight.
+pub(super) enum SentBody {
+    Commands(Commands),
+    /// Batches of one call, and its number: the next connection can ask for its reply.
+    Commit {
+        writes: Vec<PendingWrite>,
+        number: u64,
+    },
 }
 
 impl CallBody {
     /// Commands that get one reply each.
-    pub(super) fn commands(pipe: &Pipeline, write: bool, on_reply: OnReply) -> Self {
-        CallBody::Commands { bytes: pipe.get_packed_pipeline(), replies: pipe.len(), write, on_reply }
+    pub(super) fn commands(pipe: &Pipeline, effect: Effect, on_reply: OnReply) -> Self {
+        CallBody::Commands(Commands { bytes: pipe.get_packed_pipeline(), replies: pipe.len(), effect, on_reply })
     }
 
     /// True for a batch that may wait to be sent with others.
@@ -59,7 +89,7 @@ impl CallBody {
     /// About how many bytes it sends.
     pub(super) fn size(&self) -> usize {
         match self {
-            CallBody::Commands { bytes, .. } => bytes.len(),
+            CallBody::Commands(commands) => commands.bytes.len(),
             CallBody::Commit { write, .. } => write.size(),
         }
     }
@@ -67,16 +97,27 @@ impl CallBody {
     /// Answers a call that was never sent.
     pub(super) fn refuse(self, error: Error) {
         match self {
-            CallBody::Commands { on_reply, .. } => deliver(on_reply, Err(error)),
+            CallBody::Commands(commands) => deliver(commands.on_reply, Err(error)),
             CallBody::Commit { write, .. } => write.answer(Err(error)),
         }
     }
 }
 
-impl InFlightCall {
+impl SentBody {
+    /// True if the server may write something for it.
+    pub(super) fn writes(&self) -> bool {
+        match self {
+            SentBody::Commands(commands) => commands.effect == Effect::Write,
+            SentBody::Commit { writes, .. } => writes.iter().any(|write| !write.batch.ops.is_empty()),
+        }
+    }
+
     /// Answers a call whose replies will not come.
-    pub(super) fn fail(self, error: Error) {
-        deliver(self.on_reply, Err(error));
+    pub(super) fn refuse(self, error: &Error) {
+        match self {
+            SentBody::Commands(commands) => deliver(commands.on_reply, Err(error.clone())),
+            SentBody::Commit { writes, .. } => answer_all(writes, repeat_with(|| Err(error.clone()))),
+        }
     }
 }
 

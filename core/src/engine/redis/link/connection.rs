@@ -107,21 +107,30 @@ impl Connection {
         self.socket.set_read_timeout(Some(timeout))
     }
 
-    /// Sends commands and receives their replies before `deadline`. Only for a connection that carries nothing else.
+    /// Sends commands and receives their replies before `deadline`. Only for a connection that carries nothing else. A
+    /// server that hangs up may say why first: the replies are that error alone then.
     pub(crate) fn round_trip(&self, pipe: &Pipeline, deadline: Instant) -> io::Result<Vec<RespValue>> {
-        self.send(&pipe.get_packed_pipeline())?;
-        let mut parser = ReplyParser::default();
+        // The server may have hung up already.
+        let sent = self.send(&pipe.get_packed_pipeline());
         let mut replies = Vec::new();
+        match self.receive_all(pipe.len(), &mut replies, deadline) {
+            Ok(()) => Ok(replies),
+            Err(_) if matches!(replies.as_slice(), [RespValue::ServerError(_)]) => Ok(replies),
+            Err(error) => sent.and(Err(error)),
+        }
+    }
+
+    fn receive_all(&self, count: usize, replies: &mut Vec<RespValue>, deadline: Instant) -> io::Result<()> {
+        let mut parser = ReplyParser::default();
         let mut buffer = vec![0; ROUND_TRIP_BUFFER];
         let mut malformed = false;
-        while replies.len() < pipe.len() {
+        while replies.len() < count {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(io::ErrorKind::TimedOut.into());
             }
             self.set_receive_timeout(left.max(Duration::from_millis(1)))?;
-            let open =
-                self.receive(&mut buffer, &mut |bytes| malformed |= parser.feed(bytes, &mut replies).is_err())?;
+            let open = self.receive(&mut buffer, &mut |bytes| malformed |= parser.feed(bytes, replies).is_err())?;
             if malformed {
                 return Err(io::Error::other("the server does not speak Redis"));
             }
@@ -129,7 +138,7 @@ impl Connection {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
-        Ok(replies)
+        Ok(())
     }
 
     /// Ends the connection, also for a thread that sends or receives.

@@ -11,7 +11,9 @@ use super::super::options::{NAME, Settings};
 use super::super::reply::text;
 use super::super::script::COMMIT;
 use super::connection::Connection;
+use super::rights::{self, COMMIT_COMMANDS};
 use crate::error::{Code, Error, Result};
+use crate::format::redis::Layout;
 
 /// The oldest major version of a server that has every command used here (PEXPIRETIME).
 const MIN_MAJOR: u64 = 7;
@@ -36,6 +38,10 @@ impl Identity {
 pub(crate) struct Established {
     pub connection: Arc<Connection>,
     pub identity: Option<Identity>,
+    /// The id of the server's process, where the server tells it.
+    pub process: Option<String>,
+    /// The error of every commit, if the user may not make all parts of one.
+    pub no_commits: Option<Error>,
 }
 
 /// The server process of a connection that the server was told to end.
@@ -70,7 +76,8 @@ pub(crate) fn establish(settings: &Settings, patience: Duration) -> Result<Estab
         }
     };
     let version = check_version(replies.get(INFO));
-    let refusal = [0, 1, replies.len() - 1].into_iter().find_map(|index| match replies.get(index) {
+    let refusal = [LOGIN, PING, SELECT].into_iter().find_map(|index| match replies.get(index) {
+        None if index == SELECT => None,
         Some(RespValue::ServerError(text)) => Some(login_refused(address, text)),
         Some(_) => None,
         None => Some(unreachable(address, None)),
@@ -81,17 +88,20 @@ pub(crate) fn establish(settings: &Settings, patience: Duration) -> Result<Estab
     version?;
     // Behind the login: before it, the server closes a connection that sends so much. If this fails, the first commit
     // brings the source.
-    let mut script = redis::pipe();
+    let mut script = rights::question(&Layout::new(&settings.key_prefix), COMMIT_COMMANDS);
     script.cmd("SCRIPT").arg("LOAD").arg(COMMIT.source);
-    connection.round_trip(&script, deadline).map_err(|error| failed(&error))?;
+    let rights = connection.round_trip(&script, deadline).map_err(|error| failed(&error))?.into_iter().next();
     let run = replies.get(INFO).and_then(text).and_then(|text| line(text, "run_id:"));
-    let identity = replies.get(CLIENT).and_then(|reply| identity(reply, run));
-    Ok(Established { connection: Arc::new(connection), identity })
+    let identity = replies.get(CLIENT).and_then(|reply| identity(reply, run.clone()));
+    Ok(Established { connection: Arc::new(connection), identity, process: run, no_commits: rights::refusal(rights) })
 }
 
 /// The index of these replies among those to a greeting.
-const CLIENT: usize = 2;
-const INFO: usize = 3;
+const LOGIN: usize = 0;
+const CLIENT: usize = 1;
+const INFO: usize = 2;
+const PING: usize = 3;
+const SELECT: usize = 4;
 
 /// The first commands of a connection. The first of them logs in if there is a password.
 fn greeting(settings: &Settings, protocol: u8) -> Pipeline {
@@ -103,10 +113,13 @@ fn greeting(settings: &Settings, protocol: u8) -> Pipeline {
         (_, None) => pipe.cmd("PING"),
         (_, Some(password)) => pipe.cmd("AUTH").arg(user).arg(password),
     };
-    pipe.cmd("SELECT").arg(settings.db);
     pipe.cmd("CLIENT").arg("INFO");
     pipe.cmd("INFO").arg("server");
     pipe.cmd("PING");
+    // A user of the first database may lack the right to select one.
+    if settings.db != 0 {
+        pipe.cmd("SELECT").arg(settings.db);
+    }
     pipe
 }
 
@@ -154,6 +167,14 @@ fn login_refused(address: &impl std::fmt::Display, reply: &ServerError) -> Error
         "NOAUTH" => (Code::Connection, "the server wants a password; set password, and username if it has users"),
         "NOPERM" => (Code::Connection, "the user may not use this connection; check its ACL"),
         "LOADING" => (Code::Connection, "the server is still loading its data"),
+        "MASTERDOWN" => (Code::Connection, "the server is a replica that has lost its primary"),
+        "DENIED" => (
+            Code::Connection,
+            "the server is in protected mode and accepts only local clients; set a password or bind it to an address",
+        ),
+        "ERR" if text.contains("max number of clients") => {
+            (Code::Connection, "the server has as many clients as it allows (maxclients)")
+        }
         "NOPROTO" => (Code::NotSupported, "the server is too old; Redis 7.0 or newer is needed"),
         "ERR" if text.contains("without any password") => {
             (Code::Connection, "the server has no password but one was given; remove it")

@@ -15,31 +15,37 @@
 //! |---|---|
 //! | `state.rs` | what callers and the two threads share |
 //! | `call.rs` | a call, queued and in flight |
-//! | `send.rs` | the sending thread |
-//! | `receive.rs` | the receiving thread |
+//! | `submit.rs`, `send.rs` | the way of a call to the server: from the caller, by the sending thread |
+//! | `receive.rs`, `answer.rs` | the receiving thread, and what it makes of a reply |
+//! | `repeat.rs` | calls that are sent again, because the server has not carried them out |
 //! | `reconnect.rs`, `lost_reply.rs` | the next connection, and what it asks about lost replies |
-//! | `connection.rs`, `tls.rs`, `handshake.rs`, `reply_parser.rs` | one connection |
+//! | `connection.rs`, `tls.rs`, `own_certificate.rs`, `handshake.rs`, `rights.rs`, `reply_parser.rs` | one connection |
 
+mod answer;
 mod call;
 mod connection;
 mod handshake;
 mod lost_reply;
+mod own_certificate;
 mod receive;
 mod reconnect;
+mod repeat;
 mod reply_parser;
+mod rights;
 mod send;
 mod state;
+mod submit;
 mod tls;
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use redis::{Pipeline, Value as RespValue};
 
-use self::call::{CallBody, QueuedCall};
+use self::call::CallBody;
 use self::state::LinkInner;
 use super::fault::closed;
 use super::options::Settings;
@@ -49,12 +55,11 @@ use crate::engine::{Counts, Done, Reply, unexpected_reply};
 use crate::error::{Error, Result};
 use crate::key::KeyRange;
 
-pub(super) use call::OnReply;
+pub(super) use call::{Effect, OnReply};
 pub(super) use connection::Connection;
 pub(super) use handshake::{Established, establish};
-
-/// A caller sends a call of at most this many bytes itself: a socket with an empty buffer takes them at once.
-const DIRECT: usize = 4 << 10;
+pub(super) use rights::{REPLACEMENT_COMMANDS, question as ask_for_rights, refusal as rights_refusal};
+pub(super) use state::CLOSE_PATIENCE;
 
 /// The replies to a call that was begun.
 pub(super) struct PendingReplies(mpsc::Receiver<Result<Vec<RespValue>>>);
@@ -63,6 +68,11 @@ impl PendingReplies {
     /// Waits for the replies. Blocks.
     pub(super) fn wait(self) -> Result<Vec<RespValue>> {
         self.0.recv().unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Waits for the replies no longer than this; `None` if they have not come. Blocks.
+    pub(super) fn wait_for(self, patience: Duration) -> Option<Result<Vec<RespValue>>> {
+        self.0.recv_timeout(patience).ok()
     }
 }
 
@@ -73,13 +83,23 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Connects. Fails fast: the first connection must succeed.
+    /// Connects. Fails fast: the first connection must succeed. Blocks.
     pub(super) fn open(settings: &Settings) -> Result<Link> {
-        let Established { connection, identity } = establish(settings, settings.connect_timeout)?;
-        let inner = LinkInner::new(settings, connection.clone());
+        let established = establish(settings, settings.connect_timeout)?;
+        let inner = LinkInner::new(settings);
+        inner.use_connection(&mut inner.state.lock(), &established);
+        Self::start(inner, Some(established))
+    }
+
+    /// Connects in the background. Calls wait for the connection as they do for one that was lost.
+    pub(super) fn open_later(settings: &Settings) -> Result<Link> {
+        Self::start(LinkInner::new(settings), None)
+    }
+
+    fn start(inner: Arc<LinkInner>, first: Option<Established>) -> Result<Link> {
         let receiver = {
             let inner = inner.clone();
-            move || receive::run(&inner, connection, identity)
+            move || receive::run(&inner, first)
         };
         let sender = {
             let inner = inner.clone();
@@ -90,6 +110,13 @@ impl Link {
             ("holdfast-redis-in", Box::new(receiver) as Box<dyn FnOnce() + Send>),
             ("holdfast-redis-out", Box::new(sender)),
         ] {
+            let inner = link.inner.clone();
+            inner.state.lock().threads += 1;
+            let body = move || {
+                body();
+                inner.state.lock().threads -= 1;
+                inner.quiet.notify_all();
+            };
             let thread = thread::Builder::new().name(name.into()).spawn(body);
             let thread = thread.map_err(|error| Error::io("cannot start a thread for redis", &error))?;
             link.threads.lock().push(thread);
@@ -98,59 +125,49 @@ impl Link {
     }
 
     /// Queues commands; never waits for the server.
-    pub(super) fn submit_commands(&self, pipe: &Pipeline, write: bool, on_reply: OnReply) {
-        self.submit(CallBody::commands(pipe, write, on_reply));
+    pub(super) fn submit_commands(&self, pipe: &Pipeline, effect: Effect, on_reply: OnReply) {
+        self.submit_commands_since(Instant::now(), pipe, effect, on_reply);
     }
 
-    /// Queues a batch; never waits for the server.
-    pub(super) fn submit_write(&self, write: PendingWrite) {
-        self.submit(CallBody::Commit { write, with_source: false });
+    /// Queues commands that were requested at `since`; never waits for the server.
+    pub(super) fn submit_commands_since(&self, since: Instant, pipe: &Pipeline, effect: Effect, on_reply: OnReply) {
+        self.inner.submit(CallBody::commands(pipe, effect, on_reply), since);
     }
 
-    fn submit(&self, body: CallBody) {
+    /// Queues a batch that was requested at `since`; never waits for the server.
+    pub(super) fn submit_write(&self, write: PendingWrite, since: Instant) {
+        self.inner.submit(CallBody::Commit { write, with_source: false }, since);
+    }
+
+    /// Waits until there is a connection, for a request that was made at `since`. Blocks.
+    pub(super) fn wait_for_connection(&self, since: Instant) -> Result<()> {
         let inner = &*self.inner;
-        let call = QueuedCall { body, since: Instant::now() };
         let mut state = inner.state.lock();
-        if state.closing {
-            drop(state);
-            return call.body.refuse(closed());
-        }
-        if call.body.size() <= DIRECT
-            && state.queue.is_empty()
-            && state.in_flight.is_empty()
-            && !state.sending
-            && let Some(connection) = state.connection.clone()
-        {
-            let (bytes, in_flight) = send::encode(inner, vec![call], state.end);
-            state.end += bytes.len() as u64;
-            state.in_flight.extend(in_flight);
-            // The lock is kept, so that no other bytes come in between.
-            if connection.send(&bytes).is_err() {
-                // The receiving thread sees the end, and answers what was in flight.
-                connection.shut();
+        while state.connection.is_none() {
+            if state.closed {
+                return Err(closed());
             }
-            return;
+            let patience = inner.patience(&state, since);
+            if inner.quiet.wait_until(&mut state, patience).timed_out() && inner.patience(&state, since) <= patience {
+                return Err(inner.no_connection(&state));
+            }
         }
-        let waits = state.gathering && call.body.gathers() && state.has_room();
-        state.queue.push_back(call);
-        if !waits {
-            inner.wake_sender(&mut state);
-        }
+        Ok(())
     }
 
     /// Sends commands and waits for their replies. Blocks.
-    pub(super) fn call(&self, pipe: &Pipeline, write: bool) -> Result<Vec<RespValue>> {
-        self.begin_call(pipe, write).wait()
+    pub(super) fn call(&self, pipe: &Pipeline, effect: Effect) -> Result<Vec<RespValue>> {
+        self.begin_call(pipe, effect).wait()
     }
 
     /// Queues commands, whose replies can be waited for.
-    pub(super) fn begin_call(&self, pipe: &Pipeline, write: bool) -> PendingReplies {
+    pub(super) fn begin_call(&self, pipe: &Pipeline, effect: Effect) -> PendingReplies {
         let (sender, receiver) = mpsc::sync_channel(1);
         let on_reply: OnReply = Box::new(move |replies| {
             // The caller may not wait any more.
             let _ = sender.send(replies);
         });
-        self.submit_commands(pipe, write, on_reply);
+        self.submit_commands(pipe, effect, on_reply);
         PendingReplies(receiver)
     }
 
@@ -162,12 +179,17 @@ impl Link {
             let _ = sender.send(result);
         });
         if let Some(write) = PendingWrite::new(batch, done) {
-            self.submit_write(write.deleting(ranges));
+            self.submit_write(write.deleting(ranges), Instant::now());
         }
         match receiver.recv().unwrap_or_else(|_| Err(closed()))? {
             Reply::Commit(commit) => Ok(commit),
             _ => Err(unexpected_reply()),
         }
+    }
+
+    /// The id of the server's process; empty if it is unknown.
+    pub(super) fn process(&self) -> String {
+        self.inner.encoder.process()
     }
 
     /// True if a commit was refused because the content is being replaced.
@@ -197,21 +219,45 @@ impl Link {
         self.inner.reconnects.get()
     }
 
-    /// Refuses new calls, waits for those in flight, and disconnects. Blocks.
+    /// Ends waits for a connection soon, because the engine is being closed.
+    pub(super) fn hurry(&self) {
+        self.inner.hurry(&mut self.inner.state.lock());
+    }
+
+    /// Refuses new calls, waits for those in flight, and disconnects. If the server is gone, it waits a short time.
+    /// Blocks.
     pub(super) fn close(&self) {
         let inner = &*self.inner;
-        let patience = inner.settings.connect_timeout + inner.settings.command_timeout * 2;
         let mut state = inner.state.lock();
         state.closing = true;
-        let deadline = Instant::now() + patience;
-        while !state.is_idle() && !inner.quiet.wait_until(&mut state, deadline).timed_out() {}
+        inner.hurry(&mut state);
+        let deadline = Instant::now() + inner.settings.connect_timeout + inner.settings.command_timeout * 2;
+        while !state.is_idle() {
+            let until = state.hurried.filter(|_| state.connection.is_none()).unwrap_or(deadline);
+            if inner.quiet.wait_until(&mut state, until).timed_out()
+                && (state.connection.is_none() || until == deadline)
+            {
+                break;
+            }
+        }
         inner.end(&mut state);
         drop(state);
-        for thread in std::mem::take(&mut *self.threads.lock()) {
-            // A thread may close the engine from inside of an answer. It must not wait for itself.
-            if thread.thread().id() != thread::current().id() {
-                // A panic was caught and told already.
-                let _ = thread.join();
+        reconnect::give_up_lost(inner);
+        // A thread may close the engine from inside of an answer. It must not wait for itself. One that connects to a
+        // server that is gone ends later.
+        let mut threads = std::mem::take(&mut *self.threads.lock());
+        let all = threads.len();
+        threads.retain(|thread| thread.thread().id() != thread::current().id());
+        let own = all - threads.len();
+        let mut state = inner.state.lock();
+        let deadline = Instant::now() + CLOSE_PATIENCE / 2;
+        while state.threads > own && !inner.quiet.wait_until(&mut state, deadline).timed_out() {}
+        let ended = state.threads <= own;
+        drop(state);
+        if ended {
+            // A panic was caught and told already.
+            for thread in threads {
+                drop(thread.join());
             }
         }
     }

@@ -2,15 +2,15 @@
 //! again.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use redis::Value as RespValue;
 
-use super::super::fault::{Loss, closed};
-use super::call::{OnReply, deliver};
+use super::super::fault::Loss;
+use super::answer::answer;
+use super::call::SentBody;
 use super::connection::Connection;
-use super::handshake::Identity;
+use super::handshake::Established;
 use super::reconnect;
 use super::reply_parser::ReplyParser;
 use super::state::LinkInner;
@@ -18,19 +18,22 @@ use super::state::LinkInner;
 /// Bytes received at once.
 const BUFFER: usize = 64 << 10;
 
-/// The receiver of a call, and all its replies.
-type Answered = (OnReply, Vec<RespValue>);
+/// A call, and all its replies.
+type Answered = (SentBody, Vec<RespValue>);
 
-/// Serves one connection after the other until the link is closed.
-pub(super) fn run(inner: &LinkInner, first: Arc<Connection>, identity: Option<Identity>) {
-    let mut current = Some((first, identity));
+/// Serves one connection after the other until the link is closed. Makes the first one if there is none.
+pub(super) fn run(inner: &LinkInner, first: Option<Established>) {
+    let mut current = match first {
+        Some(Established { connection, identity, .. }) => Some((connection, identity)),
+        None => reconnect::connect(inner, None, false),
+    };
     while let Some((connection, identity)) = current {
         let loss = serve(inner, &connection);
         connection.shut();
-        let lost_replies = reconnect::give_up(inner, &connection, loss);
-        current = reconnect::connect_again(inner, identity.as_ref(), lost_replies);
+        reconnect::give_up(inner, &connection, loss);
+        current = reconnect::connect(inner, identity.as_ref(), true);
     }
-    refuse_queue(inner);
+    inner.refuse_queue();
 }
 
 /// Receives until the connection is of no more use.
@@ -65,8 +68,8 @@ fn serve(inner: &LinkInner, connection: &Connection) -> Loss {
         } else {
             loss.or(assign(inner, &mut replies, &mut answered))
         };
-        for (on_reply, replies) in answered.drain(..) {
-            deliver(on_reply, Ok(replies));
+        for (body, replies) in answered.drain(..) {
+            answer(inner, body, replies);
         }
         if let Some(loss) = loss {
             return loss;
@@ -91,10 +94,10 @@ fn assign(inner: &LinkInner, replies: &mut Vec<RespValue>, answered: &mut Vec<An
         if call.missing == 0
             && let Some(call) = state.in_flight.pop_front()
         {
-            answered.push((call.on_reply, call.replies));
+            answered.extend(state.settle(call));
         }
     }
-    if state.wants_sending() {
+    if state.queue_repeated() || state.wants_sending() {
         inner.work.notify_one();
     }
     if state.closing && state.is_idle() {
@@ -108,12 +111,4 @@ fn is_late(inner: &LinkInner) -> bool {
     let state = inner.state.lock();
     let timeout = inner.settings.command_timeout;
     state.in_flight.front().is_some_and(|call| call.since.elapsed() >= timeout)
-}
-
-/// Answers the calls that were never sent.
-fn refuse_queue(inner: &LinkInner) {
-    let queue = std::mem::take(&mut inner.state.lock().queue);
-    for call in queue {
-        call.body.refuse(closed());
-    }
 }

@@ -1,20 +1,15 @@
 //! The sending thread: it encodes what has gathered while other calls were in flight, and sends it at once.
 
 use std::collections::VecDeque;
-use std::iter::repeat_with;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use parking_lot::MutexGuard;
-use redis::{ServerErrorKind, Value as RespValue};
 
-use super::super::fault::{Loss, closed, unreachable};
-use super::super::outcome::results;
-use super::super::pending_write::{PendingWrite, answer_all};
-use super::call::{CallBody, InFlightCall, OnReply, QueuedCall};
+use super::super::fault::Loss;
+use super::super::pending_write::PendingWrite;
+use super::call::{CallBody, InFlightCall, QueuedCall, SentBody};
 use super::state::{LinkInner, LinkState};
-use crate::error::Result;
 
 /// Calls and bytes sent at once at most, but for the call that crosses the line.
 const MAX_CALLS: usize = 1024;
@@ -26,7 +21,8 @@ pub(super) fn run(inner: &LinkInner) {
     loop {
         state.woken = false;
         if state.closed {
-            return;
+            drop(state);
+            return inner.refuse_queue();
         }
         let Some(connection) = state.connection.clone() else {
             fail_old_calls(inner, &mut state);
@@ -37,6 +33,11 @@ pub(super) fn run(inner: &LinkInner) {
             inner.work.wait(&mut state);
             continue;
         }
+        if state.repeat.is_some() {
+            // The calls in flight come first, and then those of them that are sent again.
+            inner.work.wait(&mut state);
+            continue;
+        }
         if state.gathers() {
             state.gathering = true;
             inner.work.wait(&mut state);
@@ -44,52 +45,55 @@ pub(super) fn run(inner: &LinkInner) {
             continue;
         }
         let calls = take_calls(&mut state.queue);
-        let from = state.end;
+        let (from, before) = (state.end, state.commit_ahead());
         state.sending = true;
         drop(state);
-        let (bytes, in_flight) = encode(inner, calls, from);
+        let (bytes, in_flight) = encode(inner, calls, from, before);
         state = inner.state.lock();
         if !state.connection.as_ref().is_some_and(|now| Arc::ptr_eq(now, &connection)) {
             state.sending = false;
+            state.queue_repeated();
             drop(state);
             for call in in_flight {
-                call.fail(Loss::of_unsent());
+                call.body.refuse(&Loss::of_unsent());
             }
             state = inner.state.lock();
             continue;
         }
-        state.end += bytes.len() as u64;
-        state.in_flight.extend(in_flight);
+        state.add_in_flight(&bytes, in_flight);
         drop(state);
         if connection.send(&bytes).is_err() {
             connection.shut();
         }
         state = inner.state.lock();
         state.sending = false;
+        state.queue_repeated();
     }
 }
 
 /// Without a connection: fails the calls that have waited too long, or waits until the next one has.
 fn fail_old_calls(inner: &LinkInner, state: &mut MutexGuard<'_, LinkState>) {
     let now = Instant::now();
-    let patience = inner.settings.connect_timeout;
-    let mut old = Vec::new();
-    while state.queue.front().is_some_and(|call| call.since + patience <= now) {
-        old.extend(state.queue.pop_front());
+    if let Some(expiry) = state.next_expiry
+        && now < expiry
+    {
+        inner.work.wait_until(state, expiry);
+        return;
     }
+    let queue = std::mem::take(&mut state.queue);
+    let patience = |call: &QueuedCall| inner.patience(state, call.since);
+    let (old, rest): (VecDeque<_>, VecDeque<_>) = queue.into_iter().partition(|call| patience(call) <= now);
+    let next_expiry = rest.iter().map(patience).min();
+    state.next_expiry = next_expiry;
+    state.queue = rest;
     if old.is_empty() {
-        match state.queue.front().map(|call| call.since + patience) {
-            Some(deadline) => {
-                inner.work.wait_until(state, deadline);
-            }
-            None => {
-                inner.quiet.notify_all();
-                inner.work.wait(state);
-            }
+        if state.next_expiry.is_none() {
+            inner.quiet.notify_all();
+            inner.work.wait(state);
         }
         return;
     }
-    let error = unreachable(&inner.settings.address, state.failure.as_ref());
+    let error = inner.no_connection(state);
     MutexGuard::unlocked(state, || {
         for call in old {
             call.body.refuse(error.clone());
@@ -110,16 +114,22 @@ fn take_calls(queue: &mut VecDeque<QueuedCall>) -> Vec<QueuedCall> {
     queue.drain(..count).collect()
 }
 
-/// The bytes of `calls`, and the replies to expect for them, from position `end` of the stream on.
-pub(super) fn encode(inner: &LinkInner, calls: Vec<QueuedCall>, mut end: u64) -> (Vec<u8>, Vec<InFlightCall>) {
+/// The bytes of `calls`, and the replies to expect for them, from position `end` of the stream on. `before`: the number
+/// of the commit ahead of them, if calls are in flight.
+pub(super) fn encode(
+    inner: &LinkInner,
+    calls: Vec<QueuedCall>,
+    mut end: u64,
+    mut before: Option<u64>,
+) -> (Vec<u8>, Vec<InFlightCall>) {
     let mut bytes = Vec::with_capacity(calls.iter().map(|call| call.body.size()).sum::<usize>() + 64);
     let mut in_flight = Vec::with_capacity(calls.len());
     let mut gathered: Vec<PendingWrite> = Vec::new();
     let since = Instant::now();
     let mut calls = calls.into_iter().peekable();
-    while let Some(call) = calls.next() {
+    while let Some(QueuedCall { body, since: made }) = calls.next() {
         let from = bytes.len();
-        let (missing, write, number, on_reply) = match call.body {
+        let (missing, body) = match body {
             CallBody::Commit { write, with_source } => {
                 let next = calls.peek();
                 let alone = with_source || !inner.encoder.is_blind(&write);
@@ -131,64 +141,20 @@ pub(super) fn encode(inner: &LinkInner, calls: Vec<QueuedCall>, mut end: u64) ->
                     continue;
                 }
                 let writes = std::mem::take(&mut gathered);
-                let number = inner.encoder.encode(&writes, with_source, &mut bytes);
-                let writes_something = writes.iter().any(|write| !write.batch.ops.is_empty());
-                (1, writes_something, Some(number), on_commit_reply(inner, writes, number))
+                // With its source, the script is carried out in any case.
+                let behind = before.filter(|_| !with_source);
+                let number = inner.encoder.encode(&writes, with_source, behind, &mut bytes);
+                before = Some(number);
+                (1, SentBody::Commit { writes, number })
             }
-            CallBody::Commands { bytes: packed, replies, write, on_reply } => {
-                bytes.extend_from_slice(&packed);
-                (replies, write, None, on_reply)
+            CallBody::Commands(commands) => {
+                bytes.extend_from_slice(&commands.bytes);
+                (commands.replies, SentBody::Commands(commands))
             }
         };
         end += (bytes.len() - from) as u64;
         let replies = Vec::with_capacity(missing);
-        in_flight.push(InFlightCall { end, missing, replies, since, write, number, on_reply });
+        in_flight.push(InFlightCall { end, missing, replies, made, since, body });
     }
     (bytes, in_flight)
-}
-
-/// Answers the batches of one call by its reply.
-fn on_commit_reply(inner: &LinkInner, writes: Vec<PendingWrite>, number: u64) -> OnReply {
-    let me = inner.me.clone();
-    Box::new(move |replies| match replies.map(|mut replies| replies.pop()) {
-        Err(error) => answer_all(writes, repeat_with(|| Err(error.clone()))),
-        // Nothing was done yet: the batches can be sent again, with the source of the script.
-        Ok(Some(RespValue::ServerError(error))) if error.kind() == Some(ServerErrorKind::NoScript) => {
-            match me.upgrade() {
-                Some(inner) => send_with_source(&inner, writes),
-                None => answer_all(writes, repeat_with(|| Err(closed()))),
-            }
-        }
-        Ok(reply) => {
-            let mut met_replacement = false;
-            let results = results(&writes, reply.unwrap_or_default(), &mut met_replacement);
-            let was_kept = |(write, result): (&PendingWrite, &Result<_>)| result.is_ok() && !write.batch.ops.is_empty();
-            if let Some(inner) = me.upgrade() {
-                inner.counters.group(&results);
-                if met_replacement {
-                    inner.met_replacement.store(true, Ordering::Relaxed);
-                }
-                if writes.iter().zip(&results).any(was_kept) {
-                    inner.newest_kept.fetch_max(number, Ordering::Relaxed);
-                }
-            }
-            answer_all(writes, results.into_iter());
-        }
-    })
-}
-
-/// Queues batches before all other calls, in their order.
-fn send_with_source(inner: &LinkInner, writes: Vec<PendingWrite>) {
-    let mut state = inner.state.lock();
-    if state.closed {
-        drop(state);
-        return answer_all(writes, repeat_with(|| Err(closed())));
-    }
-    let goes_first = |call: &&QueuedCall| matches!(call.body, CallBody::Commit { with_source: true, .. });
-    let from = state.queue.iter().take_while(goes_first).count();
-    for (index, write) in (from..).zip(writes) {
-        let call = QueuedCall { body: CallBody::Commit { write, with_source: true }, since: Instant::now() };
-        state.queue.insert(index, call);
-    }
-    inner.wake_sender(&mut state);
 }

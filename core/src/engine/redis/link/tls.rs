@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
@@ -10,6 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use super::super::options::TlsOptions;
+use super::own_certificate::GivenAuthorities;
 
 /// A connection before its TLS handshake.
 pub(super) fn client(options: &TlsOptions, host: &str) -> io::Result<ClientConnection> {
@@ -19,8 +21,19 @@ pub(super) fn client(options: &TlsOptions, host: &str) -> io::Result<ClientConne
         .map_err(io::Error::other)?;
     let builder = if options.insecure {
         builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate { provider }))
+    } else if let Some(pem) = &options.ca {
+        let given = certificates(pem)?;
+        let mut roots = RootCertStore::empty();
+        for certificate in &given {
+            let added = roots.add(certificate.clone());
+            added.map_err(|_| invalid("tls.ca holds something that is no certificate"))?;
+        }
+        let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+            .build()
+            .map_err(|_| invalid("tls.ca holds no certificate"))?;
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(GivenAuthorities { authorities, given }))
     } else {
-        builder.with_root_certificates(roots(options)?)
+        builder.with_root_certificates(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
     };
     let config = match (&options.cert, &options.key) {
         (Some(cert), Some(key)) => {
@@ -43,19 +56,11 @@ pub(super) fn client(options: &TlsOptions, host: &str) -> io::Result<ClientConne
     Ok(connection)
 }
 
-fn roots(options: &TlsOptions) -> io::Result<RootCertStore> {
-    let Some(pem) = &options.ca else {
-        return Ok(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() });
-    };
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|_| invalid("tls.ca is not PEM"))?;
-        roots.add(certificate).map_err(|_| invalid("tls.ca holds something that is no certificate"))?;
-    }
-    if roots.is_empty() {
-        return Err(invalid("tls.ca holds no certificate"));
-    }
-    Ok(roots)
+/// The authorities that are to be trusted.
+fn certificates(pem: &[u8]) -> io::Result<Vec<CertificateDer<'static>>> {
+    let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+    let certificates = certificates.map_err(|_| invalid("tls.ca is not PEM"))?;
+    if certificates.is_empty() { Err(invalid("tls.ca holds no certificate")) } else { Ok(certificates) }
 }
 
 fn invalid(message: &'static str) -> io::Error {

@@ -3,7 +3,7 @@
 use redis::Value as RespValue;
 
 use super::super::fault::unexpected;
-use super::super::link::Link;
+use super::super::link::{Effect, Link};
 use super::super::reply::{count, string};
 use super::super::scan;
 use super::stage::{checked, remove};
@@ -23,7 +23,7 @@ pub(in super::super) fn finish(link: &Link, layout: &Layout) -> Result<()> {
     loop {
         let mut pipe = redis::pipe();
         pipe.cmd("GET").arg(&layout.replacement);
-        let Some(text) = string(&[], link.call(&pipe, false)?.pop())? else { return Ok(()) };
+        let Some(text) = string(&[], link.call(&pipe, Effect::Read)?.pop())? else { return Ok(()) };
         let Marker { id, phase } = Marker::parse(&text)?;
         match phase {
             Phase::Deleting => delete_old(link, layout, &id)?,
@@ -37,7 +37,7 @@ pub(in super::super) fn finish(link: &Link, layout: &Layout) -> Result<()> {
 pub(in super::super) fn recover(link: &Link, layout: &Layout) -> Result<()> {
     finish(link, layout)?;
     // If the server refuses this, the content takes space, and nothing else.
-    link.call(&remove(layout, &layout.staged(), ""), false).map(drop)
+    link.call(&remove(layout, &layout.staged(), ""), Effect::Staged).map(drop)
 }
 
 /// Deletes the old user keys. A key that is there when the first step is made is not missed.
@@ -53,7 +53,7 @@ fn delete_old(link: &Link, layout: &Layout, id: &str) -> Result<()> {
             pipe.arg(layout.name(key));
         }
         pipe.arg(id).arg(next);
-        over = count(link.call(&pipe, false)?.pop())? == 0;
+        over = count(link.call(&pipe, Effect::Staged)?.pop())? == 0;
         Ok(())
     };
     scan::for_each(link, layout, &KeyRange::all(), |keys| delete(&keys, b""))?;
@@ -73,7 +73,7 @@ fn write_new(link: &Link, layout: &Layout, id: &str) -> Result<()> {
         for _ in 0..STEPS {
             pipe.cmd("EVAL").arg(WRITE_NEW).arg(keys.len()).arg(&keys).arg(id).arg(now()).arg(&prefix).arg(&held);
         }
-        for reply in link.call(&pipe, false)? {
+        for reply in link.call(&pipe, Effect::Staged)? {
             match checked(Some(reply))? {
                 RespValue::Int(-1) => return Ok(()),
                 RespValue::Int(_) => {}

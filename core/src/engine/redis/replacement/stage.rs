@@ -9,7 +9,7 @@ use std::time::Duration;
 use redis::{Pipeline, Value as RespValue};
 
 use super::super::fault::{refused, unexpected};
-use super::super::link::{Link, PendingReplies};
+use super::super::link::{Effect, Link, PendingReplies, REPLACEMENT_COMMANDS, ask_for_rights, rights_refusal};
 use super::super::options::NAME;
 use super::super::reply::{array, count};
 use super::super::script::run_once;
@@ -55,12 +55,16 @@ pub(super) struct Stage {
 impl Stage {
     /// Begins with an empty content, and removes what another client has left. Blocks.
     pub(super) fn begin(link: Arc<Link>, layout: &Layout, timestamps: bool) -> Result<Self> {
+        let rights = link.call(&ask_for_rights(layout, REPLACEMENT_COMMANDS), Effect::Read)?.pop();
+        if let Some(error) = rights_refusal(rights) {
+            return Err(error);
+        }
         let names = layout.staged();
         let id = format!("{:016x}", RandomState::new().build_hasher().finish());
         loop {
             let keys = [&layout.replacement, &layout.held, &layout.ranges, &names.staging, &names.stager];
             let keys: Vec<&[u8]> = keys.into_iter().chain(content(&names)).map(Vec::as_slice).collect();
-            let reply = array(link.call(&run_once(BEGIN, &keys, &[id.as_bytes(), LEASE]), false)?.pop())?;
+            let reply = array(link.call(&run_once(BEGIN, &keys, &[id.as_bytes(), LEASE]), Effect::Staged)?.pop())?;
             match reply.as_slice() {
                 [RespValue::Int(0)] => break,
                 [RespValue::Int(1)] => finish(&link, layout)?,
@@ -136,8 +140,7 @@ impl Stage {
 
     /// Sends the commands, then waits for the replies to those before: the server works while the next ones are made.
     fn send(&mut self, pipeline: &mut StagePipeline) -> Result<()> {
-        // Nobody sees what is staged, so a lost reply leaves nothing unknown.
-        let replies = self.link.begin_call(&std::mem::take(&mut pipeline.commands), false);
+        let replies = self.link.begin_call(&std::mem::take(&mut pipeline.commands), Effect::Staged);
         let sent = (std::mem::take(&mut pipeline.spaces), replies);
         pipeline.bytes = 0;
         self.wait(pipeline)?;
@@ -164,7 +167,7 @@ impl Drop for Stage {
     fn drop(&mut self) {
         drop(self.alive.take());
         // If this fails, it is removed when the store is opened, or staged anew.
-        drop(self.link.call(&remove(&self.layout, &self.names, &self.id), false));
+        drop(self.link.call(&remove(&self.layout, &self.names, &self.id), Effect::Staged));
     }
 }
 
@@ -197,7 +200,7 @@ fn stay_alive(link: &Arc<Link>, names: &StagedNames, id: &str) -> Result<mpsc::S
         while ended.recv_timeout(RENEWAL) == Err(mpsc::RecvTimeoutError::Timeout) {
             let Some(link) = link.upgrade() else { return };
             // If this fails, the next one may come in time.
-            link.submit_commands(&pipe, false, Box::new(drop));
+            link.submit_commands(&pipe, Effect::Staged, Box::new(drop));
         }
     };
     let thread = thread::Builder::new().name("holdfast-redis-stage".into()).spawn(run);

@@ -3,7 +3,7 @@
 use redis::Value as RespValue;
 
 use super::super::fault::unexpected;
-use super::super::link::Link;
+use super::super::link::{Effect, Link};
 use super::super::options::NAME;
 use super::super::reply::{array, string};
 use super::super::script::run_once;
@@ -15,7 +15,7 @@ use crate::error::{Code, Error, Result};
 use crate::format::redis::{Layout, REPLACEMENT, Replaced, held_mark};
 use crate::record::now;
 
-const BEGIN: &str = include_str!("begin_swap.lua");
+const BEGIN: &str = concat!(include_str!("../numbers.lua"), include_str!("begin_swap.lua"));
 
 /// How often a call is made at most while the connection fails. Each waits for the next connection.
 const ATTEMPTS: usize = 5;
@@ -27,7 +27,7 @@ pub(super) fn swap(link: &Link, layout: &Layout, stage: &Stage) -> Result<Commit
         finish(link, layout)?;
         let mut pipe = redis::pipe();
         pipe.cmd("GET").arg(&stage.names.replaced);
-        Ok(string(&[], link.call(&pipe, false)?.pop())?.as_deref().and_then(Replaced::parse))
+        Ok(string(&[], link.call(&pipe, Effect::Read)?.pop())?.as_deref().and_then(Replaced::parse))
     });
     let unfinished = |error: Option<Error>| {
         let message = "the content is being replaced, but that could not be finished; the next open or write does so";
@@ -54,15 +54,17 @@ pub(super) fn swap(link: &Link, layout: &Layout, stage: &Stage) -> Result<Commit
 fn begin(link: &Link, layout: &Layout, stage: &Stage) -> Result<u64> {
     let names = &stage.names;
     let keys = [&layout.replacement, &layout.held, &layout.ranges, &names.staging, &names.stager, &stage.chunks_name];
-    let keys = keys.into_iter().chain([&names.names, &names.replaced, &layout.seq, &layout.log, &layout.feed]);
+    let keys =
+        keys.into_iter().chain([&names.names, &names.replaced, &layout.seq, &layout.log, &layout.feed, &layout.epoch]);
     let keys: Vec<&[u8]> = keys.map(Vec::as_slice).collect();
     let (chunks, internal, mark) =
         (stage.chunks.to_string(), stage.internal.to_string(), held_mark(REPLACEMENT, now()));
-    let args = [stage.id.as_bytes(), chunks.as_bytes(), internal.as_bytes(), mark.as_bytes()];
+    let process = link.process();
+    let args = [stage.id.as_bytes(), chunks.as_bytes(), internal.as_bytes(), mark.as_bytes(), process.as_bytes()];
     let pipe = run_once(BEGIN, &keys, &args);
     let mut unknown = None;
     let reply = persistently(|| {
-        let reply = link.call(&pipe, true);
+        let reply = link.call(&pipe, Effect::Write);
         if let Err(error) = &reply
             && error.code() == Code::UnknownOutcome
         {

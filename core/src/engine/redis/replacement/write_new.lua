@@ -72,7 +72,7 @@ if call('EXISTS', staged_names, staged_values) == 2 then
   call('RENAME', staged_names, names)
   call('RENAME', staged_values, values)
 end
-commit = call('INCR', seq)
+commit = string.format('%.0f', call('INCRBY', seq, 1))
 for _, stream in ipairs({ log, feed }) do
   if call('EXISTS', stream) == 1 then
     if stream == log then call('UNLINK', log) end

@@ -1,0 +1,3 @@
+import { prove } from './prove.mjs';
+
+prove().then((outcome) => console.log(outcome));
