@@ -54,6 +54,7 @@ await main(async () => {
     readFileSync(join(root, 'Cargo.toml'), 'utf8'),
   )?.[1];
   if (crate !== manifest.version) found.push(`Cargo.toml says ${crate}, package.json ${manifest.version}`);
+  if (!manifest.repository) found.push('package.json has no repository: links of the published README lead nowhere');
   const headings = readFileSync(join(root, 'CHANGELOG.md'), 'utf8').split('\n');
   if (!headings.some((line) => line.startsWith(`## ${manifest.version} (2`))) {
     found.push(`CHANGELOG.md has no dated entry: ## ${manifest.version} (YYYY-MM-DD)`);

@@ -158,11 +158,14 @@ impl TwoPhaseCommit<'_> {
         let mut left = None;
         for (writer, store, undo) in std::mem::take(&mut self.written).into_iter().rev() {
             let number = self.transaction.number;
-            let undone = with_retries(|| undo.apply(&*writer.engine).map(|()| true))
-                .and_then(|()| self.log().append(&Entry::Undone { number, store }).map_err(AppendError::into_error));
-            if let Err(error) = undone {
-                self.log().keep();
-                left.get_or_insert((writer.name, error));
+            match with_retries(|| undo.apply(&*writer.engine).map(|()| true)) {
+                // If the log cannot take the entry, it takes no more transactions and is removed. It must not stay:
+                // recovery would take a later write of the same value for one of this transaction.
+                Ok(()) => drop(self.log().append(&Entry::Undone { number, store })),
+                Err(error) => {
+                    self.log().keep();
+                    left.get_or_insert((writer.name, error));
+                }
             }
         }
         self.locks.clear();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::super::Coordinator;
 use super::super::log::Step;
 use super::super::log::fault_injector::{Fault, FaultInjector};
+use super::faulty::Faulty;
 use super::{Named, commit, intents, lasting, log_in, logs, memory, participant, recover};
 use crate::batch::Op;
 use crate::engine::Durability;
@@ -148,6 +149,27 @@ fn after_a_failed_write_the_next_transaction_makes_a_new_log() {
     assert_eq!((a.value("x"), b.value("x")), (Some("3".into()), Some("3".into())));
     log.close();
     assert_eq!(logs(dir.path()), 0);
+}
+
+#[test]
+fn what_was_taken_back_is_not_taken_back_again_by_recovery() {
+    let dir = tempfile::tempdir().unwrap();
+    let (a, b) = (memory(), memory());
+    let (named_a, named_b) = (lasting("a", &a), Named("b".into(), Faulty::plain(&b, None)));
+    let faults = Arc::new(FaultInjector::default());
+    let log = log_in(dir.path(), Durability::Full, Some(&faults));
+    let both =
+        |text| vec![participant(&named_a, Op::set("x", json(text))), participant(&named_b, Op::set("x", json(text)))];
+    commit(&log, both("1")).unwrap();
+    // The log takes the values before (a write and a sync). It cannot take the decision, nor what comes then.
+    faults.arm(Fault::Failure(2));
+    assert_eq!(code_of(commit(&log, both("2"))), Some(Code::Io));
+    assert_eq!((a.value("x"), b.value("x")), (Some("1".into()), Some("1".into())));
+    b.set("x", "2");
+    log.close();
+    assert_eq!(logs(dir.path()), 0);
+    recover(dir.path(), &named_b);
+    assert_eq!(b.value("x"), Some("2".into()), "it was written later, by somebody else");
 }
 
 #[test]
