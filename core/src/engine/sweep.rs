@@ -41,13 +41,13 @@ pub(super) fn register(store: Weak<dyn Sweep>) {
 /// ```
 /// use holdfast_core::engine::memory::{self, MemoryOptions};
 /// use holdfast_core::engine::set_clock;
-/// use holdfast_core::{EngineExt, Op, Value};
+/// use holdfast_core::{EngineExt, Op, Space, Value};
 ///
 /// set_clock(Some(1_000));
 /// let engine = memory::open(MemoryOptions::default());
 /// engine.commit(Op::set("session", Value::json("{}")).expiring(2_000).into())?;
 /// set_clock(Some(2_000));
-/// assert!(engine.get("session")?.is_none());
+/// assert!(engine.view()?.get(Space::User, b"session")?.is_none());
 /// set_clock(None);
 /// # Ok::<(), holdfast_core::Error>(())
 /// ```
