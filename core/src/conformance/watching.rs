@@ -161,9 +161,12 @@ pub fn a_slow_consumer_ends_with_an_error(fixture: &dyn Fixture) {
     }
     let watcher = Watcher::new(engine, Options { max_commits: 3, ..Options::default() });
     let small = Watcher::new(engine, Options { max_bytes: 300, ..Options::default() });
+    let all = Watcher::new(engine, Options::default());
     for number in 0..10 {
         engine.set("k", &format!("\"{}\"", number.to_string().repeat(100)));
     }
+    // A server tells commits later. Who began last is told last.
+    assert_eq!(all.told(10).len(), 10);
     let told = ok(watcher.next(3));
     let error = watcher.error();
     assert_eq!(error.code(), Code::NoSpace);
