@@ -20,7 +20,7 @@ pub(super) fn client(options: &TlsOptions, host: &str) -> io::Result<ClientConne
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?;
     let builder = if options.insecure {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate { provider }))
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(Verifier { provider, trust: Trust::Any }))
     } else if let Some(pem) = &options.ca {
         let given = certificates(pem)?;
         let mut roots = RootCertStore::empty();
@@ -28,10 +28,11 @@ pub(super) fn client(options: &TlsOptions, host: &str) -> io::Result<ClientConne
             let added = roots.add(certificate.clone());
             added.map_err(|_| invalid("tls.ca holds something that is no certificate"))?;
         }
-        let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+        let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
             .build()
             .map_err(|_| invalid("tls.ca holds no certificate"))?;
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(GivenAuthorities { authorities, given }))
+        let trust = Trust::Given(GivenAuthorities { authorities, given });
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(Verifier { provider, trust }))
     } else {
         builder.with_root_certificates(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
     };
@@ -67,22 +68,33 @@ fn invalid(message: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, message)
 }
 
-/// Accepts every certificate. Only the signatures must be right.
+/// Accepts the certificates that the options let it accept. The signatures must be right in any case.
 #[derive(Debug)]
-struct AnyCertificate {
+struct Verifier {
     provider: Arc<CryptoProvider>,
+    trust: Trust,
 }
 
-impl ServerCertVerifier for AnyCertificate {
+/// The certificates to accept.
+#[derive(Debug)]
+enum Trust {
+    Any,
+    Given(GivenAuthorities),
+}
+
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
+        match &self.trust {
+            Trust::Any => Ok(ServerCertVerified::assertion()),
+            Trust::Given(given) => given.verify(end_entity, intermediates, server_name, ocsp_response, now),
+        }
     }
 
     fn verify_tls12_signature(
