@@ -1,6 +1,12 @@
 //! The mark that a process leaves in the lock file of a store, so that others can say who holds it. It is no part of
 //! the lock.
 
+use std::fmt::Display;
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+
+use crate::error::{Code, Error};
+
 /// The holder of a lock, as its mark tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Holder {
@@ -11,30 +17,49 @@ pub(super) enum Holder {
     Unknown,
 }
 
+/// Leaves the mark of this process in the file of a lock that it has just taken.
+pub(super) fn leave_mark(file: &mut File) {
+    let _ = file.set_len(0).and_then(|()| write!(file, "{}", mark()));
+}
+
+/// The process that left its mark in the file of a lock.
+pub(super) fn holder(file: &mut File) -> Holder {
+    let mut mark = String::new();
+    // Windows keeps others from reading a locked file.
+    let _ = file.rewind().and_then(|()| file.take(64).read_to_string(&mut mark));
+    holder_of(&mark)
+}
+
+/// The error `LOCKED`: `holder` has the store at `place` open.
+pub(super) fn locked(holder: Holder, place: impl Display) -> Error {
+    let message = match holder {
+        Holder::Own => format!(
+            "this process has the store open already, through another copy of holdfast; open it through one copy \
+             ({place})"
+        ),
+        Holder::Other(number) => close_it(&format!("process {number}"), place),
+        Holder::Unknown => close_it("another process", place),
+    };
+    Error::new(Code::Locked, message)
+}
+
+fn close_it(holder: &str, place: impl Display) -> String {
+    format!("{holder} has the store open ({place}); close it there, or raise lockTimeout to wait for it")
+}
+
 /// The mark of this process: its number and the time of its start. Processes of different containers may have the same
 /// number.
-pub(super) fn mark() -> String {
+fn mark() -> String {
     format!("{} {}", std::process::id(), started())
 }
 
 /// The process that left `mark`.
-pub(super) fn holder_of(mark: &str) -> Holder {
+fn holder_of(mark: &str) -> Holder {
     let (number, start) = mark.split_once(' ').unwrap_or((mark, ""));
     match number.parse() {
         Ok(number) if number == std::process::id() && start == started() => Holder::Own,
         Ok(number) => Holder::Other(number),
         Err(_) => Holder::Unknown,
-    }
-}
-
-/// The start of a message: who has the store open.
-pub(super) fn describe(holder: Holder) -> String {
-    match holder {
-        Holder::Own => {
-            "this process has the store open already, through another copy of holdfast; open it through one copy".into()
-        }
-        Holder::Other(number) => format!("process {number} has the store open"),
-        Holder::Unknown => "another process has the store open".into(),
     }
 }
 

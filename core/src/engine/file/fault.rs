@@ -4,7 +4,6 @@ use std::fmt::Display;
 use std::io;
 use std::path::Path;
 
-use crate::engine::process::{self, Holder};
 use crate::error::{Code, Error};
 
 /// The system's error of `action` on the file or folder at `path`.
@@ -117,15 +116,6 @@ pub(super) fn read_only() -> Error {
 pub(super) fn poisoned() -> Error {
     let message = "an earlier write could not be finished; writes are refused until the store is opened again";
     Error::new(Code::Io, message)
-}
-
-pub(super) fn locked(holder: Holder, path: &Path) -> Error {
-    let (who, path) = (process::describe(holder), path.display());
-    let message = match holder {
-        Holder::Own => format!("{who} ({path})"),
-        _ => format!("{who} ({path}); close it there, or raise lockTimeout to wait for it"),
-    };
-    Error::new(Code::Locked, message)
 }
 
 pub(super) fn not_a_folder(path: &Path) -> Error {

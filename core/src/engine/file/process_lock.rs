@@ -1,7 +1,7 @@
 //! The lock that keeps a second process out. It is the operating system's, so it ends with the process.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Read, Seek, Write};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -38,7 +38,7 @@ impl ProcessLock {
             _ => failed(path, &error),
         })?;
         wait(&mut file, path, timeout, File::try_lock)?;
-        let _ = file.set_len(0).and_then(|()| write!(file, "{}", process::mark()));
+        process::leave_mark(&mut file);
         Ok(ProcessLock { file })
     }
 
@@ -68,12 +68,7 @@ fn wait(
             Err(TryLockError::WouldBlock) if start.elapsed() < timeout => {
                 thread::sleep(Duration::from_millis(10).min(timeout));
             }
-            Err(TryLockError::WouldBlock) => {
-                let mut mark = String::new();
-                // Windows keeps others from reading a locked file.
-                let _ = file.rewind().and_then(|()| file.take(64).read_to_string(&mut mark));
-                return Err(fault::locked(process::holder_of(&mark), path));
-            }
+            Err(TryLockError::WouldBlock) => return Err(process::locked(process::holder(file), path.display())),
         }
     }
 }

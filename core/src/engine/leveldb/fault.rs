@@ -32,7 +32,7 @@ pub(super) fn translate(what: &str, error: &rocksdb::Error) -> Error {
 pub(super) fn translate_open(error: &rocksdb::Error) -> Error {
     let text: &str = error.as_ref();
     if text.contains("While lock file") || text.contains("lock hold by current process") {
-        return locked(Holder::Unknown, text);
+        return process::locked(Holder::Unknown, text).in_engine(NAME);
     }
     if text.contains("legacy magic number") || text.contains("leveldb.BytewiseComparator") {
         return foreign("LevelDB");
@@ -55,16 +55,6 @@ pub(super) fn no_space(error: &rocksdb::Error) -> bool {
 pub(super) fn poisons(error: &rocksdb::Error) -> bool {
     let text: &str = error.as_ref();
     !no_space(error) || text.contains("sync")
-}
-
-/// The error where `holder` has the lock of the folder.
-pub(super) fn locked(holder: Holder, place: impl Display) -> Error {
-    let who = process::describe(holder);
-    let message = match holder {
-        Holder::Own => format!("{who} ({place})"),
-        _ => format!("{who} ({place}); close it there, or raise lockTimeout to wait for it"),
-    };
-    Error::new(Code::Locked, message).in_engine(NAME)
 }
 
 /// The error where the store has something of a version that is newer than this one.

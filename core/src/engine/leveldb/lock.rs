@@ -1,12 +1,11 @@
 //! The lock that keeps other processes out of a folder.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Read, Write};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::fault;
 use super::options::NAME;
 use crate::engine::path::not_writable;
 use crate::engine::process;
@@ -43,7 +42,7 @@ pub(super) fn lock(path: &Path, read_only: bool, timeout: u64) -> Result<Option<
         match attempt {
             Ok(()) => {
                 if !read_only {
-                    let _ = lock.set_len(0).and_then(|()| write!(lock, "{}", process::mark()));
+                    process::leave_mark(&mut lock);
                 }
                 return Ok(Some(FolderLock(lock)));
             }
@@ -51,10 +50,7 @@ pub(super) fn lock(path: &Path, read_only: bool, timeout: u64) -> Result<Option<
                 thread::sleep(RETRY);
             }
             Err(TryLockError::WouldBlock) => {
-                let mut mark = String::new();
-                // Windows keeps others from reading a locked file.
-                let _ = lock.take(64).read_to_string(&mut mark);
-                return Err(fault::locked(process::holder_of(&mark), path.display()));
+                return Err(process::locked(process::holder(&mut lock), path.display()).in_engine(NAME));
             }
             Err(TryLockError::Error(error)) => {
                 let file = path.join(LOCK_FILE);
