@@ -32,6 +32,8 @@ mod proxy;
 mod redis_server;
 #[path = "redis/replacement.rs"]
 mod replacement;
+#[path = "redis/replacement_clients.rs"]
+mod replacement_clients;
 #[path = "redis/rights.rs"]
 mod rights;
 #[path = "redis/transactions.rs"]

@@ -1,8 +1,7 @@
-//! Replacements of the content among several clients, and what a crash or a fault leaves of them.
+//! Replacements of the content: what a crash or a fault leaves of them, and which are refused.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -13,17 +12,16 @@ use holdfast_core::batch::IntentId;
 use holdfast_core::engine::intent::Decision;
 use holdfast_core::engine::redis::{RedisOptions, open};
 use holdfast_core::engine::registry::Lease;
-use holdfast_core::engine::watch::Options;
 use holdfast_core::engine::{Engine, EngineExt, Item, Projection, Staged, Staging, for_each_page};
-use holdfast_core::testing::{Calls, Watcher, error_of, json};
+use holdfast_core::testing::{Calls, error_of, json};
 use holdfast_core::transaction::{self, Transaction};
-use holdfast_core::{Batch, Check, Code, Key, KeyRange, Op, Record, Result, Space, Value};
+use holdfast_core::{Batch, Code, Key, KeyRange, Op, Record, Result, Space, Value};
 
-fn ours(name: &str) -> Vec<u8> {
+pub(crate) fn ours(name: &str) -> Vec<u8> {
     [b"app:\xffholdfast:", name.as_bytes()].concat()
 }
 
-fn user(name: &str, text: &str) -> Staged {
+pub(crate) fn user(name: &str, text: &str) -> Staged {
     let record = Record::bare(Value::json(text.to_owned()), None);
     Staged { space: Space::User, key: Key::from(name.to_owned()), record }
 }
@@ -35,7 +33,7 @@ fn internal(name: &str, text: &str) -> Staged {
 /// The text, expiry and metadata of every record that a replacement replaces.
 type Content = BTreeMap<(Space, Key), (Vec<u8>, Option<u64>, Option<Vec<u8>>)>;
 
-fn content(engine: &dyn Engine) -> Content {
+pub(crate) fn content(engine: &dyn Engine) -> Content {
     let view = engine.view().unwrap();
     let models = KeyRange { start: std::ops::Bound::Included(Key::from_static(b"\x01")), ..KeyRange::all() };
     let mut found = Content::new();
@@ -54,7 +52,7 @@ fn content(engine: &dyn Engine) -> Content {
 }
 
 /// What a replacement stages that `content` gives back.
-fn expected(records: &[Staged]) -> Content {
+pub(crate) fn expected(records: &[Staged]) -> Content {
     let entry = |Staged { space, key, record }: &Staged| {
         let metadata = record.metadata.as_ref().map(|metadata| metadata.to_vec());
         ((*space, key.clone()), (record.value.to_text().to_vec(), record.expires_at, metadata))
@@ -63,7 +61,7 @@ fn expected(records: &[Staged]) -> Content {
 }
 
 /// Records of every kind: plain ones, some with an expiry, some with metadata, and internal ones.
-fn records(generation: &str, count: usize) -> Vec<Staged> {
+pub(crate) fn records(generation: &str, count: usize) -> Vec<Staged> {
     let mut records = Vec::new();
     for n in 0..count {
         let mut staged =
@@ -79,7 +77,7 @@ fn records(generation: &str, count: usize) -> Vec<Staged> {
     records
 }
 
-fn stage(engine: &dyn Engine, records: &[Staged]) -> Result<Box<dyn Staging>> {
+pub(crate) fn stage(engine: &dyn Engine, records: &[Staged]) -> Result<Box<dyn Staging>> {
     // The first one makes another connection, which may take a hasty client too long.
     let mut staging = match engine.stage() {
         Err(error) if error.code() == Code::Connection => until_ok(|| engine.stage()),
@@ -91,7 +89,7 @@ fn stage(engine: &dyn Engine, records: &[Staged]) -> Result<Box<dyn Staging>> {
     Ok(staging)
 }
 
-fn replace(engine: &dyn Engine, records: &[Staged]) -> Result<u64> {
+pub(crate) fn replace(engine: &dyn Engine, records: &[Staged]) -> Result<u64> {
     stage(engine, records)?.swap().map(|commit| commit.seq)
 }
 
@@ -100,7 +98,7 @@ fn exists(server: &RedisServer, name: &str) -> bool {
 }
 
 /// Nothing of a replacement is left on the server.
-fn is_clean(server: &RedisServer) {
+pub(crate) fn is_clean(server: &RedisServer) {
     let script = b"return #redis.call('KEYS', ARGV[1]) + redis.call('EXISTS', KEYS[1], KEYS[2])";
     let [marker, ranges, staged] = ["replacement", "ranges", "stag*"].map(ours);
     let left = server.raw(&[b"EVAL", script, b"2", &marker, &ranges, &staged]);
@@ -333,117 +331,6 @@ fn what_a_crash_left_of_a_staging_is_removed_by_the_next_open_or_stage() {
 }
 
 #[test]
-fn other_clients_commit_before_or_behind_a_replacement() {
-    let server = RedisServer::start(&[]);
-    let (ours, theirs) = (connect(server.port), connect(server.port));
-    let over = Arc::new(AtomicBool::new(false));
-    let writer = {
-        let (engine, over) = (theirs.engine().clone(), over.clone());
-        thread::spawn(move || {
-            let (mut written, mut refused) = (Vec::new(), 0);
-            for n in 0.. {
-                if over.load(Ordering::Relaxed) {
-                    break;
-                }
-                // Blind writes, and conditional ones.
-                let op = Op::set(format!("w{n:06}"), json("1"));
-                let absent = Check { space: Space::User, key: Key::from(format!("w{n:06}")), version: None };
-                let batch = if n % 2 == 0 { Batch::one(op) } else { Batch::one(op).with_checks([absent]) };
-                match engine.commit(batch) {
-                    Ok(commit) => written.push((format!("w{n:06}"), commit.seq)),
-                    Err(error) => {
-                        assert_eq!(error.code(), Code::Conflict, "{error}");
-                        refused += 1;
-                    }
-                }
-            }
-            (written, refused)
-        })
-    };
-    let mut last = 0;
-    for generation in 0..10 {
-        last = replace(ours.engine().as_ref(), &records(&format!("g{generation}"), 2000)).unwrap();
-    }
-    over.store(true, Ordering::Relaxed);
-    let (written, refused) = writer.join().unwrap();
-    let expected: Vec<&str> = written.iter().filter(|(_, seq)| *seq > last).map(|(name, _)| name.as_str()).collect();
-    assert_eq!(theirs.engine().keys(&KeyRange::prefix("w")), expected);
-    assert!(refused <= 10, "{refused}: the request behind a refused one waits");
-    let seqs: Vec<u64> = written.iter().map(|(_, seq)| *seq).collect();
-    assert!(seqs.windows(2).all(|pair| pair[0] < pair[1]));
-}
-
-#[test]
-fn transactions_of_other_clients_see_one_content() {
-    let server = RedisServer::start(&[]);
-    let (ours, theirs) = (connect(server.port), connect(server.port));
-    let names: Vec<String> = (0..400).map(|n| format!("k{n:03}")).collect();
-    let write = |generation: usize| {
-        let records: Vec<Staged> = names.iter().map(|name| user(name, &generation.to_string())).collect();
-        replace(ours.engine().as_ref(), &records).unwrap()
-    };
-    write(0);
-    let whole = Arc::new(AtomicUsize::new(0));
-    let reader = {
-        let (engine, whole, names) = (theirs.engine().clone(), whole.clone(), names.clone());
-        thread::spawn(move || {
-            while whole.load(Ordering::Relaxed) < 30 {
-                let inside = Inside::begin(&engine);
-                let read = |name: &String| inside.engine.try_value(name);
-                let found: Result<Vec<Option<String>>> = names.iter().step_by(100).map(read).collect();
-                match found {
-                    Ok(found) => {
-                        assert!(found[0].is_some() && found.windows(2).all(|pair| pair[0] == pair[1]), "{found:?}");
-                        whole.fetch_add(1, Ordering::Relaxed);
-                    }
-                    Err(error) => assert_eq!(error.code(), Code::Conflict, "{error}"),
-                }
-            }
-        })
-    };
-    for generation in 1.. {
-        if reader.is_finished() {
-            break;
-        }
-        write(generation);
-    }
-    reader.join().unwrap();
-}
-
-#[test]
-fn watches_of_other_clients_end() {
-    let server = RedisServer::start(&[]);
-    let (ours, theirs) = (connect(server.port), connect(server.port));
-    let (ours, theirs) = (ours.engine(), theirs.engine());
-    let watchers = [Watcher::new(ours, Options::default()), Watcher::new(theirs, Options::default())];
-    let start = set(ours.as_ref(), "a", "1").unwrap();
-    assert!(theirs.logged(start, 1 << 20).unwrap().commits.is_empty());
-    for watcher in &watchers {
-        assert_eq!(watcher.told(1), [["a=1"]]);
-    }
-    let seq = replace(ours.as_ref(), &records("new", 100)).unwrap();
-    for watcher in &watchers {
-        assert_eq!(watcher.error().code(), Code::PreconditionFailed);
-    }
-    let error = theirs.logged(start, 1 << 20).unwrap_err();
-    assert_eq!(error.code(), Code::PreconditionFailed, "{error}");
-    assert_eq!(theirs.stats().unwrap().log_floor, Some(seq));
-    let next = Watcher::new(ours, Options::default());
-    set(theirs.as_ref(), "b", "1").unwrap();
-    assert_eq!(next.told(1), [["b=1"]]);
-    assert_eq!(theirs.logged(seq, 1 << 20).unwrap().commits.len(), 1);
-    // A new watch of the client that replaces the content begins behind the replacement, whatever the old one has read.
-    for _ in 0..20 {
-        let old = Watcher::new(ours, Options::default());
-        replace(ours.as_ref(), &[user("a", "1")]).unwrap();
-        let new = Watcher::new(ours, Options::default());
-        assert_eq!(old.error().code(), Code::PreconditionFailed);
-        set(ours.as_ref(), "c", "1").unwrap();
-        assert_eq!(new.told(1), [["c=1"]]);
-    }
-}
-
-#[test]
 fn a_swap_without_all_that_was_staged_is_refused() {
     let server = RedisServer::start(&[]);
     let lease = connect(server.port);
@@ -581,64 +468,14 @@ fn a_replica_is_not_replaced() {
     is_clean(&server);
 }
 
-#[test]
-fn keys_that_other_programs_see_are_those_of_one_content() {
-    let server = RedisServer::start(&[]);
-    let lease = connect(server.port);
-    let engine = lease.engine().as_ref();
-    server.raw(&[b"RPUSH", b"app:list", b"1"]);
-    server.raw(&[b"SET", b"other:k", b"1"]);
-    let count = || {
-        let script: &[u8] = b"return #redis.call('KEYS', 'app:[a-z]*')";
-        String::from_utf8(server.raw(&[b"EVAL", script, b"0"])).unwrap()
-    };
-    let staging = stage(engine, &records("new", 5000)).unwrap();
-    assert_eq!(count(), ":1\r\n", "what is staged is no key of a user");
-    staging.swap().unwrap();
-    assert_eq!(count(), ":5000\r\n");
-    assert_eq!(server.raw(&[b"GET", b"other:k"]), b"$1\r\n1\r\n");
-    // A later plain record of a key has nothing of an earlier one.
-    let mut rich = user("k", "1");
-    rich.record.metadata = Some("{}".into());
-    replace(engine, &[rich.clone(), user("k", "1")]).unwrap();
-    assert!(content(engine) == expected(&[user("k", "1")]));
-    let expired = Staged { record: Record { expires_at: Some(1), ..rich.record.clone() }, ..rich.clone() };
-    replace(engine, &[rich, user("l", "1"), expired]).unwrap();
-    assert_eq!(engine.keys(&KeyRange::all()), ["l"]);
-}
-
-#[test]
-fn two_hundred_thousand_records_are_replaced_while_others_read_and_write() {
-    let server = RedisServer::start(&[]);
-    let (ours, theirs) = (connect(server.port), connect(server.port));
-    let engine = ours.engine().as_ref();
-    let text = format!("\"{}\"", "x".repeat(148));
-    let part = |from: usize| (from..from + 5000).map(|n| user(&format!("r{n:06}"), &text)).collect::<Vec<_>>();
-    for round in 0..2 {
-        let mut staging = engine.stage().unwrap();
-        for from in (0..200_000).step_by(5000) {
-            staging.write(part(from)).unwrap();
-            let name = format!("w{from}");
-            set(theirs.engine().as_ref(), &name, "1").unwrap();
-            assert_eq!(engine.value(&name).as_deref(), Some("1"));
-        }
-        let before = engine.view().unwrap().count(Space::User, &KeyRange::all()).unwrap();
-        assert_eq!(before, if round == 0 { 40 } else { 200_040 }, "staged records are not counted");
-        staging.swap().unwrap();
-        assert_eq!(engine.stats().unwrap().keys, Some(200_000));
-        assert_eq!(theirs.engine().value("r123456").as_ref(), Some(&text));
-    }
-    is_clean(&server);
-}
-
 /// A transaction over one engine.
-struct Inside {
+pub(crate) struct Inside {
     _transaction: Arc<Transaction>,
-    engine: Arc<dyn Engine>,
+    pub(crate) engine: Arc<dyn Engine>,
 }
 
 impl Inside {
-    fn begin(engine: &Arc<dyn Engine>) -> Self {
+    pub(crate) fn begin(engine: &Arc<dyn Engine>) -> Self {
         let transaction = Transaction::new(transaction::Options::default(), None);
         let engine = transaction.on("here", engine);
         Inside { _transaction: transaction, engine }
